@@ -1,0 +1,83 @@
+"""Command line of the gateway: `python -m embedded.gateway --path DIR --port N`."""
+
+import argparse
+import ipaddress
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+# Days and weeks are UTC, whatever the machine's zone; chDB reads this when it is loaded.
+os.environ["TZ"] = "UTC"
+
+from embedded.gateway.engine import Engine, FolderError, default_memory_bytes
+from embedded.gateway.handler import GatewayServer
+
+_SHUTDOWN_SECONDS = 4.0
+
+
+def _loopback(value: str) -> str:
+    host = "127.0.0.1" if value == "localhost" else value
+    try:
+        if ipaddress.IPv4Address(host).is_loopback:
+            return host
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{value} is not an IPv4 loopback address; the gateway checks no passwords"
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="embedded.gateway", description=__doc__)
+    parser.add_argument("--path", type=Path, required=True, help="data directory")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", type=_loopback, default="127.0.0.1")
+    parser.add_argument("--memory-mib", type=int, default=default_memory_bytes() // 2**20)
+    parser.add_argument("--max-queries", type=int, default=16, help="queries running at once")
+    parser.add_argument("--queue-seconds", type=float, default=10.0, help="wait for a free slot")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code."""
+    arguments = _arguments()
+    try:
+        server = GatewayServer((arguments.host, arguments.port))
+    except (OSError, OverflowError) as error:
+        return _fail(f"can't listen on {arguments.host}:{arguments.port}: {error}")
+    try:
+        server.engine = Engine(
+            path=arguments.path,
+            memory_bytes=arguments.memory_mib * 2**20,
+            max_queries=arguments.max_queries,
+            queue_seconds=arguments.queue_seconds,
+        )
+    except FolderError as error:
+        return _fail(str(error))
+    return _serve(server, server.engine, f"http://{arguments.host}:{arguments.port}")
+
+
+def _serve(server: GatewayServer, engine: Engine, address: str) -> int:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"ClickHouse gateway ready on {address}", flush=True)
+    stopping.wait()
+    server.shutdown()
+    server.server_close()
+    if not engine.close(patience_seconds=_SHUTDOWN_SECONDS):
+        print("ClickHouse gateway: a query would not end; stopping without it", file=sys.stderr)
+        os._exit(0)  # what was confirmed is on disk
+    return 0
+
+
+def _fail(reason: str) -> int:
+    print(f"ClickHouse gateway: {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

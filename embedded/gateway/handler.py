@@ -1,0 +1,186 @@
+"""ClickHouse's HTTP interface: requests in, results, errors and their headers out."""
+
+import sys
+import traceback
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from email.message import Message
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
+
+from embedded.gateway import encoders
+from embedded.gateway.bodies import BrokenBodyError, decode, read_body
+from embedded.gateway.engine import Engine
+from embedded.gateway.errors import EngineError, refusal
+from embedded.gateway.parameters import Parameters, parse, parse_form
+from embedded.gateway.queries import Outcome, Query, run
+
+
+class GatewayServer(ThreadingHTTPServer):
+    """A thread per connection; the engine bounds how many queries run at once."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address, Handler)
+        self.engine: Engine | None = None
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One client connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "ClickHouse-chDB"
+    timeout = 600  # seconds a connection may be idle or a body may stall
+    disable_nagle_algorithm = True  # without it a small answer waits 40 ms for an ACK
+    wbufsize = 64 * 1024
+    server: GatewayServer
+
+    def do_GET(self) -> None:
+        path = urlsplit(self.path).path
+        if path in ("/ping", "/replicas_status"):
+            self._send(HTTPStatus.OK, {}, b"Ok.\n")
+        elif path != "/":
+            self._send(HTTPStatus.NOT_FOUND, {}, f"There is no handle {path}\n".encode())
+        else:
+            self._answer(read_only=True)
+
+    def do_HEAD(self) -> None:
+        self._send(HTTPStatus.OK, {}, b"")
+
+    def do_POST(self) -> None:
+        self._answer(read_only=False)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing per request: queries are in the application's log."""
+
+    def _answer(self, *, read_only: bool) -> None:
+        raw_body: Iterator[bytes] = iter(())
+        try:
+            raw_body = read_body(self.rfile, self.headers)
+            self._run(raw_body, read_only)
+        except BrokenBodyError as error:
+            self.close_connection = True
+            self._send_error(error)
+        except EngineError as error:
+            self._discard(raw_body)
+            self._send_error(error)
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+        except Exception as error:
+            traceback.print_exc()
+            self.close_connection = True
+            self._send_error(refusal(1002, "UNKNOWN_EXCEPTION", repr(error)))
+
+    def _run(self, raw_body: Iterator[bytes], read_only: bool) -> None:
+        body = decode(raw_body, self.headers.get("Content-Encoding", "").strip().lower())
+        form: dict[str, str] = {}
+        content_type = self.headers.get("Content-Type", "")
+        if content_type.startswith("multipart/form-data"):
+            form, body = parse_form(b"".join(body), content_type), iter(())
+        parameters = parse(urlsplit(self.path).query, form)
+        query_id = parameters.own.get("query_id") or str(uuid.uuid4())
+        engine = self.server.engine
+        assert engine is not None
+        with run(engine, _query(parameters, self.headers, body, read_only)) as outcome:
+            self._send_outcome(outcome, parameters, query_id, engine.timezone)
+
+    def _send_outcome(
+        self, outcome: Outcome, parameters: Parameters, query_id: str, timezone: str
+    ) -> None:
+        headers = {"X-ClickHouse-Query-Id": query_id, "X-ClickHouse-Timezone": timezone}
+        headers["X-ClickHouse-Server-Display-Name"] = "chdb"
+        if outcome.format:
+            headers["X-ClickHouse-Format"] = outcome.format
+        headers["X-ClickHouse-Summary"] = outcome.summary_header()
+        encoding = None
+        if parameters.settings.get("enable_http_compression", "0") not in ("0", "false"):
+            encoding = encoders.choose(self.headers.get("Accept-Encoding", ""))
+        self._send_chunks(headers, outcome.chunks, encoding)
+
+    def _send_chunks(
+        self, headers: dict[str, str], chunks: Iterable[bytes], encoding: str | None
+    ) -> None:
+        """Send with Content-Length what fits in one chunk, the rest as chunks."""
+        tag = uuid.uuid4().hex[:16]
+        headers["X-ClickHouse-Exception-Tag"] = tag
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        tagged = _with_exception(chunks, tag)
+        encoded = encoders.encode(tagged, encoding)
+        first, second = next(encoded, b""), next(encoded, b"")
+        if not second:
+            self._send(HTTPStatus.OK, headers, first)
+            return
+        self._send_head(HTTPStatus.OK, {**headers, "Transfer-Encoding": "chunked"})
+        for chunk in chain([first, second], encoded):
+            if chunk:
+                self.wfile.write(b"%x\r\n" % len(chunk))
+                self.wfile.write(chunk)
+                self.wfile.write(b"\r\n")
+        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.flush()
+
+    def _send_error(self, error: EngineError) -> None:
+        headers = {"X-ClickHouse-Exception-Code": str(error.code)}
+        self._send(error.status, headers, f"{error.text}\n".encode())
+
+    def _send(self, status: HTTPStatus, headers: Mapping[str, str], body: bytes) -> None:
+        self._send_head(status, {**headers, "Content-Length": str(len(body))})
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def _send_head(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "X-ClickHouse-Format" not in headers:
+            self.send_header("Content-Type", "text/plain; charset=UTF-8")
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _discard(self, raw_body: Iterator[bytes]) -> None:
+        """Read what is left of a refused body: closing early would lose the answer as well."""
+        try:
+            for _ in raw_body:
+                pass
+        except BrokenBodyError:
+            self.close_connection = True
+
+
+def _query(
+    parameters: Parameters, headers: Message, body: Iterable[bytes], read_only: bool
+) -> Query:
+    settings = dict(parameters.settings)
+    if read_only:
+        settings.setdefault("readonly", "2")
+    return Query(
+        text=parameters.own.get("query", ""),
+        body=body,
+        settings=settings,
+        database=parameters.own.get("database") or headers.get("X-ClickHouse-Database", ""),
+        default_format=parameters.own.get("default_format")
+        or headers.get("X-ClickHouse-Format", "TabSeparated"),
+        marker=f"/* gateway {uuid.uuid4().hex} */ ",
+        whole=parameters.flag("wait_end_of_query"),
+    )
+
+
+def _with_exception(chunks: Iterable[bytes], tag: str) -> Iterator[bytes]:
+    """Append an error in mid-stream to the result as a server does since 25.11."""
+    try:
+        yield from chunks
+    except EngineError as error:
+        text = f"{error.text}\n"
+        yield (
+            f"\r\n__exception__\r\n{tag}\r\n{text}{len(text.encode())} {tag}\r\n__exception__\r\n"
+        ).encode()

@@ -1,0 +1,55 @@
+"""What a request asks besides its statement: URL and form parameters, sorted by purpose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email import message_from_bytes
+from urllib.parse import parse_qsl
+
+from embedded.gateway.errors import refusal
+
+# Consumed or ignored by a server's HTTP handler; the engine knows no settings of these names.
+_OWN = frozenset(
+    {"query", "database", "default_format", "query_id", "user", "password", "quota_key", "role"}
+    | {"wait_end_of_query", "buffer_size", "client_protocol_version", "stacktrace"}
+    | {"session_id", "session_timeout", "session_check", "compress", "decompress"}
+)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of the HTTP interface apart from settings (`param_x` counts as a setting)."""
+
+    own: Mapping[str, str]
+    settings: Mapping[str, str]
+
+    def flag(self, name: str) -> bool:
+        return self.own.get(name, "0") not in ("", "0", "false")
+
+
+def parse(query_string: str, form: Mapping[str, str]) -> Parameters:
+    """Sort URL and form fields. Raises EngineError for what this gateway can't do."""
+    fields = {**dict(parse_qsl(query_string, keep_blank_values=True)), **form}
+    own = {name: value for name, value in fields.items() if name in _OWN}
+    settings = {name: value for name, value in fields.items() if name not in _OWN}
+    parameters = Parameters(own, settings)
+    if parameters.flag("compress") or parameters.flag("decompress"):
+        raise refusal(
+            48, "NOT_IMPLEMENTED", "compress and decompress are not supported: use HTTP encodings"
+        )
+    return parameters
+
+
+def parse_form(body: bytes, content_type: str) -> dict[str, str]:
+    """Text fields of a multipart form, which clients use for parameters too long for a URL."""
+    form = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
+    if not form.is_multipart():
+        raise refusal(36, "BAD_ARGUMENTS", "The multipart form is malformed")
+    fields = {}
+    for part in form.walk():
+        if part.is_multipart():
+            continue
+        name = part.get_param("name", header="Content-Disposition")
+        if part.get_filename() is not None or not isinstance(name, str):
+            raise refusal(48, "NOT_IMPLEMENTED", "External tables are not supported")
+        fields[name] = bytes(part.get_payload(decode=True)).decode()
+    return fields
