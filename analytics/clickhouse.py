@@ -1,0 +1,209 @@
+"""The way to ClickHouse: the only module that imports its driver."""
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
+from clickhouse_connect.driver.exceptions import OperationalError
+from clickhouse_connect.driver.httputil import get_pool_manager
+from django.conf import settings
+
+Parameters: TypeAlias = Mapping[str, Any]
+Settings: TypeAlias = Mapping[str, Any]
+
+CONNECT_TIMEOUT_SECONDS = 5
+# Idle connections kept per process: as many as threads that ask at once.
+POOL_CONNECTIONS = 32
+PING_TIMEOUT_SECONDS = 3
+# A block with its rollups takes about 0.1 s; past this the server is stuck, and the delivery is
+# repeated with the same token.
+INSERT_TIMEOUT_SECONDS = 60
+
+# Codes (ClickHouse's ErrorCodes.cpp) that say nothing about what was sent: asking again later,
+# or after an operator's repair, may succeed with the very same bytes.
+_NOT_OUR_CONTENT = frozenset(
+    {
+        *(16, 60, 81, 218),  # the schema is missing, incomplete or being changed
+        *(74, 75, 76, 77, 243, 424, 425, 460),  # the server's files and disk
+        *(159, 160, 202, 241, 252, 394, 439, 473, 569),  # time, load, memory, parts, locks
+        *(198, 209, 210, 236, 279, 319, 373, 999),  # network, shutdown, coordination
+        *(164, 192, 193, 194, 195, 242, 497, 516),  # accounts and read-only mode
+    }
+)
+
+# How a line of JSON becomes a row: any offset is understood, the object under properties_text
+# stays the text it was, date-like text stays text, a key with a dot is no nested path, and a
+# path said twice keeps its first value instead of failing the block.
+_LINE_SETTINGS = {
+    "date_time_input_format": "best_effort",
+    "input_format_json_read_objects_as_strings": 1,
+    "input_format_skip_unknown_fields": 0,
+    "input_format_try_infer_dates": 0,
+    "input_format_try_infer_datetimes": 0,
+    "json_type_escape_dots_in_keys": 1,
+    "type_json_skip_duplicated_paths": 1,
+}
+# A token names a block: it must not be cut in two differently when it is sent again, and events
+# of thirty years in one block are still one block.
+_TOKEN_SETTINGS = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "input_format_parallel_parsing": 0,
+    "max_partitions_per_insert_block": 0,
+}
+COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
+
+
+class ClickHouseError(Exception):
+    """Anything that went wrong between us and ClickHouse; `code` is its own number, if it said one."""
+
+    def __init__(self, message: str, *, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ClickHouseUnavailable(ClickHouseError):
+    """Unreachable, overloaded, over a limit or not set up: the same call may succeed later."""
+
+
+class ClickHouseRefused(ClickHouseError):
+    """ClickHouse read what was sent and will not have it, now or later."""
+
+
+class _Answer(msgspec.Struct):
+    data: list[list[Any]]
+
+
+_answer = msgspec.json.Decoder(_Answer)
+_clients: dict[str, Client] = {}
+_clients_lock = threading.Lock()
+
+
+def query(
+    sql: str, *, parameters: Parameters | None = None, limits: Settings | None = None
+) -> list[list[Any]]:
+    """Rows of a SELECT, each a list of what JSON has: numbers, texts, None, lists; dates are texts.
+
+    Values reach the SQL only as `{name:Type}`. Raises ClickHouseUnavailable (also over the time
+    limit, `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`) or ClickHouseRefused.
+    """
+    options = {
+        "max_execution_time": settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
+        "output_format_json_quote_64bit_integers": 0,
+        **(limits or {}),
+    }
+    try:
+        body = _client().raw_query(
+            sql, parameters=dict(parameters or {}), settings=options, fmt="JSONCompact"
+        )
+        # JSON through msgspec costs less than the driver's Native blocks for a few rows.
+        return _answer.decode(body).data
+    except DriverError as error:
+        raise _translated(error) from error
+    except msgspec.DecodeError as error:
+        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+
+
+def command(sql: str, *, parameters: Parameters | None = None, in_database: bool = True) -> None:
+    """Runs a statement that has no rows to give back, outside of our database if told so."""
+    try:
+        _client().command(sql, parameters=dict(parameters or {}), use_database=in_database)
+    except DriverError as error:
+        raise _translated(error) from error
+
+
+def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -> None:
+    """Inserts a block of events once, however often it is sent under one token.
+
+    `body` holds one JSON object a line with the keys of COLUMNS, compressed as `compression`
+    says (`zstd`, several frames one after another allowed, or None). It is one block for
+    ClickHouse, in the table and in the rollups. Raises ClickHouseUnavailable when it may be sent
+    again as it is, ClickHouseRefused when a row in it can't be taken; then no row was.
+    """
+    table = "events_buffer" if settings.CLICKHOUSE_USE_BUFFER else "events"
+    try:
+        _client().raw_insert(
+            table,
+            column_names=COLUMNS,
+            insert_block=body,
+            fmt="JSONEachRow",
+            compression=compression,
+            settings={
+                **_LINE_SETTINGS,
+                **_TOKEN_SETTINGS,
+                "insert_deduplication_token": token,
+                "max_execution_time": INSERT_TIMEOUT_SECONDS,
+            },
+        )
+    except DriverError as error:
+        raise _translated(error) from error
+
+
+def ping() -> None:
+    """Raises ClickHouseUnavailable unless the server answers within a few seconds."""
+    if not _client().ping(timeout=PING_TIMEOUT_SECONDS):
+        raise ClickHouseUnavailable("ClickHouse does not answer")
+
+
+def database() -> str:
+    """The name of the database that CLICKHOUSE_URL points at."""
+    return unquote(urlsplit(settings.CLICKHOUSE_URL).path.strip("/")) or "default"
+
+
+def _client() -> Client:
+    url = settings.CLICKHOUSE_URL
+    client = _clients.get(url)
+    if client is None:
+        with _clients_lock:
+            client = _clients.get(url) or _clients.setdefault(url, _connect(url))
+    return client
+
+
+def _connect(url: str) -> Client:
+    parts = urlsplit(url)
+    try:
+        client = clickhouse_connect.get_client(
+            interface=parts.scheme,
+            host=parts.hostname,
+            port=parts.port or (8443 if parts.scheme == "https" else 8123),
+            username=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            # The server gives up first; the margin lets its own error arrive.
+            send_receive_timeout=5
+            + max(INSERT_TIMEOUT_SECONDS, settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS),
+            # Without a session, queries of one process run side by side.
+            autogenerate_session_id=False,
+            # A pool of our own: the driver's default one would go through a proxy of the
+            # environment, and keeps 8 connections.
+            pool_mgr=get_pool_manager(maxsize=POOL_CONNECTIONS),
+        )
+    except DriverError as error:
+        raise _translated(error) from error
+    # Only now, so that a client can be had before the database is created.
+    client.database = database()
+    return client
+
+
+def _translated(error: DriverError) -> ClickHouseError:
+    code: int | None = getattr(error, "code", None)
+    if code is None or code in _NOT_OUR_CONTENT or isinstance(error, OperationalError):
+        return ClickHouseUnavailable(str(error), code=code)
+    return ClickHouseRefused(str(error), code=code)
+
+
+def _forget_clients() -> None:
+    """A forked child must not write into its parent's connections."""
+    global _clients_lock  # noqa: PLW0603 - the parent may have held the lock while forking
+    _clients.clear()
+    _clients_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_clients)

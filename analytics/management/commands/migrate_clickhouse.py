@@ -1,0 +1,42 @@
+"""Applies the ClickHouse schema."""
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from analytics import clickhouse
+from analytics.migrate import SchemaChanged, apply_schema
+
+
+class Command(BaseCommand):
+    requires_system_checks = []  # runs before there is anything else to check
+    help = "Applies analytics/schema/*.sql to ClickHouse: creates what is missing, changes nothing else."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--wait", type=int, default=0, metavar="SECONDS", help="how long to wait for the server"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            _wait(options["wait"])
+            applied = apply_schema()
+        except (clickhouse.ClickHouseError, SchemaChanged) as error:
+            raise CommandError(str(error)) from error
+        for name in applied:
+            self.stdout.write(f"applied {name}")
+        if not applied:
+            self.stdout.write("ClickHouse schema is up to date")
+
+
+def _wait(seconds: int) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return clickhouse.ping()
+        except clickhouse.ClickHouseUnavailable:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.2)

@@ -1,0 +1,16 @@
+-- How many events of each type a day had.
+CREATE TABLE IF NOT EXISTS daily_events
+(
+    day        Date,
+    event_type LowCardinality(String),
+    events     UInt64
+)
+ENGINE = SummingMergeTree(events)
+PARTITION BY toYear(day)
+ORDER BY (day, event_type)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS daily_events_view TO daily_events AS
+SELECT toDate(occurred_at) AS day, event_type, count() AS events
+FROM events
+GROUP BY day, event_type;
