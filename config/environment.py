@@ -1,0 +1,71 @@
+"""Strict readers of environment variables: a bad value stops the process and names the variable."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import overload
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+class Environment:
+    """The process environment, with what the running one-machine stack wrote as the fallback.
+
+    `embedded` writes the addresses of its stores to `DATA_DIR/stack.env` while it runs, so that
+    any `manage.py` command in a second terminal finds them; a variable set by hand always wins.
+    """
+
+    def __init__(self, variables: Mapping[str, str], *, stack_file: Path) -> None:
+        self._variables = {**_read_pairs(stack_file), **variables}
+
+    @overload
+    def text(self, name: str) -> str: ...
+    @overload
+    def text(self, name: str, default: str) -> str: ...
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._variables.get(name, default)
+        if value is None:
+            raise ImproperlyConfigured(f"{name} is not set and has no default")
+        return value
+
+    def number(self, name: str, default: int, *, minimum: int = 0) -> int:
+        raw = self._variables.get(name)
+        if raw is None:
+            return default
+        try:
+            value = int(raw)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a whole number, got {raw!r}") from None
+        if value < minimum:
+            raise ImproperlyConfigured(f"{name} must be at least {minimum}, got {value}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        raw = self._variables.get(name)
+        if raw is None:
+            return default
+        if raw.lower() in _TRUE:
+            return True
+        if raw.lower() in _FALSE:
+            return False
+        raise ImproperlyConfigured(f"{name} must be true or false, got {raw!r}")
+
+    def items(self, name: str, default: str) -> list[str]:
+        """A comma-separated list; blanks around and between commas are dropped."""
+        return [item.strip() for item in self.text(name, default).split(",") if item.strip()]
+
+
+def _read_pairs(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def load(base_dir: Path) -> Environment:
+    data_dir = Path(os.environ.get("DATA_DIR", base_dir / ".data"))
+    return Environment(os.environ, stack_file=data_dir / "stack.env")

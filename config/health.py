@@ -1,0 +1,51 @@
+"""`/health` says that the process answers, `/ready` whether each store does."""
+
+from collections.abc import Callable
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django_redis import get_redis_connection
+from psycopg import Error as DriverError
+from redis.exceptions import RedisError
+
+from analytics import clickhouse
+
+_Probe = Callable[[], object]
+
+
+def health(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Each store by name, `ok` or the reason; 503 if one is down."""
+    stores = {name: _state(probe) for name, probe in _PROBES.items()}
+    good = all(state == "ok" for state in stores.values())
+    document = {"status": "ok" if good else "unavailable", "stores": stores}
+    return JsonResponse(document, status=200 if good else 503)
+
+
+def _state(probe: _Probe) -> str:
+    try:
+        probe()
+    except (DatabaseError, DriverError, RedisError, clickhouse.ClickHouseError) as error:
+        # The kind of error only: its text may hold an address or a user's name.
+        return type(error).__name__
+    return "ok"
+
+
+def _postgresql() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _redis() -> None:
+    get_redis_connection("default").ping()
+
+
+_PROBES: dict[str, _Probe] = {
+    "postgresql": _postgresql,
+    "redis": _redis,
+    "clickhouse": clickhouse.ping,
+}

@@ -1,0 +1,59 @@
+"""What the OpenAPI document says the same way everywhere: problems and the rate limit's headers."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457 problem document",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "example": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object", "additionalProperties": True}},
+    },
+}
+
+
+def problem(status: int, when: str, detail: str) -> dict[Any, OpenApiResponse]:
+    """One error answer, to be merged into a view's `responses`."""
+    document = {"type": "about:blank", "title": _TITLES[status], "status": status, "detail": detail}
+    example = OpenApiExample(_TITLES[status], value=document, media_type="application/problem+json")
+    response = OpenApiResponse(PROBLEM_SCHEMA, description=when, examples=[example])
+    return {(status, "application/problem+json"): response}
+
+
+_TITLES = {
+    400: "Bad Request",
+    411: "Length Required",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
+
+TOO_MANY_REQUESTS = problem(
+    429,
+    "Over the rate limit; `Retry-After` says for how long.",
+    "More than 1000 requests a minute.",
+)
+RATE_LIMIT_HEADERS = [
+    OpenApiParameter(
+        "RateLimit-Policy",
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        response=True,
+        description='Quota and its window in seconds: `"default";q=1000;w=60`',
+    ),
+    OpenApiParameter(
+        "RateLimit",
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        response=True,
+        description='Requests left and seconds until all are back: `"default";r=999;t=1`',
+    ),
+]

@@ -1,0 +1,100 @@
+"""The rate limit: a token bucket per client address in Redis, on every API path.
+
+Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names the quota and its
+window in seconds, `RateLimit` what is left and when the bucket is full again.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+from config import problems
+
+WINDOW_SECONDS = 60
+LIMITED_PATHS = ("/events", "/stats", "/imports")
+_Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+class Allowance(NamedTuple):
+    """One look at a bucket: `reset` is the seconds to wait if refused, else until it is full."""
+
+    allowed: bool
+    remaining: int
+    reset: int
+
+
+def middleware(get_response: _Answer) -> _Answer:
+    """Refuses with 429 what is over the limit, and with 503 everything while Redis is down."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if not settings.RATE_LIMIT_PER_MINUTE or not request.path.startswith(LIMITED_PATHS):
+            return get_response(request)
+        try:
+            allowance = take(client_address(request), limit=settings.RATE_LIMIT_PER_MINUTE)
+        except RedisError:
+            return _unavailable()
+        response = get_response(request) if allowance.allowed else _too_many(allowance)
+        _add_headers(response, allowance)
+        return response
+
+    return answer
+
+
+def take(address: str, *, limit: int) -> Allowance:
+    """Take one request's token from the address's bucket. Raises redis' RedisError."""
+    allowed, remaining, reset = _script()(
+        keys=[f"rate_limit:{address}"], args=[limit, WINDOW_SECONDS, 1]
+    )
+    return Allowance(bool(allowed), remaining, reset)
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the client, as far as it can be believed.
+
+    Each of our TRUSTED_PROXIES proxies appends whom it saw to X-Forwarded-For, so the client is
+    that many places from the end; whatever stands before was written by the client itself.
+    """
+    direct = str(request.META.get("REMOTE_ADDR", ""))
+    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    trusted = settings.TRUSTED_PROXIES
+    if not trusted or not hops[0]:
+        return direct
+    return hops[-trusted] if trusted <= len(hops) else hops[0]
+
+
+@cache
+def _script() -> Any:
+    text = Path(__file__).with_suffix(".lua").read_text()
+    return get_redis_connection("default").register_script(text)
+
+
+def _add_headers(response: HttpResponseBase, allowance: Allowance) -> None:
+    limit = settings.RATE_LIMIT_PER_MINUTE
+    response["RateLimit-Policy"] = f'"default";q={limit};w={WINDOW_SECONDS}'
+    response["RateLimit"] = f'"default";r={allowance.remaining};t={allowance.reset}'
+
+
+def _too_many(allowance: Allowance) -> HttpResponse:
+    detail = f"More than {settings.RATE_LIMIT_PER_MINUTE} requests a minute from one address."
+    response = _problem(429, detail)
+    response["Retry-After"] = str(max(1, allowance.reset))
+    return response
+
+
+def _unavailable() -> HttpResponse:
+    response = _problem(503, "Redis can't be reached; nothing was accepted. Send it again later.")
+    response["Retry-After"] = "5"
+    return response
+
+
+def _problem(status: int, detail: str) -> HttpResponse:
+    return JsonResponse(
+        problems.body(status, detail), status=status, content_type=problems.CONTENT_TYPE
+    )

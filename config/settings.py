@@ -1,0 +1,174 @@
+"""Every setting of the service, read from the environment once, strictly."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environment.load(BASE_DIR)
+
+# --- Django -----------------------------------------------------------------------------------
+
+SECRET_KEY = env.text("DJANGO_SECRET_KEY", "insecure-until-set")
+DEBUG = env.flag("DJANGO_DEBUG", False)
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "events",
+    "analytics",
+    "importer",
+]
+
+MIDDLEWARE = [
+    "config.rate_limit.middleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Straight from the packages' folders: the stack needs no collectstatic before its first page.
+WHITENOISE_USE_FINDERS = True
+
+# --- PostgreSQL -------------------------------------------------------------------------------
+
+POSTGRES_POOL_SIZE = env.number("POSTGRES_POOL_SIZE", 8, minimum=1)
+
+
+def _postgres(url: str) -> dict[str, object]:
+    """Django's DATABASES entry of `postgresql://user:password@host:port/name?option=…`."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgresql://")
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {
+            # Seconds to wait for a connection: past that the answer is 503, not a longer queue.
+            "pool": {"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
+            "connect_timeout": 5,
+            **options,
+        },
+    }
+
+
+DATABASES = {"default": _postgres(env.text("DATABASE_URL", "postgresql://localhost/events"))}
+
+# --- Redis and Celery -------------------------------------------------------------------------
+
+REDIS_URL = env.text("REDIS_URL", "redis://localhost:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 5},
+    }
+}
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A message whose worker vanished is taken up by another after this long. Longer than any
+    # batch takes; a message taken up too early is harmless, only work done twice.
+    "visibility_timeout": env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum=5),
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Messages a worker process may hold unacknowledged, per child: enough to fill batches of small
+# requests, few enough for frames of 1,000 events to fit in memory.
+CELERY_WORKER_PREFETCH_MULTIPLIER = env.number("WORKER_PREFETCH", 100, minimum=1)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+
+# --- ClickHouse -------------------------------------------------------------------------------
+
+# http://user:password@host:port/database
+CLICKHOUSE_URL = env.text("CLICKHOUSE_URL", "http://default@localhost:8123/default")
+CLICKHOUSE_QUERY_TIMEOUT_SECONDS = env.number("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", 30, minimum=1)
+# Sends blocks through the Buffer engine, without deduplication tokens: see the README.
+CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
+
+# --- Ingest -----------------------------------------------------------------------------------
+
+# Events that share one PostgreSQL transaction and, at most, one block sent to ClickHouse.
+CLICKHOUSE_BATCH_SIZE = env.number("CLICKHOUSE_BATCH_SIZE", 10_000, minimum=1)
+# How long a delivery waits for batches to share its block.
+DELIVERY_LINGER_MILLISECONDS = env.number("DELIVERY_LINGER_MILLISECONDS", 100)
+HOT_WINDOW_DAYS = env.number("HOT_WINDOW_DAYS", 7, minimum=1)
+RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
+# How many proxies in front of the service add themselves to X-Forwarded-For; 0 believes none.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
+
+# --- API --------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.problems.handle",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Events Analytics",
+    "DESCRIPTION": (
+        "Product events in, kept exactly once; how many came, what they did, whether they returned."
+    ),
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    # Swagger UI's assets from the sidecar package: /docs works without the internet.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
