@@ -1,0 +1,100 @@
+"""A Celery task whose messages are handed to the pool many at a time, and acknowledged after it.
+
+celery-batches has the idea, but acknowledges what failed and forgets what a killed child held;
+here a message is acknowledged when the call that took it has returned, and goes back to the queue
+when the call raised or its process died.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from celery import Task, current_app
+from celery.utils.log import get_logger
+from kombu.message import Message
+from kombu.serialization import loads
+
+logger = get_logger(__name__)
+
+
+class BatchTask(Task):  # type: ignore[misc]
+    """Base of a task that is called as `task(payloads)` with the first argument of each message.
+
+    A batch is closed when its messages weigh `max_weight` (header `weight`, 1 by default), when it
+    has `max_messages`, or `linger` seconds after its first message. Needs late acknowledgement by
+    design and ignores ETAs, results and retries. `requeue_delay` seconds pass before the messages
+    of a failed call go back, so that a store that is down is not hammered.
+    """
+
+    abstract = True
+    max_weight = 10_000
+    max_messages = 100
+    linger = 0.1
+    requeue_delay = 1.0
+
+    def Strategy(self, task: "BatchTask", app: Any, consumer: Any) -> Callable[..., None]:  # noqa: N802
+        """Celery's hook for what a worker does with each message of this task."""
+        return _Collector(task, consumer).receive
+
+
+class _Collector:
+    """The messages waiting in the worker's main process for their batch to close."""
+
+    def __init__(self, task: BatchTask, consumer: Any) -> None:
+        self._task = task
+        self._pool = consumer.pool
+        self._timer = consumer.timer
+        self._messages: list[Message] = []
+        self._weight = 0
+        self._deadline: Any = None
+        # Pools with threads deliver results and timers elsewhere than the consumer's thread.
+        self._lock = threading.RLock()
+
+    def receive(self, message: Message, *_: Any, **__: Any) -> None:
+        with self._lock:
+            self._messages.append(message)
+            self._weight += int(message.headers.get("weight", 1))
+            if self._weight >= self._task.max_weight or self._is_full():
+                self._flush()
+            elif self._deadline is None:
+                self._deadline = self._timer.call_after(self._task.linger, self._flush)
+
+    def _is_full(self) -> bool:
+        return len(self._messages) >= self._task.max_messages
+
+    def _flush(self) -> None:
+        with self._lock:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            messages, self._messages = self._messages, []
+            self._weight, self._deadline = 0, None
+        if messages:
+            self._submit(messages)
+
+    def _submit(self, messages: Sequence[Message]) -> None:
+        def failed(error: Any) -> None:
+            logger.error("%s: %d messages go back: %s", self._task.name, len(messages), error)
+            self._timer.call_after(self._task.requeue_delay, _requeue, (messages,))
+
+        self._pool.apply_async(
+            _call,
+            (self._task.name, [(m.body, m.content_type, m.content_encoding) for m in messages]),
+            callback=lambda _: _acknowledge(messages),
+            error_callback=failed,
+        )
+
+
+def _acknowledge(messages: Sequence[Message]) -> None:
+    for message in messages:
+        message.ack_log_error(logger, (Exception,))
+
+
+def _requeue(messages: Sequence[Message]) -> None:
+    for message in messages:
+        message.reject_log_error(logger, (Exception,), requeue=True)
+
+
+def _call(name: str, bodies: list[tuple[Any, str, str]]) -> None:
+    """In the pool's process: decode the messages and call the task with all of them at once."""
+    payloads = [loads(body, kind, encoding)[0][0] for body, kind, encoding in bodies]
+    current_app.tasks[name].run(payloads)

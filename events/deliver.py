@@ -1,0 +1,124 @@
+"""Deliver: the outbox of PostgreSQL into ClickHouse, again until ClickHouse has confirmed it."""
+
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from structlog import get_logger
+
+from analytics import clickhouse
+from events.models import Batch
+from events.sql import load
+
+log = get_logger(__name__)
+
+# How long one deliverer has a batch to itself; longer than any insert may take.
+LEASE = timedelta(seconds=120)
+# Batches looked at for one block.
+_MERGE_AT_MOST = 500
+_BACKOFF_SECONDS = 1.0
+_LONGEST_BACKOFF = timedelta(seconds=30)
+
+
+class Claim(NamedTuple):
+    """A batch that this process alone delivers until its lease ends."""
+
+    batch_id: UUID
+    payload: bytes
+    attempt: int
+
+
+class Delivered(NamedTuple):
+    """What one run did: blocks confirmed, and whether it ended at one that was not."""
+
+    blocks: int
+    failed: bool
+
+
+def deliver_due() -> Delivered:
+    """Deliver every batch that is due, one block after another.
+
+    Stops at the first block that ClickHouse doesn't take: the batch stays pending, and is due
+    again after a while that doubles with every attempt.
+    """
+    blocks = 0
+    while claim := _claim():
+        if not _insert(claim):
+            return Delivered(blocks, failed=True)
+        blocks += 1
+    return Delivered(blocks, failed=False)
+
+
+def _claim() -> Claim | None:
+    """Take the oldest due batch and, where small ones follow it, those as well.
+
+    A batch that was tried before is sent again as it was, under the same token. Only those never
+    tried may be merged: the first takes over the frames of the rest and its id is the token.
+    """
+    with transaction.atomic():
+        due = list(
+            Batch.objects.select_for_update(skip_locked=True)
+            .filter(Q(claimed_until=None) | Q(claimed_until__lt=Now()), state=Batch.State.PENDING)
+            .order_by("id")
+            .values_list("id", "stored", "attempts")[:_MERGE_AT_MOST]
+        )
+        if not due:
+            return None
+        return _take(_mergeable(due))
+
+
+def _mergeable(due: list[tuple[UUID, int, int]]) -> list[UUID]:
+    """Ids of the leading batches that fit one block of CLICKHOUSE_BATCH_SIZE events."""
+    first, events, attempts = due[0]
+    group = [first]
+    for batch_id, stored, tried in due[1:]:
+        events += stored
+        if attempts or events > settings.CLICKHOUSE_BATCH_SIZE:
+            break
+        if not tried:
+            group.append(batch_id)
+    return group
+
+
+def _take(group: list[UUID]) -> Claim:
+    first, *rest = group
+    if rest:
+        _merge(group)
+    Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + LEASE)
+    batch = Batch.objects.values("payload", "attempts").get(id=first)
+    return Claim(first, bytes(batch["payload"] or b""), batch["attempts"])
+
+
+def _merge(group: list[UUID]) -> None:
+    with transaction.get_connection().cursor() as cursor:
+        cursor.execute(load("merge_batches"), {"ids": group, "first": group[0]})
+
+
+def _insert(claim: Claim) -> bool:
+    try:
+        clickhouse.insert_block(token=str(claim.batch_id), body=claim.payload)
+    except clickhouse.ClickHouseError as error:
+        _postpone(claim, error)
+        return False
+    _confirm(claim.batch_id)
+    return True
+
+
+def _confirm(batch_id: UUID) -> None:
+    Batch.objects.filter(Q(id=batch_id) | Q(merged_into=batch_id)).update(
+        state=Batch.State.DELIVERED, payload=None, error="", delivered_at=Now()
+    )
+
+
+def _postpone(claim: Claim, error: Exception) -> None:
+    wait = min(timedelta(seconds=_BACKOFF_SECONDS * 2 ** min(claim.attempt, 10)), _LONGEST_BACKOFF)
+    log.warning(
+        "delivery_failed", batch_id=str(claim.batch_id), attempt=claim.attempt, error=str(error)
+    )
+    Batch.objects.filter(id=claim.batch_id).update(
+        error=str(error)[:2000], claimed_until=Now() + wait
+    )

@@ -1,0 +1,128 @@
+"""The tables of PostgreSQL: dedup, the hot layer, batches with their outbox, property schemas."""
+
+from typing import Any
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Func
+from django.db.models.functions import Now
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+
+class UUIDv7(Func):
+    """PostgreSQL's `uuidv7()`: a UUID that sorts by the time it was made."""
+
+    function = "uuidv7"
+    output_field = models.UUIDField()
+
+
+class Dedup(models.Model):
+    """One row per event ever stored: the reason why no event is stored twice."""
+
+    event_id = models.UUIDField(primary_key=True, editable=False)
+    first_seen = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "dedup"
+        indexes = [BrinIndex(fields=["first_seen"], name="dedup_first_seen")]
+
+    def __str__(self) -> str:
+        return str(self.event_id)
+
+
+class HotEvent(models.Model):
+    """An event of the hot window.
+
+    The table is partitioned by day of `occurred_at` (DDL in the first migration), so PostgreSQL
+    itself has no primary key here: `dedup` has already made `event_id` unique.
+    """
+
+    event_id = models.UUIDField(primary_key=True, editable=False)
+    occurred_at = models.DateTimeField()
+    user_id = models.TextField()
+    event_type = models.TextField()
+    properties = models.JSONField()
+
+    class Meta:
+        managed = False
+        db_table = "hot_events"
+        ordering = ["-occurred_at", "-event_id"]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} by {self.user_id}"
+
+
+class Batch(models.Model):
+    """The fresh events of one store transaction, and where their delivery stands.
+
+    `payload` is the outbox: zstd frames of JSON lines (see `events.records`), emptied once
+    ClickHouse has confirmed them. Small batches are merged into one delivery: the first of them
+    takes over the frames of the others, whose `merged_into` names it.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        MERGED = "merged"
+        DELIVERED = "delivered"
+
+    class Source(models.TextChoices):
+        QUEUE = "queue"
+        REQUEST = "request"
+        IMPORT = "import"
+
+    # Time-ordered, and never again the same after a restored backup, as a sequence would be: it is
+    # the deduplication token of ClickHouse.
+    id = models.UUIDField(primary_key=True, editable=False, db_default=UUIDv7())
+    source = models.CharField(max_length=16, choices=Source)
+    state = models.CharField(max_length=16, choices=State, default=State.PENDING)
+    received = models.IntegerField(help_text="events that reached the store, repeats included")
+    stored = models.IntegerField(help_text="events not seen before")
+    duplicates = models.IntegerField(help_text="events seen before")
+    payload = models.BinaryField(null=True, editable=False)
+    payload_bytes = models.IntegerField(help_text="size of this batch's frames")
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="merged"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    attempts = models.IntegerField(default=0)
+    claimed_until = models.DateTimeField(
+        null=True, help_text="nobody else delivers the batch before this time"
+    )
+    error = models.TextField(blank=True, default="")
+    delivered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "batches"
+        verbose_name_plural = "batches"
+        indexes = [
+            models.Index(
+                fields=["id"], name="batches_pending", condition=models.Q(state="pending")
+            ),
+            models.Index(fields=["created_at"], name="batches_created_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk}"
+
+
+def _check_json_schema(value: Any) -> None:
+    try:
+        Draft202012Validator.check_schema(value)
+    except SchemaError as error:
+        raise ValidationError(f"not a JSON Schema: {error.message}") from None
+
+
+class PropertySchema(models.Model):
+    """A JSON Schema (draft 2020-12) that the properties of an event type must satisfy."""
+
+    event_type = models.CharField(max_length=200, unique=True)
+    schema = models.JSONField(validators=[_check_json_schema])
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        db_table = "property_schemas"
+
+    def __str__(self) -> str:
+        return self.event_type

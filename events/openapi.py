@@ -1,0 +1,200 @@
+"""What the OpenAPI document says of `/events`."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
+
+from config.openapi import RATE_LIMIT_HEADERS, TOO_MANY_REQUESTS, problem
+from events.inspection import MAX_TEXT
+from events.query_parameters import DEFAULT_PAGE, MAX_PAGE
+from events.validation import MAX_EVENTS
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["event_id", "occurred_at", "user_id", "event_type"],
+    "properties": {
+        "event_id": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Made by the client; of events with one id the first is kept.",
+        },
+        "occurred_at": {
+            "type": "string",
+            "format": "date-time",
+            "description": "ISO 8601 with an offset, 1970 to now + 24 h; kept to the millisecond.",
+        },
+        "user_id": {**_NAME, "description": "No control characters."},
+        "event_type": {**_NAME, "description": "No control characters."},
+        "properties": {
+            "type": "object",
+            "additionalProperties": True,
+            "default": {},
+            "description": (
+                "At most 64 KiB, 8 levels and 255 keys in all; no key twice in one object, no NUL, "
+                "no lone surrogate, no integer past 64 bits, no number past a double."
+            ),
+        },
+    },
+}
+_EVENTS = {"type": "array", "maxItems": MAX_EVENTS, "items": _EVENT}
+_BODY = {
+    "oneOf": [
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["events"],
+            "properties": {"events": _EVENTS},
+        },
+        _EVENTS,
+    ]
+}
+_ERROR = {
+    "type": "object",
+    "required": ["index", "event_id", "field", "code", "message"],
+    "properties": {
+        "index": {"type": "integer", "minimum": 0},
+        "event_id": {"type": "string", "nullable": True},
+        "field": {"type": "string", "nullable": True},
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+    },
+}
+_COUNT = {"type": "integer", "minimum": 0}
+_RESULT: dict[str, Any] = {
+    "type": "object",
+    "required": ["received", "accepted", "rejected", "errors"],
+    "properties": {
+        "received": _COUNT,
+        "accepted": _COUNT,
+        "rejected": _COUNT,
+        "errors": {"type": "array", "items": _ERROR},
+    },
+}
+_STORED = {
+    **_RESULT,
+    "required": [*_RESULT["required"], "duplicates"],
+    "properties": {**_RESULT["properties"], "duplicates": _COUNT},
+}
+_PAGE = {
+    "type": "object",
+    "required": ["events", "next"],
+    "properties": {
+        "events": {"type": "array", "items": _EVENT},
+        "next": {"type": "string", "nullable": True, "description": "cursor of the next page"},
+    },
+}
+
+_ID = "0191f5a0-0000-7000-8000-000000000001"
+_SAMPLE_EVENT = {
+    "event_id": _ID,
+    "occurred_at": "2026-01-06T12:00:00Z",
+    "user_id": "u1",
+    "event_type": "page_view",
+    "properties": {"country": "UA", "page": {"section": "news"}},
+}
+_SAMPLE_ERROR = {
+    "index": 1,
+    "event_id": "0191f5a0-0000-7000-8000-000000000002",
+    "field": "occurred_at",
+    "code": "offset",
+    "message": "occurred_at has no UTC offset, such as Z",
+}
+_SAMPLE_RESULT = {"received": 2, "accepted": 1, "rejected": 1, "errors": [_SAMPLE_ERROR]}
+_SAMPLE_REFUSED = {"received": 1, "accepted": 0, "rejected": 1, "errors": [_SAMPLE_ERROR]}
+_SAMPLE_STORED = {"received": 2, "accepted": 1, "duplicates": 1, "rejected": 0, "errors": []}
+
+
+def _flag(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.BOOL, description=description, default=False)
+
+
+post_events = extend_schema(
+    operation_id="post_events",
+    summary="Send events",
+    description=(
+        "Takes one event or thousands. Valid ones are accepted, others are listed in `errors`. "
+        "Sending an event again is always safe: its `event_id` is kept once."
+    ),
+    request={"application/json": _BODY},
+    parameters=[
+        _flag("wait", "Store before answering: 200, with `duplicates` told apart."),
+        _flag("strict", "Refuse the whole request with 400 if any event is invalid."),
+        OpenApiParameter(
+            "Content-Encoding",
+            OpenApiTypes.STR,
+            OpenApiParameter.HEADER,
+            enum=["identity", "gzip", "deflate", "zstd"],
+            description="Of the body; at most 20 MiB decoded.",
+        ),
+        *RATE_LIMIT_HEADERS,
+    ],
+    examples=[
+        OpenApiExample("one event", value={"events": [_SAMPLE_EVENT]}, request_only=True),
+        OpenApiExample("a bare array", value=[_SAMPLE_EVENT], request_only=True),
+    ],
+    responses={
+        200: OpenApiResponse(
+            _STORED,
+            description="`wait=true`: stored. `received = accepted + duplicates + rejected`.",
+            examples=[OpenApiExample("stored", value=_SAMPLE_STORED)],
+        ),
+        202: OpenApiResponse(
+            _RESULT,
+            description="On the queue. `received = accepted + rejected`.",
+            examples=[OpenApiExample("accepted", value=_SAMPLE_RESULT)],
+        ),
+        (400, "application/json"): OpenApiResponse(
+            _RESULT,
+            description="No event is valid, or one is not and `strict=true`; nothing was accepted.",
+            examples=[OpenApiExample("refused", value=_SAMPLE_REFUSED)],
+        ),
+        **problem(400, "Not JSON, not events, or a wrong parameter.", "The body is not JSON."),
+        **problem(411, "A chunked body.", "Send a Content-Length; chunked bodies are not taken."),
+        **problem(413, "Over 10,000 events or 20 MiB decoded.", "10001 events in one request."),
+        **problem(415, "Not application/json, or an unknown encoding.", "Unsupported media type."),
+        **TOO_MANY_REQUESTS,
+        **problem(503, "The queue or store is down; nothing is lost by resending.", "Try again."),
+    },
+)
+
+get_events = extend_schema(
+    operation_id="get_events",
+    summary="Look at recent events",
+    description="The events of the hot window (7 days by default), newest first.",
+    parameters=[
+        OpenApiParameter("user_id", OpenApiTypes.STR),
+        OpenApiParameter("event_type", OpenApiTypes.STR),
+        OpenApiParameter(
+            "from", OpenApiTypes.STR, description="A date, or a date and time with an offset."
+        ),
+        OpenApiParameter(
+            "to", OpenApiTypes.STR, description="Likewise; included, a date with its whole day."
+        ),
+        OpenApiParameter(
+            "cursor", OpenApiTypes.STR, description="`next` of the page before this one."
+        ),
+        OpenApiParameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE},
+        ),
+        *RATE_LIMIT_HEADERS,
+    ],
+    responses={
+        200: OpenApiResponse(
+            _PAGE,
+            description="A page; `next` is null on the last.",
+            examples=[OpenApiExample("page", value={"events": [_SAMPLE_EVENT], "next": None})],
+        ),
+        **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),
+        **TOO_MANY_REQUESTS,
+        **problem(503, "A store is down.", "PostgreSQL can't be reached."),
+    },
+)

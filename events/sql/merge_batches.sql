@@ -1,0 +1,8 @@
+-- The first batch takes over the frames of the others, in order of id; they are marked as its own.
+WITH frames AS (
+    SELECT string_agg(payload, ''::bytea ORDER BY id) AS payload FROM batches WHERE id = ANY(%(ids)s)
+), emptied AS (
+    UPDATE batches SET state = 'merged', merged_into = %(first)s, payload = NULL
+    WHERE id = ANY(%(ids)s) AND id <> %(first)s
+)
+UPDATE batches SET payload = frames.payload FROM frames WHERE id = %(first)s

@@ -1,0 +1,32 @@
+"""The Celery tasks: each one line that calls a service."""
+
+from base64 import b64decode
+from datetime import UTC, datetime
+
+from celery import shared_task
+from django.conf import settings
+
+from events import deliver, hot
+from events.batching import BatchTask
+from events.models import Batch
+from events.store import store
+
+
+@shared_task(
+    name="events.store_events",
+    base=BatchTask,
+    max_weight=settings.CLICKHOUSE_BATCH_SIZE,
+    ignore_result=True,
+)
+def store_events(frames: list[str]) -> None:
+    store(frames=[b64decode(data) for data in frames], source=Batch.Source.QUEUE)
+
+
+@shared_task(name="events.deliver_batches", ignore_result=True, expires=60)
+def deliver_batches() -> None:
+    deliver.deliver_due()
+
+
+@shared_task(name="events.make_hot_partitions", ignore_result=True)
+def make_hot_partitions() -> None:
+    hot.ensure_partitions(now=datetime.now(UTC))

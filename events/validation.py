@@ -1,0 +1,159 @@
+"""From the bytes of a request to valid events, and to an error for every one that is not.
+
+The fast path decodes the whole body into typed structs at once; whatever it does not accept is
+looked at again one by one in `events.inspection`, which knows every spelling and words the errors.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from events import inspection
+from events.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
+from events.properties import PropertyError, checked
+from events.records import Record, timestamp
+
+MAX_EVENTS = 10_000
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+
+
+class _Typed(msgspec.Struct, forbid_unknown_fields=True):
+    event_id: UUID
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    user_id: _Text
+    event_type: _Text
+    properties: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _TypedBody(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[_Typed]
+
+
+class _RawBody(msgspec.Struct, forbid_unknown_fields=True):
+    events: list[msgspec.Raw]
+
+
+_decode_typed = msgspec.json.Decoder(_TypedBody | list[_Typed]).decode
+# Escapes from left to right: a proper pair, a lone surrogate (group 1), or any other.
+_LONE_SURROGATE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_decode_raw = msgspec.json.Decoder(_RawBody | list[msgspec.Raw]).decode
+
+
+class NotJSON(ValueError):
+    """The body is not JSON at all."""
+
+
+class WrongShape(ValueError):
+    """The body is JSON, but neither `{"events": [...]}` nor an array."""
+
+
+class TooManyEvents(ValueError):
+    """The body holds more events than one request may."""
+
+
+class Validated(NamedTuple):
+    """`received = len(records) + len(errors)`; records keep the order they came in."""
+
+    records: list[Record]
+    errors: list[EventError]
+
+
+def validate(body: bytes, *, now: datetime | None = None) -> Validated:
+    """Check a request's body of `{"events": [...]}` or a bare array.
+
+    Raises NotJSON, WrongShape and TooManyEvents; anything wrong with a single event is an
+    EventError in the answer and harms no other event.
+    """
+    latest = (now or datetime.now(UTC)) + LATEST_AHEAD
+    typed = _typed(body)
+    if typed is None:
+        return _one_by_one(_raw_events(body), latest)
+    _check_count(len(typed))
+    records = [_record(event, latest) for event in typed]
+    if None not in records:
+        return Validated([record for record in records if record], [])
+    return _one_by_one(_raw_events(body), latest, known=records)
+
+
+def _typed(body: bytes) -> list[_Typed] | None:
+    try:
+        decoded = _decode_typed(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return decoded.events if isinstance(decoded, _TypedBody) else decoded
+
+
+def _record(event: _Typed, latest: datetime) -> Record | None:
+    """The record of an event the fast path can vouch for, else None."""
+    occurred_at = event.occurred_at
+    if not (
+        EARLIEST <= occurred_at <= latest
+        and event.user_id.isprintable()
+        and event.event_type.isprintable()
+    ):
+        return None
+    try:
+        properties = checked(bytes(event.properties))
+    except PropertyError:
+        return None
+    return Record(
+        str(event.event_id),
+        timestamp(occurred_at),
+        event.user_id,
+        event.event_type,
+        msgspec.Raw(properties),
+    )
+
+
+def _raw_events(body: bytes) -> list[msgspec.Raw]:
+    """The events' own texts.
+
+    The decoder gives up a whole body for one lone surrogate, which is well-formed JSON: each
+    becomes a NUL, equally refused, so that only its own event pays for it.
+    """
+    try:
+        decoded = _decode_raw(_LONE_SURROGATE.sub(_as_nul, body))
+    except msgspec.ValidationError as error:
+        raise WrongShape(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotJSON(str(error)) from None
+    events = decoded.events if isinstance(decoded, _RawBody) else decoded
+    _check_count(len(events))
+    return events
+
+
+def _as_nul(escape: re.Match[bytes]) -> bytes:
+    return b"\\u0000" if escape[1] else escape[0]
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_EVENTS:
+        raise TooManyEvents(f"{count} events in one request; {MAX_EVENTS} are allowed")
+
+
+def _one_by_one(
+    raws: list[msgspec.Raw], latest: datetime, known: list[Record | None] | None = None
+) -> Validated:
+    records: list[Record] = []
+    errors: list[EventError] = []
+    for index, raw in enumerate(raws):
+        record = known[index] if known else None
+        try:
+            records.append(record or inspection.inspect(bytes(raw), latest=latest))
+        except FieldError as error:
+            errors.append(error.at(index))
+    return Validated(records, errors)
+
+
+def validate_one(raw: bytes, *, latest: datetime | None = None) -> Record:
+    """One event's JSON text to its record; raises `inspection.FieldError`."""
+    limit = latest or datetime.now(UTC) + timedelta(hours=24)
+    return inspection.inspect(raw, latest=limit)

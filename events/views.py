@@ -1,0 +1,92 @@
+"""The HTTP endpoints of ingest and of the hot layer."""
+
+from typing import Any
+
+from django.db import Error as DatabaseError
+from psycopg import Error as DriverError
+from psycopg_pool import PoolTimeout
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.problems import Problem
+from events import accept, openapi, property_schemas, query_parameters, search
+from events.request_body import EventsParser
+from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
+
+
+class EventsView(APIView):
+    """`/events`: events in by POST, the hot layer out by GET."""
+
+    parser_classes = [EventsParser]
+
+    @openapi.post_events
+    def post(self, request: Request) -> Response:
+        options = query_parameters.ingest_options(request.query_params)
+        checked = _validated(request.data)
+        if checked.errors and (options.strict or not checked.records):
+            return Response(_answer(checked, accepted=0, rejected=_received(checked)), status=400)
+        if options.wait:
+            return _stored(checked)
+        try:
+            accept.enqueue(events=checked.records)
+        except accept.QueueUnavailable:
+            raise _unavailable("The queue can't be reached; send the events again.") from None
+        return Response(_answer(checked, accepted=len(checked.records)), status=202)
+
+    @openapi.get_events
+    def get(self, request: Request) -> Response:
+        filters = query_parameters.search_filters(request.query_params)
+        try:
+            return Response(search.search(filters=filters))
+        except (DatabaseError, DriverError, PoolTimeout):
+            raise _unavailable("PostgreSQL can't be reached.") from None
+
+
+def _validated(body: Any) -> Validated:
+    try:
+        return property_schemas.apply(validate(body))
+    except NotJSON as error:
+        raise Problem(400, f"The body is not JSON: {error}.") from None
+    except WrongShape as error:
+        raise Problem(
+            400, f'The body must be {{"events": [...]}} or an array of events: {error}.'
+        ) from None
+    except TooManyEvents as error:
+        raise Problem(413, f"{error}.") from None
+
+
+def _stored(checked: Validated) -> Response:
+    try:
+        stored = accept.store_now(events=checked.records)
+    except (DatabaseError, DriverError, PoolTimeout):
+        raise _unavailable("PostgreSQL can't be reached; nothing was stored.") from None
+    answer = _answer(checked, accepted=stored.stored)
+    answer["duplicates"] = stored.duplicates
+    return Response(answer)
+
+
+def _received(checked: Validated) -> int:
+    return len(checked.records) + len(checked.errors)
+
+
+def _answer(checked: Validated, *, accepted: int, rejected: int | None = None) -> dict[str, Any]:
+    return {
+        "received": _received(checked),
+        "accepted": accepted,
+        "rejected": len(checked.errors) if rejected is None else rejected,
+        "errors": [
+            {
+                "index": e.index,
+                "event_id": e.event_id,
+                "field": e.field,
+                "code": e.code,
+                "message": e.message,
+            }
+            for e in checked.errors
+        ],
+    }
+
+
+def _unavailable(detail: str) -> Problem:
+    return Problem(503, detail, headers={"Retry-After": "5"})
