@@ -1,0 +1,7 @@
+"""The app that brings files in."""
+
+from django.apps import AppConfig
+
+
+class ImporterConfig(AppConfig):
+    name = "importer"
