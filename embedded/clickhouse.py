@@ -1,9 +1,11 @@
 """The ClickHouse engine behind its gateway: says how to run it."""
 
-import http.client
 import sys
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
+
+import urllib3
 
 from embedded.ports import HOST
 from embedded.processes import Program
@@ -25,16 +27,8 @@ def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
 
 
 def is_ready(url: str) -> bool:
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(
-        parts.hostname or "localhost", parts.port or (8443 if secure else 8123), timeout=2
-    )
     try:
-        connection.request("GET", "/ping")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
+        ping = urllib3.request("GET", urljoin(url, "/ping"), timeout=2, retries=False)
+    except urllib3.exceptions.HTTPError:
         return False
-    finally:
-        connection.close()
+    return ping.status == HTTPStatus.OK

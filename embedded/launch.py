@@ -83,7 +83,7 @@ def main() -> None:
         IDENTITIES[options.identity]()
     end_with(options.parent, options.signal)
     os.chdir(options.folder)
-    os.execvp(options.program[0], options.program)
+    os.execvp(options.program[0], options.program)  # noqa: S606 - no shell is the point
 
 
 if __name__ == "__main__":

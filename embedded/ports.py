@@ -9,14 +9,15 @@ FIRST = 10_000
 EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def is_free(port: int, host: str = HOST) -> bool:
+def bind_error(port: int) -> OSError | None:
+    """Why nobody can listen on `port` of this machine's loopback now, None when one can."""
     with socket.socket() as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            attempt.bind((host, port))
-        except OSError:
-            return False
-    return True
+            attempt.bind((HOST, port))
+        except OSError as error:
+            return error
+    return None
 
 
 def pick_free() -> int:
@@ -25,5 +26,5 @@ def pick_free() -> int:
     Random, so that two stacks that start together do not try the same one.
     """
     last = int(EPHEMERAL_RANGE.read_text().split()[0]) if EPHEMERAL_RANGE.exists() else 32_768
-    candidates = random.sample(range(FIRST, max(last, FIRST + 1000)), 200)  # noqa: S311
-    return next(port for port in candidates if is_free(port))
+    candidates = random.sample(range(FIRST, max(last, FIRST + 1000)), 200)
+    return next(port for port in candidates if bind_error(port) is None)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -37,13 +38,14 @@ def ignore(line: str) -> None:
 class Program:
     """What to run and how to know it is ready; `timeout` in seconds bounds start and stop each.
 
-    `url` is where it serves, `held_files` are descriptors it and its children keep open, such
-    as that of a lock.
+    `url` is where it serves; `once` says that it is ready when it has ended well; `held_files`
+    are descriptors it and its children keep open, such as that of a lock.
     """
 
     name: str
     command: list[str]
     url: str = ""
+    once: bool = False
     ready: Callable[[], bool] = running_is_ready
     folder: Path = PROJECT
     identity: str | None = None
@@ -109,29 +111,25 @@ class Process(Executor):
             raise
 
     def __exit__(self, *exception: object) -> None:
-        try:
+        # How it ends is of interest only when nobody asked it to.
+        with suppress(ProcessFinishedWithError):
             self.stop()
-        except ProcessFinishedWithError as error:
-            self._show(f"ended with code {error.exit_code}")
-        finally:
-            self._end()
+        self._end()
 
     def pre_start_check(self) -> bool:
         return False
 
     def after_start_check(self) -> bool:
-        if (code := self.exit_code()) is not None:
+        code = self.exit_code()
+        if self.program.once:
+            return code == 0
+        if code is not None:
             raise ProcessExitedWithError(self, code)
         return self.program.ready()
 
     def exit_code(self) -> int | None:
         """None while it runs; negative for the signal that killed it."""
         return self.process.poll() if self.process else None
-
-    def hurry(self) -> None:
-        """SIGKILL without waiting, for use in a signal handler."""
-        if self.process and self.process.returncode is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
 
     def _end(self) -> None:
         """Kill what is left of it and read its output to the end."""

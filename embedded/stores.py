@@ -1,17 +1,28 @@
 """The three stores, in the order they start, each with the variable that carries its address."""
 
-import importlib.util
-from collections.abc import Callable, Container, Iterator
+import time
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 
 from embedded import clickhouse, ports, postgres, redis_server
-from embedded.processes import Program
+from embedded.processes import Program, StackError
 
 READY: dict[str, Callable[[str], bool]] = {
     "DATABASE_URL": postgres.is_ready,
     "REDIS_URL": redis_server.is_ready,
     "CLICKHOUSE_URL": clickhouse.is_ready,
 }
+GIVEN_SECONDS = 10
+
+
+def wait_for_given(variables: Mapping[str, str]) -> None:
+    """Wait a little for each store that `variables` name. Raises StackError."""
+    deadline = time.monotonic() + GIVEN_SECONDS
+    for name in READY.keys() & variables.keys():
+        while not READY[name](variables[name]):
+            if time.monotonic() > deadline:
+                raise StackError(f"the store at {name} does not answer")
+            time.sleep(0.2)
 
 
 def programs(
@@ -34,9 +45,6 @@ def programs(
         )
     if "REDIS_URL" not in given:
         yield "REDIS_URL", redis_server.program(folder / "redis", port=ports.pick_free(), held=held)
-    # Until the gateway is there.
-    if importlib.util.find_spec("embedded.gateway.__main__") is None:
-        return
     if "CLICKHOUSE_URL" not in given:
         yield (
             "CLICKHOUSE_URL",

@@ -1,0 +1,99 @@
+"""`make up` and `make demo`: the whole service on this machine, until Ctrl-C."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from embedded import application, data_folder, demo, ports, private_files, stores
+from embedded.console import Console
+from embedded.processes import PROJECT, StackError
+from embedded.supervisor import Supervisor
+
+# Of the environment; those of them that are set are used and, in `stack.env`, passed on.
+STORE_VARIABLES = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "CLICKHOUSE_URL")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="embedded", description=__doc__)
+    parser.add_argument("--demo", action="store_true", help="send sample events, show the answers")
+    parser.add_argument("--exit", action="store_true", help="stop when the demo has been shown")
+    options = parser.parse_args()
+    console = Console()
+    try:
+        with Supervisor(console) as supervisor:
+            address = _start(supervisor, console)
+            if options.demo:
+                demo.run(address, say=console.say)
+            if not options.exit:
+                supervisor.watch()
+    except KeyboardInterrupt as signal:
+        console.say(f"Stopped by {signal}.")
+    except StackError as error:
+        console.say(f"Stopped: {error}")
+        return 1
+    return 0
+
+
+def _start(supervisor: Supervisor, console: Console) -> str:
+    """Bring everything up, in order; the address of the service. Raises StackError."""
+    folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
+    lock = supervisor.keep(data_folder.claimed(folder))
+    port = _free_port()
+    variables = _settings(folder)
+    stores.wait_for_given(variables)
+    for name, program in stores.programs(folder, given=variables, held=(lock,)):
+        supervisor.start(program)
+        variables[name] = program.url
+    supervisor.keep(data_folder.announced(folder, variables))
+    environment = {**variables, "DATA_DIR": str(folder)}
+    for program in application.programs(folder, port, environment):
+        supervisor.start(program)
+    console.say(_addresses(folder, port, variables))
+    return f"http://{ports.HOST}:{port}"
+
+
+def _free_port() -> int:
+    """The port to serve on, from PORT. Raises StackError when it is none or taken."""
+    value = os.environ.get("PORT") or "8000"
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise StackError(f"PORT must be a number from 1 to 65535, got {value!r}")
+    if error := ports.bind_error(int(value)):
+        raise StackError(f"PORT={value} cannot be listened on: {error.strerror}; set another")
+    return int(value)
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    given = {name: os.environ[name] for name in STORE_VARIABLES if os.environ.get(name)}
+    return {
+        "DJANGO_SECRET_KEY": private_files.secret(folder / "secret-key"),
+        "API_KEYS_REQUIRED": os.environ.get("API_KEYS_REQUIRED", "false"),
+        **given,
+    }
+
+
+def _addresses(folder: Path, port: int, variables: Mapping[str, str]) -> str:
+    web = f"http://{ports.HOST}:{port}"
+    places = {
+        "API": web,
+        "Docs": f"{web}/docs",
+        "Admin": f"{web}/admin/ (user admin, password in {folder / 'admin-password'})",
+        "PostgreSQL": without_password(variables["DATABASE_URL"]),
+        "Redis": without_password(variables["REDIS_URL"]),
+        "ClickHouse": without_password(variables["CLICKHOUSE_URL"]),
+    }
+    lines = [f"  {name:<11}{place}" for name, place in places.items()]
+    passwords = f"  Passwords of the stores are in {folder / 'stack.env'}. Ctrl-C stops everything."
+    return "\n".join(["", "Events Analytics is ready.", *lines, passwords, ""])
+
+
+def without_password(url: str) -> str:
+    parts = urlsplit(url)
+    user = f"{parts.username}@" if parts.username else ""
+    return parts._replace(netloc=user + parts.netloc.rpartition("@")[2]).geturl()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

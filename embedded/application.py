@@ -1,0 +1,84 @@
+"""The processes of the service itself: the commands that set up its stores, then the servers."""
+
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
+
+import urllib3
+from celery import Celery
+
+from embedded.ports import HOST
+from embedded.processes import Program, running_is_ready
+
+# Celery warns root off for the sake of pickled messages; ours are not.
+QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
+CELERY = [*QUIET, "-m", "celery", "--quiet", "--app", "config"]
+NODE = f"stack@{socket.gethostname()}"
+WORKER = [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--hostname", NODE]
+BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
+BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
+WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
+WEB += ["--log-level", "warning", "config.wsgi:application", "--host", HOST, "--port"]
+MIGRATION_SECONDS = 3600
+# What a task has not finished by then is killed and delivered again.
+GRACE_SECONDS = 30
+
+
+def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:
+    """All of them, in the order they start."""
+    yield from _setup(folder, environment)
+    yield from _servers(port, environment)
+
+
+def _setup(folder: Path, environment: Mapping[str, str]) -> Iterator[Program]:
+    """The commands of manage.py that run to their end before any server starts."""
+    commands = {
+        "migrate": ["migrate", "--verbosity=0"],
+        "schema": ["migrate_clickhouse"],
+        "admin": ["ensure_admin", "--password-file", str(folder / "admin-password")],
+    }
+    for name, arguments in commands.items():
+        yield Program(
+            name=name,
+            command=[sys.executable, "manage.py", *arguments],
+            once=True,
+            timeout=MIGRATION_SECONDS,
+            environment=environment,
+        )
+
+
+def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
+    """Worker, beat and web: stopped in reverse, so that the last accepted event finds a worker.
+
+    Stopped by SIGINT: that reaches the whole group of processes, and Celery's children, unlike
+    with SIGTERM, leave it to their parent and finish their tasks.
+    """
+    commands = {"worker": WORKER, "beat": BEAT, "web": [*WEB, str(port)]}
+    broker = environment.get("CELERY_BROKER_URL", environment["REDIS_URL"])
+    ready = {"worker": lambda: _consumes(broker), "web": lambda: _answers(port)}
+    for name, arguments in commands.items():
+        yield Program(
+            name=name,
+            command=[sys.executable, *arguments],
+            ready=ready.get(name, running_is_ready),
+            stop_signal=signal.SIGINT,
+            timeout=GRACE_SECONDS,
+            environment=environment,
+        )
+
+
+def _consumes(broker: str) -> bool:
+    """Whether our worker answers on its queue."""
+    with Celery(broker=broker, set_as_current=False) as app:
+        return bool(app.control.ping(destination=[NODE], timeout=0.5))
+
+
+def _answers(port: int) -> bool:
+    try:
+        answer = urllib3.request("GET", f"http://{HOST}:{port}/health", timeout=5, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return answer.status < HTTPStatus.INTERNAL_SERVER_ERROR

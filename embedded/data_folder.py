@@ -1,0 +1,76 @@
+"""The data folder: made, checked and locked, and what the running stack tells others in it."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from embedded import private_files
+from embedded.processes import StackError
+
+# Stores of a run that was killed are given this long to end; they need a second or two.
+LEFTOVERS_SECONDS = 30
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[int]:
+    """Hold `folder`, making it if need be, for one run; yields the lock's descriptor.
+
+    The stores inherit the descriptor: the folder stays claimed until the last of their
+    processes is gone, even when the supervisor was killed. Raises StackError.
+    """
+    try:
+        # Others may pass, as PostgreSQL may run as another user, but see no name.
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StackError(f"DATA_DIR={folder} cannot be used: {error.strerror}") from None
+    try:
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise StackError(f"DATA_DIR={folder} is not writable for the present user")
+        _acquire(lock, folder)
+        os.truncate(lock, 0)
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _acquire(lock: int, folder: Path) -> None:
+    deadline = time.monotonic() + LEFTOVERS_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = int(os.pread(lock, 20, 0) or 0)
+        if _runs(holder):
+            raise StackError(f"DATA_DIR={folder} is in use by another run (pid {holder})")
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"DATA_DIR={folder} is still in use by stores of an earlier run (pid {holder})"
+            )
+        time.sleep(0.1)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return pid != 0
+
+
+@contextmanager
+def announced(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
+    """Keep `variables` in `stack.env`, where commands in other terminals look for them."""
+    path = folder / "stack.env"
+    lines = [f"{name}={value}\n" for name, value in variables.items()]
+    private_files.write(path, "".join(lines))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
