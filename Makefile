@@ -1,0 +1,56 @@
+# Events Analytics on this machine. Needs Python 3.11 or newer, make, and a package index.
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo test check bench clean
+
+# The first that runs and is new enough.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+export PORT
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+up: $(VENV)/embedded ## Run the whole service until Ctrl-C (PORT=8000, DATA_DIR=.data)
+	@$(BIN)/python -m embedded
+
+demo: $(VENV)/embedded ## The same with sample events and the three answers (EXIT=1: then stop)
+	@$(BIN)/python -m embedded --demo $(if $(EXIT),--exit)
+
+test: $(VENV)/dev ## Run the tests on stores of their own
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean: ## Remove the virtual environment; data stays
+	rm -rf $(VENV)
+
+# One stamp per set of requirements: pip runs only when a file it reads has changed.
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/embedded: requirements.txt requirements-embedded.txt | $(BIN)/python
+	@echo "Installing what the service needs into $(VENV) (a minute or two, once) ..."
+	@$(PIP_INSTALL) -r requirements-embedded.txt
+	@touch $@
+
+$(VENV)/dev: requirements.txt requirements-embedded.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing what the tests need into $(VENV) (a minute or two, once) ..."
+	@$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@ $(VENV)/embedded
+
+$(BIN)/python:
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo >&2 \
+		"Python 3.11 or newer is needed: install it, or name it (PYTHON=/path/to/python3.11)"; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
