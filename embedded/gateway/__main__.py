@@ -48,7 +48,7 @@ def main() -> int:
     except (OSError, OverflowError) as error:
         return _fail(f"can't listen on {arguments.host}:{arguments.port}: {error}")
     try:
-        server.engine = Engine(
+        engine = Engine(
             path=arguments.path,
             memory_bytes=arguments.memory_mib * 2**20,
             max_queries=arguments.max_queries,
@@ -56,14 +56,14 @@ def main() -> int:
         )
     except FolderError as error:
         return _fail(str(error))
-    return _serve(server, server.engine, f"http://{arguments.host}:{arguments.port}")
+    return _serve(server, engine, f"http://{arguments.host}:{arguments.port}")
 
 
 def _serve(server: GatewayServer, engine: Engine, address: str) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve, args=(engine,), daemon=True).start()
     print(f"ClickHouse gateway ready on {address}", flush=True)
     stopping.wait()
     server.shutdown()

@@ -6,8 +6,9 @@ import re
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,33 @@ from embedded.gateway.errors import from_engine, refusal
 # chDB ships with async inserts on; a confirmed insert must be in the table.
 _BASE_SETTINGS = {"async_insert": "0"}
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_MARKER_END = " gateway */"
 
 
 class FolderError(Exception):
     """The data directory can't be used; the text says why."""
 
 
-def quote(value: str) -> str:
-    """A string literal of ClickHouse SQL."""
+def new_marker() -> str:
+    """A comment to end a query with, by which `Engine.kill` finds it."""
+    return f"/* {uuid.uuid4().hex}{_MARKER_END}"
+
+
+def _literal(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
-def check_folder(path: Path) -> None:
+def _identifier(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def _connect(target: str) -> Any:
+    return chdb.connect(target)  # type: ignore[no-untyped-call]
+
+
+def _check_folder(path: Path) -> None:
     """Raise FolderError unless the directory exists or can be made, is writable and is free.
 
     chDB holds a lock on the file `status` inside it for as long as it has the directory open.
@@ -54,19 +69,23 @@ class Engine:
     def __init__(
         self, *, path: Path, memory_bytes: int, max_queries: int, queue_seconds: float
     ) -> None:
-        check_folder(path)
-        self._path = str(path.resolve())
-        self._memory_bytes = memory_bytes
-        self._slots = threading.BoundedSemaphore(max_queries)
+        _check_folder(path)
+        self.path = path.resolve()
         self._max_queries = max_queries
         self._queue_seconds = queue_seconds
+        self._slots = threading.BoundedSemaphore(max_queries)
         options = f"max_server_memory_usage={memory_bytes}&mark_cache_size={memory_bytes // 8}"
         try:
             # Keeps the engine open between requests: it shuts down with its last connection.
-            self._anchor = _connect(f"{self._path}?{options}")
+            self._anchor = _connect(f"{self.path}?{options}")
         except RuntimeError as error:
             raise FolderError(f"data folder {path} can't be opened: {error}") from None
-        self.timezone = self._anchor.query("SELECT timezone()", "TSVRaw").bytes().decode().strip()
+        self.timezone = self._rows("SELECT timezone()")[0]
+
+    def _rows(self, sql: str) -> list[str]:
+        with closing(_connect(str(self.path))) as connection:
+            text: str = connection.query(sql, "TSVRaw").bytes().decode()
+        return text.splitlines()
 
     @contextmanager
     def session(self, *, settings: Mapping[str, str], database: str) -> Iterator[Any]:
@@ -83,56 +102,48 @@ class Engine:
                 f"Too many simultaneous queries. Maximum: {self._max_queries}",
             )
         try:
-            connection = _connect(self._path)
-            try:
-                _prepare(connection, {**_BASE_SETTINGS, **settings}, database)
+            with closing(_connect(str(self.path))) as connection:
+                connection.query(_preamble({**_BASE_SETTINGS, **settings}, database), "Null")
                 yield connection
-            finally:
-                connection.close()
-        except RuntimeError as error:  # chDB's own are all of this class
+        except RuntimeError as error:  # what chDB raises is of this class
             raise from_engine(error) from error
         finally:
             self._slots.release()
 
     def kill(self, marker: str) -> None:
-        """Cancel the queries whose text begins with this marker; all of them for an empty one."""
-        connection = _connect(self._path)
-        try:
-            condition = f"startsWith(query, {quote(marker)})"
-            connection.query(f"KILL QUERY WHERE {condition} ASYNC", "Null")
-        finally:
-            connection.close()
+        """Cancel the queries that end with this marker."""
+        self._rows(f"KILL QUERY WHERE endsWith(query, {_literal(marker)}) ASYNC")
 
     def close(self, *, patience_seconds: float) -> bool:
-        """Cancel what runs, wait for it, close chDB. False when something would not end."""
-        with suppress(RuntimeError):
-            self.kill("")
+        """Cancel queries, let inserts end, flush Buffer tables, close chDB.
+
+        False when something would not end in time. What was confirmed is kept either way, Buffer
+        tables excepted.
+        """
         deadline = time.monotonic() + patience_seconds
+        self.kill(_MARKER_END)
         for _ in range(self._max_queries):
             if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 return False
+        # chDB drops the rows a Buffer table holds when it closes; a server would flush them.
+        tables = "SELECT database, name FROM system.tables WHERE engine = 'Buffer'"
+        for row in self._rows(tables):
+            database, name = row.split("\t")
+            self._rows(f"OPTIMIZE TABLE {_identifier(database)}.{_identifier(name)}")
         self._anchor.close()
         return True
 
 
-def _connect(target: str) -> Any:
-    return chdb.connect(target)  # type: ignore[no-untyped-call]
-
-
-def _prepare(connection: Any, settings: Mapping[str, str], database: str) -> None:
+def _preamble(settings: Mapping[str, str], database: str) -> str:
     for name in settings:
         if not _SETTING_NAME.fullmatch(name):
-            raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting {quote(name)}")
-    assignments = ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
-    sql = f"SET {assignments}"
-    if database:
-        name = database.replace("\\", "\\\\").replace("`", "\\`")
-        sql += f"; USE `{name}`"
-    connection.query(sql, "Null")
+            raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting {_literal(name)}")
+    assignments = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
+    return f"SET {assignments}" + (f"; USE {_identifier(database)}" if database else "")
 
 
 def default_memory_bytes() -> int:
-    """Half of the machine's memory, within the limits of a control group if there is one."""
+    """Half of the machine's memory, or of the control group's where that is less."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))

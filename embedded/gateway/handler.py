@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 
 from embedded.gateway import encoders
 from embedded.gateway.bodies import BrokenBodyError, decode, read_body
-from embedded.gateway.engine import Engine
+from embedded.gateway.engine import Engine, new_marker
 from embedded.gateway.errors import EngineError, refusal
 from embedded.gateway.parameters import Parameters, parse, parse_form
 from embedded.gateway.queries import Outcome, Query, run
+from embedded.gateway.watch import DisconnectWatch
 
 
 class GatewayServer(ThreadingHTTPServer):
@@ -27,7 +28,14 @@ class GatewayServer(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int]) -> None:
         super().__init__(address, Handler)
-        self.engine: Engine | None = None
+        self.engine: Engine
+        self.watch: DisconnectWatch
+
+    def serve(self, engine: Engine) -> None:
+        """Answer requests until `shutdown()` is called from another thread."""
+        self.engine = engine
+        self.watch = DisconnectWatch(engine)
+        self.serve_forever(poll_interval=0.1)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
@@ -88,19 +96,22 @@ class Handler(BaseHTTPRequestHandler):
             form, body = parse_form(b"".join(body), content_type), iter(())
         parameters = parse(urlsplit(self.path).query, form)
         query_id = parameters.own.get("query_id") or str(uuid.uuid4())
-        engine = self.server.engine
-        assert engine is not None
-        with run(engine, _query(parameters, self.headers, body, read_only)) as outcome:
-            self._send_outcome(outcome, parameters, query_id, engine.timezone)
+        query = _query(parameters, self.headers, body, read_only)
+        with (
+            self.server.watch.watching(self.connection, query.marker),
+            run(self.server.engine, query) as outcome,
+        ):
+            self._send_outcome(outcome, parameters, query_id)
 
-    def _send_outcome(
-        self, outcome: Outcome, parameters: Parameters, query_id: str, timezone: str
-    ) -> None:
-        headers = {"X-ClickHouse-Query-Id": query_id, "X-ClickHouse-Timezone": timezone}
-        headers["X-ClickHouse-Server-Display-Name"] = "chdb"
+    def _send_outcome(self, outcome: Outcome, parameters: Parameters, query_id: str) -> None:
+        headers = {
+            "X-ClickHouse-Query-Id": query_id,
+            "X-ClickHouse-Timezone": self.server.engine.timezone,
+            "X-ClickHouse-Server-Display-Name": "chdb",
+        }
         if outcome.format:
             headers["X-ClickHouse-Format"] = outcome.format
-        headers["X-ClickHouse-Summary"] = outcome.summary_header()
+        headers["X-ClickHouse-Summary"] = outcome.summary()
         encoding = None
         if parameters.settings.get("enable_http_compression", "0") not in ("0", "false"):
             encoding = encoders.choose(self.headers.get("Accept-Encoding", ""))
@@ -167,10 +178,11 @@ def _query(
         text=parameters.own.get("query", ""),
         body=body,
         settings=settings,
-        database=parameters.own.get("database") or headers.get("X-ClickHouse-Database", ""),
+        database=parameters.own.get("database") or headers.get("X-ClickHouse-Database") or "",
         default_format=parameters.own.get("default_format")
-        or headers.get("X-ClickHouse-Format", "TabSeparated"),
-        marker=f"/* gateway {uuid.uuid4().hex} */ ",
+        or headers.get("X-ClickHouse-Format")
+        or "TabSeparated",
+        marker=new_marker(),
         whole=parameters.flag("wait_end_of_query"),
     )
 

@@ -9,25 +9,35 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from embedded.gateway.bodies import coalesce
 from embedded.gateway.engine import Engine
 from embedded.gateway.errors import from_engine, refusal
-from embedded.gateway.statement import MAX_QUERY_BYTES, first_word, output_format, split_insert
+from embedded.gateway.statement import (
+    MAX_QUERY_BYTES,
+    Insert,
+    Statement,
+    parse_insert,
+    parse_statement,
+)
 
 # chDB encodes each block of a streamed result as a document of its own, so only formats without
-# head, foot or separators can be streamed; others are made in one piece.
+# head, foot or separators can be streamed; others are made in one piece, in memory.
 _STREAMED_FORMATS = frozenset(
     {"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "RowBinary"}
-    | {"JSONEachRow", "JSONCompactEachRow", "JSONLines", "NDJSON", "LineAsString", "Null"}
+    | {"JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow"}
 )
-_ROW_KEYWORDS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN"})
-_APPEND_BYTES = 4 * 1024 * 1024
-_HELD_BYTES = 4 * 1024 * 1024
+_ROW_KEYWORDS = frozenset(
+    {"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK"}
+)
+_HELD_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Query:
-    """A request's statement and what applies to it alone."""
+    """A request's statement and what applies to it alone.
+
+    The statement is `text` followed by `body`. `marker` is a comment that tells the query from
+    others that run. With `whole`, the result is complete before any of it is handed out.
+    """
 
     text: str
     body: Iterable[bytes]
@@ -44,34 +54,31 @@ class Outcome:
 
     chunks: Iterable[bytes] = ()
     format: str | None = None
-    summary: dict[str, int] = field(default_factory=dict)
+    statistics: dict[str, int] = field(default_factory=dict)
 
-    def summary_header(self) -> str:
-        return json.dumps({name: str(value) for name, value in self.summary.items()})
+    def summary(self) -> str:
+        """The value of X-ClickHouse-Summary: numbers as strings, as a server writes them."""
+        return json.dumps({name: str(value) for name, value in self.statistics.items()})
 
 
 @contextmanager
 def run(engine: Engine, query: Query) -> Iterator[Outcome]:
     """Run a query; its chunks can be read until the context ends. Raises EngineError.
 
-    An error before the first chunk is raised on entering; a later one while reading, unless
-    `whole` asks for the result to be complete before it is handed out.
+    An error before the first chunk is raised on entering, a later one while chunks are read.
     """
     body = iter(query.body)
     head = _read_head(query.text, body)
-    insert = split_insert(head)
-    with (
-        ExitStack() as stack,
-        engine.session(settings=query.settings, database=query.database) as connection,
-    ):
-        started = time.monotonic_ns()
+    insert = parse_insert(head)
+    started = time.monotonic_ns()
+    with ExitStack() as stack:
         if insert is None:
-            sql = query.marker.encode() + head + b"".join(body)
-            outcome = _run_statement(connection, sql, query, stack)
+            statement = parse_statement(head + b"".join(body))
+            session = engine.session(settings=query.settings, database=query.database)
+            outcome = _run_statement(stack.enter_context(session), statement, query, stack)
         else:
-            data = chain([head[insert.data_start :]], body)
-            outcome = _run_insert(connection, insert.statement, insert.format, data)
-        outcome.summary["elapsed_ns"] = time.monotonic_ns() - started
+            outcome = _run_insert(engine, insert, chain([head[insert.data_start :]], body), query)
+        outcome.statistics["elapsed_ns"] = time.monotonic_ns() - started
         yield outcome
 
 
@@ -86,45 +93,53 @@ def _read_head(text: str, body: Iterator[bytes]) -> bytes:
     return bytes(head)
 
 
-def _run_insert(
-    connection: Any, statement: bytes, input_format: str, data: Iterable[bytes]
+def _run_insert(engine: Engine, insert: Insert, data: Iterable[bytes], query: Query) -> Outcome:
+    """Insert from an unnamed file, which holds the data once it has all arrived.
+
+    chDB 4.4 could take the data in pieces (`send_insert`), but then reports success for inserts
+    that were cancelled, ran out of time or failed in a materialized view.
+    """
+    with tempfile.TemporaryFile(dir=engine.path) as spool:
+        for chunk in data:
+            spool.write(chunk)
+        spool.seek(0)
+        source = f" FROM INFILE '/dev/fd/{spool.fileno()}' ".encode()
+        tail = f" FORMAT {insert.format}".encode()
+        with engine.session(settings=query.settings, database=query.database) as connection:
+            result = connection.query(insert.target + source + insert.settings + tail, "Null")
+    return Outcome(statistics=_written(result))
+
+
+def _written(result: Any) -> dict[str, int]:
+    return {"written_rows": result.rows_written(), "written_bytes": result.bytes_written()}
+
+
+def _read(result: Any) -> dict[str, int]:
+    return {
+        "read_rows": result.storage_rows_read(),
+        "read_bytes": result.storage_bytes_read(),
+        "result_rows": result.rows_read(),
+    }
+
+
+def _run_statement(
+    connection: Any, statement: Statement, query: Query, stack: ExitStack
 ) -> Outcome:
-    """Feed the data to the engine as it arrives. Nothing is kept of a body that breaks off."""
-    inserter = connection.send_insert(statement.decode(), input_format)
-    try:
-        for chunk in coalesce(data, _APPEND_BYTES):
-            inserter.append(chunk)
-        result = inserter.finish()
-    finally:
-        inserter.cancel()  # does nothing after finish()
+    chosen = statement.format or query.default_format
+    sql = statement.sql + b"\n" + query.marker.encode()
+    if statement.keyword in ("SELECT", "WITH") and chosen in _STREAMED_FORMATS:
+        stream = stack.enter_context(connection.send_query(sql, chosen))
+        return _streamed(stream, chosen, query.whole, stack)
+    result = connection.query(sql, chosen)
+    has_rows = statement.keyword in _ROW_KEYWORDS or result.size() > 0
     return Outcome(
-        summary={"written_rows": result.rows_written, "written_bytes": result.bytes_written}
+        [result.bytes()], chosen if has_rows else None, {**_read(result), **_written(result)}
     )
 
 
-def _run_statement(connection: Any, sql: bytes, query: Query, stack: ExitStack) -> Outcome:
-    keyword = first_word(sql)
-    chosen = output_format(sql) or query.default_format
-    if keyword in ("SELECT", "WITH") and chosen in _STREAMED_FORMATS:
-        return _run_streamed(connection, sql, chosen, query.whole, stack)
-    result = connection.query(sql, query.default_format)
-    summary = {
-        "read_rows": result.storage_rows_read(),
-        "read_bytes": result.storage_bytes_read(),
-        "written_rows": result.rows_written(),
-        "written_bytes": result.bytes_written(),
-        "result_rows": result.rows_read(),
-    }
-    has_rows = keyword in _ROW_KEYWORDS or result.size() > 0
-    return Outcome([result.bytes()], chosen if has_rows else None, summary)
-
-
-def _run_streamed(
-    connection: Any, sql: bytes, chosen: str, whole: bool, stack: ExitStack
-) -> Outcome:
-    stream = stack.enter_context(connection.send_query(sql, chosen))
-    outcome = Outcome(format=chosen, summary={"read_rows": 0, "read_bytes": 0, "result_rows": 0})
-    chunks = _stream_chunks(stream, outcome.summary)
+def _streamed(stream: Any, chosen: str, whole: bool, stack: ExitStack) -> Outcome:
+    outcome = Outcome(format=chosen)
+    chunks = _stream_chunks(stream, outcome.statistics)
     if whole:
         outcome.chunks = _held(chunks, stack)
     else:
@@ -132,19 +147,18 @@ def _run_streamed(
     return outcome
 
 
-def _stream_chunks(stream: Any, summary: dict[str, int]) -> Iterator[bytes]:
+def _stream_chunks(stream: Any, statistics: dict[str, int]) -> Iterator[bytes]:
     try:
         for block in stream:
-            summary["read_rows"] += block.storage_rows_read()
-            summary["read_bytes"] += block.storage_bytes_read()
-            summary["result_rows"] += block.rows_read()
+            for name, value in _read(block).items():
+                statistics[name] = statistics.get(name, 0) + value
             yield block.bytes()
     except RuntimeError as error:
         raise from_engine(error) from error
 
 
 def _held(chunks: Iterator[bytes], stack: ExitStack) -> Iterable[bytes]:
-    """Wait for the last chunk, in memory up to a few megabytes and in an unnamed file beyond."""
+    """Wait for the last chunk, in memory up to a megabyte and in an unnamed file beyond."""
     spool = tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES)  # noqa: SIM115
     stack.enter_context(spool)
     for chunk in chunks:

@@ -1,11 +1,13 @@
-"""Where a statement's keywords are: enough of ClickHouse's syntax to route it, no more."""
+"""What kind of statement a query is: enough of ClickHouse's syntax to route it, no more."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# A query longer than this is only accepted when its tail is an insert's data, as on a server
-# whose max_query_size is left at its default.
+from embedded.gateway.errors import refusal
+
+# A query may only be longer than this if what follows is an insert's data, as on a server whose
+# max_query_size is left at its default.
 MAX_QUERY_BYTES = 256 * 1024
 
 _TOKEN = re.compile(
@@ -19,30 +21,42 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _DATA_GAP = re.compile(rb"[ \t\f]*(?:\r?\n)?")
-_SOURCES = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH", b"EXECUTE"})
+_INSERT_SOURCES = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH"})
 
 
 @dataclass(frozen=True)
-class InsertHead:
-    """An INSERT whose data follows: the statement up to FORMAT or VALUES, and where data begins."""
+class Statement:
+    """A statement without data after it; `format` is the one its FORMAT clause names."""
 
-    statement: bytes
+    sql: bytes
+    keyword: str
+    format: str | None
+
+
+@dataclass(frozen=True)
+class Insert:
+    """`INSERT INTO target [SETTINGS settings] FORMAT format <data>`; data begins at `data_start`.
+
+    `settings` includes the keyword, or is empty. `VALUES` is the format Values.
+    """
+
+    target: bytes
+    settings: bytes
     format: str
     data_start: int
 
 
 def _top_level_words(sql: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Bare words outside brackets, quotes and comments: (upper-cased, start, end)."""
+    """Words outside brackets, quotes and comments, and `;`: (upper-cased, start, end)."""
     depth = 0
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "mark":
             depth += (token[0] in b"([{") - (token[0] in b")]}")
-        elif token.lastgroup == "word" and depth == 0:
+        if depth == 0 and (token.lastgroup == "word" or token[0] == b";"):
             yield token[0].upper(), token.start(), token.end()
 
 
-def first_word(sql: bytes) -> str:
-    """The statement's keyword, upper-cased; `SELECT` for one in brackets, empty for none."""
+def _keyword(sql: bytes) -> str:
     for token in _TOKEN.finditer(sql):
         if token.lastgroup == "word":
             return token[0].upper().decode("ascii", "replace")
@@ -51,30 +65,51 @@ def first_word(sql: bytes) -> str:
     return ""
 
 
-def split_insert(sql: bytes) -> InsertHead | None:
-    """Split `INSERT … FORMAT x <data>` or `INSERT … VALUES <data>`; None for anything else."""
+def parse_insert(sql: bytes) -> Insert | None:
+    """Recognize an INSERT that brings its data along; None for anything else."""
     words = _top_level_words(sql)
     if next(words, (b"",))[0] != b"INSERT":
         return None
-    for word, start, end in words:
-        if word in _SOURCES:
+    settings_start = None
+    for word, start, word_end in words:
+        if word in _INSERT_SOURCES:
             return None
-        if word == b"VALUES":
-            return InsertHead(sql[:start], "Values", end)
-        if word == b"FORMAT":
-            _, name_start, name_end = next(words, (b"", end, end))
-            gap = _DATA_GAP.match(sql, name_end)
-            name = sql[name_start:name_end].decode("ascii", "replace")
-            return InsertHead(sql[:start], name, gap.end() if gap else name_end)
+        if word == b"SETTINGS":
+            settings_start = start
+        elif word in (b"FORMAT", b"VALUES"):
+            name, end = b"Values", word_end
+            if word == b"FORMAT":
+                _, name_start, end = next(words, (b"", end, end))
+                name = sql[name_start:end]
+            gap = _DATA_GAP.match(sql, end)
+            target_end = start if settings_start is None else settings_start
+            return Insert(
+                target=sql[:target_end],
+                settings=sql[target_end:start],
+                format=name.decode("ascii", "replace"),
+                data_start=gap.end() if gap else end,
+            )
     return None
 
 
-def output_format(sql: bytes) -> str | None:
-    """The name in the statement's FORMAT clause, if it has one."""
-    found = None
+def parse_statement(sql: bytes) -> Statement:
+    """Recognize a statement without data. Raises EngineError for an empty one and for several."""
+    output_format = None
+    end = len(sql)
     words = _top_level_words(sql)
-    for word, _, _ in words:
+    for word, start, _ in words:
+        if word == b";":
+            end = start
+            break
         if word == b"FORMAT":
-            _, start, end = next(words, (b"", 0, 0))
-            found = sql[start:end].decode("ascii", "replace") or found
-    return found
+            _, name_start, name_end = next(words, (b"", 0, 0))
+            output_format = sql[name_start:name_end].decode("ascii", "replace") or None
+    if not _is_blank(sql[end:]):
+        raise refusal(62, "SYNTAX_ERROR", "Syntax error: multi-statements are not allowed")
+    if _is_blank(sql[:end]):
+        raise refusal(62, "SYNTAX_ERROR", "Syntax error: the query is empty")
+    return Statement(sql[:end], _keyword(sql), output_format)
+
+
+def _is_blank(sql: bytes) -> bool:
+    return all(token.lastgroup == "skip" or token[0] == b";" for token in _TOKEN.finditer(sql))
