@@ -1,17 +1,19 @@
 -- Every event once, in full.
+--
+-- properties_text is the object as it was sent; properties is the same parsed, a subcolumn a path,
+-- for segments. It is a DEFAULT and not MATERIALIZED so that events_buffer fills it with the
+-- settings of the insert and passes it on.
 CREATE TABLE IF NOT EXISTS events
 (
     event_id        UUID,
     occurred_at     DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     user_id         String CODEC(ZSTD(1)),
     event_type      LowCardinality(String),
-    -- The object as it was sent, and the same parsed: one subcolumn a path, for segments.
     properties_text String CODEC(ZSTD(1)),
     properties      JSON DEFAULT CAST(properties_text AS JSON),
-    user_hash       UInt64 DEFAULT sipHash64(user_id),
-    ingested_at     DateTime('UTC') DEFAULT now() CODEC(Delta, ZSTD(1))
+    user_hash       UInt64 DEFAULT sipHash64(user_id)
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (event_type, toDate(occurred_at), user_hash)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;

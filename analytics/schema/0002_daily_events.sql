@@ -1,4 +1,4 @@
--- How many events of each type a day had.
+-- How many events of each type a day had: top events.
 CREATE TABLE IF NOT EXISTS daily_events
 (
     day        Date,
@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS daily_events
 ENGINE = SummingMergeTree(events)
 PARTITION BY toYear(day)
 ORDER BY (day, event_type)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS daily_events_view TO daily_events AS
 SELECT toDate(occurred_at) AS day, event_type, count() AS events

@@ -1,23 +1,43 @@
--- In which weeks a user came, and since when; per event type and ('') for any type.
+-- In which weeks a user came, and the first of them: retention.
+--
+-- Weeks run Monday to Sunday and are numbered from the one that holds 1970-01-01. A row holds the
+-- 128 weeks of an epoch (2.45 years) as a mask: one row a user for most histories.
 CREATE TABLE IF NOT EXISTS weekly_users
+(
+    user_hash  UInt64,
+    epoch      UInt16,
+    first_week SimpleAggregateFunction(min, UInt16),
+    weeks      SimpleAggregateFunction(groupBitOr, UInt128)
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (user_hash, epoch)
+SETTINGS non_replicated_deduplication_window = 100000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS weekly_users_view TO weekly_users AS
+SELECT
+    user_hash,
+    intDiv(first_week, 128) AS epoch,
+    intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS first_week,
+    bitShiftLeft(toUInt128(1), first_week % 128) AS weeks
+FROM events;
+
+CREATE TABLE IF NOT EXISTS weekly_users_by_type
 (
     event_type LowCardinality(String),
     user_hash  UInt64,
     epoch      UInt16,
-    first_day  SimpleAggregateFunction(min, Date),
-    weeks      SimpleAggregateFunction(groupBitOr, UInt64)
+    first_week SimpleAggregateFunction(min, UInt16),
+    weeks      SimpleAggregateFunction(groupBitOr, UInt128)
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (event_type, user_hash, epoch)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 100000;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS weekly_users_view TO weekly_users AS
-WITH intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS week
+CREATE MATERIALIZED VIEW IF NOT EXISTS weekly_users_by_type_view TO weekly_users_by_type AS
 SELECT
-    arrayJoin([event_type, '']) AS event_type,
+    event_type,
     user_hash,
-    intDiv(week, 64) AS epoch,
-    min(toDate(occurred_at)) AS first_day,
-    groupBitOr(bitShiftLeft(1::UInt64, week % 64)) AS weeks
-FROM events
-GROUP BY event_type, user_hash, epoch;
+    intDiv(first_week, 128) AS epoch,
+    intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS first_week,
+    bitShiftLeft(toUInt128(1), first_week % 128) AS weeks
+FROM events;
