@@ -4,20 +4,22 @@ Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names th
 window in seconds, `RateLimit` what is left and when the bucket is full again.
 """
 
+import hashlib
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django_redis import get_redis_connection
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from config import problems
 
 WINDOW_SECONDS = 60
 LIMITED_PATHS = ("/events", "/stats", "/imports")
+_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -48,9 +50,12 @@ def middleware(get_response: _Answer) -> _Answer:
 
 def take(address: str, *, limit: int) -> Allowance:
     """Take one request's token from the address's bucket. Raises redis' RedisError."""
-    allowed, remaining, reset = _script()(
-        keys=[f"rate_limit:{address}"], args=[limit, WINDOW_SECONDS, 1]
-    )
+    connection = get_redis_connection("default")
+    arguments = (1, f"rate_limit:{address}", limit, WINDOW_SECONDS, 1)
+    try:
+        allowed, remaining, reset = connection.evalsha(_SCRIPT_SHA, *arguments)
+    except NoScriptError:
+        allowed, remaining, reset = connection.eval(_SCRIPT, *arguments)
     return Allowance(bool(allowed), remaining, reset)
 
 
@@ -67,12 +72,6 @@ def client_address(request: HttpRequest) -> str:
     if not trusted or not hops[0]:
         return direct
     return hops[-trusted] if trusted <= len(hops) else hops[0]
-
-
-@cache
-def _script() -> Any:
-    text = Path(__file__).with_suffix(".lua").read_text()
-    return get_redis_connection("default").register_script(text)
 
 
 def _add_headers(response: HttpResponseBase, allowance: Allowance) -> None:

@@ -68,8 +68,9 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-# Straight from the packages' folders: the stack needs no collectstatic before its first page.
+# Where collectstatic puts files; without it they are served straight from the packages' folders,
+# so that the one-machine stack needs no collectstatic before its first page.
+STATIC_ROOT = env.text("STATIC_ROOT", "") or None
 WHITENOISE_USE_FINDERS = True
 
 # --- PostgreSQL -------------------------------------------------------------------------------

@@ -46,13 +46,12 @@ def store(*, frames: Sequence[bytes], source: Batch.Source) -> Stored:
     records = sorted(_first_of_each(received), key=_event_id)
     hot.ensure_partitions_today()
     with transaction.atomic():
+        transaction.on_commit(background.deliver_soon)
         fresh = _insert_dedup(records)
         _copy_hot(fresh)
         whole = len(fresh) == len(received)
         payload = b"".join(frames) if whole else frame(fresh) if fresh else None
         _insert_batch(source, len(received), len(fresh), payload)
-    if fresh:
-        background.deliver_soon()
     return Stored(len(received), len(fresh), len(received) - len(fresh))
 
 

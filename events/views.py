@@ -10,8 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.problems import Problem
-from events import accept, openapi, property_schemas, query_parameters, search
+from events import openapi, property_schemas, query_parameters, queue, search
+from events.models import Batch
+from events.records import frames
 from events.request_body import EventsParser
+from events.store import store
 from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
 
 
@@ -29,8 +32,8 @@ class EventsView(APIView):
         if options.wait:
             return _stored(checked)
         try:
-            accept.enqueue(events=checked.records)
-        except accept.QueueUnavailable:
+            queue.put(events=checked.records)
+        except queue.QueueUnavailable:
             raise _unavailable("The queue can't be reached; send the events again.") from None
         return Response(_answer(checked, accepted=len(checked.records)), status=202)
 
@@ -45,7 +48,8 @@ class EventsView(APIView):
 
 def _validated(body: Any) -> Validated:
     try:
-        return property_schemas.apply(validate(body))
+        # Without a body DRF asks no parser and answers an empty dict.
+        return property_schemas.apply(validate(body or b""))
     except NotJSON as error:
         raise Problem(400, f"The body is not JSON: {error}.") from None
     except WrongShape as error:
@@ -58,7 +62,8 @@ def _validated(body: Any) -> Validated:
 
 def _stored(checked: Validated) -> Response:
     try:
-        stored = accept.store_now(events=checked.records)
+        data = [data for data, _ in frames(checked.records)]
+        stored = store(frames=data, source=Batch.Source.REQUEST)
     except (DatabaseError, DriverError, PoolTimeout):
         raise _unavailable("PostgreSQL can't be reached; nothing was stored.") from None
     answer = _answer(checked, accepted=stored.stored)

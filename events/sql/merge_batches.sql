@@ -2,7 +2,7 @@
 WITH frames AS (
     SELECT string_agg(payload, ''::bytea ORDER BY id) AS payload FROM batches WHERE id = ANY(%(ids)s)
 ), emptied AS (
-    UPDATE batches SET state = 'merged', merged_into = %(first)s, payload = NULL
+    UPDATE batches SET state = 'merged', merged_into_id = %(first)s, payload = NULL
     WHERE id = ANY(%(ids)s) AND id <> %(first)s
 )
 UPDATE batches SET payload = frames.payload FROM frames WHERE id = %(first)s

@@ -1,0 +1,103 @@
+"""Reading a request's body: encodings, limits, and what is broken."""
+
+import gzip
+import io
+import zlib
+
+import pytest
+import zstandard
+
+from config.problems import Problem
+from events.request_body import MAX_DECODED_BYTES, read_body
+
+TEXT = b'{"events": []}' * 10_000
+
+
+def read(data: bytes, encoding: str = "") -> bytes:
+    return read_body(io.BytesIO(data), {"HTTP_CONTENT_ENCODING": encoding, "CONTENT_LENGTH": "1"})
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def zstd(data: bytes) -> bytes:
+    return zstandard.compress(data)
+
+
+COMPRESSED = [
+    pytest.param("gzip", gzip.compress, id="gzip"),
+    pytest.param("deflate", zlib.compress, id="deflate"),
+    pytest.param("deflate", raw_deflate, id="deflate-without-wrapper"),
+    pytest.param("zstd", zstd, id="zstd"),
+]
+
+
+def test_a_plain_body_is_read_as_it_is() -> None:
+    assert read(TEXT) == TEXT
+    assert read(TEXT, "identity") == TEXT
+    assert read(b"") == b""
+
+
+@pytest.mark.parametrize(("encoding", "pack"), COMPRESSED)
+def test_a_compressed_body_is_unpacked(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
+    assert read(pack(TEXT), encoding) == TEXT
+    assert read(pack(TEXT), encoding.upper()) == TEXT
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [COMPRESSED[0], COMPRESSED[3]])
+def test_members_in_a_row_are_one_body(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
+    assert read(pack(TEXT) + pack(TEXT), encoding) == TEXT * 2
+
+
+@pytest.mark.parametrize(("encoding", "pack"), COMPRESSED)
+def test_a_truncated_body_is_refused(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
+    for cut in (1, 4, 9):
+        with pytest.raises(Problem, match=f"not valid {encoding}") as caught:
+            read(pack(TEXT)[:-cut], encoding)
+        assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_a_body_in_another_encoding_than_said_is_refused(encoding: str) -> None:
+    with pytest.raises(Problem, match=f"not valid {encoding}") as caught:
+        read(TEXT, encoding)
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x" * 1000])
+def test_an_unknown_encoding_is_named(encoding: str) -> None:
+    with pytest.raises(Problem, match="deflate, gzip, identity, zstd") as caught:
+        read(TEXT, encoding)
+    assert caught.value.status_code == 415
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [pytest.param("", bytes, id="plain"), *COMPRESSED])
+def test_the_limit_is_on_what_comes_out(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
+    assert len(read(pack(bytes(MAX_DECODED_BYTES)), encoding)) == MAX_DECODED_BYTES
+    with pytest.raises(Problem) as caught:
+        read(pack(bytes(MAX_DECODED_BYTES + 1)), encoding)
+    assert caught.value.status_code == 413
+
+
+def test_a_bomb_is_noticed_before_it_has_grown() -> None:
+    bombs = {"gzip": gzip.compress(bytes(10**9)), "zstd": zstd(bytes(10**9))}
+    for encoding, bomb in bombs.items():
+        stream = io.BytesIO(bomb)
+        with pytest.raises(Problem, match="decodes to more"):
+            read_body(stream, {"HTTP_CONTENT_ENCODING": encoding, "CONTENT_LENGTH": "1"})
+        assert stream.tell() < len(bomb) / 5, "most of the bomb was read before it was refused"
+
+
+def test_a_frame_that_asks_for_a_huge_window_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    with pytest.raises(Problem, match="not valid zstd"):
+        read(packer.compress(TEXT) + packer.flush(), "zstd")
+
+
+def test_a_chunked_body_is_asked_to_say_its_length() -> None:
+    with pytest.raises(Problem) as caught:
+        read_body(io.BytesIO(TEXT), {"HTTP_TRANSFER_ENCODING": "chunked"})
+    assert caught.value.status_code == 411

@@ -1,0 +1,244 @@
+"""What makes an event valid, and how an invalid one is told."""
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events import inspection
+from events.inspection import EventError, FieldError
+from events.records import Record
+from events.validation import NotJSON, TooManyEvents, WrongShape, validate
+from tests.samples import event, moment
+
+
+def error_of(sent: Any) -> EventError:
+    """The error of the one bad event between two good ones."""
+    checked = validate(json.dumps([event(), sent, event()]).encode())
+    assert len(checked.records) == 2, "a bad event harmed its neighbours"
+    [error] = checked.errors
+    assert error.index == 1
+    return error
+
+
+def error_of_raw(text: str) -> EventError:
+    good = json.dumps(event())
+    checked = validate(f"[{good}, {text}, {good}]".encode())
+    assert len(checked.records) == 2, "a bad event harmed its neighbours"
+    [error] = checked.errors
+    return error
+
+
+def with_properties(text: str) -> str:
+    return json.dumps(event(properties=0)).replace('"properties": 0', f'"properties": {text}')
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"event_id": ...}, "event_id", "required"),
+        ({"event_id": "123"}, "event_id", "format"),
+        ({"event_id": 5}, "event_id", "type"),
+        ({"occurred_at": ...}, "occurred_at", "required"),
+        ({"occurred_at": "2025-02-30T00:00:00Z"}, "occurred_at", "format"),
+        ({"occurred_at": "yesterday"}, "occurred_at", "format"),
+        ({"occurred_at": 1735689600}, "occurred_at", "type"),
+        ({"occurred_at": "2025-01-01T00:00:00"}, "occurred_at", "offset"),
+        ({"occurred_at": "1969-12-31T23:59:59.999Z"}, "occurred_at", "range"),
+        ({"occurred_at": moment(hours=-25)}, "occurred_at", "range"),
+        ({"user_id": ...}, "user_id", "required"),
+        ({"user_id": ""}, "user_id", "length"),
+        ({"user_id": "x" * 201}, "user_id", "length"),
+        ({"user_id": None}, "user_id", "type"),
+        ({"user_id": 42}, "user_id", "type"),
+        ({"user_id": "a\nb"}, "user_id", "control_character"),
+        ({"user_id": "a\x85b"}, "user_id", "control_character"),
+        ({"event_type": ...}, "event_type", "required"),
+        ({"event_type": ""}, "event_type", "length"),
+        ({"event_type": "\0"}, "event_type", "control_character"),
+        ({"event_type": "\ud800"}, "event_type", "control_character"),
+        ({"properties": []}, "properties", "type"),
+        ({"properties": None}, "properties", "type"),
+        ({"properties": "{}"}, "properties", "type"),
+        ({"propertys": {}}, "propertys", "unknown_field"),
+        ({"properties": {"a": "\0"}}, "properties", "nul"),
+        ({"properties": {"\0": 1}}, "properties", "nul"),
+        ({"properties": {"a": "\ud800"}}, "properties", "nul"),
+        ({"properties": {"a": 2**64}}, "properties", "number"),
+        ({"properties": {"a": [-(2**63) - 1]}}, "properties", "number"),
+        ({"properties": {"a": "x" * 65536}}, "properties", "too_large"),
+        ({"properties": {str(n): n for n in range(256)}}, "properties", "too_many_keys"),
+        ({"properties": {"a": {str(n): n for n in range(255)}}}, "properties", "too_many_keys"),
+        ({"properties": {"a": [[[[[[[[1]]]]]]]]}}, "properties", "too_deep"),
+    ],
+)
+def test_a_broken_rule_is_named_and_harms_no_neighbour(
+    changes: dict[str, Any], field: str, code: str
+) -> None:
+    error = error_of(event(**changes))
+    assert (error.field, error.code) == (field, code)
+    assert error.message
+
+
+@pytest.mark.parametrize("sent", [5, None, "event", [], [event()]])
+def test_what_is_no_object_is_no_event(sent: Any) -> None:
+    assert (error_of(sent).field, error_of(sent).code) == (None, "type")
+
+
+@pytest.mark.parametrize(
+    ("properties", "code"),
+    [
+        ('{"a": 1e400}', "number"),
+        ('{"a": -1e400}', "number"),
+        ('{"a": 1, "a": 2}', "duplicate_key"),
+        ('{"a" : 1, "b": {"c": 1, "c" :2}}', "duplicate_key"),
+        ('{"a": [{"b": 1, "b": 1}]}', "duplicate_key"),
+        ('{"\\u0061": 1, "a": 2}', "duplicate_key"),
+        ('{"a": "x\\":", "a": 2}', "duplicate_key"),
+        ('{"a": ' + "9" * 5000 + "}", "number"),
+        ('{"a":' * 9 + "1" + "}" * 9, "too_deep"),
+        ('{"a": ' + "[" * 900 + "]" * 900 + "}", "too_deep"),
+    ],
+)
+def test_properties_no_engine_keeps_are_refused(properties: str, code: str) -> None:
+    error = error_of_raw(with_properties(properties))
+    assert (error.field, error.code) == ("properties", code)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "{}",
+        '{"":1}',
+        '{"a":null,"b":[null],"c":{},"d":[]}',
+        '{"a":18446744073709551615,"b":-9223372036854775808,"c":1.7976931348623157e308}',
+        '{"a":0.1234567890123456789,"b":1e5,"c":-0.0,"d":1.0}',
+        '{"a.b":1,"a":{"b":2}}',
+        '{"t":"2026-01-01","u":"\\ud83d\\ude00","v":"\\"a\\":","w":"\\\\u0000","x":"Привіт"}',
+        '{"a":{"b":{"c":{"d":{"e":{"f":{"g":{}}}}}}}}',
+    ],
+)
+def test_properties_are_kept_to_the_letter(properties: str) -> None:
+    [record] = validate(f"[{with_properties(properties)}]".encode()).records
+    assert bytes(record.properties_text).decode() == properties
+
+
+def test_white_space_in_properties_is_dropped() -> None:
+    text = with_properties('{ "a" :\n [1 , "x y\\n"] }')
+    [record] = validate(f"[{text}]".encode()).records
+    assert bytes(record.properties_text) == b'{"a":[1,"x y\\n"]}'
+
+
+@pytest.mark.parametrize(
+    "spelling", ["{}", "{{{}}}", "urn:uuid:{}"], ids=["plain", "braces", "urn"]
+)
+@pytest.mark.parametrize("change", [str.upper, str.lower, lambda text: text.replace("-", "")])
+def test_an_event_id_is_a_uuid_in_any_usual_spelling(spelling: str, change: Any) -> None:
+    event_id = uuid.uuid4()
+    sent = event(event_id=spelling.format(change(str(event_id))))
+    [record] = validate(json.dumps([sent]).encode()).records
+    assert record.event_id == str(event_id)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("2025-01-31T23:30:00-01:00", "2025-02-01T00:30:00.000Z"),
+        ("2025-01-31T12:00:00.123999Z", "2025-01-31T12:00:00.123Z"),
+        ("2025-01-31 12:00:00+0200", "2025-01-31T10:00:00.000Z"),
+        ("20250131T120000Z", "2025-01-31T12:00:00.000Z"),
+        ("2025-W05-5T12:00Z", "2025-01-31T12:00:00.000Z"),
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"),
+    ],
+)
+def test_time_is_kept_to_the_millisecond_in_utc(sent: str, kept: str) -> None:
+    [record] = validate(json.dumps([event(occurred_at=sent)]).encode()).records
+    assert record.occurred_at == kept
+
+
+def test_names_may_be_long_and_in_any_script() -> None:
+    for name in ("x" * 200, "Олена", "a\u200db", "\U0001f600", "back\\slash", "q'uote\""):
+        [record] = validate(json.dumps([event(user_id=name)]).encode()).records
+        assert record.user_id == name
+
+
+def test_a_bare_array_and_an_object_of_events_are_the_same() -> None:
+    sent = [event(), event()]
+    bare = validate(json.dumps(sent).encode()).records
+    wrapped = validate(json.dumps({"events": sent}).encode()).records
+    assert bare == wrapped
+    assert len(bare) == 2
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1,]", b"\xff", b"events", b'[{"a":NaN}]'])
+def test_what_is_not_json_is_said_to_be_so(body: bytes) -> None:
+    with pytest.raises(NotJSON):
+        validate(body)
+
+
+@pytest.mark.parametrize("body", [b"5", b'"x"', b"{}", b'{"event":[]}', b'{"events":{}}', b"null"])
+def test_json_of_another_shape_is_said_to_be_so(body: bytes) -> None:
+    with pytest.raises(WrongShape):
+        validate(body)
+
+
+def test_ten_thousand_events_are_taken_and_one_more_is_not() -> None:
+    one = json.dumps(event())
+    assert len(validate(f"[{','.join([one] * 10_000)}]".encode()).records) == 10_000
+    with pytest.raises(TooManyEvents):
+        validate(f"[{','.join([one] * 10_001)}]".encode())
+    with pytest.raises(TooManyEvents):
+        validate(f"[{','.join(['5'] * 10_001)}]".encode())
+
+
+_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**65), 2**65),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=20),
+    st.sampled_from(['":', '"', "\\", "\\u0000", "\0", "\ud800", "2026-01-01", "a.b"]),
+)
+_json = st.recursive(
+    _scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(
+    properties=_json | st.dictionaries(st.text(max_size=5), _json),
+    user_id=st.text(max_size=201),
+    at=st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat) | st.text(max_size=30),
+    ascii_only=st.booleans(),
+)
+def test_the_fast_path_and_the_careful_look_agree(
+    properties: Any, user_id: str, at: str, ascii_only: bool
+) -> None:
+    sent = event(properties=properties, user_id=user_id, occurred_at=at)
+    try:
+        raw = json.dumps(sent, ensure_ascii=ascii_only).encode()
+    except UnicodeEncodeError:
+        raw = json.dumps(sent).encode()
+    checked = validate(b"[" + raw + b"]")
+    expected, field = careful(raw)
+    if expected is None:
+        assert not checked.records
+        assert field in (None, checked.errors[0].field)
+    else:
+        assert msgspec.json.encode(checked.records[0]) == msgspec.json.encode(expected)
+
+
+def careful(raw: bytes) -> tuple[Record | None, str | None]:
+    """The record, or the field for which there is none."""
+    try:
+        return inspection.inspect(raw, latest=datetime.now(UTC) + timedelta(hours=24)), None
+    except FieldError as error:
+        return None, error.field
