@@ -26,13 +26,13 @@ def main() -> int:
         with Supervisor(console) as supervisor:
             address = _start(supervisor, console)
             if options.demo:
-                demo.run(address, say=console.say)
+                _show_demo(supervisor, console, address)
             if not options.exit:
                 supervisor.watch()
     except KeyboardInterrupt as signal:
         console.say(f"Stopped by {signal}.")
-    except StackError as error:
-        console.say(f"Stopped: {error}")
+    except (StackError, OSError) as error:
+        print(f"Stopped: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -53,6 +53,14 @@ def _start(supervisor: Supervisor, console: Console) -> str:
         supervisor.start(program)
     console.say(_addresses(folder, port, variables))
     return f"http://{ports.HOST}:{port}"
+
+
+def _show_demo(supervisor: Supervisor, console: Console, address: str) -> None:
+    try:
+        demo.run(address, say=console.say)
+    except StackError:
+        supervisor.check()  # a server that ended is the better reason
+        raise
 
 
 def _free_port() -> int:

@@ -4,6 +4,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import urllib3
 from celery import Celery
 
 from embedded.ports import HOST
-from embedded.processes import Program, running_is_ready
+from embedded.processes import Program
 
 # Celery warns root off for the sake of pickled messages; ours are not.
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
@@ -51,23 +52,22 @@ def _setup(folder: Path, environment: Mapping[str, str]) -> Iterator[Program]:
 
 
 def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
-    """Worker, beat and web: stopped in reverse, so that the last accepted event finds a worker.
-
-    Stopped by SIGINT: that reaches the whole group of processes, and Celery's children, unlike
-    with SIGTERM, leave it to their parent and finish their tasks.
-    """
-    commands = {"worker": WORKER, "beat": BEAT, "web": [*WEB, str(port)]}
+    """Worker, beat and web: stopped in reverse, so that the last accepted event finds a worker."""
     broker = environment.get("CELERY_BROKER_URL", environment["REDIS_URL"])
-    ready = {"worker": lambda: _consumes(broker), "web": lambda: _answers(port)}
-    for name, arguments in commands.items():
-        yield Program(
-            name=name,
-            command=[sys.executable, *arguments],
-            ready=ready.get(name, running_is_ready),
-            stop_signal=signal.SIGINT,
-            timeout=GRACE_SECONDS,
-            environment=environment,
-        )
+    server = partial(Program, timeout=GRACE_SECONDS, environment=environment)
+    yield server(
+        name="worker",
+        command=[sys.executable, *WORKER],
+        ready=lambda: _consumes(broker),
+        # A signal reaches the whole group: Celery's children leave this one to their parent.
+        stop_signal=signal.SIGINT,
+        # Asked kindly, it would wait for Redis, gone as well; its children end with it.
+        orphan_signal=signal.SIGKILL,
+    )
+    yield server(name="beat", command=[sys.executable, *BEAT])
+    yield server(
+        name="web", command=[sys.executable, *WEB, str(port)], ready=lambda: _answers(port)
+    )
 
 
 def _consumes(broker: str) -> bool:

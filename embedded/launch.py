@@ -12,7 +12,8 @@ import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWUSER = 0x10000000
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+PR_SET_PDEATHSIG, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 4
 CAP_DAC_OVERRIDE = 1
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
@@ -37,7 +38,8 @@ def become_user() -> None:
 
 def become_user_that_reaches() -> None:
     """An unprivileged user that may still pass folders closed to it, such as root's home."""
-    _check(LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    # So that neither the change of user nor access(2), which PostgreSQL calls, forgets it.
+    _check(LIBC.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     become_user()
     wanted = 1 << CAP_DAC_OVERRIDE
     header = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0)

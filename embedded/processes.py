@@ -38,6 +38,7 @@ def ignore(line: str) -> None:
 class Program:
     """What to run and how to know it is ready; `timeout` in seconds bounds start and stop each.
 
+    `orphan_signal` is what it gets instead of `stop_signal` when the stack itself was killed;
     `url` is where it serves; `once` says that it is ready when it has ended well; `held_files`
     are descriptors it and its children keep open, such as that of a lock.
     """
@@ -50,6 +51,7 @@ class Program:
     folder: Path = PROJECT
     identity: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals | None = None
     timeout: float = 60
     environment: Mapping[str, str] = field(default_factory=dict)
     held_files: tuple[int, ...] = ()
@@ -60,7 +62,11 @@ def launch_command(program: Program) -> list[str]:
     identity = [f"--identity={program.identity}"] if program.identity else []
     return [
         *(sys.executable, "-I", launch.__file__, f"--parent={os.getpid()}"),
-        *(f"--signal={program.stop_signal:d}", f"--folder={program.folder}", *identity),
+        *(
+            f"--signal={program.orphan_signal or program.stop_signal:d}",
+            f"--folder={program.folder}",
+            *identity,
+        ),
         *("--", *program.command),
     ]
 
@@ -103,7 +109,7 @@ class Process(Executor):
         try:
             return super().start()
         except ProcessExitedWithError as error:
-            raise self._failure(f"ended at its start with code {error.exit_code}") from None
+            raise self._failure(f"ended with code {error.exit_code} before it was ready") from None
         except TimeoutExpired:
             raise self._failure(f"was not ready after {self.program.timeout:g} s") from None
         except BaseException:

@@ -1,0 +1,98 @@
+"""A run of `python -m embedded` as a user would start it, and what is left of it afterwards."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from embedded import ports
+from embedded.__main__ import STORE_VARIABLES
+from embedded.processes import PROJECT
+
+# Far above what it takes: they bound a failure, not a success.
+READY_SECONDS = 120
+END_SECONDS = 60
+
+
+@dataclass
+class Stack:
+    folder: Path
+    port: int
+    output: Path
+    process: subprocess.Popen[bytes]
+
+    def printed(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        wait_for(
+            lambda: "Events Analytics is ready" in self.printed() or self.process.poll() is not None
+        )
+        assert self.process.poll() is None, self.printed()
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(END_SECONDS)
+
+    def child(self, *words: str) -> psutil.Process:
+        """The direct child whose command line has all `words`."""
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if set(words) <= set(child.cmdline()))
+
+
+def environment(folder: Path, port: int, **variables: str) -> dict[str, str]:
+    """This process's, less the stores of the tests."""
+    mine = {name: value for name, value in os.environ.items() if name not in STORE_VARIABLES}
+    return {**mine, "DATA_DIR": str(folder), "PORT": str(port), **variables}
+
+
+@contextmanager
+def running(folder: Path, port: int | None = None, **variables: str) -> Iterator[Stack]:
+    """A stack that has been started, not waited for; killed at the end if it still runs."""
+    port = port or ports.pick_free()
+    output = folder.with_suffix(".log")
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "embedded"],
+            cwd=PROJECT,
+            env=environment(folder, port, **variables),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Stack(folder, port, output, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def left_of(folder: Path) -> list[str]:
+    """The command lines of the processes that work in or for `folder`."""
+    return [
+        " ".join(process.cmdline()) for process in psutil.process_iter() if _is_of(process, folder)
+    ]
+
+
+def _is_of(process: psutil.Process, folder: Path) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+            return False
+        in_folder = process.cwd().startswith(f"{folder}/")  # PostgreSQL's overwrite the rest
+        named = any(str(folder) in word for word in process.cmdline())
+        return in_folder or named or process.environ().get("DATA_DIR") == str(folder)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
