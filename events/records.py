@@ -40,7 +40,10 @@ class _Codec(local):
     def __init__(self) -> None:
         # Level 1: levels above gain a few percent and cost twice the time on such lines.
         self.compress = zstandard.ZstdCompressor(level=1).compress
-        self.decompress = zstandard.ZstdDecompressor().decompress
+        self._decompressor = zstandard.ZstdDecompressor()
+
+    def decompress(self, data: bytes) -> bytes:
+        return self._decompressor.stream_reader(data, read_across_frames=True).readall()
 
 
 _codec = _Codec()
@@ -65,5 +68,5 @@ def frames(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
 
 
 def unframe(data: bytes) -> list[Record]:
-    """The records of one frame, in order."""
+    """The records of one frame, or of several one behind the other, in order."""
     return _decode_lines(_codec.decompress(data))
