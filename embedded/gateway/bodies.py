@@ -1,5 +1,6 @@
 """Request bodies: from the socket's framing through Content-Encoding to plain chunks."""
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from email.message import Message
@@ -13,6 +14,7 @@ from embedded.gateway.errors import EngineError, refusal
 
 READ_BYTES = 256 * 1024
 _MAX_LINE = 1024
+_CHUNK_HEAD = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?\r?\n")
 
 _DECODERS: dict[str, tuple[Callable[[], Any], int, str]] = {
     "gzip": (lambda: zlib.decompressobj(wbits=31), 354, "ZLIB_INFLATE_FAILED"),
@@ -42,23 +44,26 @@ def _read_exactly(stream: BufferedIOBase, length: int) -> Iterator[bytes]:
 
 def _read_chunked(stream: BufferedIOBase) -> Iterator[bytes]:
     while True:
-        line = stream.readline(_MAX_LINE)
-        try:
-            size = int(line.split(b";")[0], 16)
-        except ValueError:
-            raise _broken("The chunked request body is cut short or malformed") from None
-        if size <= 0:
+        head = _CHUNK_HEAD.fullmatch(stream.readline(_MAX_LINE))
+        if head is None:
+            raise _broken("The chunked request body is cut short or malformed")
+        size = int(head[1], 16)
+        if size == 0:
             break
         yield from _read_exactly(stream, size)
         if stream.readline(_MAX_LINE) not in (b"\r\n", b"\n"):
             raise _broken("A chunk of the request body is longer than it says")
-    while stream.readline(_MAX_LINE).strip():
-        pass  # trailers
+    while (trailer := stream.readline(_MAX_LINE)) not in (b"\r\n", b"\n"):
+        if not trailer:
+            raise _broken("The chunked request body has no end")
 
 
 def read_body(stream: BufferedIOBase, headers: Message) -> Iterator[bytes]:
     """The body's bytes as sent. Raises BrokenBodyError when it is shorter than announced."""
-    if "chunked" in headers.get("Transfer-Encoding", "").lower():
+    transfer = headers.get("Transfer-Encoding")
+    if transfer is not None:
+        if transfer.strip().lower() != "chunked":
+            raise _broken(f"Transfer-Encoding is not chunked: {transfer[:40]!r}")
         return _read_chunked(stream)
     length = headers.get("Content-Length", "0")
     if not length.isdecimal():
@@ -95,17 +100,3 @@ def _decode_frames(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
             decoder = None if decoder.eof else decoder
     if decoder is not None:
         raise refusal(code, name, f"The {encoding} body is cut short")
-
-
-def coalesce(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Join small chunks into ones of at least `size` bytes, the last excepted."""
-    held: list[bytes] = []
-    total = 0
-    for chunk in chunks:
-        held.append(chunk)
-        total += len(chunk)
-        if total >= size:
-            yield b"".join(held)
-            held, total = [], 0
-    if held:
-        yield b"".join(held)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import chdb
 
@@ -74,7 +75,13 @@ class Engine:
         self._max_queries = max_queries
         self._queue_seconds = queue_seconds
         self._slots = threading.BoundedSemaphore(max_queries)
-        options = f"max_server_memory_usage={memory_bytes}&mark_cache_size={memory_bytes // 8}"
+        options = urlencode(
+            {
+                "max_server_memory_usage": memory_bytes,
+                "mark_cache_size": memory_bytes // 8,
+                "merges_mutations_memory_usage_soft_limit": memory_bytes // 2,
+            }
+        )
         try:
             # Keeps the engine open between requests: it shuts down with its last connection.
             self._anchor = _connect(f"{self.path}?{options}")
@@ -115,7 +122,7 @@ class Engine:
         self._rows(f"KILL QUERY WHERE endsWith(query, {_literal(marker)}) ASYNC")
 
     def close(self, *, patience_seconds: float) -> bool:
-        """Cancel queries, let inserts end, flush Buffer tables, close chDB.
+        """Cancel what only reads, let the rest end, flush Buffer tables, close chDB.
 
         False when something would not end in time. What was confirmed is kept either way, Buffer
         tables excepted.

@@ -51,13 +51,11 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # without it a small answer waits 40 ms for an ACK
     wbufsize = 64 * 1024
     server: GatewayServer
+    _head_sent = False
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        if path in ("/ping", "/replicas_status"):
+        if urlsplit(self.path).path in ("/ping", "/replicas_status"):
             self._send(HTTPStatus.OK, {}, b"Ok.\n")
-        elif path != "/":
-            self._send(HTTPStatus.NOT_FOUND, {}, f"There is no handle {path}\n".encode())
         else:
             self._answer(read_only=True)
 
@@ -71,10 +69,17 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing per request: queries are in the application's log."""
 
     def _answer(self, *, read_only: bool) -> None:
+        self._head_sent = False
         raw_body: Iterator[bytes] = iter(())
         try:
             raw_body = read_body(self.rfile, self.headers)
-            self._run(raw_body, read_only)
+            if "Origin" in self.headers:
+                raise refusal(497, "ACCESS_DENIED", "Web pages may not use this interface")
+            if urlsplit(self.path).path == "/":
+                self._run(raw_body, read_only)
+            else:
+                self._discard(raw_body)
+                self._send(HTTPStatus.NOT_FOUND, {}, b"There is only / and /ping\n")
         except BrokenBodyError as error:
             self.close_connection = True
             self._send_error(error)
@@ -83,6 +88,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send_error(error)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+        except OSError as error:
+            self._discard(raw_body)
+            self._send_error(refusal(243, "NOT_ENOUGH_SPACE", f"Can't spool the data: {error}"))
         except Exception as error:
             traceback.print_exc()
             self.close_connection = True
@@ -113,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
             headers["X-ClickHouse-Format"] = outcome.format
         headers["X-ClickHouse-Summary"] = outcome.summary()
         encoding = None
-        if parameters.settings.get("enable_http_compression", "0") not in ("0", "false"):
+        if parameters.flag("enable_http_compression"):
             encoding = encoders.choose(self.headers.get("Accept-Encoding", ""))
         self._send_chunks(headers, outcome.chunks, encoding)
 
@@ -125,22 +133,34 @@ class Handler(BaseHTTPRequestHandler):
         headers["X-ClickHouse-Exception-Tag"] = tag
         if encoding:
             headers["Content-Encoding"] = encoding
-        tagged = _with_exception(chunks, tag)
-        encoded = encoders.encode(tagged, encoding)
+        encoded = filter(None, encoders.encode(self._with_exception(chunks, tag), encoding))
         first, second = next(encoded, b""), next(encoded, b"")
         if not second:
             self._send(HTTPStatus.OK, headers, first)
             return
         self._send_head(HTTPStatus.OK, {**headers, "Transfer-Encoding": "chunked"})
         for chunk in chain([first, second], encoded):
-            if chunk:
-                self.wfile.write(b"%x\r\n" % len(chunk))
-                self.wfile.write(chunk)
-                self.wfile.write(b"\r\n")
+            self.wfile.write(b"%x\r\n" % len(chunk))
+            self.wfile.write(chunk)
+            self.wfile.write(b"\r\n")
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
+    def _with_exception(self, chunks: Iterable[bytes], tag: str) -> Iterator[bytes]:
+        """Append an error that comes after the head to the result, as a server does since 25.11."""
+        try:
+            yield from chunks
+        except EngineError as error:
+            if not self._head_sent:
+                raise
+            text = f"{error.text}\n".encode()
+            start, end = f"\r\n__exception__\r\n{tag}\r\n", f" {tag}\r\n__exception__\r\n"
+            yield start.encode() + text + str(len(text)).encode() + end.encode()
+
     def _send_error(self, error: EngineError) -> None:
+        if self._head_sent:
+            self.close_connection = True  # too late for an answer; a cut one shows
+            return
         headers = {"X-ClickHouse-Exception-Code": str(error.code)}
         self._send(error.status, headers, f"{error.text}\n".encode())
 
@@ -150,6 +170,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _send_head(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
+        self._head_sent = True
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -185,14 +206,3 @@ def _query(
         marker=new_marker(),
         whole=parameters.flag("wait_end_of_query"),
     )
-
-
-def _with_exception(chunks: Iterable[bytes], tag: str) -> Iterator[bytes]:
-    """Append an error in mid-stream to the result as a server does since 25.11."""
-    try:
-        yield from chunks
-    except EngineError as error:
-        text = f"{error.text}\n"
-        yield (
-            f"\r\n__exception__\r\n{tag}\r\n{text}{len(text.encode())} {tag}\r\n__exception__\r\n"
-        ).encode()

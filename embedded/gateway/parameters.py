@@ -7,11 +7,14 @@ from urllib.parse import parse_qsl
 
 from embedded.gateway.errors import refusal
 
-# Consumed or ignored by a server's HTTP handler; the engine knows no settings of these names.
+# What a server's HTTP handler consumes. Most are no settings of the engine's; the last line are,
+# but only a handler reads them, and each SET costs time on every request.
 _OWN = frozenset(
     {"query", "database", "default_format", "query_id", "user", "password", "quota_key", "role"}
     | {"wait_end_of_query", "buffer_size", "client_protocol_version", "stacktrace"}
     | {"session_id", "session_timeout", "session_check", "compress", "decompress"}
+    | {"enable_http_compression", "cancel_http_readonly_queries_on_client_close"}
+    | {"send_progress_in_http_headers", "http_headers_progress_interval_ms"}
 )
 
 
@@ -28,7 +31,11 @@ class Parameters:
 
 def parse(query_string: str, form: Mapping[str, str]) -> Parameters:
     """Sort URL and form fields. Raises EngineError for what this gateway can't do."""
-    fields = {**dict(parse_qsl(query_string, keep_blank_values=True)), **form}
+    try:
+        url = dict(parse_qsl(query_string, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise refusal(36, "BAD_ARGUMENTS", "A URL parameter is not UTF-8") from None
+    fields = {**url, **form}
     own = {name: value for name, value in fields.items() if name in _OWN}
     settings = {name: value for name, value in fields.items() if name not in _OWN}
     parameters = Parameters(own, settings)
@@ -51,5 +58,12 @@ def parse_form(body: bytes, content_type: str) -> dict[str, str]:
         name = part.get_param("name", header="Content-Disposition")
         if part.get_filename() is not None or not isinstance(name, str):
             raise refusal(48, "NOT_IMPLEMENTED", "External tables are not supported")
-        fields[name] = bytes(part.get_payload(decode=True)).decode()
+        fields[name] = _text(bytes(part.get_payload(decode=True)))
     return fields
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise refusal(36, "BAD_ARGUMENTS", "A form field is not UTF-8") from None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from embedded.gateway.engine import Engine
@@ -25,9 +26,8 @@ _STREAMED_FORMATS = frozenset(
     {"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "RowBinary"}
     | {"JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow"}
 )
-_ROW_KEYWORDS = frozenset(
-    {"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK"}
-)
+_QUERY_KEYWORDS = frozenset({"SELECT", "WITH"})
+_ROW_KEYWORDS = _QUERY_KEYWORDS | {"SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK"}
 _HELD_BYTES = 1024 * 1024
 
 
@@ -35,8 +35,9 @@ _HELD_BYTES = 1024 * 1024
 class Query:
     """A request's statement and what applies to it alone.
 
-    The statement is `text` followed by `body`. `marker` is a comment that tells the query from
-    others that run. With `whole`, the result is complete before any of it is handed out.
+    The statement is `text` followed by `body`. `marker` is a comment by which `Engine.kill` finds
+    it if it only reads; what writes goes on, as on a server. With `whole`, the result is complete
+    before any of it is handed out.
     """
 
     text: str
@@ -75,7 +76,10 @@ def run(engine: Engine, query: Query) -> Iterator[Outcome]:
         if insert is None:
             statement = parse_statement(head + b"".join(body))
             session = engine.session(settings=query.settings, database=query.database)
-            outcome = _run_statement(stack.enter_context(session), statement, query, stack)
+            connection = stack.enter_context(session)
+            outcome = _run_statement(connection, statement, query, stack)
+            if query.whole:
+                outcome.chunks = _held(outcome.chunks, engine.path, stack)
         else:
             outcome = _run_insert(engine, insert, chain([head[insert.data_start :]], body), query)
         outcome.statistics["elapsed_ns"] = time.monotonic_ns() - started
@@ -126,10 +130,12 @@ def _run_statement(
     connection: Any, statement: Statement, query: Query, stack: ExitStack
 ) -> Outcome:
     chosen = statement.format or query.default_format
-    sql = statement.sql + b"\n" + query.marker.encode()
-    if statement.keyword in ("SELECT", "WITH") and chosen in _STREAMED_FORMATS:
+    sql = statement.sql
+    if statement.keyword in _QUERY_KEYWORDS:
+        sql += b"\n" + query.marker.encode()
+    if statement.keyword in _QUERY_KEYWORDS and chosen in _STREAMED_FORMATS:
         stream = stack.enter_context(connection.send_query(sql, chosen))
-        return _streamed(stream, chosen, query.whole, stack)
+        return _streamed(stream, chosen)
     result = connection.query(sql, chosen)
     has_rows = statement.keyword in _ROW_KEYWORDS or result.size() > 0
     return Outcome(
@@ -137,13 +143,10 @@ def _run_statement(
     )
 
 
-def _streamed(stream: Any, chosen: str, whole: bool, stack: ExitStack) -> Outcome:
+def _streamed(stream: Any, chosen: str) -> Outcome:
     outcome = Outcome(format=chosen)
     chunks = _stream_chunks(stream, outcome.statistics)
-    if whole:
-        outcome.chunks = _held(chunks, stack)
-    else:
-        outcome.chunks = chain([next(chunks, b"")], chunks)
+    outcome.chunks = chain([next(chunks, b"")], chunks)  # the first error comes with the first
     return outcome
 
 
@@ -157,9 +160,9 @@ def _stream_chunks(stream: Any, statistics: dict[str, int]) -> Iterator[bytes]:
         raise from_engine(error) from error
 
 
-def _held(chunks: Iterator[bytes], stack: ExitStack) -> Iterable[bytes]:
+def _held(chunks: Iterable[bytes], folder: Path, stack: ExitStack) -> Iterable[bytes]:
     """Wait for the last chunk, in memory up to a megabyte and in an unnamed file beyond."""
-    spool = tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES)  # noqa: SIM115
+    spool = tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES, dir=str(folder))  # noqa: SIM115
     stack.enter_context(spool)
     for chunk in chunks:
         spool.write(chunk)
