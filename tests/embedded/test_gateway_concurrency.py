@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote
@@ -75,7 +76,7 @@ def test_inserts_from_many_clients_at_once_are_all_there(gateway: Gateway) -> No
             assert answer.status == 200, answer.body
         return answer
 
-    for wait in [in_thread(lambda worker=worker: insert(worker)) for worker in range(8)]:
+    for wait in [in_thread(partial(insert, worker)) for worker in range(8)]:
         assert wait().status == 200
     assert gateway.value("SELECT count(), uniqExact(n), max(n) FROM together") == "8000\t8000\t7999"
 
@@ -89,7 +90,7 @@ def test_settings_of_one_query_are_not_seen_by_another_that_runs_beside_it(
             assert answer.body == b"%d\n" % threads
         return answer
 
-    for wait in [in_thread(lambda n=n: ask(n)) for n in range(1, 7)]:
+    for wait in [in_thread(partial(ask, n)) for n in range(1, 7)]:
         assert wait().status == 200
 
 
