@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -62,7 +63,7 @@ COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text"
 
 
 class ClickHouseError(Exception):
-    """Anything that went wrong between us and ClickHouse; `code` is its own number, if it said one."""
+    """Anything that went wrong with ClickHouse; `code` is its own number, if it gave one."""
 
     def __init__(self, message: str, *, code: int | None = None) -> None:
         super().__init__(message)
@@ -77,6 +78,16 @@ class ClickHouseRefused(ClickHouseError):
     """ClickHouse read what was sent and will not have it, now or later."""
 
 
+@dataclass(frozen=True)
+class Identifier:
+    """A name for a `{name:Identifier}` parameter: a value is escaped on its way, a name is not."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class _Answer(msgspec.Struct):
     data: list[list[Any]]
 
@@ -87,21 +98,22 @@ _clients_lock = threading.Lock()
 
 
 def query(
-    sql: str, *, parameters: Parameters | None = None, limits: Settings | None = None
+    sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
 ) -> list[list[Any]]:
     """Rows of a SELECT, each a list of what JSON has: numbers, texts, None, lists; dates are texts.
 
-    Values reach the SQL only as `{name:Type}`. Raises ClickHouseUnavailable (also over the time
-    limit, `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`) or ClickHouseRefused.
+    Values reach the SQL only as `{name:Type}`; `options` are ClickHouse settings. Raises
+    ClickHouseUnavailable (also over the time limit, `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`) or
+    ClickHouseRefused.
     """
-    options = {
+    all_options = {
         "max_execution_time": settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
         "output_format_json_quote_64bit_integers": 0,
-        **(limits or {}),
+        **(options or {}),
     }
     try:
         body = _client().raw_query(
-            sql, parameters=dict(parameters or {}), settings=options, fmt="JSONCompact"
+            sql, parameters=dict(parameters or {}), settings=all_options, fmt="JSONCompact"
         )
         # JSON through msgspec costs less than the driver's Native blocks for a few rows.
         return _answer.decode(body).data

@@ -44,7 +44,7 @@ def apply_schema(*, directory: Path = SCHEMA_DIR) -> list[str]:
     """
     clickhouse.command(
         "CREATE DATABASE IF NOT EXISTS {name:Identifier}",
-        parameters={"name": clickhouse.database()},
+        parameters={"name": clickhouse.Identifier(clickhouse.database())},
         in_database=False,
     )
     clickhouse.command(RECORDS)

@@ -1,14 +1,13 @@
 """The query parameters of `/events`, checked; what is wrong is named by parameter."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.http import QueryDict
 
-from config.problems import Problem
+from config.query_parameters import flag, problem, read, whole_number
 from events.inspection import FieldError, check_name
 
 MAX_PAGE = 1_000
@@ -39,12 +38,12 @@ class SearchFilters(NamedTuple):
 
 
 def ingest_options(params: QueryDict) -> IngestOptions:
-    values = _read(params, {"wait": _flag, "strict": _flag})
+    values = read(params, {"wait": flag, "strict": flag})
     return IngestOptions(wait=bool(values["wait"]), strict=bool(values["strict"]))
 
 
 def search_filters(params: QueryDict) -> SearchFilters:
-    values = _read(
+    values = read(
         params,
         {
             "user_id": lambda text: _name("user_id", text),
@@ -52,12 +51,12 @@ def search_filters(params: QueryDict) -> SearchFilters:
             "from": lambda text: _moment(text, last=False),
             "to": lambda text: _moment(text, last=True),
             "cursor": _cursor,
-            "limit": _limit,
+            "limit": whole_number(1, MAX_PAGE),
         },
     )
     start, end = values["from"], values["to"]
     if start and end and start >= end:
-        raise _problem([{"parameter": "from", "message": "from is after to"}])
+        raise problem([{"parameter": "from", "message": "from is after to"}])
     return SearchFilters(
         values["user_id"],
         values["event_type"],
@@ -71,47 +70,6 @@ def search_filters(params: QueryDict) -> SearchFilters:
 def encode_cursor(cursor: Cursor) -> str:
     text = f"{cursor.occurred_at.isoformat()} {cursor.event_id}"
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read(params: QueryDict, parsers: dict[str, Callable[[str], Any]]) -> dict[str, Any]:
-    """Each known parameter's value or None; raises Problem with one error a wrong parameter."""
-    errors = _unknown(params, parsers)
-    values: dict[str, Any] = dict.fromkeys(parsers)
-    for name in params.keys() & parsers.keys():
-        try:
-            values[name] = _single(params.getlist(name), parsers[name])
-        except ValueError as error:
-            errors.append({"parameter": name, "message": str(error)})
-    if errors:
-        raise _problem(errors)
-    return values
-
-
-def _unknown(params: QueryDict, known: Collection[str]) -> list[dict[str, str]]:
-    return [
-        {"parameter": name[:100], "message": f"no such parameter; known are {', '.join(known)}"}
-        for name in params
-        if name not in known
-    ]
-
-
-def _single(values: list[str], parse: Callable[[str], Any]) -> Any:
-    if len(values) > 1:
-        raise ValueError("given more than once")
-    return parse(values[0])
-
-
-def _problem(errors: list[dict[str, str]]) -> Problem:
-    said = "; ".join(f"{error['parameter']}: {error['message']}" for error in errors)
-    return Problem(400, f"Wrong query parameters: {said}.", errors=errors)
-
-
-def _flag(text: str) -> bool:
-    if text.lower() in {"true", "1", ""}:
-        return True
-    if text.lower() in {"false", "0"}:
-        return False
-    raise ValueError("must be true or false")
 
 
 def _name(field: str, text: str) -> str:
@@ -149,9 +107,3 @@ def _aware(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError
     return moment
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_PAGE):
-        raise ValueError(f"must be a whole number from 1 to {MAX_PAGE}")
-    return int(text)

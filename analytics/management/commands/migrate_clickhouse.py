@@ -12,7 +12,7 @@ from analytics.migrate import SchemaChanged, apply_schema
 
 class Command(BaseCommand):
     requires_system_checks = []  # runs before there is anything else to check
-    help = "Applies analytics/schema/*.sql to ClickHouse: creates what is missing, changes nothing else."
+    help = "Creates what analytics/schema/*.sql says and ClickHouse lacks."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

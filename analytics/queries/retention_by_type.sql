@@ -1,0 +1,30 @@
+-- Users by cohort and weeks after it, looking at events of one type.
+-- A user's weeks become one mask whose bit 0 is the first cohort's week; shifted by the user's own
+-- cohort it says in which weeks after it the user came. Users who share cohort and pattern are
+-- counted as one row before the pattern is taken apart.
+SELECT cohort, week_after, sum(users)
+FROM
+(
+    SELECT
+        cohort,
+        toUInt64(bitAnd(bitShiftRight(came, cohort - {first:UInt16}), {pattern:UInt64})) AS pattern,
+        count() AS users
+    FROM
+    (
+        SELECT
+            min(first_week) AS cohort,
+            groupBitOr(bitShiftRight(
+                bitShiftLeft(weeks, least(128, greatest(epoch * 128, {first:UInt16}) - {first:UInt16})),
+                least(128, {first:UInt16} - least(epoch * 128, {first:UInt16}))
+            )) AS came
+        FROM weekly_users_by_type
+        WHERE /*segments*/ 1
+        GROUP BY user_hash
+    )
+    WHERE cohort BETWEEN {first:UInt16} AND {last:UInt16}
+    GROUP BY cohort, pattern
+)
+ARRAY JOIN range({windows:UInt8} + 1) AS week_after
+WHERE bitTest(pattern, week_after)
+GROUP BY cohort, week_after
+ORDER BY cohort, week_after

@@ -1,0 +1,32 @@
+-- Users by cohort and weeks after it, looking at the events that match.
+-- A user's weeks become one mask whose bit 0 is the first cohort's week; shifted by the user's own
+-- cohort it says in which weeks after it the user came. Users who share cohort and pattern are
+-- counted as one row before the pattern is taken apart.
+SELECT cohort, week_after, sum(users)
+FROM
+(
+    SELECT
+        cohort,
+        toUInt64(bitAnd(bitShiftRight(came, cohort - {first:UInt16}), {pattern:UInt64})) AS pattern,
+        count() AS users
+    FROM
+    (
+        WITH intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS week
+        SELECT
+            min(week) AS cohort,
+            groupBitOr(if(
+                week BETWEEN {first:UInt16} AND {first:UInt16} + 127,
+                bitShiftLeft(toUInt128(1), greatest(week, {first:UInt16}) - {first:UInt16}),
+                0
+            )) AS came
+        FROM events
+        WHERE /*segments*/ 1
+        GROUP BY user_hash
+    )
+    WHERE cohort BETWEEN {first:UInt16} AND {last:UInt16}
+    GROUP BY cohort, pattern
+)
+ARRAY JOIN range({windows:UInt8} + 1) AS week_after
+WHERE bitTest(pattern, week_after)
+GROUP BY cohort, week_after
+ORDER BY cohort, week_after

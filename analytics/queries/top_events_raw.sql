@@ -1,0 +1,7 @@
+-- The most frequent event types among the events that match, by name where they tie.
+SELECT event_type, count() AS count
+FROM events
+WHERE occurred_at >= {start:Date} AND occurred_at < {end:Date} + 1 AND /*segments*/ 1
+GROUP BY event_type
+ORDER BY count DESC, event_type
+LIMIT {limit:UInt32}

@@ -1,0 +1,123 @@
+"""The reports: how many came, what they did, whether they returned. Exact, never estimated.
+
+Days and weeks are UTC; weeks run Monday to Sunday and are numbered from 1969-12-29. Without
+segments, or with segments on the event type alone, a report reads rollups; others read events.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from analytics import clickhouse
+from analytics.queries import load, load_with
+from analytics.segments import Segment, condition
+
+# The mask of a user's weeks has so many bits, and the pattern taken from it so many.
+_MASK_WEEKS = 128
+MAX_WINDOWS = 63
+_FIRST_MONDAY = date(1969, 12, 29)
+
+
+class DailyUsers(NamedTuple):
+    """Users with a matching event on a day."""
+
+    day: date
+    unique_users: int
+
+
+class EventCount(NamedTuple):
+    """How many matching events of a type there were."""
+
+    event_type: str
+    events: int
+
+
+class Cohort(NamedTuple):
+    """Users first seen in the week of `monday`: how many, and per cent of them k weeks later.
+
+    `returned[0]` is the first week after; None where that week has not begun.
+    """
+
+    monday: date
+    size: int
+    returned: list[float | None]
+
+
+def daily_active_users(
+    *, start: date, end: date, segments: Sequence[Segment] = ()
+) -> list[DailyUsers]:
+    """Every day from `start` to `end`, both included, oldest first; 0 where nobody came."""
+    rows = _ask("daily_active_users", segments, {"start": start, "end": end})
+    users = {date.fromisoformat(day): int(count) for day, count in rows}
+    days = (start + timedelta(days=n) for n in range((end - start).days + 1))
+    return [DailyUsers(day, users.get(day, 0)) for day in days]
+
+
+def top_events(
+    *, start: date, end: date, limit: int, segments: Sequence[Segment] = ()
+) -> list[EventCount]:
+    """The `limit` most frequent event types, most frequent first, by name where they tie."""
+    rows = _ask("top_events", segments, {"start": start, "end": end, "limit": limit})
+    return [EventCount(event_type, int(count)) for event_type, count in rows]
+
+
+def retention(
+    *, start: date, windows: int, today: date, segments: Sequence[Segment] = ()
+) -> list[Cohort]:
+    """Weekly cohorts from the first week that begins on or after `start` to the week of `today`.
+
+    A user's cohort is the week of their first matching event in the whole history. Cohorts
+    without users are left out. Percentages are rounded half up to one decimal. `windows` is the
+    number of weeks to look at after the cohort's own, at most MAX_WINDOWS.
+    """
+    last = _week(today)
+    counts: dict[int, dict[int, int]] = {}
+    # One query sees as many cohorts as leave room for their windows in the mask.
+    for first in range(_week(start + timedelta(days=6)), last + 1, _MASK_WEEKS - windows):
+        until = min(last, first + _MASK_WEEKS - windows - 1)
+        for cohort, week_after, users in _retention_rows(first, until, windows, segments):
+            counts.setdefault(int(cohort), {})[int(week_after)] = int(users)
+    return [_cohort(week, counts[week], windows, last) for week in sorted(counts)]
+
+
+def _retention_rows(
+    first: int, last: int, windows: int, segments: Sequence[Segment]
+) -> list[list[Any]]:
+    bounds = {"first": first, "last": last, "windows": windows, "pattern": 2 ** (windows + 1) - 1}
+    return _ask("retention", segments, bounds)
+
+
+def _cohort(week: int, users: dict[int, int], windows: int, present: int) -> Cohort:
+    size = users[0]
+    returned = [
+        _percent(users.get(k, 0), size) if week + k <= present else None
+        for k in range(1, windows + 1)
+    ]
+    return Cohort(_FIRST_MONDAY + timedelta(weeks=week), size, returned)
+
+
+def _percent(part: int, whole: int) -> float:
+    """Half up to one decimal, in whole numbers: a float's own rounding would decide at random."""
+    return (2000 * part + whole) // (2 * whole) / 10
+
+
+def _week(day: date) -> int:
+    return (day - _FIRST_MONDAY).days // 7
+
+
+def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> list[list[Any]]:
+    """Rows of the report's query, from the cheapest table that knows what the segments ask for."""
+    where = condition(segments)
+    sql = _sql(name, segments, where.sql)
+    return clickhouse.query(
+        sql, parameters={**parameters, **where.parameters}, options={"log_comment": name}
+    )
+
+
+def _sql(name: str, segments: Sequence[Segment], where: str) -> str:
+    if not segments:
+        return load(name)
+    if any(segment.field != "event_type" for segment in segments):
+        return load_with(f"{name}_raw", condition=where)
+    by_type = name if name == "top_events" else f"{name}_by_type"
+    return load_with(by_type, condition=where)

@@ -1,0 +1,111 @@
+"""The HTTP endpoints of the reports."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from analytics import openapi, reports
+from analytics.clickhouse import ClickHouseUnavailable
+from analytics.segments import InvalidSegment, Segment, parse_segments
+from config.problems import Problem
+from config.query_parameters import problem, read, whole_number
+
+MAX_DAYS = 36_600
+MAX_LIMIT = 1_000
+DEFAULT_LIMIT = 10
+DEFAULT_WINDOWS = 3
+
+
+class ReportView(APIView):
+    """A report answers 503 where ClickHouse can't: gone, overloaded, or over a limit."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, ClickHouseUnavailable):
+            detail = "ClickHouse can't answer now; try again, or ask for less at once."
+            exc = Problem(503, detail, headers={"Retry-After": "5"})
+        return super().handle_exception(exc)
+
+
+class DailyActiveUsersView(ReportView):
+    @openapi.daily_active_users
+    def get(self, request: Request) -> Response:
+        values = _read_range(request)
+        rows = reports.daily_active_users(
+            start=values["from"], end=values["to"], segments=values["segment"]
+        )
+        return Response([{"date": row.day, "unique_users": row.unique_users} for row in rows])
+
+
+class TopEventsView(ReportView):
+    @openapi.top_events
+    def get(self, request: Request) -> Response:
+        values = _read_range(request, limit=whole_number(1, MAX_LIMIT))
+        rows = reports.top_events(
+            start=values["from"],
+            end=values["to"],
+            limit=values["limit"] or DEFAULT_LIMIT,
+            segments=values["segment"],
+        )
+        return Response([{"event_type": row.event_type, "count": row.events} for row in rows])
+
+
+class RetentionView(ReportView):
+    @openapi.retention
+    def get(self, request: Request) -> Response:
+        values = _read(
+            request,
+            {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
+            required=["start_date"],
+        )
+        rows = reports.retention(
+            start=values["start_date"],
+            windows=values["windows"] or DEFAULT_WINDOWS,
+            today=datetime.now(UTC).date(),
+            segments=values["segment"],
+        )
+        return Response([_shown(cohort) for cohort in rows])
+
+
+def _shown(cohort: reports.Cohort) -> dict[str, Any]:
+    weeks = {f"week_{k}": share for k, share in enumerate(cohort.returned, start=1)}
+    return {"cohort_week": cohort.monday, "week_0": cohort.size, **weeks}
+
+
+def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
+    values = _read(request, {"from": _day, "to": _day, **parsers}, required=["from", "to"])
+    days = (values["to"] - values["from"]).days
+    if days < 0:
+        raise problem([{"parameter": "from", "message": "from is after to"}])
+    if days >= MAX_DAYS:
+        raise problem([{"parameter": "to", "message": f"more than {MAX_DAYS} days after from"}])
+    return values
+
+
+def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
+    parsers = {**parsers, "segment": str}
+    values = read(request.query_params, parsers, required=required, lists=["segment"])
+    values["segment"] = _segments(values["segment"])
+    return values
+
+
+def _segments(texts: list[str]) -> list[Segment]:
+    try:
+        return parse_segments(texts)
+    except InvalidSegment as error:
+        raise problem([{"parameter": "segment", "message": str(error)}]) from None
+
+
+def _day(text: str) -> date:
+    """Days before 1970 have no events and ClickHouse's Date no numbers for them."""
+    try:
+        day = date.fromisoformat(text) if len(text) == len("2026-01-01") else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise ValueError("must be a date such as 2026-01-31")
+    if not date(1970, 1, 1) <= day < date(2100, 1, 1):
+        raise ValueError("must be from 1970-01-01 to 2099-12-31")
+    return day
