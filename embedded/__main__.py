@@ -84,10 +84,11 @@ def _settings(folder: Path) -> dict[str, str]:
 
 def _addresses(folder: Path, port: int, variables: Mapping[str, str]) -> str:
     web = f"http://{ports.HOST}:{port}"
+    password = folder / "admin-password"
     places = {
         "API": web,
         "Docs": f"{web}/docs",
-        "Admin": f"{web}/admin/ (user admin, password in {folder / 'admin-password'})",
+        "Admin": f"{web}/admin/" + (f" (user admin, password in {password})" * password.exists()),
         "PostgreSQL": without_password(variables["DATABASE_URL"]),
         "Redis": without_password(variables["REDIS_URL"]),
         "ClickHouse": without_password(variables["CLICKHOUSE_URL"]),

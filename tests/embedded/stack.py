@@ -32,10 +32,11 @@ class Stack:
         return self.output.read_text(errors="replace")
 
     def wait_until_ready(self) -> None:
-        wait_for(
-            lambda: "Events Analytics is ready" in self.printed() or self.process.poll() is not None
-        )
-        assert self.process.poll() is None, self.printed()
+        self.wait_until_printed("Events Analytics is ready")
+
+    def wait_until_printed(self, text: str) -> None:
+        wait_for(lambda: text in self.printed() or self.process.poll() is not None)
+        assert text in self.printed(), self.printed()
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
@@ -54,13 +55,13 @@ def environment(folder: Path, port: int, **variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, port: int | None = None, **variables: str) -> Iterator[Stack]:
+def running(folder: Path, *options: str, **variables: str) -> Iterator[Stack]:
     """A stack that has been started, not waited for; killed at the end if it still runs."""
-    port = port or ports.pick_free()
+    port = ports.pick_free()
     output = folder.with_suffix(".log")
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "embedded"],
+            [sys.executable, "-m", "embedded", *options],
             cwd=PROJECT,
             env=environment(folder, port, **variables),
             stdout=file,
@@ -73,6 +74,10 @@ def running(folder: Path, port: int | None = None, **variables: str) -> Iterator
         process.wait()
 
 
+def runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
 def left_of(folder: Path) -> list[str]:
     """The command lines of the processes that work in or for `folder`."""
     return [
@@ -82,7 +87,7 @@ def left_of(folder: Path) -> list[str]:
 
 def _is_of(process: psutil.Process, folder: Path) -> bool:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+        if not runs(process) or process.pid == os.getpid():
             return False
         in_folder = process.cwd().startswith(f"{folder}/")  # PostgreSQL's overwrite the rest
         named = any(str(folder) in word for word in process.cmdline())

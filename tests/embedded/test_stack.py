@@ -124,11 +124,11 @@ def test_the_next_run_finds_the_data_and_ends_with_its_child(first_run: Stack) -
         assert left_of(stack.folder) == []
 
 
-def test_a_store_of_the_environment_is_used_and_a_killed_supervisor_leaves_nothing(
-    tmp_path: Path,
-) -> None:
-    with running(tmp_path / "data", DATABASE_URL=os.environ["DATABASE_URL"]) as stack:
-        stack.wait_until_ready()
+def test_the_demo_shows_the_answers_on_a_store_of_the_environment(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--demo", DATABASE_URL=os.environ["DATABASE_URL"]) as stack:
+        stack.wait_until_printed("cohort_week")
         assert not (stack.folder / "postgres").exists()
-        stack.process.kill()
+        for words in ("0 already there", "/stats/dau?", "unique_users", "page_view", "week_4"):
+            assert words in stack.printed()
+        stack.process.kill()  # and nothing is left, though nobody could tidy up
         wait_for(lambda: left_of(stack.folder) == [], seconds=20)

@@ -1,0 +1,156 @@
+"""The supervisor with stand-ins for its programs: order, patience, and nothing left."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from embedded.processes import PROJECT
+from tests.embedded.stack import runs, wait_for
+
+SUPERVISE = """
+import sys, time
+from embedded.console import Console
+from embedded.processes import Program, StackError
+from embedded.supervisor import Supervisor
+
+def python(name, source, **options):
+    return Program(name=name, command=[sys.executable, "-c", source], **options)
+
+console = Console()
+try:
+    with Supervisor(console) as supervisor:
+        {start}
+        supervisor.watch()
+except KeyboardInterrupt as stopped:
+    console.say(f"stopped by {{stopped}}")
+except StackError as error:
+    sys.exit(f"failed: {{error}}")
+"""
+POLITE = """'''
+import signal, sys, time
+def leave(*_): print("leaves", flush=True); sys.exit()
+signal.signal(signal.SIGTERM, leave)
+print("is up", flush=True)
+time.sleep(600)
+'''"""
+STUBBORN = """'''
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("is up", flush=True)
+time.sleep(600)
+'''"""
+WITH_RUNAWAY = """'''
+import subprocess, time
+subprocess.Popen(["sleep", "600"], start_new_session=True)
+print("is up", flush=True)
+time.sleep(600)
+'''"""
+
+
+@contextmanager
+def supervising(output: Path, *start: str) -> Iterator[subprocess.Popen[bytes]]:
+    source = SUPERVISE.format(start="; ".join(start))
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", source], cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "output"
+
+
+def count_up(output: Path, programs: int) -> None:
+    wait_for(lambda: output.read_text().count("is up") == programs, seconds=20)
+
+
+def test_programs_are_stopped_in_reverse_order(output: Path) -> None:
+    starts = [f"supervisor.start(python('{name}', {POLITE}))" for name in ("first", "second")]
+    with supervising(output, *starts) as process:
+        count_up(output, 2)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(20) == 0
+    lines = [line for line in output.read_text().splitlines() if "leaves" in line]
+    assert ["second" in lines[0], "first" in lines[1]] == [True, True]
+    assert "stopped by SIGHUP" in output.read_text()
+
+
+def test_a_program_that_will_not_stop_is_killed_after_its_grace(output: Path) -> None:
+    with supervising(output, f"supervisor.start(python('s', {STUBBORN}, timeout=1))") as process:
+        count_up(output, 1)
+        asked = time.monotonic()
+        process.terminate()
+        assert process.wait(20) == 0
+        assert time.monotonic() - asked >= 1
+
+
+def test_a_second_signal_hurries(output: Path) -> None:
+    with supervising(output, f"supervisor.start(python('s', {STUBBORN}, timeout=600))") as process:
+        count_up(output, 1)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_a_descendant_that_left_its_group_does_not_survive(output: Path) -> None:
+    with supervising(output, f"supervisor.start(python('s', {WITH_RUNAWAY}))") as process:
+        count_up(output, 1)
+        kin = psutil.Process(process.pid).children(recursive=True)
+        assert "sleep" in [child.name() for child in kin]
+        process.terminate()
+        assert process.wait(20) == 0
+        assert not [child for child in kin if runs(child)]
+
+
+def test_a_program_that_is_not_ready_in_time_is_named_with_its_last_words(output: Path) -> None:
+    late = f"supervisor.start(python('late', {STUBBORN}, ready=lambda: False, timeout=1))"
+    with supervising(output, f"supervisor.start(python('first', {POLITE}))", late) as process:
+        assert process.wait(20) == 1
+    assert "failed: late was not ready after 1 s\nis up" in output.read_text()
+    assert "first" in next(line for line in output.read_text().splitlines() if "leaves" in line)
+
+
+def test_a_program_that_ends_is_named_with_its_code(output: Path) -> None:
+    brief = "supervisor.start(python('brief', 'import time; time.sleep(0.5); raise SystemExit(7)'))"
+    with supervising(output, brief) as process:
+        assert process.wait(20) == 1
+    assert "failed: brief ended with code 7" in output.read_text()
+
+
+def test_a_signal_during_the_start_stops_what_has_been_started(output: Path) -> None:
+    waits = f"supervisor.start(python('late', {POLITE}, ready=lambda: False))"
+    with supervising(output, f"supervisor.start(python('first', {POLITE}))", waits) as process:
+        count_up(output, 2)
+        kin = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        assert process.wait(20) == 0
+        assert not [child for child in kin if runs(child)]
+
+
+def test_a_terminal_that_is_gone_blocks_no_program(tmp_path: Path) -> None:
+    """Not even one that logs more than a pipe holds."""
+    done = tmp_path / "done"
+    source = f"print('long line ' * 100_000); open('{done}', 'w'); import time; time.sleep(600)"
+    start = f"supervisor.start(python('talker', {source!r}))"
+    command = [sys.executable, "-c", SUPERVISE.format(start=start)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        wait_for(done.exists, seconds=20)
+        process.terminate()
+        assert process.wait(20) == 0
