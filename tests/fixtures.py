@@ -8,6 +8,7 @@ from django_redis import get_redis_connection
 
 from analytics import clickhouse as engine
 from analytics.migrate import apply_schema
+from events.models import Batch
 from tests.waiting import deliver_all
 
 
@@ -19,6 +20,10 @@ def clickhouse_schema() -> None:
 @pytest.fixture
 def clickhouse(clickhouse_schema: None) -> None:
     """ClickHouse with our tables, empty."""
+    empty_clickhouse()
+
+
+def empty_clickhouse() -> None:
     tables = engine.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
         " AND engine LIKE '%MergeTree' AND name != 'schema_files'"
@@ -33,7 +38,9 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE hot_events")
     yield
-    # Or this process's delivery thread would go on into the next test.
+    # Or this process's delivery thread would go on into the next test. Whoever was killed in the
+    # test delivers no more.
+    Batch.objects.update(claimed_until=None)
     deliver_all()
 
 

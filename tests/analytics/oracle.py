@@ -1,0 +1,58 @@
+"""The reports by brute force in plain Python, to compare ClickHouse's answers with."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+Event = dict[str, Any]
+Matches = Callable[[Event], bool]
+
+
+def day(event: Event) -> date:
+    return datetime.fromisoformat(event["occurred_at"]).date()
+
+
+def monday(of: date) -> date:
+    return of - timedelta(days=of.weekday())
+
+
+def daily_active_users(
+    events: Sequence[Event], start: date, end: date, matches: Matches
+) -> list[tuple[date, int]]:
+    days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
+    return [
+        (one, len({e["user_id"] for e in events if matches(e) and day(e) == one})) for one in days
+    ]
+
+
+def top_events(
+    events: Sequence[Event], start: date, end: date, limit: int, matches: Matches
+) -> list[tuple[str, int]]:
+    found = Counter(e["event_type"] for e in events if matches(e) and start <= day(e) <= end)
+    return sorted(found.items(), key=lambda item: (-item[1], item[0].encode()))[:limit]
+
+
+def retention(
+    events: Sequence[Event], start: date, windows: int, today: date, matches: Matches
+) -> list[tuple[date, int, list[float | None]]]:
+    weeks: dict[str, set[date]] = {}
+    for event in events:
+        if matches(event):
+            weeks.setdefault(event["user_id"], set()).add(monday(day(event)))
+    cohorts: dict[date, list[set[date]]] = {}
+    for came in weeks.values():
+        if start <= min(came) <= monday(today):
+            cohorts.setdefault(min(came), []).append(came)
+    return [
+        (first, len(users), [_share(first, k, users, today) for k in range(1, windows + 1)])
+        for first, users in sorted(cohorts.items())
+    ]
+
+
+def _share(first: date, k: int, users: list[set[date]], today: date) -> float | None:
+    week = first + timedelta(weeks=k)
+    if week > today:
+        return None
+    tenths = 1000 * sum(week in came for came in users) / len(users)
+    return int(tenths + 0.5) / 10

@@ -1,0 +1,76 @@
+"""The rate limit: a bucket an address, told in headers, and whom it takes for the client."""
+
+from typing import Any
+
+import pytest
+from django.test import Client, RequestFactory
+
+from config.rate_limit import Allowance, client_address, take
+
+
+def test_a_bucket_is_emptied_by_requests_and_refused_then() -> None:
+    taken = [take("10.0.0.1", limit=3) for _ in range(4)]
+    assert [allowance.allowed for allowance in taken] == [True, True, True, False]
+    assert [allowance.remaining for allowance in taken] == [2, 1, 0, 0]
+    assert taken[-1].reset == 20
+
+
+def test_every_address_has_a_bucket_of_its_own() -> None:
+    assert not [take("10.0.0.1", limit=1) for _ in range(2)][-1].allowed
+    assert take("10.0.0.2", limit=1) == Allowance(allowed=True, remaining=0, reset=60)
+
+
+def test_a_bucket_fills_again_with_time() -> None:
+    limit = 60 * 50
+    for _ in range(limit):
+        last = take("10.0.0.3", limit=limit)
+    assert last.reset <= 60
+    # 50 tokens a second: the loop itself took long enough for some.
+    assert take("10.0.0.3", limit=limit).allowed
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "client"),
+    [
+        (0, "1.1.1.1", "9.9.9.9"),
+        (1, "", "9.9.9.9"),
+        (1, "1.1.1.1", "1.1.1.1"),
+        (1, "6.6.6.6, 1.1.1.1", "1.1.1.1"),
+        (2, "6.6.6.6, 1.1.1.1, 2.2.2.2", "1.1.1.1"),
+        (3, "1.1.1.1, 2.2.2.2", "1.1.1.1"),
+    ],
+)
+def test_forwarded_addresses_are_believed_as_far_as_proxies_are_ours(
+    settings: Any, proxies: int, forwarded: str, client: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    request = RequestFactory().get("/events", headers=headers, REMOTE_ADDR="9.9.9.9")
+    assert client_address(request) == client
+
+
+@pytest.mark.django_db
+def test_api_answers_tell_the_limit_and_others_do_not(client: Client, settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 2
+    answers = [client.get("/events?limit=x") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [400, 400, 429]
+    assert answers[0]["RateLimit-Policy"] == '"default";q=2;w=60'
+    assert answers[0]["RateLimit"].startswith('"default";r=1;t=')
+    assert int(answers[2]["Retry-After"]) > 0
+    assert "RateLimit" not in client.get("/health")
+
+
+@pytest.mark.django_db
+def test_without_redis_nothing_is_accepted(client: Client, settings: Any) -> None:
+    settings.CACHES = {
+        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    }
+    answer = client.post("/events", b"[]", content_type="application/json")
+    assert answer.status_code == 503
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "Retry-After" in answer
+    ready = client.get("/ready")
+    assert ready.status_code == 503
+    assert ready.json()["stores"]["redis"] != "ok"
+    assert ready.json()["stores"]["postgresql"] == "ok"
+    assert client.get("/health").status_code == 200
