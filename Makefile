@@ -32,7 +32,7 @@ check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, tests
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove the virtual environment; data stays
 	rm -rf $(VENV)

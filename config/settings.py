@@ -117,6 +117,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A message whose worker vanished is taken up by another after this long. Longer than any
     # batch takes; a message taken up too early is harmless, only work done twice.
     "visibility_timeout": env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum=5),
+    # kombu looks for such messages every 10th time of every 10 s unless told otherwise.
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }

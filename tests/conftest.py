@@ -28,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
+    # It needs Django, which pytest_plugins would be too early for.
+    config.pluginmanager.import_plugin("tests.fixtures")
 
 
 def _started(stack: ExitStack) -> dict[str, str]:

@@ -1,0 +1,105 @@
+"""The worker's batches: many messages a call, acknowledged after it, never lost by a failure."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+
+from events import queue
+from events.models import Batch, Dedup
+from tests.samples import event, records
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("stores")
+PROJECT = Path(__file__).parents[2]
+
+
+@contextmanager
+def worker() -> Iterator[psutil.Process]:
+    """A real worker with two children on the test's stores; killed with all of them at the end."""
+    url = f"postgresql://{_address()}"
+    # Short, so that what a killed worker held is taken up again within the test.
+    environment = {**os.environ, "DATABASE_URL": url, "QUEUE_VISIBILITY_TIMEOUT_SECONDS": "5"}
+    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "2"]
+    process = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _address() -> str:
+    of = connection.settings_dict
+    host = of["HOST"]
+    if host.startswith("/"):
+        return f"{of['USER']}:{of['PASSWORD']}@:{of['PORT']}/{of['NAME']}?host={host}"
+    return f"{of['USER']}:{of['PASSWORD']}@{host}:{of['PORT']}/{of['NAME']}"
+
+
+def put(count: int) -> None:
+    """So many requests of one event each, one message each."""
+    for _ in range(count):
+        queue.put(events=records([event()]))
+
+
+def unacknowledged() -> int:
+    server: Any = redis.from_url(settings.REDIS_URL)
+    return int(server.hlen("unacked")) + int(server.llen("celery"))
+
+
+def test_messages_share_a_transaction_and_are_acknowledged_after_it() -> None:
+    put(150)
+    with worker():
+        wait_until(lambda: Dedup.objects.count() == 150)
+        wait_until(lambda: unacknowledged() == 0)
+    assert Batch.objects.count() < 15
+
+
+def test_what_a_killed_child_held_is_stored_by_another() -> None:
+    with worker() as process:
+        put(1)
+        wait_until(lambda: Dedup.objects.count() == 1)
+        with connection.cursor() as cursor:
+            # Stores wait for this lock, so that the children are killed in the middle of one.
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE dedup IN ACCESS EXCLUSIVE MODE")
+            put(20)
+            wait_until(lambda: _waiting_for_locks(cursor) > 0)
+            for child in process.children():
+                child.kill()
+            cursor.execute("ROLLBACK")
+        wait_until(lambda: Dedup.objects.count() == 21, seconds=60)
+        wait_until(lambda: unacknowledged() == 0, seconds=60)
+
+
+def test_what_a_killed_worker_held_is_stored_by_the_next() -> None:
+    with worker():
+        put(1)
+        wait_until(lambda: Dedup.objects.count() == 1)
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE dedup IN ACCESS EXCLUSIVE MODE")
+            put(20)
+            wait_until(lambda: _waiting_for_locks(cursor) > 0)
+    with connection.cursor() as cursor:
+        cursor.execute("ROLLBACK")
+    assert Dedup.objects.count() == 1
+    with worker():
+        wait_until(lambda: Dedup.objects.count() == 21, seconds=60)
+        wait_until(lambda: unacknowledged() == 0, seconds=60)
+
+
+def _waiting_for_locks(cursor: Any) -> int:
+    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(cursor.fetchone()[0])
