@@ -1,0 +1,55 @@
+"""Settings are read strictly, and the documents list every one of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import Environment
+
+PROJECT = Path(__file__).parents[2]
+# Read by the one-machine stack, not by Django.
+STACK_ONLY = {"PORT", "DATA_DIR"}
+
+
+def read_by_the_code() -> set[str]:
+    text = (PROJECT / "config" / "settings.py").read_text()
+    return set(re.findall(r'env\.(?:text|number|flag|items)\(\s*"([A-Z_]+)"', text))
+
+
+def environment(**variables: str) -> Environment:
+    return Environment(variables, stack_file=Path("/nonexistent"))
+
+
+def test_the_example_file_lists_every_setting_and_no_other() -> None:
+    lines = (PROJECT / ".env.example").read_text().splitlines()
+    listed = {line.split("=")[0] for line in lines if "=" in line and not line.startswith("#")}
+    assert listed == read_by_the_code() | STACK_ONLY
+
+
+def test_the_readme_lists_every_setting_and_no_other() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \|", (PROJECT / "README.md").read_text(), re.MULTILINE)
+    assert set(rows) == read_by_the_code() | STACK_ONLY
+    assert len(rows) == len(set(rows))
+
+
+@pytest.mark.parametrize("value", ["", "ten", "1.5", "-1"])
+def test_a_wrong_number_names_its_variable(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="HOT_WINDOW_DAYS"):
+        environment(HOT_WINDOW_DAYS=value).number("HOT_WINDOW_DAYS", 7, minimum=1)
+
+
+def test_a_wrong_flag_names_its_variable() -> None:
+    with pytest.raises(ImproperlyConfigured, match="DJANGO_DEBUG"):
+        environment(DJANGO_DEBUG="maybe").flag("DJANGO_DEBUG", False)
+
+
+def test_a_variable_set_by_hand_wins_over_the_stacks_own(tmp_path: Path) -> None:
+    stack = tmp_path / "stack.env"
+    stack.write_text("REDIS_URL=redis://stack\nDATABASE_URL=postgresql://stack\n")
+    values = Environment({"REDIS_URL": "redis://mine"}, stack_file=stack)
+    assert values.text("REDIS_URL") == "redis://mine"
+    assert values.text("DATABASE_URL") == "postgresql://stack"
+    with pytest.raises(ImproperlyConfigured, match="NOWHERE"):
+        values.text("NOWHERE")
