@@ -26,6 +26,7 @@ MARK = "demo"
 
 REQUEST_EVENTS = 1000
 DELIVERY_SECONDS = 60
+ROLLUP_SECONDS = 2
 
 Event = dict[str, Any]
 Say = Callable[[str], None]
@@ -113,6 +114,8 @@ def _wait_until_delivered(address: str, expected: int, first: date, last: date) 
     while True:
         answer = _ask("GET", f"{address}/stats/top-events?{urlencode(asked)}")
         if (found := sum(row["count"] for row in answer)) >= expected:
+            # A block is in the events a moment before it is in the last of the rollups.
+            time.sleep(ROLLUP_SECONDS)
             return
         if time.monotonic() > deadline:
             raise StackError(f"{found} of {expected} sample events reached ClickHouse in time")
