@@ -14,10 +14,9 @@ FROM
         WITH intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS week
         SELECT
             min(week) AS cohort,
-            groupBitOr(if(
-                week BETWEEN {first:UInt16} AND {first:UInt16} + 127,
-                bitShiftLeft(toUInt128(1), greatest(week, {first:UInt16}) - {first:UInt16}),
-                0
+            groupBitOr(bitShiftLeft(
+                toUInt128(week >= {first:UInt16}),
+                least(128, greatest(week, {first:UInt16}) - {first:UInt16})
             )) AS came
         FROM events
         WHERE /*segments*/ 1

@@ -1,0 +1,164 @@
+"""The driver module: blocks that count once, errors that say whose fault, clients after a fork."""
+
+import json
+import os
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from typing import Any
+
+import pytest
+import zstandard
+
+from analytics import clickhouse, reports
+
+ROLLUPS = {
+    "events": "count()",
+    "daily_events": "sum(events)",
+    "daily_users": "count()",
+    "daily_users_by_type": "count()",
+    "weekly_users": "count()",
+    "weekly_users_by_type": "count()",
+}
+
+
+def line(**changes: Any) -> bytes:
+    row = {
+        "event_id": str(uuid.uuid4()),
+        "occurred_at": "2025-01-06T00:00:00.123Z",
+        "user_id": "u1",
+        "event_type": "view",
+        "properties_text": {"plan": 1},
+        **changes,
+    }
+    return json.dumps(row).encode() + b"\n"
+
+
+def block(*lines: bytes) -> bytes:
+    return zstandard.compress(b"".join(lines))
+
+
+def stored() -> dict[str, int]:
+    """Rows of each table; its own sum where rows stand for many."""
+    return {
+        table: int(clickhouse.query(f"SELECT {rows} FROM {table}")[0][0])
+        for table, rows in ROLLUPS.items()
+    }
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_a_block_sent_again_under_its_token_changes_no_table() -> None:
+    months = [f"{year}-{month:02}-15T12:00:00Z" for year in (1999, 2024) for month in range(1, 13)]
+    body = block(*(line(occurred_at=at, user_id=f"u{at}") for at in months))
+    for _ in range(3):
+        clickhouse.insert_block(token="one", body=body)
+    assert stored() == dict.fromkeys(ROLLUPS, 24)
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_equal_content_under_another_token_is_kept() -> None:
+    body = block(line())
+    clickhouse.insert_block(token="one", body=body)
+    clickhouse.insert_block(token="two", body=body)
+    assert stored()["events"] == stored()["daily_events"] == 2
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_a_user_of_two_blocks_is_one_user_before_any_merge() -> None:
+    for token in ("one", "two"):
+        clickhouse.insert_block(token=token, body=block(line(), line(event_type="buy")))
+    day = date(2025, 1, 6)
+    assert reports.daily_active_users(start=day, end=day)[0].unique_users == 1
+    assert reports.retention(start=day, windows=1, today=day)[0].size == 1
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_a_late_event_moves_its_user_to_the_earlier_cohort() -> None:
+    clickhouse.insert_block(token="one", body=block(line(occurred_at="2025-01-06T00:00:00Z")))
+    clickhouse.insert_block(token="two", body=block(line(occurred_at="2022-06-08T00:00:00Z")))
+    rows = reports.retention(start=date(2022, 1, 1), windows=63, today=date(2025, 1, 8))
+    assert [(row.monday, row.size) for row in rows] == [(date(2022, 6, 6), 1)]
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_frames_one_after_another_are_one_block() -> None:
+    clickhouse.insert_block(token="one", body=block(line()) + block(line(), line()))
+    clickhouse.insert_block(token="plain", body=line(), compression=None)
+    assert stored()["events"] == 4
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_properties_keep_the_text_they_were() -> None:
+    text = b'{"n":null, "big":12345678901234567890123, "day":"2026-01-01", "a.b":1, "a":{"b":2.0}}'
+    body = line(properties_text="@").replace(b'"@"', text)
+    clickhouse.insert_block(token="one", body=block(body))
+    sql = "SELECT properties_text, JSONAllPathsWithTypes(properties) FROM events"
+    ((kept, paths),) = clickhouse.query(sql)
+    assert kept.encode() == text
+    assert paths == {"a%2Eb": "Int64", "a.b": "Float64", "big": "String", "day": "String"}
+
+
+@pytest.mark.usefixtures("clickhouse")
+@pytest.mark.parametrize(
+    "bad",
+    [line(event_id="no uuid"), line(occurred_at="yesterday"), b"not json\n", line(surprise=1)],
+)
+def test_a_row_that_can_not_be_taken_refuses_its_whole_block(bad: bytes) -> None:
+    with pytest.raises(clickhouse.ClickHouseRefused) as refused:
+        clickhouse.insert_block(token="one", body=block(line(), bad))
+    assert refused.value.code is not None
+    assert stored() == dict.fromkeys(ROLLUPS, 0)
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_a_query_over_its_time_limit_is_unavailable_and_not_refused() -> None:
+    with pytest.raises(clickhouse.ClickHouseUnavailable) as stopped:
+        clickhouse.query(
+            "SELECT count() FROM numbers(1e12) WHERE NOT ignore(cityHash64(number))",
+            options={"max_execution_time": 0.2},
+        )
+    assert stopped.value.code == 159
+
+
+def test_a_server_that_is_not_there_is_unavailable(settings: Any) -> None:
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    with pytest.raises(clickhouse.ClickHouseUnavailable):
+        clickhouse.ping()
+    with pytest.raises(clickhouse.ClickHouseUnavailable):
+        clickhouse.insert_block(token="one", body=block(line()))
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_a_missing_table_is_not_the_blocks_fault(settings: Any) -> None:
+    settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.rsplit("/", 1)[0] + "/never_migrated"
+    with pytest.raises(clickhouse.ClickHouseUnavailable):
+        clickhouse.insert_block(token="one", body=block(line()))
+
+
+@pytest.mark.usefixtures("clickhouse")
+@pytest.mark.parametrize(
+    "text", ["a'b", "a\\b", "tab\there", "line\nbreak", "`", "{x:String}", "ї"]
+)
+def test_a_bound_text_arrives_as_it_is(text: str) -> None:
+    assert clickhouse.query("SELECT {x:String}", parameters={"x": text}) == [[text]]
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_threads_ask_side_by_side() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = pool.map(
+            lambda n: clickhouse.query("SELECT {n:UInt32}, sleep(0.05)", parameters={"n": n}),
+            range(32),
+        )
+    assert [rows[0][0] for rows in answers] == list(range(32))
+
+
+@pytest.mark.usefixtures("clickhouse")
+def test_a_forked_child_asks_through_connections_of_its_own() -> None:
+    clickhouse.query("SELECT 1")
+    child = os.fork()
+    if child == 0:
+        ours = clickhouse.query("SELECT 'child'") == [["child"]]
+        os._exit(0 if ours else 1)
+    assert clickhouse.query("SELECT 'parent'") == [["parent"]]
+    assert os.waitpid(child, 0)[1] == 0

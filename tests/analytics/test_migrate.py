@@ -1,0 +1,81 @@
+"""The ClickHouse schema: applied once, safe to repeat, never edited after it was applied."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from analytics import clickhouse
+from analytics.migrate import SCHEMA_DIR, SchemaChanged, SchemaFile, apply_schema
+
+FIRST = "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory;\n"
+
+
+@pytest.fixture
+def database(settings: Any) -> Iterator[str]:
+    """A database that does not exist yet, behind CLICKHOUSE_URL."""
+    name = f"test_{uuid.uuid4().hex}"
+    settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.rsplit("/", 1)[0] + f"/{name}"
+    yield name
+    clickhouse.command(
+        "DROP DATABASE IF EXISTS {name:Identifier}",
+        parameters={"name": clickhouse.Identifier(name)},
+        in_database=False,
+    )
+
+
+def test_the_database_is_created_and_a_second_run_does_nothing(database: str) -> None:
+    assert apply_schema() == [path.name for path in sorted(SCHEMA_DIR.glob("*.sql"))]
+    assert apply_schema() == []
+    assert clickhouse.query("SELECT count() FROM events") == [[0]]
+
+
+def test_two_runs_at_once_do_no_harm(database: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for run in [pool.submit(apply_schema) for _ in range(2)]:
+            run.result()
+    assert apply_schema() == []
+
+
+def test_an_edited_file_is_an_error_before_anything_is_applied(
+    database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "0001_a.sql"
+    file.write_text(FIRST)
+    assert apply_schema(directory=tmp_path) == ["0001_a.sql"]
+    file.write_text(FIRST + "-- more\n")
+    (tmp_path / "0002_b.sql").write_text(FIRST.replace(" a ", " b "))
+    with pytest.raises(SchemaChanged, match=r"0001_a\.sql"):
+        apply_schema(directory=tmp_path)
+    assert clickhouse.query("EXISTS TABLE b") == [[0]]
+
+
+def test_a_run_cut_off_in_a_file_is_repeated(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "0001_a.sql"
+    file.write_text(FIRST + "\nCREATE TABLE IF NOT EXISTS b (x NoSuchType) ENGINE = Memory;\n")
+    with pytest.raises(clickhouse.ClickHouseRefused):
+        apply_schema(directory=tmp_path)
+    file.write_text(FIRST)
+    assert apply_schema(directory=tmp_path) == ["0001_a.sql"]
+
+
+def test_a_file_is_cut_where_a_semicolon_ends_a_line() -> None:
+    file = SchemaFile("x.sql", "-- one; two\nSELECT ';';\n\nSELECT 2\n;\n")
+    assert file.statements == ["-- one; two\nSELECT ';'", "SELECT 2"]
+
+
+def test_the_command_says_what_it_did(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("migrate_clickhouse", wait=5)
+    assert "applied 0001_events.sql" in capsys.readouterr().out
+    call_command("migrate_clickhouse")
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_the_command_gives_up_waiting_with_a_clear_error(settings: Any) -> None:
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    with pytest.raises(CommandError, match=r"127\.0\.0\.1"):
+        call_command("migrate_clickhouse", wait=1)
