@@ -28,6 +28,7 @@ def main() -> int:
             if options.demo:
                 _show_demo(supervisor, console, address)
             if not options.exit:
+                console.say("Ctrl-C stops everything.")
                 supervisor.watch()
     except KeyboardInterrupt as signal:
         console.say(f"Stopped by {signal}.")
@@ -94,7 +95,7 @@ def _addresses(folder: Path, port: int, variables: Mapping[str, str]) -> str:
         "ClickHouse": without_password(variables["CLICKHOUSE_URL"]),
     }
     lines = [f"  {name:<11}{place}" for name, place in places.items()]
-    passwords = f"  Passwords of the stores are in {folder / 'stack.env'}. Ctrl-C stops everything."
+    passwords = f"  Passwords of the stores are in {folder / 'stack.env'}."
     return "\n".join(["", "Events Analytics is ready.", *lines, passwords, ""])
 
 

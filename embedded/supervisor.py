@@ -1,6 +1,7 @@
 """Starts programs in order, watches over them, and stops all of them when one ends."""
 
 import ctypes
+import os
 import signal
 import time
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -13,6 +14,7 @@ from embedded.console import Console
 from embedded.processes import Process, Program, StackError
 
 PR_SET_CHILD_SUBREAPER = 36
+STDIN = 0
 WATCH_SECONDS = 0.2
 Value = TypeVar("Value")
 
@@ -28,13 +30,16 @@ class Supervisor:
         self._stack = ExitStack()
         self._processes: list[Process] = []
         self._stopping = False
+        self._on_terminal = os.isatty(STDIN)
 
     def __enter__(self) -> Self:
         # Orphans of a killed child become ours, and are found at the end.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
-                signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        if signal.signal(signal.SIGHUP, self._on_signal) == signal.SIG_IGN:  # under nohup
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            self._on_terminal = False
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -68,6 +73,9 @@ class Supervisor:
     def watch(self) -> NoReturn:
         while True:
             self.check()
+            # Its end may be told to nobody but `make`, which keeps it to itself.
+            if self._on_terminal and not os.isatty(STDIN):
+                raise KeyboardInterrupt("the end of its terminal")
             time.sleep(WATCH_SECONDS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """The supervisor with stand-ins for its programs: order, patience, and nothing left."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -154,3 +155,21 @@ def test_a_terminal_that_is_gone_blocks_no_program(tmp_path: Path) -> None:
         wait_for(done.exists, seconds=20)
         process.terminate()
         assert process.wait(20) == 0
+
+
+def test_a_closed_terminal_stops_everything(tmp_path: Path) -> None:
+    start = f"supervisor.start(python('first', {POLITE}))"
+    command = [sys.executable, "-c", SUPERVISE.format(start=start)]
+    terminal, stdin = os.openpty()
+    output = tmp_path / "output"
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(
+            command, cwd=PROJECT, stdin=stdin, stdout=file, start_new_session=True
+        ) as process,
+    ):
+        count_up(output, 1)
+        os.close(stdin)
+        os.close(terminal)
+        assert process.wait(20) == 0
+    assert "stopped by the end of its terminal" in output.read_text()
