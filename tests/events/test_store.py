@@ -12,7 +12,7 @@ from events import background, hot
 from events import store as store_module
 from events.models import Batch, Dedup, HotEvent
 from events.records import unframe
-from events.store import store
+from events.store import Stored, store
 from tests.samples import event, framed, moment
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -24,8 +24,8 @@ def _no_delivery(monkeypatch: Any) -> None:
     monkeypatch.setattr(background, "deliver_soon", lambda: None)
 
 
-def put(*frames: bytes) -> tuple[int, int, int]:
-    return tuple(store(frames=frames, source=Batch.Source.QUEUE))
+def put(*frames: bytes) -> Stored:
+    return store(frames=frames, source=Batch.Source.QUEUE)
 
 
 def test_the_outbox_holds_exactly_the_fresh_events() -> None:

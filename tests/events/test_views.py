@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
-from django.http import HttpResponse
 from django.test import Client
 
 from events import property_schemas
@@ -22,12 +21,9 @@ from tests.samples import event, moment
 pytestmark = pytest.mark.usefixtures("stores")
 
 
-def post(client: Client, body: Any, query: str = "", **headers: str) -> HttpResponse:
+def post(client: Client, body: Any, query: str = "", **headers: str) -> Any:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    answer: Any = client.post(
-        f"/events{query}", data, content_type="application/json", headers=headers
-    )
-    return answer  # type: ignore[no-any-return]
+    return client.post(f"/events{query}", data, content_type="application/json", headers=headers)
 
 
 def queued() -> list[tuple[int, list[str]]]:

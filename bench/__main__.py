@@ -1,0 +1,123 @@
+"""`make bench`: rates and latencies of the whole stack on this machine, as a table."""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import load, sample, stack
+
+# The published figure for this design, on 8 cores; events a second.
+ANCHOR = 2_380
+
+
+class Row(NamedTuple):
+    what: str
+    target: str
+    figure: str
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000, help="events in batches and files")
+    parser.add_argument("--requests", type=int, default=5_000, help="requests of one event")
+    options = parser.parse_args()
+    with stack.running() as running:
+        rows = [
+            _batches(running, options.events),
+            *_reports(running),
+            _singles(running, options.requests),
+            _import(running, options.events),
+        ]
+    _print(rows)
+
+
+def _batches(running: stack.Stack, events: int) -> Row:
+    bodies = sample.bodies(events, size=1000, days=6)
+    rate, _ = _send(running, bodies, events, clients=4)
+    figure = f"{rate:,.0f} events/s ({rate / ANCHOR:.1f} x published)"
+    return Row("HTTP, batches of 1,000, to all in ClickHouse", "≥ 30,000 events/s", figure)
+
+
+def _singles(running: stack.Stack, requests: int) -> Row:
+    bodies = sample.bodies(requests, size=1, seed=2, days=6)
+    rate, answers = _send(running, bodies, requests, clients=16)
+    latency = f"p50 {answers.percentile(0.5):.1f} ms, p99 {answers.percentile(0.99):.1f} ms"
+    figure = f"{rate:,.0f} requests/s ({latency})"
+    return Row("HTTP, one event a request, to all in ClickHouse", "≥ 1,500 requests/s", figure)
+
+
+def _send(
+    running: stack.Stack, bodies: list[bytes], events: int, *, clients: int
+) -> tuple[float, load.Load]:
+    """Items a second until all are in ClickHouse, and what the clients saw."""
+    before = running.delivered()
+    began = time.perf_counter()
+    answers = load.run(running.address, bodies, clients=clients)
+    running.wait_for(before + events)
+    seconds = time.perf_counter() - began
+    if set(answers.statuses) != {202}:
+        raise RuntimeError(f"not every request was accepted: {dict(answers.statuses)}")
+    return events / seconds, answers
+
+
+def _reports(running: stack.Stack) -> list[Row]:
+    today = datetime.now(UTC).date()
+    quarter = f"start_date={today - timedelta(weeks=12)}&windows=12"
+    year = f"from={today - timedelta(days=364)}&to={today}"
+    paths = {
+        "DAU, 365 days": f"/stats/dau?{year}",
+        "top events, 365 days": f"/stats/top-events?{year}",
+        "retention, 12 weeks": f"/stats/retention?{quarter}",
+        "DAU, property segment": f"/stats/dau?{year}&segment=properties.country:UA",
+    }
+    return [Row(f"{name}, p50", "≤ 10 ms", _latency(running, path)) for name, path in paths.items()]
+
+
+def _latency(running: stack.Stack, path: str) -> str:
+    answers = load.run_requests(running.address, [load.request("GET", path)] * 60, clients=1)
+    return f"{answers.percentile(0.5):.1f} ms"
+
+
+def _import(running: stack.Stack, events: int) -> Row:
+    file = running.folder.parent / "events.csv"
+    _write_csv(file, events)
+    before, began = running.delivered(), time.perf_counter()
+    subprocess.run(  # noqa: S603
+        [sys.executable, "manage.py", "import_events", str(file)],
+        env={**os.environ, **running.variables()},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    running.wait_for(before + events)
+    rate = events / (time.perf_counter() - began)
+    return Row(
+        "import_events, CSV, to all in ClickHouse", "≥ 50,000 events/s", f"{rate:,.0f} events/s"
+    )
+
+
+def _write_csv(file: Path, events: int) -> None:
+    names = ["event_id", "occurred_at", "user_id", "event_type", "properties_json"]
+    with file.open("w", newline="") as target:
+        writer = csv.writer(target)
+        writer.writerow(names)
+        for event in sample.events(events, seed=3, days=90):
+            writer.writerow([*(event[n] for n in names[:4]), json.dumps(event["properties"])])
+
+
+def _print(rows: list[Row]) -> None:
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}\n")  # noqa: T201
+    print("| what | target | figure |\n|---|---|---|")  # noqa: T201
+    for row in rows:
+        print(f"| {row.what} | {row.target} | {row.figure} |")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""A stack of the benchmark's own, in a temporary folder, gone afterwards."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from embedded import ports
+from embedded.__main__ import STORE_VARIABLES
+
+START_SECONDS = 180
+
+
+class Stack(NamedTuple):
+    port: int
+    folder: Path
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return ports.HOST, self.port
+
+    def variables(self) -> dict[str, str]:
+        """What any process needs to find the stores."""
+        return {**self._own(), "DATA_DIR": str(self.folder)}
+
+    def delivered(self) -> int:
+        """Rows in ClickHouse's events."""
+        url = f"{self._own()['CLICKHOUSE_URL'].partition('@')[2].rpartition('/')[0]}"
+        query = "SELECT%20count()%20FROM%20events"
+        with urllib.request.urlopen(f"http://{url}/?query={query}") as answer:
+            return int(answer.read())
+
+    def wait_for(self, rows: int, *, seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while (found := self.delivered()) < rows:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{found} of {rows} events reached ClickHouse in {seconds} s")
+            time.sleep(0.1)
+
+    def _own(self) -> dict[str, str]:
+        lines = (self.folder / "stack.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@contextmanager
+def running() -> Iterator[Stack]:
+    """The whole service without a rate limit, ready."""
+    with TemporaryDirectory(prefix="events-analytics-bench-") as name:
+        stack = Stack(ports.pick_free(), Path(name) / "data")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "embedded"],
+            env=_environment(stack),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_until_ready(stack, process)
+            yield stack
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _environment(stack: Stack) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if k not in STORE_VARIABLES}
+    own = {"DATA_DIR": str(stack.folder), "PORT": str(stack.port)}
+    # The limit's cost stays in the figures; only its refusals would spoil them.
+    return {**inherited, **own, "RATE_LIMIT_PER_MINUTE": "100000000"}
+
+
+def _wait_until_ready(stack: Stack, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_SECONDS
+    url = f"http://{ports.HOST}:{stack.port}/ready"
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError("the stack ended before it was ready; see what `make up` says")
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+    raise TimeoutError("the stack did not get ready")
