@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from factory.declarations import LazyFunction, Sequence, Trait
 from factory.django import DjangoModelFactory
 
@@ -13,6 +14,17 @@ from importer.models import Import
 
 def _an_hour_ago() -> datetime:
     return datetime.now(UTC) - timedelta(hours=1)
+
+
+class AdminFactory(DjangoModelFactory[User]):
+    """A superuser without a password, to be logged in by `Client.force_login`."""
+
+    class Meta:
+        model = User
+
+    username = Sequence(lambda n: f"admin_{n}")
+    is_staff = True
+    is_superuser = True
 
 
 class HotEventFactory(DjangoModelFactory[HotEvent]):

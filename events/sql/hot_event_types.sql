@@ -1,0 +1,13 @@
+-- The event types of the hot layer, in order: from one to the next by the index, never by reading
+-- every row.
+WITH RECURSIVE types AS (
+    (SELECT event_type FROM hot_events ORDER BY event_type LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT event_type FROM hot_events
+        WHERE event_type > types.event_type ORDER BY event_type LIMIT 1
+    )
+    FROM types
+    WHERE types.event_type IS NOT NULL
+)
+SELECT event_type FROM types WHERE event_type IS NOT NULL LIMIT %(limit)s
