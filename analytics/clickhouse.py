@@ -54,7 +54,6 @@ _LINE_SETTINGS = {
 # of thirty years in one block are still one block.
 _TOKEN_SETTINGS = {
     "async_insert": 0,
-    "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     "input_format_parallel_parsing": 0,
     "max_partitions_per_insert_block": 0,

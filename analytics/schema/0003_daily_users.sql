@@ -1,17 +1,18 @@
--- Which users came on a day: daily active users, counted without looking at the users once a
--- month's parts are merged into one. The same per event type stands in a table of its own,
--- because reading the type beside the day would double the cost of the report without one.
+-- Which users came on a day: daily active users, counted without looking at the users wherever
+-- parts don't overlap. The same per event type stands in a table of its own, because reading the
+-- type beside the day would double the cost of the report without one. Years and not months,
+-- because an imported block that spans many months would write a part for each.
 CREATE TABLE IF NOT EXISTS daily_users
 (
     day       Date,
     user_hash UInt64
 )
 ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(day)
+PARTITION BY toYear(day)
 ORDER BY (day, user_hash)
 SETTINGS
     non_replicated_deduplication_window = 100000,
-    -- A month at rest for ten minutes becomes one part, which FINAL reads as it is.
+    -- A year at rest for ten minutes becomes one part, which FINAL reads as it is.
     min_age_to_force_merge_seconds = 600,
     min_age_to_force_merge_on_partition_only = 1;
 
@@ -26,7 +27,7 @@ CREATE TABLE IF NOT EXISTS daily_users_by_type
     user_hash  UInt64
 )
 ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMM(day)
+PARTITION BY toYear(day)
 ORDER BY (event_type, day, user_hash)
 SETTINGS
     non_replicated_deduplication_window = 100000,
