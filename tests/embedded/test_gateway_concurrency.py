@@ -131,7 +131,7 @@ def test_a_client_that_leaves_does_not_undo_what_it_wrote(gateway: Gateway) -> N
 
 def test_when_all_slots_are_taken_a_query_waits_and_then_is_told_so(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--max-queries", "2", "--queue-seconds", "0.5") as small:
-        query = quote(f"{ENDLESS} SETTINGS max_execution_time = 3")
+        query = quote(f"{ENDLESS} SETTINGS max_execution_time = 2")
         waiting = [in_thread(lambda: small.request("GET", f"/?query={query}")) for _ in range(2)]
         time.sleep(0.3)
         refused = small.post(b"SELECT 1")
