@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from embedded import ports
 from embedded.__main__ import STORE_VARIABLES
@@ -32,9 +33,12 @@ class Stack(NamedTuple):
 
     def delivered(self) -> int:
         """Rows in ClickHouse's events."""
-        url = f"{self._own()['CLICKHOUSE_URL'].partition('@')[2].rpartition('/')[0]}"
-        query = "SELECT%20count()%20FROM%20events"
-        with urllib.request.urlopen(f"http://{url}/?query={query}") as answer:
+        url = urlsplit(self._own()["CLICKHOUSE_URL"])
+        asked = urllib.request.Request(
+            f"http://{url.hostname}:{url.port}/?query=SELECT%20count()%20FROM%20events",
+            headers={"X-ClickHouse-Key": url.password or ""},
+        )
+        with urllib.request.urlopen(asked) as answer:  # noqa: S310 - our own address
             return int(answer.read())
 
     def wait_for(self, rows: int, *, seconds: float = 120) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urljoin
 
 import urllib3
 
+from embedded import private_files
 from embedded.ports import HOST
 from embedded.processes import Program
 
@@ -14,14 +15,16 @@ from embedded.processes import Program
 def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
     """The gateway on loopback `port` with the engine's data in `folder`."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    url = f"http://default@{HOST}:{port}/default"
-    module = ["-m", "embedded.gateway", "--path", str(folder), "--port", str(port)]
+    password = private_files.secret(folder / "password")
+    url = f"http://default:{password}@{HOST}:{port}/default"
+    module = ["-m", "embedded.gateway", "--path", str(folder / "data"), "--port", str(port)]
     return Program(
         name="clickhouse",
         command=[sys.executable, *module],
         url=url,
         ready=lambda: is_ready(url),
         timeout=120,
+        environment={"GATEWAY_PASSWORD": password},
         held_files=held,
     )
 

@@ -1,7 +1,8 @@
 """ClickHouse's HTTP interface over chDB: one process, one data directory, loopback only.
 
 What a server does and this does not: sessions (`session_id` is accepted, but SET, USE and
-temporary tables end with their request), users and passwords, external tables, ClickHouse's own
+temporary tables end with their request), users (there is one password, in
+`GATEWAY_PASSWORD`), external tables, ClickHouse's own
 compressed blocks (`compress=1`), several statements in a request. The engine gives each query an
 id of its own; the `query_id` of a request is only sent back. A result in a format with a head or
 a foot (JSON, Parquet, CSVWithNames) is made in memory; Native, TSV, CSV, RowBinary and lines of

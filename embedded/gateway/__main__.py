@@ -25,7 +25,7 @@ def _loopback(value: str) -> str:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(
-        f"{value} is not an IPv4 loopback address; the gateway checks no passwords"
+        f"{value} is not an IPv4 loopback address; the gateway speaks no TLS"
     )
 
 
@@ -44,7 +44,9 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code."""
     arguments = _arguments()
     try:
-        server = GatewayServer((arguments.host, arguments.port))
+        server = GatewayServer(
+            (arguments.host, arguments.port), password=os.environ.get("GATEWAY_PASSWORD")
+        )
     except (OSError, OverflowError) as error:
         return _fail(f"can't listen on {arguments.host}:{arguments.port}: {error}")
     try:

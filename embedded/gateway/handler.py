@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from embedded.gateway import encoders
+from embedded.gateway.access import check_password
 from embedded.gateway.bodies import BrokenBodyError, decode, read_body
 from embedded.gateway.engine import Engine, new_marker
 from embedded.gateway.errors import EngineError, refusal
@@ -26,8 +27,10 @@ class GatewayServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, password: str | None) -> None:
+        """Without a `password` anyone on the machine is served."""
         super().__init__(address, Handler)
+        self.password = password
         self.engine: Engine
         self.watch: DisconnectWatch
 
@@ -75,6 +78,8 @@ class Handler(BaseHTTPRequestHandler):
             raw_body = read_body(self.rfile, self.headers)
             if "Origin" in self.headers:
                 raise refusal(497, "ACCESS_DENIED", "Web pages may not use this interface")
+            if self.server.password is not None:
+                check_password(self.path, self.headers, self.server.password)
             if urlsplit(self.path).path == "/":
                 self._run(raw_body, read_only)
             else:

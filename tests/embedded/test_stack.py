@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -82,9 +83,20 @@ def test_a_second_terminal_finds_the_stores_by_the_data_folder(first_run: Stack)
 
 
 def test_store_passwords_are_not_on_any_command_line(first_run: Stack) -> None:
-    for store in ("postgres", "redis"):
+    for store in ("postgres", "redis", "clickhouse"):
         password = (first_run.folder / store / "password").read_text()
         assert not [line for line in left_of(first_run.folder) if password in line]
+
+
+def test_the_clickhouse_gateway_serves_nobody_without_its_password(first_run: Stack) -> None:
+    """Its `file()` reads what whoever started the stack can read."""
+    announced = (first_run.folder / "stack.env").read_text()
+    url = next(line for line in announced.splitlines() if line.startswith("CLICKHOUSE_URL="))
+    parts = urlsplit(url.partition("=")[2])
+    address = f"http://{parts.hostname}:{parts.port}/?query=SELECT%201"
+    assert urllib3.request("GET", address, retries=False).status == 403
+    key = {"X-ClickHouse-Key": parts.password or ""}
+    assert urllib3.request("GET", address, headers=key, retries=False).data == b"1\n"
 
 
 def test_a_second_run_on_the_same_folder_is_refused_naming_the_first(first_run: Stack) -> None:
