@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import load, sample, stack
+from bench import floor, load, sample, stack
 
 # The published figure for this design, on 8 cores; events a second.
 ANCHOR = 2_380
@@ -30,25 +30,37 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=5_000, help="requests of one event")
     options = parser.parse_args()
     with stack.running() as running:
+        rate, batches = _batches(running, options.events)
         rows = [
-            _batches(running, options.events),
+            batches,
             *_reports(running),
             _singles(running, options.requests),
             _import(running, options.events),
+            _floor(running, options.events, rate),
         ]
     _print(rows)
 
 
-def _batches(running: stack.Stack, events: int) -> Row:
+def _batches(running: stack.Stack, events: int) -> tuple[float, Row]:
     bodies = sample.bodies(events, size=1000, days=6)
     rate, _ = _send(running, bodies, events, clients=4)
     figure = f"{rate:,.0f} events/s ({rate / ANCHOR:.1f} x published)"
-    return Row("HTTP, batches of 1,000, to all in ClickHouse", "≥ 30,000 events/s", figure)
+    return rate, Row("HTTP, batches of 1,000, to all in ClickHouse", "≥ 30,000 events/s", figure)
+
+
+def _floor(running: stack.Stack, events: int, rate: float) -> Row:
+    chunks = floor.prepare(list(sample.events(events, seed=4, days=6)))
+    urls = running.addresses()
+    began = time.perf_counter()
+    floor.load(chunks, postgres=urls["DATABASE_URL"], clickhouse=urls["CLICKHOUSE_URL"])
+    bare = events / (time.perf_counter() - began)
+    figure = f"{rate / bare:.2f} (floor {bare:,.0f} events/s)"
+    return Row("HTTP batches, share of the floor", "≥ 0.6", figure)
 
 
 def _singles(running: stack.Stack, requests: int) -> Row:
     bodies = sample.bodies(requests, size=1, seed=2, days=6)
-    rate, answers = _send(running, bodies, requests, clients=16)
+    rate, answers = _send(running, bodies, requests, clients=32)
     latency = f"p50 {answers.percentile(0.5):.1f} ms, p99 {answers.percentile(0.99):.1f} ms"
     figure = f"{rate:,.0f} requests/s ({latency})"
     return Row("HTTP, one event a request, to all in ClickHouse", "≥ 1,500 requests/s", figure)
@@ -78,7 +90,10 @@ def _reports(running: stack.Stack) -> list[Row]:
         "retention, 12 weeks": f"/stats/retention?{quarter}",
         "DAU, property segment": f"/stats/dau?{year}&segment=properties.country:UA",
     }
-    return [Row(f"{name}, p50", "≤ 10 ms", _latency(running, path)) for name, path in paths.items()]
+    return [
+        Row(f"{name}, p50", "≤ 1 s" if "segment" in path else "≤ 10 ms", _latency(running, path))
+        for name, path in paths.items()
+    ]
 
 
 def _latency(running: stack.Stack, path: str) -> str:

@@ -29,11 +29,11 @@ class Stack(NamedTuple):
 
     def variables(self) -> dict[str, str]:
         """What any process needs to find the stores."""
-        return {**self._own(), "DATA_DIR": str(self.folder)}
+        return {**self.addresses(), "DATA_DIR": str(self.folder)}
 
     def delivered(self) -> int:
         """Rows in ClickHouse's events."""
-        url = urlsplit(self._own()["CLICKHOUSE_URL"])
+        url = urlsplit(self.addresses()["CLICKHOUSE_URL"])
         asked = urllib.request.Request(
             f"http://{url.hostname}:{url.port}/?query=SELECT%20count()%20FROM%20events",
             headers={"X-ClickHouse-Key": url.password or ""},
@@ -48,7 +48,8 @@ class Stack(NamedTuple):
                 raise TimeoutError(f"{found} of {rows} events reached ClickHouse in {seconds} s")
             time.sleep(0.1)
 
-    def _own(self) -> dict[str, str]:
+    def addresses(self) -> dict[str, str]:
+        """The URLs of the stores by the names of their settings."""
         lines = (self.folder / "stack.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 

@@ -22,7 +22,7 @@ WORKER = [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--h
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
-WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
+WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "16"]
 WEB += ["--log-level", "warning", "config.wsgi:application", "--host", HOST, "--port"]
 MIGRATION_SECONDS = 3600
 # What a task has not finished by then is killed and delivered again.

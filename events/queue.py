@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 import kombu.exceptions
 import redis.exceptions
+from celery import current_app
+from kombu.messaging import Producer
+from kombu.utils.uuid import uuid
 
 from events.records import FRAME_EVENTS, Record, frames
 from events.tasks import store_events
@@ -66,9 +69,29 @@ def _send_gathered() -> None:
 
 def _send(events: Sequence[Record]) -> None:
     try:
-        for data, count in frames(events):
-            store_events.apply_async(
-                (b64encode(data).decode(),), headers={"weight": count}, retry=False
-            )
+        with current_app.producer_pool.acquire(block=True) as producer:
+            for data, count in frames(events):
+                _publish(producer, b64encode(data).decode(), count)
     except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
         raise QueueUnavailable(str(error)) from error
+
+
+def _publish(producer: Producer, payload: str, weight: int) -> None:
+    """What `apply_async` sends, without its routing, options and signals: two thirds of its time.
+
+    The texts for Flower's list of arguments are left out; making them costs more than the rest.
+    """
+    queue = current_app.amqp.queues[current_app.conf.task_default_queue]
+    message = current_app.amqp.as_task_v2(
+        uuid(), store_events.name, args=(payload,), argsrepr="", kwargsrepr=""
+    )
+    producer.publish(
+        message.body,
+        headers={**message.headers, "weight": weight},
+        exchange="",
+        routing_key=queue.name,
+        declare=[queue],
+        serializer="json",
+        retry=False,
+        **message.properties,
+    )

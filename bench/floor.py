@@ -1,0 +1,67 @@
+"""The floor: the same events into the same tables by bare COPY and INSERT, no service around it."""
+
+import json
+import urllib.request
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import psycopg
+
+# One transaction and one block, as the service's own default.
+CHUNK = 10_000
+_INSERT = {
+    "query": "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
+    " FORMAT JSONEachRow",
+    "date_time_input_format": "best_effort",
+    "input_format_json_read_objects_as_strings": "1",
+    "input_format_parallel_parsing": "0",
+    "max_partitions_per_insert_block": "0",
+}
+
+
+class Chunk(NamedTuple):
+    """What goes over the wire for CHUNK events, made before the clock starts."""
+
+    ids: str
+    rows: str
+    block: bytes
+
+
+def prepare(events: list[dict[str, Any]]) -> list[Chunk]:
+    return [_chunk(events[start : start + CHUNK]) for start in range(0, len(events), CHUNK)]
+
+
+def _chunk(events: list[dict[str, Any]]) -> Chunk:
+    names = ("event_id", "occurred_at", "user_id", "event_type")
+    ids = "".join(f"{event['event_id']}\n" for event in events)
+    rows = "".join(
+        "\t".join([*(event[n] for n in names), json.dumps(event["properties"])]) + "\n"
+        for event in events
+    )
+    lines = [
+        {**{n: event[n] for n in names}, "properties_text": event["properties"]} for event in events
+    ]
+    return Chunk(ids, rows, "\n".join(json.dumps(line) for line in lines).encode())
+
+
+def load(chunks: list[Chunk], *, postgres: str, clickhouse: str) -> None:
+    """Chunk after chunk: dedup and hot layer in one transaction, then ClickHouse."""
+    with psycopg.connect(postgres) as connection:
+        for chunk in chunks:
+            with connection.transaction(), connection.cursor() as cursor:
+                with cursor.copy("COPY dedup (event_id) FROM STDIN") as copy:
+                    copy.write(chunk.ids)
+                with cursor.copy("COPY hot_events FROM STDIN") as copy:
+                    copy.write(chunk.rows)
+            _insert(clickhouse, chunk.block)
+
+
+def _insert(url: str, block: bytes) -> None:
+    parts = urlsplit(url)
+    request = urllib.request.Request(
+        f"http://{parts.hostname}:{parts.port}/?{urlencode(_INSERT)}",
+        data=block,
+        headers={"X-ClickHouse-Key": parts.password or ""},
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own address
+        answer.read()
