@@ -149,6 +149,9 @@ CLICKHOUSE_BATCH_SIZE = env.number("CLICKHOUSE_BATCH_SIZE", 10_000, minimum=1)
 # How long a delivery waits for batches to share its block.
 DELIVERY_LINGER_MILLISECONDS = env.number("DELIVERY_LINGER_MILLISECONDS", 100)
 HOT_WINDOW_DAYS = env.number("HOT_WINDOW_DAYS", 7, minimum=1)
+# How long ids and delivered batches are remembered; 0 is for ever.
+DEDUP_DAYS = env.number("DEDUP_DAYS", 0)
+BATCH_DAYS = env.number("BATCH_DAYS", 30)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 # How many proxies in front of the service add themselves to X-Forwarded-For; 0 believes none.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)

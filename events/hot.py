@@ -9,9 +9,10 @@ from django.db import connection, transaction
 DAYS_AHEAD = 3
 
 
-def window_start(now: datetime) -> datetime:
-    """Midnight of the first day that the hot layer keeps."""
-    first = now.astimezone(UTC).date() - timedelta(days=settings.HOT_WINDOW_DAYS)
+def window_start(now: datetime, *, days: int | None = None) -> datetime:
+    """Midnight of the first day that the hot layer keeps: `days` before today."""
+    kept = settings.HOT_WINDOW_DAYS if days is None else days
+    first = now.astimezone(UTC).date() - timedelta(days=kept)
     return datetime.combine(first, time.min, UTC)
 
 
@@ -35,8 +36,8 @@ def ensure_partitions(*, now: datetime) -> list[date]:
     first = window_start(now).date()
     last = now.astimezone(UTC).date() + timedelta(days=DAYS_AHEAD)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    missing = [day for day in days if day not in partition_days()]
-    return [day for day in missing if _make_partition(day)]
+    there = partition_days()
+    return [day for day in days if day not in there and _make_partition(day)]
 
 
 def partition_days() -> set[date]:

@@ -45,14 +45,27 @@ def store(*, frames: Sequence[bytes], source: Batch.Source) -> Stored:
     # ring; b-tree pages are met in order too.
     records = sorted(_first_of_each(received), key=_event_id)
     hot.ensure_partitions_today()
+    try:
+        stored = _store_once(records, frames, len(received), source)
+    except errors.CheckViolation:
+        # A day has no partition: someone dropped it by hand, or the clock has jumped.
+        hot.ensure_partitions(now=datetime.now(UTC))
+        stored = _store_once(records, frames, len(received), source)
+    return Stored(len(received), stored, len(received) - stored)
+
+
+def _store_once(
+    records: list[Record], frames: Sequence[bytes], received: int, source: Batch.Source
+) -> int:
+    """The transaction; how many of the records were new."""
     with transaction.atomic():
         transaction.on_commit(background.deliver_soon)
         fresh = _insert_dedup(records)
         _copy_hot(fresh)
-        whole = len(fresh) == len(received)
+        whole = len(fresh) == received
         payload = b"".join(frames) if whole else frame(fresh) if fresh else None
-        _insert_batch(source, len(received), len(fresh), payload)
-    return Stored(len(received), len(fresh), len(received) - len(fresh))
+        _insert_batch(source, received, len(fresh), payload)
+    return len(fresh)
 
 
 def _event_id(record: Record) -> str:

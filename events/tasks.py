@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from django.conf import settings
 
-from events import deliver, hot
+from events import deliver, hot, purge
 from events.batching import BatchTask
 from events.models import Batch
 from events.store import store
@@ -30,3 +30,18 @@ def deliver_batches() -> None:
 @shared_task(name="events.make_hot_partitions", ignore_result=True)
 def make_hot_partitions() -> None:
     hot.ensure_partitions(now=datetime.now(UTC))
+
+
+@shared_task(name="events.purge_hot_events", ignore_result=True)
+def purge_hot_events() -> None:
+    purge.purge_hot(now=datetime.now(UTC))
+
+
+@shared_task(name="events.purge_ids", ignore_result=True)
+def purge_ids() -> None:
+    purge.purge_ids(now=datetime.now(UTC))
+
+
+@shared_task(name="events.purge_batches", ignore_result=True)
+def purge_batches() -> None:
+    purge.purge_batches(now=datetime.now(UTC))

@@ -4,31 +4,64 @@ from django.apps.registry import Apps
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
+# Name: task, when, seconds after which a run that nobody took is dropped, what it does.
+_Rows = dict[str, tuple[str, dict[str, object], int, str]]
+EVERY: _Rows = {
+    "deliver batches": (
+        "events.deliver_batches",
+        {"every": 10, "period": "seconds"},
+        60,
+        "Sends to ClickHouse what the processes that stored it have not.",
+    ),
+    "make hot partitions": (
+        "events.make_hot_partitions",
+        {"every": 1, "period": "hours"},
+        3600,
+        "Makes the daily partitions of the hot layer ahead of time.",
+    ),
+}
+DAILY: _Rows = {
+    "purge hot events": (
+        "events.purge_hot_events",
+        {"hour": "3", "minute": "0"},
+        12 * 3600,
+        "Drops the days that have left the hot window; ClickHouse keeps them.",
+    ),
+    "purge ids": (
+        "events.purge_ids",
+        {"hour": "3", "minute": "20"},
+        12 * 3600,
+        "Forgets event ids older than DEDUP_DAYS, if that is set.",
+    ),
+    "purge batches": (
+        "events.purge_batches",
+        {"hour": "3", "minute": "40"},
+        12 * 3600,
+        "Deletes the records of delivered batches older than BATCH_DAYS.",
+    ),
+}
+
 
 def make_schedules(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    interval = apps.get_model("django_celery_beat", "IntervalSchedule")
-    task = apps.get_model("django_celery_beat", "PeriodicTask")
-    seconds = interval.objects.create(every=10, period="seconds")
-    hours = interval.objects.create(every=1, period="hours")
-    task.objects.create(
-        name="deliver batches",
-        task="events.deliver_batches",
-        interval=seconds,
-        expire_seconds=60,
-        description="Sends to ClickHouse what the processes that stored it have not.",
-    )
-    task.objects.create(
-        name="make hot partitions",
-        task="events.make_hot_partitions",
-        interval=hours,
-        expire_seconds=3600,
-        description="Makes the daily partitions of the hot layer ahead of time.",
+    intervals = apps.get_model("django_celery_beat", "IntervalSchedule").objects
+    for name, (task, when, expires, text) in EVERY.items():
+        interval, _ = intervals.get_or_create(**when)
+        _make(apps, name, task, expires, text, interval=interval)
+    crontabs = apps.get_model("django_celery_beat", "CrontabSchedule").objects
+    for name, (task, when, expires, text) in DAILY.items():
+        crontab, _ = crontabs.get_or_create(**when, timezone="UTC")
+        _make(apps, name, task, expires, text, crontab=crontab)
+
+
+def _make(apps: Apps, name: str, task: str, expires: int, text: str, **schedule: object) -> None:
+    apps.get_model("django_celery_beat", "PeriodicTask").objects.create(
+        name=name, task=task, expire_seconds=expires, description=text, **schedule
     )
 
 
 def drop_schedules(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     task = apps.get_model("django_celery_beat", "PeriodicTask")
-    task.objects.filter(name__in=["deliver batches", "make hot partitions"]).delete()
+    task.objects.filter(name__in=[*EVERY, *DAILY]).delete()
 
 
 class Migration(migrations.Migration):

@@ -1,0 +1,220 @@
+"""The purge: days leave the hot layer whole, and nobody who is storing notices."""
+
+import threading
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django_celery_beat.models import PeriodicTask
+
+from events import hot, purge, tasks
+from events.models import Batch, Dedup, HotEvent
+from events.store import store
+from tests.samples import event, framed, moment
+from tests.waiting import deliver_all
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
+
+
+@pytest.fixture(autouse=True)
+def _whole_window(stores: None) -> Any:
+    hot.ensure_partitions(now=NOW)
+    yield
+    hot.ensure_partitions(now=NOW)
+
+
+def put(count: int = 1, **changes: Any) -> None:
+    store(frames=[framed([event(**changes) for _ in range(count)])], source=Batch.Source.QUEUE)
+
+
+def in_days(days: int) -> datetime:
+    return datetime.combine(TODAY + timedelta(days=days), datetime.min.time(), UTC)
+
+
+def command(*arguments: str) -> str:
+    out = StringIO()
+    call_command("purge_hot_events", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_nothing_inside_the_window_is_dropped() -> None:
+    put(3, occurred_at=moment(days=6))
+    assert purge.purge_hot(now=NOW) == []
+    assert HotEvent.objects.count() == 3
+
+
+def test_days_that_have_left_the_window_are_dropped_and_the_others_stay() -> None:
+    put(2, occurred_at=moment(days=6))
+    put(1)
+    # Eight days are kept: seven before today, and today.
+    purged = purge.purge_hot(now=in_days(3) + timedelta(hours=3))
+    assert [p.day for p in purged] == [TODAY - timedelta(days=n) for n in (7, 6, 5)]
+    assert HotEvent.objects.count() == 1
+
+
+def test_a_day_is_kept_for_an_hour_after_it_has_left_the_window() -> None:
+    assert purge.purge_hot(now=in_days(1) + timedelta(minutes=59)) == []
+    assert len(purge.purge_hot(now=in_days(1) + timedelta(minutes=61))) == 1
+
+
+def test_a_dry_run_only_says_what_would_go() -> None:
+    put(5, occurred_at=moment(days=5))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE hot_events")
+    said = command("--dry-run", "--days", "2")
+    assert f"would drop {TODAY - timedelta(days=5)}: about 5 events" in said
+    assert "would drop 5 days" in said
+    assert HotEvent.objects.count() == 5
+
+
+def test_after_a_purge_by_hand_events_of_those_days_are_still_stored() -> None:
+    put(2, occurred_at=moment(days=5))
+    assert "dropped 5 days" in command("--days", "2")
+    put(1, occurred_at=moment(days=5))
+    assert HotEvent.objects.count() == 1
+
+
+def test_a_partition_dropped_behind_our_back_is_made_again_by_the_next_store() -> None:
+    put()
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {hot.partition_name(TODAY - timedelta(days=3))}")
+    put(2, occurred_at=moment(days=3))
+    assert HotEvent.objects.count() == 3
+
+
+@pytest.mark.parametrize("days", ["-1", "x", "1.5", "99999999999"])
+def test_days_that_are_no_number_are_refused(days: str) -> None:
+    with pytest.raises(CommandError, match="not a number of days"):
+        command(f"--days={days}")
+
+
+def test_a_purge_waits_for_a_reader_but_lets_the_others_go_on(monkeypatch: Any) -> None:
+    """The drop gives its place in the lock's queue back while it can't have it."""
+    monkeypatch.setattr(purge, "_LOCK_ATTEMPTS", 2)
+    put()
+    reading, done = threading.Event(), threading.Event()
+    reader = threading.Thread(target=_read_until, args=(reading, done))
+    reader.start()
+    reading.wait(10)
+    try:
+        with pytest.raises(purge.PurgeBlocked, match="in use"):
+            purge.purge_hot(now=in_days(3))
+        put()
+        with pytest.raises(CommandError, match="the next purge tries again"):
+            command("--days", "2")
+    finally:
+        done.set()
+        reader.join()
+    assert HotEvent.objects.count() == 2
+    assert purge.purge_hot(now=in_days(3)) != []
+
+
+def _read_until(reading: threading.Event, done: threading.Event) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT count(*) FROM hot_events")
+        reading.set()
+        done.wait(30)
+        cursor.execute("ROLLBACK")
+    connections.close_all()
+
+
+def test_ids_are_kept_for_ever_unless_a_setting_bounds_them(settings: Any) -> None:
+    put(3)
+    Dedup.objects.update(first_seen=NOW - timedelta(days=40))
+    put(2)
+    assert purge.purge_ids(now=NOW) == 0
+    settings.DEDUP_DAYS = 30
+    assert purge.purge_ids(now=NOW) == 3
+    assert Dedup.objects.count() == 2
+
+
+def test_records_of_old_delivered_batches_go_and_undelivered_ones_stay(settings: Any) -> None:
+    for _ in range(4):
+        put()
+    deliver_all()
+    put()
+    Batch.objects.update(created_at=NOW - timedelta(days=31))
+    undelivered = Batch.objects.latest("id")
+    Batch.objects.filter(id=undelivered.id).update(state=Batch.State.PENDING)
+    put()
+    assert purge.purge_batches(now=NOW) == 4
+    assert undelivered in Batch.objects.all()
+    assert Batch.objects.count() == 2
+    settings.BATCH_DAYS = 0
+    assert purge.purge_batches(now=NOW) == 0
+
+
+def test_every_scheduled_task_may_run_twice_at_once() -> None:
+    """Two beats send everything twice."""
+    put(10)
+    names = [row[0] for row in {**migration().EVERY, **migration().DAILY}.values()]
+    assert {f"events.{name}" for name in vars(tasks)} >= set(names)
+    errors: list[BaseException] = []
+    runs = [threading.Thread(target=_run_task, args=(name, errors)) for name in names * 2]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert errors == []
+    assert HotEvent.objects.count() == Dedup.objects.count() == 10
+
+
+def _run_task(name: str, errors: list[BaseException]) -> None:
+    try:
+        getattr(tasks, name.removeprefix("events."))()
+    except BaseException as error:
+        errors.append(error)
+    finally:
+        connections.close_all()
+
+
+def test_two_purges_at_once_drop_each_day_once() -> None:
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            purge.purge_hot(now=in_days(5))
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert min(hot.partition_days()) == TODAY - timedelta(days=3)
+
+
+def test_an_operators_schedule_outlives_an_upgrade() -> None:
+    migration().make_schedules(apps, None)
+    task = PeriodicTask.objects.get(name="purge hot events")
+    assert (task.crontab.hour, task.crontab.minute, str(task.crontab.timezone)) == (
+        *("3", "0"),
+        "UTC",
+    )
+    PeriodicTask.objects.filter(id=task.id).update(enabled=False, description="not here")
+    call_command("migrate", verbosity=0)
+    task.refresh_from_db()
+    assert (task.enabled, task.description) == (False, "not here")
+    assert PeriodicTask.objects.filter(task="events.purge_hot_events").count() == 1
+
+
+def migration() -> Any:
+    return import_module("events.migrations.0002_schedules")
+
+
+def test_a_day_is_a_day_in_utc_whatever_the_zone_of_the_clock() -> None:
+    east = datetime.fromisoformat("2026-03-02T01:30:00+02:00")
+    assert hot.window_start(east).date() == date(2026, 2, 22)
