@@ -1,7 +1,7 @@
 # Events Analytics on this machine. Needs Python 3.11 or newer, make, and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench clean
+.PHONY: help up demo test check bench faults clean
 
 # The first that runs and is new enough.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
@@ -33,6 +33,9 @@ check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, tests
 
 bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
 	$(BIN)/python -m bench $(ARGS)
+
+faults: $(VENV)/dev ## Kill parts of the service under load, then count every event (ARGS: see --help)
+	$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## Remove the virtual environment; data stays
 	rm -rf $(VENV)

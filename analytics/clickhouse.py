@@ -22,9 +22,6 @@ CONNECT_TIMEOUT_SECONDS = 5
 # Idle connections kept per process: as many as threads that ask at once.
 POOL_CONNECTIONS = 32
 PING_TIMEOUT_SECONDS = 3
-# A block with its rollups takes about 0.1 s; past this the server is stuck, and the delivery is
-# repeated with the same token.
-INSERT_TIMEOUT_SECONDS = 60
 
 # Codes (ClickHouse's ErrorCodes.cpp) that say nothing about what was sent: asking again later,
 # or after an operator's repair, may succeed with the very same bytes.
@@ -150,7 +147,7 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
                 **_LINE_SETTINGS,
                 **_TOKEN_SETTINGS,
                 "insert_deduplication_token": token,
-                "max_execution_time": INSERT_TIMEOUT_SECONDS,
+                "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,
             },
         )
     except DriverError as error:
@@ -189,7 +186,10 @@ def _connect(url: str) -> Client:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             # The server gives up first; the margin lets its own error arrive.
             send_receive_timeout=5
-            + max(INSERT_TIMEOUT_SECONDS, settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS),
+            + max(
+                settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,
+                settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
+            ),
             # Without a session, queries of one process run side by side.
             autogenerate_session_id=False,
             # A pool of our own: the driver's default one would go through a proxy of the

@@ -139,6 +139,9 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 # http://user:password@host:port/database
 CLICKHOUSE_URL = env.text("CLICKHOUSE_URL", "http://default@localhost:8123/default")
 CLICKHOUSE_QUERY_TIMEOUT_SECONDS = env.number("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", 30, minimum=1)
+# A block with its rollups takes about 0.1 s; past this the server is stuck, and the delivery is
+# repeated under the same token.
+CLICKHOUSE_INSERT_TIMEOUT_SECONDS = env.number("CLICKHOUSE_INSERT_TIMEOUT_SECONDS", 60, minimum=1)
 # Sends blocks through the Buffer engine, without deduplication tokens: see the README.
 CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
 

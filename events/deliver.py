@@ -16,8 +16,6 @@ from events.sql import load
 
 log = get_logger(__name__)
 
-# How long one deliverer has a batch to itself; longer than any insert may take.
-LEASE = timedelta(seconds=120)
 # Batches looked at for one block.
 _MERGE_AT_MOST = 500
 _BACKOFF_SECONDS = 1.0
@@ -88,9 +86,14 @@ def _take(group: list[UUID]) -> Claim:
     first, *rest = group
     if rest:
         _merge(group)
-    Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + LEASE)
+    Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + lease())
     batch = Batch.objects.values("payload", "attempts").get(id=first)
     return Claim(first, bytes(batch["payload"] or b""), batch["attempts"])
+
+
+def lease() -> timedelta:
+    """How long one deliverer has a batch to itself: longer than any insert may take."""
+    return timedelta(seconds=2 * settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS)
 
 
 def _merge(group: list[UUID]) -> None:

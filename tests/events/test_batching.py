@@ -27,16 +27,21 @@ PROJECT = Path(__file__).parents[2]
 @contextmanager
 def worker() -> Iterator[psutil.Process]:
     """A real worker with two children on the test's stores; killed with all of them at the end."""
-    url = f"postgresql://{_address()}"
-    # Short, so that what a killed worker held is taken up again within the test.
-    environment = {**os.environ, "DATABASE_URL": url, "QUEUE_VISIBILITY_TIMEOUT_SECONDS": "5"}
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "2"]
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=PROJECT, env=worker_environment(), start_new_session=True
+    )
     try:
         yield psutil.Process(process.pid)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def worker_environment() -> dict[str, str]:
+    url = f"postgresql://{_address()}"
+    # Short, so that what a killed worker held is taken up again within the test.
+    return {**os.environ, "DATABASE_URL": url, "QUEUE_VISIBILITY_TIMEOUT_SECONDS": "5"}
 
 
 def _address() -> str:

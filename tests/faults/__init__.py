@@ -1,0 +1,1 @@
+"""The fault suite: the whole service under load while its parts die, then every event counted."""

@@ -1,0 +1,42 @@
+"""`make faults`: a run of the fault suite for as long as asked; exit code 1 unless all is clean."""
+
+import argparse
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.suite import run, without_clickhouse
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="how long faults happen")
+    parser.add_argument("--without-clickhouse", action="store_true", help="only this one fault")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000))
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="events-analytics-faults-"))
+    print(f"seed {options.seed}, logs and data in {folder}")  # noqa: T201
+    if options.without_clickhouse:
+        return _without_clickhouse(folder / "run", options.seconds)
+    outcome = run(folder / "run", seed=options.seed, seconds=options.seconds)
+    print(outcome.summary())  # noqa: T201
+    if outcome.harmful:
+        print(f"answers that no fault excuses: {outcome.harmful}")  # noqa: T201
+    return 0 if outcome.audit.clean and not outcome.harmful else 1
+
+
+def _without_clickhouse(folder: Path, seconds: float) -> int:
+    silence = without_clickhouse(folder, seconds=seconds)
+    clients = silence.clients
+    print(  # noqa: T201
+        f"ClickHouse gone for {seconds:g} s: {clients.sent:,} events sent, answers"
+        f" {dict(clients.statuses)}, longest {clients.longest:.1f} s, /ready {silence.ready},"
+        f" {silence.backlog} messages and batches waiting, caught up in {silence.drained:.1f} s;"
+        f" {silence.audit}"
+    )
+    return 0 if silence.audit.clean and set(clients.statuses) <= {200, 202} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""What goes wrong, when and for how long: all of it drawn from one seed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from embedded.processes import PROJECT
+from tests.faults.proxy import Mode
+from tests.faults.service import SETTINGS, Service
+
+Fault = Callable[[Service, float], None]
+
+
+def _killed(name: str, number: signal.Signals = signal.SIGKILL) -> Fault:
+    def fault(service: Service, seconds: float) -> None:
+        service.kill(name, number)
+        time.sleep(min(seconds, 2))
+        service.restart(name)
+
+    return fault
+
+
+def _proxied(mode: Mode) -> Fault:
+    def fault(service: Service, seconds: float) -> None:
+        service.proxy.mode = mode
+        time.sleep(seconds)
+        service.proxy.mode = Mode.OPEN
+
+    return fault
+
+
+def _worker_child(service: Service, seconds: float) -> None:
+    service.kill_child("worker")
+    time.sleep(1)
+
+
+def _postgres_refuses(service: Service, seconds: float) -> None:
+    """Connections are cut and no new one is let in."""
+    admin = service.variables["DATABASE_URL"].rpartition("/")[0] + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("ALTER DATABASE events ALLOW_CONNECTIONS false")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'events'"
+        )
+        time.sleep(seconds)
+        connection.execute("ALTER DATABASE events ALLOW_CONNECTIONS true")
+
+
+def _postgres_hangs(service: Service, seconds: float) -> None:
+    """It is there and says nothing."""
+    processes = service.family("postgres")
+    for process in processes:
+        process.suspend()
+    time.sleep(seconds)
+    for process in processes:
+        process.resume()
+
+
+def _outbox_full(service: Service, seconds: float) -> None:
+    """The disk of the outbox has no byte left; everything else goes on."""
+    filler = service.folder / "small" / "filler"
+    with suppress_disk_full(), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(65536))
+    time.sleep(seconds)
+    filler.unlink()
+
+
+@contextmanager
+def suppress_disk_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != 28:
+            raise
+
+
+FAULTS: dict[str, Fault] = {
+    "web killed": _killed("web"),
+    "worker child killed": _worker_child,
+    "worker killed": _killed("worker"),
+    "beat killed": _killed("beat"),
+    "PostgreSQL stopped at once": _killed("postgres", signal.SIGQUIT),
+    "PostgreSQL refuses connections": _postgres_refuses,
+    "PostgreSQL hangs": _postgres_hangs,
+    "Redis killed": _killed("redis"),
+    "ClickHouse killed": _killed("clickhouse"),
+    "ClickHouse slow": _proxied(Mode.SLOW),
+    "ClickHouse erring": _proxied(Mode.ERRING),
+    "ClickHouse cut off after the request": _proxied(Mode.CUT),
+    "ClickHouse gone": _proxied(Mode.GONE),
+    "outbox disk full": _outbox_full,
+}
+
+
+def sequence(seed: int, *, names: list[str]) -> Iterator[tuple[str, float, float]]:
+    """Name, seconds it lasts and seconds of rest after it, for ever; every kind comes in turn."""
+    chance = random.Random(seed)
+    while True:
+        for name in chance.sample(names, len(names)):
+            yield name, chance.uniform(0.5, 4), chance.uniform(0.2, 2)
+
+
+def make_small_disk(service: Service) -> bool:
+    """Put the outbox on a tmpfs of its own; False where this machine lets nobody mount."""
+    small = service.folder / "small"
+    small.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=192m,mode=0700", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        return False
+    (small / "space").mkdir(mode=0o700)
+    with psycopg.connect(service.variables["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{small / 'space'}'")
+        connection.execute("ALTER TABLE batches SET TABLESPACE small")
+    return True
+
+
+def unmount_small_disk(folder: Path) -> None:
+    subprocess.run(["umount", "-l", str(folder / "small")], capture_output=True, check=False)
+
+
+def importer(service: Service, file: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "import_events", "--force", str(file)],
+        cwd=PROJECT,
+        env={**os.environ, **SETTINGS, **service.variables, "DATA_DIR": str(service.folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )

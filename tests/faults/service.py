@@ -1,0 +1,128 @@
+"""The whole service as processes that can be killed and brought back one by one.
+
+`make up` ends when a child dies; in production something starts it again. This is that something.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from embedded import application, clickhouse, ports, postgres, redis_server
+from embedded.__main__ import STORE_VARIABLES
+from embedded.processes import Process, Program
+from tests.faults.proxy import Proxy
+
+SETTINGS = {
+    "DJANGO_SECRET_KEY": "of the fault suite",
+    "RATE_LIMIT_PER_MINUTE": "0",
+    # What a killed worker and a killed deliverer held comes back after this and twice this: the
+    # defaults would only make the end later.
+    "QUEUE_VISIBILITY_TIMEOUT_SECONDS": "10",
+    "CLICKHOUSE_INSERT_TIMEOUT_SECONDS": "5",
+}
+
+
+class Service:
+    """Stores, web, worker and beat on ports of their own; used from the main thread alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = ports.pick_free()
+        self._ports = {name: ports.pick_free() for name in ("postgres", "redis", "clickhouse")}
+        self._processes: dict[str, Process] = {}
+        self._programs: dict[str, Callable[[], Program]] = {
+            "postgres": lambda: postgres.program(folder / "postgres", port=self._ports["postgres"]),
+            "redis": lambda: redis_server.program(folder / "redis", port=self._ports["redis"]),
+            "clickhouse": lambda: clickhouse.program(
+                folder / "clickhouse", port=self._ports["clickhouse"]
+            ),
+        }
+        self.proxy = Proxy(self._ports["clickhouse"])
+        self.variables: dict[str, str] = {}
+        # The suite's own environment must not lead the service to other stores.
+        for name in STORE_VARIABLES:
+            os.environ.pop(name, None)
+
+    def start(self) -> None:
+        for name in ("postgres", "redis", "clickhouse"):
+            self.restart(name)
+        self.variables = {
+            "DATABASE_URL": self._processes["postgres"].program.url,
+            "REDIS_URL": self._processes["redis"].program.url,
+            "CLICKHOUSE_URL": self.clickhouse_url.replace(
+                f":{self._ports['clickhouse']}/", f":{self.proxy.port}/"
+            ),
+        }
+        environment = {**SETTINGS, **self.variables, "DATA_DIR": str(self.folder)}
+        for program in application.programs(self.folder, self.port, environment):
+            if program.once:
+                with Process(program):
+                    continue
+            self._programs[program.name] = lambda program=program: program  # type: ignore[misc]
+            self.restart(program.name)
+
+    @property
+    def clickhouse_url(self) -> str:
+        """Past the proxy: what the suite itself asks."""
+        return self._processes["clickhouse"].program.url
+
+    def restart(self, name: str) -> None:
+        """Start it, as often as it takes: its own stores may be coming back too."""
+        self._processes[name] = Process(self._programs[name](), show=self._log(name)).start()
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Kill its main process alone and wait until that is gone."""
+        process = self._processes.pop(name)
+        main = psutil.Process(process.process.pid)  # type: ignore[union-attr]
+        main.send_signal(number)
+        with suppress(psutil.TimeoutExpired):
+            main.wait(30)
+        process.__exit__()
+
+    def kill_child(self, name: str) -> None:
+        """Kill one of its children; it is expected to replace it itself."""
+        main = psutil.Process(self._processes[name].process.pid)  # type: ignore[union-attr]
+        if children := main.children():
+            children[0].kill()
+
+    def family(self, name: str) -> list[psutil.Process]:
+        main = psutil.Process(self._processes[name].process.pid)  # type: ignore[union-attr]
+        return [main, *main.children(recursive=True)]
+
+    def stop(self) -> None:
+        for name in ("web", "beat", "worker", "clickhouse", "redis", "postgres"):
+            if process := self._processes.pop(name, None):
+                process.__exit__()
+        self.proxy.close()
+
+    def _log(self, name: str) -> Callable[[str], None]:
+        path = self.folder / f"{name}.log"
+
+        def write(line: str) -> None:
+            with path.open("a") as file:
+                file.write(line)
+
+        return write
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Service]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        service = Service(folder)
+        stack.callback(service.stop)
+        service.start()
+        yield service
+
+
+def wait_until(done: Callable[[], bool], *, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {seconds:g} s")
+        time.sleep(0.2)

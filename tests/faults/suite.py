@@ -1,0 +1,174 @@
+"""One run: load, one fault after another, recovery, the count."""
+
+import csv
+import json
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import NamedTuple
+
+from embedded import ports
+from tests.faults import audit, plan
+from tests.faults.clients import Clients, event
+from tests.faults.proxy import Mode
+from tests.faults.service import Service, running, wait_until
+
+DRAIN_SECONDS = 120
+IMPORT_ROWS = 5_000
+# What a client may see of a service whose parts are dying; anything else is a defect.
+HARMLESS = {200, 202, 503, "timeout", "broken off"}
+
+
+class Outcome(NamedTuple):
+    """`faults` by name, what the clients saw, and the count."""
+
+    seed: int
+    faults: Counter[str]
+    clients: Clients
+    audit: audit.Audit
+    seconds: float
+
+    @property
+    def harmful(self) -> set[int | str]:
+        return set(self.clients.statuses) - HARMLESS
+
+    def summary(self) -> str:
+        clients = self.clients
+        share = clients.repeated / max(1, clients.sent)
+        lines = [
+            f"seed {self.seed}, {self.seconds:.0f} s, {self.faults.total()} faults",
+            *(f"  {count:4} x {name}" for name, count in sorted(self.faults.items())),
+            f"sent {clients.sent:,} events, {share:.0%} of them repeated;"
+            f" promised {sum(clients.accepted):,}",
+            f"answers {dict(clients.statuses)}, longest {clients.longest:.1f} s",
+            *(
+                f"{name.replace('_', ' ')}: {value:,}"
+                for name, value in self.audit._asdict().items()
+            ),
+        ]
+        return "\n".join(lines)
+
+
+def run(folder: Path, *, seed: int, seconds: float, pace: float = 0.0) -> Outcome:
+    """A whole run on stores in `folder`. Raises StackError or TimeoutError if it can't recover."""
+    began = time.monotonic()
+    with running(folder) as service:
+        try:
+            names = list(plan.FAULTS)
+            if not plan.make_small_disk(service):
+                names.remove("outbox disk full")
+            clients = Clients(service.port, seed=seed, pace=pace)
+            faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
+            _drain(service)
+            counted = _count(service, clients)
+        finally:
+            plan.unmount_small_disk(folder)
+    return Outcome(seed, faults, clients, counted, time.monotonic() - began)
+
+
+def _under_load(
+    service: Service, clients: Clients, *, seed: int, seconds: float, names: list[str]
+) -> Counter[str]:
+    faults: Counter[str] = Counter()
+    importing = threading.Event()
+    importers = threading.Thread(target=_import, args=(service, clients, importing))
+    clients.start()
+    importers.start()
+    deadline = time.monotonic() + seconds
+    try:
+        for name, lasts, rest in plan.sequence(seed, names=names):
+            if time.monotonic() > deadline:
+                break
+            print(f"{datetime.now(UTC):%H:%M:%S} {name}", flush=True)  # noqa: T201
+            plan.FAULTS[name](service, lasts)
+            faults[name] += 1
+            time.sleep(rest)
+    finally:
+        importing.set()
+        clients.stop()
+        importers.join()
+    return faults
+
+
+def _import(service: Service, clients: Clients, stop: threading.Event) -> None:
+    """One file after another, each until it is in: an import that died is begun again."""
+    while not stop.wait(2):
+        numbers = clients.claim(IMPORT_ROWS)
+        file = service.folder / f"import-{numbers.start}.csv"
+        _write(file, numbers)
+        # The last one is finished even after the faults have ended.
+        while plan.importer(service, file).wait() != 0:
+            time.sleep(0.5)
+        clients.promise(numbers)
+        clients.sent += len(numbers)
+        file.unlink()
+
+
+def _write(file: Path, numbers: range) -> None:
+    fields = ("event_id", "occurred_at", "user_id", "event_type")
+    with file.open("w", newline="") as target:
+        rows = csv.writer(target)
+        rows.writerow([*fields, "properties"])
+        for number in numbers:
+            made = event(number, -1)
+            rows.writerow([*(made[f] for f in fields), json.dumps(made["properties"])])
+
+
+def _drain(service: Service) -> None:
+    wait_until(
+        lambda: audit.waiting(service.variables) == 0,
+        seconds=DRAIN_SECONDS,
+        what="the queue and the outbox are empty",
+    )
+
+
+def _window_start() -> str:
+    """Midnight of a day that is inside the hot window for the whole run."""
+    return f"{datetime.now(UTC).date() - timedelta(days=6)} 00:00:00"
+
+
+class Silence(NamedTuple):
+    """What a ClickHouse that is gone for a while does to the clients: nothing."""
+
+    clients: Clients
+    ready: int
+    backlog: int
+    drained: float
+    audit: audit.Audit
+
+
+def without_clickhouse(folder: Path, *, seconds: float, pace: float = 0.0) -> Silence:
+    """ClickHouse is gone for so long under load; `drained` is the seconds of catching up."""
+    with running(folder) as service:
+        clients = Clients(service.port, seed=1, pace=pace)
+        service.proxy.mode = Mode.GONE
+        clients.start()
+        time.sleep(seconds)
+        clients.stop()
+        ready, backlog = _ready(service.port), audit.waiting(service.variables)
+        service.proxy.mode = Mode.OPEN
+        began = time.monotonic()
+        _drain(service)
+        drained = time.monotonic() - began
+        return Silence(clients, ready, backlog, drained, _count(service, clients))
+
+
+def _ready(port: int) -> int:
+    connection = HTTPConnection(ports.HOST, port, timeout=30)
+    connection.request("GET", "/ready")
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _count(service: Service, clients: Clients) -> audit.Audit:
+    return audit.audit(
+        clients,
+        clickhouse=service.clickhouse_url,
+        postgres=service.variables["DATABASE_URL"],
+        window_start=_window_start(),
+    )

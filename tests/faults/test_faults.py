@@ -1,0 +1,24 @@
+"""The short version of the fault suite; `make faults SECONDS=600` is the long one."""
+
+from pathlib import Path
+
+from tests.faults.suite import run, without_clickhouse
+
+SEED = 7
+
+
+def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
+    outcome = run(tmp_path / "run", seed=SEED, seconds=25, pace=0.05)
+    print(outcome.summary())  # noqa: T201 - shown when it fails
+    assert outcome.audit.cold > 0
+    assert outcome.audit.clean, outcome.summary()
+    assert not outcome.harmful, outcome.summary()
+
+
+def test_no_request_fails_while_clickhouse_is_gone(tmp_path: Path) -> None:
+    silence = without_clickhouse(tmp_path / "run", seconds=4, pace=0.05)
+    assert set(silence.clients.statuses) <= {200, 202}
+    assert silence.ready == 503
+    assert silence.backlog > 0
+    assert silence.audit.cold > 0
+    assert silence.audit.clean, silence.audit
