@@ -8,6 +8,8 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
+import kombu.exceptions
+import redis
 import urllib3
 from celery import Celery
 
@@ -73,8 +75,11 @@ def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
 
 def _consumes(broker: str) -> bool:
     """Whether our worker answers on its queue."""
-    with Celery(broker=broker, set_as_current=False) as app:
-        return bool(app.control.ping(destination=[NODE], timeout=0.5))
+    try:
+        with Celery(broker=broker, set_as_current=False) as app:
+            return bool(app.control.ping(destination=[NODE], timeout=0.5))
+    except (kombu.exceptions.OperationalError, redis.RedisError, OSError):
+        return False
 
 
 def _answers(port: int) -> bool:
