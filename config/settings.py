@@ -120,6 +120,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # kombu looks for such messages every 10th time of every 10 s unless told otherwise.
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
+    # One killed while it looks must not keep the others from looking for its 5 minutes.
+    "unacked_mutex_expire": 10,
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
 }

@@ -60,7 +60,8 @@ def put(count: int) -> None:
 
 def unacknowledged() -> int:
     server: Any = redis.from_url(settings.REDIS_URL)
-    return int(server.hlen("unacked")) + int(server.llen("celery"))
+    lists = sum(int(server.llen(name)) for name in ("celery", "celery.taken"))
+    return int(server.hlen("unacked")) + lists
 
 
 def test_messages_share_a_transaction_and_are_acknowledged_after_it() -> None:

@@ -114,5 +114,6 @@ def waiting(variables: dict[str, str]) -> int:
     with psycopg.connect(variables["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT count(*) FROM batches WHERE state = 'pending'").fetchone()
     with redis.Redis.from_url(variables["REDIS_URL"]) as queue:
-        messages = int(queue.llen("celery")) + int(queue.hlen("unacked"))
+        lists = sum(int(queue.llen(name)) for name in ("celery", "celery.taken"))
+        messages = lists + int(queue.hlen("unacked"))
     return messages + int(row[0] if row else 0)

@@ -1,0 +1,139 @@
+"""A message's way from the queue to its consumer: at every moment it is in some key of Redis."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import current_app
+from django_redis import get_redis_connection
+from kombu import Connection, Queue
+
+from config import broker
+from tests.waiting import wait_until
+
+QUEUE = "celery"
+
+
+@pytest.fixture
+def redis() -> Any:
+    return get_redis_connection("default")
+
+
+@pytest.fixture
+def consumer() -> Iterator[Connection]:
+    with current_app.connection_for_read() as connection:
+        yield connection
+
+
+def publish(body: str = "hello") -> None:
+    with current_app.connection_for_write() as connection:
+        connection.SimpleQueue(QUEUE).put(body)
+
+
+def waiting(redis: Any) -> dict[str, int]:
+    return {
+        "queued": redis.llen(QUEUE),
+        "taken": redis.llen(f"{QUEUE}.taken"),
+        "unacked": redis.hlen("unacked"),
+        "indexed": redis.zcard("unacked_index"),
+    }
+
+
+def consume(connection: Connection, *, no_ack: bool = False) -> list[Any]:
+    """Messages that arrive within a moment, none of them acknowledged."""
+    got: list[Any] = []
+    with connection.Consumer(
+        [Queue(QUEUE)], callbacks=[lambda _, message: got.append(message)], no_ack=no_ack
+    ):
+        try:
+            while True:
+                connection.drain_events(timeout=1.5)
+        except TimeoutError:
+            return got
+
+
+def test_redis_urls_use_our_transport() -> None:
+    assert isinstance(current_app.connection().transport, broker.Transport)
+
+
+def test_a_delivered_message_is_noted_until_it_is_acknowledged(
+    redis: Any, consumer: Connection
+) -> None:
+    publish()
+    [message] = consume(consumer)
+    assert waiting(redis) == {"queued": 0, "taken": 0, "unacked": 1, "indexed": 1}
+    message.ack()
+    assert not any(waiting(redis).values())
+
+
+def test_a_message_taken_by_one_who_vanished_comes_back(redis: Any, consumer: Connection) -> None:
+    with current_app.connection_for_read() as vanishing:
+        channel = vanishing.default_channel
+        vanishing.Consumer([Queue(QUEUE)], channel=channel).consume()
+        vanishing.transport.cycle.add(channel)
+        vanishing.transport.cycle._register_BRPOP(channel)
+        publish()
+        wait_until(lambda: waiting(redis)["taken"] == 1)
+        # It has left the queue and lies unread in a socket that is closed now.
+        channel.client.connection.disconnect()
+    assert waiting(redis) == {"queued": 0, "taken": 1, "unacked": 0, "indexed": 0}
+    restore(consumer)
+    restore(consumer)
+    assert waiting(redis)["queued"] == 1
+    [message] = consume(consumer)
+    assert message.payload == "hello"
+    message.ack()
+    assert not any(waiting(redis).values())
+
+
+def restore(connection: Connection) -> None:
+    """What each worker does now and then, as if the visibility timeout were over."""
+    channel = connection.channel()
+    connection.Consumer([Queue(QUEUE)], channel=channel).consume()
+    channel.visibility_timeout = 0
+    channel.qos.restore_visible(num=None, interval=1)
+    channel.close()
+
+
+def test_an_adopted_message_that_is_acknowledged_after_all_is_gone(
+    redis: Any, consumer: Connection
+) -> None:
+    publish()
+    channel = consumer.default_channel
+    real = channel.QoS.append
+    adopted = threading.Event()
+
+    def late(self: Any, message: Any, tag: str) -> None:
+        broker.QoS.restore_visible(self, num=None, interval=10**9)
+        adopted.set()
+        real(self, message, tag)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(broker.QoS, "append", late)
+        [message] = consume(consumer)
+    assert adopted.is_set()
+    message.ack()
+    assert not any(waiting(redis).values())
+
+
+def test_what_is_no_message_is_set_aside_and_harms_no_other(
+    redis: Any, consumer: Connection
+) -> None:
+    for junk in (b"no json", b"[]", b'{"properties": {}}'):
+        redis.lpush(QUEUE, junk)
+    publish()
+    [message] = consume(consumer)
+    message.ack()
+    restore(consumer)
+    assert not any(waiting(redis).values())
+    assert redis.llen(f"{QUEUE}.taken.unreadable") == 3
+
+
+def test_a_reply_that_needs_no_acknowledgement_leaves_nothing_behind(
+    redis: Any, consumer: Connection
+) -> None:
+    publish()
+    [message] = consume(consumer, no_ack=True)
+    assert message.payload == "hello"
+    assert not any(waiting(redis).values())
