@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -23,15 +24,14 @@ CONNECT_TIMEOUT_SECONDS = 5
 POOL_CONNECTIONS = 32
 PING_TIMEOUT_SECONDS = 3
 
-# Codes (ClickHouse's ErrorCodes.cpp) that say nothing about what was sent: asking again later,
-# or after an operator's repair, may succeed with the very same bytes.
-_NOT_OUR_CONTENT = frozenset(
+# Codes (ClickHouse's ErrorCodes.cpp) of values that cannot be read or held, raised while a block
+# is parsed, before any of it is written. All others say nothing about what was sent: the same
+# bytes may succeed later, or after an operator's repair.
+_CONTENT = frozenset(
     {
-        *(16, 60, 81, 218),  # the schema is missing, incomplete or being changed
-        *(74, 75, 76, 77, 243, 424, 425, 460),  # the server's files and disk
-        *(159, 160, 202, 241, 252, 394, 439, 473, 569),  # time, load, memory, parts, locks
-        *(198, 209, 210, 236, 279, 319, 373, 999),  # network, shutdown, coordination
-        *(164, 192, 193, 194, 195, 242, 497, 516),  # accounts and read-only mode
+        *(6, 25, 26, 27, 38, 41, 72, 376, 467),  # CANNOT_PARSE_…: text, escapes, dates, numbers
+        *(33, 117, 561, 632),  # incomplete or incorrect data, frames of zstd, more than a value
+        *(131, 321, 407, 469),  # too long, out of range, against a constraint
     }
 )
 
@@ -55,6 +55,7 @@ _TOKEN_SETTINGS = {
     "input_format_parallel_parsing": 0,
     "max_partitions_per_insert_block": 0,
 }
+SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
 
 
@@ -71,7 +72,7 @@ class ClickHouseUnavailable(ClickHouseError):
 
 
 class ClickHouseRefused(ClickHouseError):
-    """ClickHouse read what was sent and will not have it, now or later."""
+    """ClickHouse can't read a value in what was sent, and has kept no row of it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ class _Answer(msgspec.Struct):
 _answer = msgspec.json.Decoder(_Answer)
 _clients: dict[str, Client] = {}
 _clients_lock = threading.Lock()
+# Servers, by URL, that were seen to have the whole schema.
+_complete: set[str] = set()
 
 
 def query(
@@ -133,8 +136,10 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
     `body` holds one JSON object a line with the keys of COLUMNS, compressed as `compression`
     says (`zstd`, several frames one after another allowed, or None). It is one block for
     ClickHouse, in the table and in the rollups. Raises ClickHouseUnavailable when it may be sent
-    again as it is, ClickHouseRefused when a row in it can't be taken; then no row was.
+    again as it is, also while the schema is incomplete; ClickHouseRefused when a row in it can't
+    be taken; then no row was.
     """
+    _require_schema()
     table = "events_buffer" if settings.CLICKHOUSE_USE_BUFFER else "events"
     try:
         _client().raw_insert(
@@ -151,7 +156,21 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
             },
         )
     except DriverError as error:
+        # It may be about to be set up anew.
+        _complete.discard(settings.CLICKHOUSE_URL)
         raise _translated(error) from error
+
+
+def _require_schema() -> None:
+    """What is inserted before a rollup's view exists is missing from that rollup for ever."""
+    if settings.CLICKHOUSE_URL in _complete:
+        return
+    applied = {name for (name,) in query("SELECT name FROM schema_files")}
+    if missing := {path.name for path in SCHEMA_DIR.glob("*.sql")} - applied:
+        raise ClickHouseUnavailable(
+            f"the schema lacks {', '.join(sorted(missing))}: run manage.py migrate_clickhouse"
+        )
+    _complete.add(settings.CLICKHOUSE_URL)
 
 
 def ping() -> None:
@@ -205,9 +224,9 @@ def _connect(url: str) -> Client:
 
 def _translated(error: DriverError) -> ClickHouseError:
     code: int | None = getattr(error, "code", None)
-    if code is None or code in _NOT_OUR_CONTENT or isinstance(error, OperationalError):
-        return ClickHouseUnavailable(str(error), code=code)
-    return ClickHouseRefused(str(error), code=code)
+    if code in _CONTENT and not isinstance(error, OperationalError):
+        return ClickHouseRefused(str(error), code=code)
+    return ClickHouseUnavailable(str(error), code=code)
 
 
 def _forget_clients() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from analytics import clickhouse
 
-SCHEMA_DIR = Path(__file__).parent / "schema"
 RECORDS = """
 CREATE TABLE IF NOT EXISTS schema_files
 (name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
@@ -35,7 +34,7 @@ class SchemaFile:
         return [part.strip() for part in _STATEMENT_END.split(self.text) if part.strip()]
 
 
-def apply_schema(*, directory: Path = SCHEMA_DIR) -> list[str]:
+def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
     """Creates the database if need be and applies, in order, the files it has no record of.
 
     Gives the names of the files applied now. Every statement must be one that may run twice

@@ -1,22 +1,20 @@
-"""The admin's pages for hot events, batches and property schemas."""
+"""The admin's pages for hot events and property schemas."""
 
 import json
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.db import connection, models
 from django.db.models import QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from events import admin_batches  # noqa: F401 - Django looks for pages in this module only
 from events.admin_dates import DateDrillDown
-from events.admin_tables import ReadOnlyAdmin
-from events.models import Batch, HotEvent, PropertySchema
+from events.admin_tables import ReadOnlyAdmin, as_uuid
+from events.models import HotEvent, PropertySchema
 from events.sql import load
 
 admin.site.site_header = "Events Analytics"
@@ -60,7 +58,7 @@ class HotEventAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        by_id = _as_uuid(term)
+        by_id = as_uuid(term)
         found = (
             models.Q(user_id=term) | models.Q(event_id=by_id) if by_id else models.Q(user_id=term)
         )
@@ -74,50 +72,6 @@ class HotEventAdmin(ReadOnlyAdmin):
     def pretty_properties(self, event: HotEvent) -> SafeString:
         text = json.dumps(event.properties, indent=2, ensure_ascii=False)
         return format_html("<pre>{}</pre>", text)
-
-
-def _as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-@admin.register(Batch)
-class BatchAdmin(ReadOnlyAdmin):
-    list_display = (
-        *("id", "created_at", "source", "state", "received", "stored", "duplicates"),
-        *("size", "attempts", "delivered_at", "delivered_with"),
-    )
-    list_filter = (("created_at", DateDrillDown), "state", "source")
-    ordering = ("-id",)
-    search_fields = ("id",)
-    search_help_text = "A whole batch id"
-    fields = (
-        *("id", "source", "state", "received", "stored", "duplicates", "size", "created_at"),
-        *("attempts", "claimed_until", "error", "delivered_at", "delivered_with"),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
-        return super().get_queryset(request).defer("payload", "error")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        return (queryset.filter(id=_as_uuid(term)) if term else queryset), False
-
-    @admin.display(description="size")
-    def size(self, batch: Batch) -> str:
-        return filesizeformat(batch.payload_bytes)
-
-    @admin.display(description="delivered with", empty_value="")
-    def delivered_with(self, batch: Batch) -> SafeString | None:
-        """The batch that took this one's events along, as a link."""
-        if batch.merged_into_id is None:
-            return None
-        link = reverse("admin:events_batch_change", args=[batch.merged_into_id])
-        return format_html('<a href="{}">{}</a>', link, batch.merged_into_id)
 
 
 @admin.register(PropertySchema)

@@ -1,6 +1,8 @@
 """Admin pages for tables of millions of rows that nobody edits."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.core.paginator import Paginator
@@ -39,7 +41,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # each would count the table
     sortable_by = ()
-    actions = None
+    actions: Sequence[str] | None = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -49,3 +51,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def as_uuid(text: str) -> UUID | None:
+    """For searches: the id that someone typed, if it is one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Task, current_app
 from celery.utils.log import get_logger
+from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
 from kombu.message import Message
 from kombu.serialization import loads
 
@@ -96,5 +97,12 @@ def _requeue(messages: Sequence[Message]) -> None:
 
 def _call(name: str, bodies: list[tuple[Any, str, str]]) -> None:
     """In the pool's process: decode the messages and call the task with all of them at once."""
-    payloads = [loads(body, kind, encoding)[0][0] for body, kind, encoding in bodies]
-    current_app.tasks[name].run(payloads)
+    current_app.tasks[name].run([_argument(*body) for body in bodies])
+
+
+def _argument(body: Any, kind: str, encoding: str) -> Any:
+    """The first argument of a message. One that can't be read is the task's to judge, as it is."""
+    try:
+        return loads(body, kind, encoding)[0][0]
+    except (SerializerNotInstalled, ContentDisallowed, DecodeError, LookupError, TypeError):
+        return body if isinstance(body, str) else bytes(body).decode(errors="replace")

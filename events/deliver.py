@@ -1,6 +1,7 @@
 """Deliver: the outbox of PostgreSQL into ClickHouse, again until ClickHouse has confirmed it."""
 
 from datetime import timedelta
+from random import uniform
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.db.models.functions import Now
 from structlog import get_logger
 
 from analytics import clickhouse
+from events import parking
 from events.models import Batch
 from events.sql import load
 
@@ -18,8 +20,11 @@ log = get_logger(__name__)
 
 # Batches looked at for one block.
 _MERGE_AT_MOST = 500
+# A second after the first attempt, doubled with each, and at most half a minute.
 _BACKOFF_SECONDS = 1.0
-_LONGEST_BACKOFF = timedelta(seconds=30)
+_LONGEST_BACKOFF_SECONDS = 30.0
+# Failures in a row after which a run takes ClickHouse as a whole to be in trouble.
+_FAILURES_IN_A_ROW = 3
 
 
 class Claim(NamedTuple):
@@ -31,7 +36,7 @@ class Claim(NamedTuple):
 
 
 class Delivered(NamedTuple):
-    """What one run did: blocks confirmed, and whether it ended at one that was not."""
+    """What one run did: blocks confirmed, and whether it ended because ClickHouse is in trouble."""
 
     blocks: int
     failed: bool
@@ -40,15 +45,23 @@ class Delivered(NamedTuple):
 def deliver_due() -> Delivered:
     """Deliver every batch that is due, one block after another.
 
-    Stops at the first block that ClickHouse doesn't take: the batch stays pending, and is due
-    again after a while that doubles with every attempt.
+    A batch that ClickHouse can't take now is due again after a pause that doubles with every
+    attempt, and holds up no other; one refused for its content is split, so that its sound events
+    arrive. The run ends early when ClickHouse is unreachable or fails several times in a row.
     """
-    blocks = 0
-    while claim := _claim():
-        if not _insert(claim):
-            return Delivered(blocks, failed=True)
-        blocks += 1
-    return Delivered(blocks, failed=False)
+    blocks = failures = 0
+    while failures < _FAILURES_IN_A_ROW and (claim := _claim()):
+        try:
+            clickhouse.insert_block(token=str(claim.batch_id), body=claim.payload)
+        except clickhouse.ClickHouseRefused as error:
+            parking.split_or_park(claim.batch_id, attempt=claim.attempt, reason=str(error))
+        except clickhouse.ClickHouseError as error:
+            _postpone(claim, error)
+            failures = failures + 1 if error.code else _FAILURES_IN_A_ROW
+        else:
+            _confirm(claim.batch_id)
+            blocks, failures = blocks + 1, 0
+    return Delivered(blocks, failed=failures >= _FAILURES_IN_A_ROW)
 
 
 def _claim() -> Claim | None:
@@ -101,16 +114,6 @@ def _merge(group: list[UUID]) -> None:
         cursor.execute(load("merge_batches"), {"ids": group, "first": group[0]})
 
 
-def _insert(claim: Claim) -> bool:
-    try:
-        clickhouse.insert_block(token=str(claim.batch_id), body=claim.payload)
-    except clickhouse.ClickHouseError as error:
-        _postpone(claim, error)
-        return False
-    _confirm(claim.batch_id)
-    return True
-
-
 def _confirm(batch_id: UUID) -> None:
     Batch.objects.filter(Q(id=batch_id) | Q(merged_into=batch_id)).update(
         state=Batch.State.DELIVERED, payload=None, error="", delivered_at=Now()
@@ -118,10 +121,20 @@ def _confirm(batch_id: UUID) -> None:
 
 
 def _postpone(claim: Claim, error: Exception) -> None:
-    wait = min(timedelta(seconds=_BACKOFF_SECONDS * 2 ** min(claim.attempt, 10)), _LONGEST_BACKOFF)
+    wait = timedelta(seconds=_pause(claim.attempt))
     log.warning(
         "delivery_failed", batch_id=str(claim.batch_id), attempt=claim.attempt, error=str(error)
     )
-    Batch.objects.filter(id=claim.batch_id).update(
-        error=str(error)[:2000], claimed_until=Now() + wait
+    # Unless another has taken it up since: the lease may have ended.
+    Batch.objects.filter(id=claim.batch_id, attempts=claim.attempt).update(
+        error=str(error)[: parking.ERROR_CHARACTERS], claimed_until=Now() + wait
     )
+
+
+def _pause(attempt: int) -> float:
+    """Seconds until the next attempt; by chance up to half of them less.
+
+    Deliverers that failed together then don't come back together.
+    """
+    longest = min(_BACKOFF_SECONDS * 2.0 ** min(attempt, 10), _LONGEST_BACKOFF_SECONDS)
+    return longest * uniform(0.5, 1)  # noqa: S311 - chance, not secrecy

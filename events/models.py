@@ -59,13 +59,19 @@ class Batch(models.Model):
 
     `payload` is the outbox: zstd frames of JSON lines (see `events.records`), emptied once
     ClickHouse has confirmed them. Small batches are merged into one delivery: the first of them
-    takes over the frames of the others, whose `merged_into` names it.
+    takes over the frames of the others, whose `merged_into` names it. A batch that ClickHouse
+    refuses is split into parts, whose `split_from` names it, until the culprit is alone.
     """
 
     class State(models.TextChoices):
         PENDING = "pending"
         MERGED = "merged"
         DELIVERED = "delivered"
+        SPLIT = "split"
+        FAILED = "failed", "failed: refused by ClickHouse"
+        # What came off the queue and could not be stored; `payload` is the message's.
+        UNSTORED = "unstored", "failed: refused by PostgreSQL"
+        DISCARDED = "discarded"
 
     class Source(models.TextChoices):
         QUEUE = "queue"
@@ -85,6 +91,9 @@ class Batch(models.Model):
     merged_into = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.CASCADE, related_name="merged"
     )
+    split_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="parts"
+    )
     created_at = models.DateTimeField(db_default=Now())
     attempts = models.IntegerField(default=0)
     claimed_until = models.DateTimeField(
@@ -101,6 +110,11 @@ class Batch(models.Model):
                 fields=["id"], name="batches_pending", condition=models.Q(state="pending")
             ),
             models.Index(fields=["created_at"], name="batches_created_at"),
+            models.Index(
+                fields=["id"],
+                name="batches_failed",
+                condition=models.Q(state__in=["failed", "unstored"]),
+            ),
         ]
 
     def __str__(self) -> str:

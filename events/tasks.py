@@ -1,15 +1,12 @@
 """The Celery tasks: each one line that calls a service."""
 
-from base64 import b64decode
 from datetime import UTC, datetime
 
 from celery import shared_task
 from django.conf import settings
 
-from events import deliver, hot, purge
+from events import deliver, hot, intake, purge
 from events.batching import BatchTask
-from events.models import Batch
-from events.store import store
 
 
 @shared_task(
@@ -19,7 +16,7 @@ from events.store import store
     ignore_result=True,
 )
 def store_events(frames: list[str]) -> None:
-    store(frames=[b64decode(data) for data in frames], source=Batch.Source.QUEUE)
+    intake.store_messages(frames)
 
 
 @shared_task(name="events.deliver_batches", ignore_result=True, expires=60)
@@ -45,3 +42,8 @@ def purge_ids() -> None:
 @shared_task(name="events.purge_batches", ignore_result=True)
 def purge_batches() -> None:
     purge.purge_batches(now=datetime.now(UTC))
+
+
+@shared_task(name="events.vacuum_outbox", ignore_result=True)
+def vacuum_outbox() -> None:
+    purge.vacuum_outbox()

@@ -19,6 +19,12 @@ EVERY: _Rows = {
         3600,
         "Makes the daily partitions of the hot layer ahead of time.",
     ),
+    "vacuum outbox": (
+        "events.vacuum_outbox",
+        {"every": 1, "period": "minutes"},
+        60,
+        "Makes the room of delivered batches usable again.",
+    ),
 }
 DAILY: _Rows = {
     "purge hot events": (

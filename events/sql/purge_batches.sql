@@ -1,8 +1,9 @@
--- A bite of old batches whose events are all in ClickHouse. One that took others along goes after
--- them, since they name it.
+-- A bite of old batches that nothing more will become of. One that took others along, or was split,
+-- goes after those that name it.
 DELETE FROM batches WHERE id IN (
     SELECT id FROM batches AS old
-    WHERE created_at < %(before)s AND state = 'delivered'
+    WHERE created_at < %(before)s AND state IN ('delivered', 'split', 'discarded')
       AND NOT EXISTS (SELECT FROM batches AS taken WHERE taken.merged_into_id = old.id)
+      AND NOT EXISTS (SELECT FROM batches AS part WHERE part.split_from_id = old.id)
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )

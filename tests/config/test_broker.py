@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from celery import current_app
 from django_redis import get_redis_connection
-from kombu import Connection, Queue
+from kombu.connection import Connection
+from kombu.entity import Queue
 
 from config import broker
 from tests.waiting import wait_until
@@ -87,9 +88,9 @@ def test_a_message_taken_by_one_who_vanished_comes_back(redis: Any, consumer: Co
     assert not any(waiting(redis).values())
 
 
-def restore(connection: Connection) -> None:
+def restore(connection: Any) -> None:
     """What each worker does now and then, as if the visibility timeout were over."""
-    channel = connection.channel()
+    channel: Any = connection.channel()
     connection.Consumer([Queue(QUEUE)], channel=channel).consume()
     channel.visibility_timeout = 0
     channel.qos.restore_visible(num=None, interval=1)
@@ -101,7 +102,7 @@ def test_an_adopted_message_that_is_acknowledged_after_all_is_gone(
 ) -> None:
     publish()
     channel = consumer.default_channel
-    real = channel.QoS.append
+    real: Any = channel.QoS.append
     adopted = threading.Event()
 
     def late(self: Any, message: Any, tag: str) -> None:

@@ -1,0 +1,129 @@
+"""The admin's pages for batches, and what a person may do with those that failed."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from events import failed, parking
+from events.admin_dates import DateDrillDown
+from events.admin_tables import ReadOnlyAdmin, as_uuid
+from events.models import Batch
+from events.records import Record
+
+# Events of a failed batch shown in full.
+SHOWN_EVENTS = 20
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("id", "created_at", "source", "state", "received", "stored", "duplicates"),
+        *("size", "attempts", "delivered_at", "delivered_with"),
+    )
+    list_filter = (("created_at", DateDrillDown), "state", "source")
+    ordering = ("-id",)
+    search_fields = ("id",)
+    search_help_text = "A whole batch id"
+    fields = (
+        *("id", "source", "state", "received", "stored", "duplicates", "size", "created_at"),
+        *("attempts", "claimed_until", "error", "delivered_at", "delivered_with", "part_of"),
+        "failed_events",
+    )
+    actions = ("retry", "discard")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        return super().get_queryset(request).defer("payload", "error")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(id=as_uuid(term)) if term else queryset), False
+
+    @admin.display(description="size")
+    def size(self, batch: Batch) -> str:
+        return filesizeformat(batch.payload_bytes)
+
+    @admin.display(description="delivered with", empty_value="")
+    def delivered_with(self, batch: Batch) -> SafeString | None:
+        """The batch that took this one's events along, as a link."""
+        return _link(batch.merged_into_id)
+
+    @admin.display(description="part of", empty_value="")
+    def part_of(self, batch: Batch) -> SafeString | None:
+        """The batch that was split into this and others, as a link."""
+        return _link(batch.split_from_id)
+
+    @admin.display(description="failed events", empty_value="")
+    def failed_events(self, batch: Batch) -> SafeString | None:
+        """What an engine refused, as far as it can be read."""
+        if batch.state not in failed.FAILED:
+            return None
+        records = parking.readable(batch)
+        texts = [_pretty(record) for record in records[:SHOWN_EVENTS]]
+        if len(records) > len(texts):
+            texts.append(f"… and {len(records) - len(texts)} more")
+        return format_html("<pre>{}</pre>", "\n".join(texts) or "It can't be read.")
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Rows can't be edited, but whoever has the permission may decide about failed ones."""
+        return bool(request.user.has_perm("events.change_batch"))
+
+    @admin.action(description="Try failed batches again", permissions=["decide"])
+    def retry(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:
+        for batch_id in batches.values_list("id", flat=True):
+            try:
+                failed.retry(batch_id)
+            except failed.NotFailed as error:
+                self.message_user(request, f"{error}.", messages.WARNING)
+            except Exception as error:
+                self.message_user(request, f"Batch {batch_id}: {error}", messages.ERROR)
+            else:
+                self.log_change(request, self._row(batch_id), "Had it tried again.")
+                self.message_user(request, f"Batch {batch_id} is tried again.", messages.SUCCESS)
+
+    @admin.action(description="Discard failed batches for good", permissions=["decide"])
+    def discard(self, request: HttpRequest, batches: QuerySet[Batch]) -> HttpResponse | None:
+        chosen = list(batches.filter(state__in=failed.FAILED))
+        if not chosen:
+            self.message_user(request, "None of these has failed.", messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            context = {**self.admin_site.each_context(request), "batches": chosen}
+            return TemplateResponse(request, "admin/discard_batches.html", context)
+        for batch in chosen:
+            self._discard(request, batch)
+        return None
+
+    def _discard(self, request: HttpRequest, batch: Batch) -> None:
+        try:
+            failed.discard(batch.pk, by=request.user.get_username())
+        except failed.NotFailed as error:
+            self.message_user(request, f"{error}.", messages.WARNING)
+            return
+        self.log_change(request, batch, f"Discarded {batch.received} events.")
+        self.message_user(request, f"Batch {batch.pk} is discarded.", messages.SUCCESS)
+
+    def _row(self, batch_id: UUID) -> Batch:
+        """For the log, which only wants its id and name: one that was stored is gone by now."""
+        return Batch(id=batch_id)
+
+
+def _link(batch_id: UUID | None) -> SafeString | None:
+    if batch_id is None:
+        return None
+    link = reverse("admin:events_batch_change", args=[batch_id])
+    return format_html('<a href="{}">{}</a>', link, batch_id)
+
+
+def _pretty(record: Record) -> str:
+    return msgspec.json.format(msgspec.json.encode(record), indent=2).decode()

@@ -1,0 +1,27 @@
+"""Delivers the outbox now, as beat does every few seconds."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Count
+
+from events.deliver import deliver_due
+from events.models import Batch
+
+
+class Command(BaseCommand):
+    help = "Send to ClickHouse every batch that is due; exits with 1 if ClickHouse is in trouble."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        delivered = deliver_due()
+        self.stdout.write(f"{delivered.blocks} blocks delivered")
+        counts = Batch.objects.values_list("state").annotate(Count("id")).order_by()
+        left = dict(counts.filter(state__in=["pending", "failed", "unstored"]))
+        if pending := left.get(Batch.State.PENDING):
+            self.stdout.write(f"{pending} batches wait for another deliverer or their next attempt")
+        if refused := left.get(Batch.State.FAILED, 0) + left.get(Batch.State.UNSTORED, 0):
+            self.stdout.write(f"{refused} batches have failed: see them in the admin")
+        if delivered.failed:
+            refused_last = Batch.objects.filter(state="pending").exclude(error="").first()
+            reason = refused_last.error if refused_last else "see the log"
+            raise CommandError(f"ClickHouse takes nothing at present: {reason}")

@@ -1,0 +1,98 @@
+"""Parking: what an engine refuses is set aside alone with the reason, until a person decides."""
+
+from uuid import UUID
+
+import msgspec
+import zstandard
+from django.db import transaction
+from structlog import get_logger
+
+from events.models import Batch
+from events.records import Record, frame, unframe
+
+log = get_logger(__name__)
+
+ERROR_CHARACTERS = 2_000
+# A lone culprit among 10,000 events is found with 14 refusals. Where far more are refused the
+# fault is not in the events, and rows for each of them would help nobody: parts stay whole then.
+_REFUSALS_AT_MOST = 200
+# What reading frames raises that nothing of ours has written, or that a disk has spoilt.
+UNREADABLE = (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError)
+
+
+def split_or_park(batch_id: UUID, *, attempt: int, reason: str) -> None:
+    """Halve a batch that ClickHouse refused, or set it aside as failed where it can't be halved.
+
+    `attempt` is the one that was refused; nothing happens if somebody has tried since. The halves
+    have tokens of their own, so this must only be called when no row of the batch was inserted.
+    """
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(id=batch_id)
+        if batch.state != Batch.State.PENDING or batch.attempts != attempt:
+            return
+        records = readable(batch)
+        if len(records) > 1 and not _hopeless(batch):
+            _split(batch, records, reason)
+        else:
+            _park(batch, reason)
+
+
+def _hopeless(batch: Batch) -> bool:
+    root = batch.split_from_id or batch.pk
+    refused = Batch.objects.filter(
+        split_from=root, state__in=[Batch.State.SPLIT, Batch.State.FAILED]
+    )
+    return refused.count() >= _REFUSALS_AT_MOST
+
+
+def _split(batch: Batch, records: list[Record], reason: str) -> None:
+    half = len(records) // 2
+    for part in (records[:half], records[half:]):
+        payload = frame(part)
+        Batch.objects.create(
+            source=batch.source,
+            received=len(part),
+            stored=len(part),
+            duplicates=0,
+            payload=payload,
+            payload_bytes=len(payload),
+            split_from_id=batch.split_from_id or batch.pk,
+            # As one that was tried, it is not merged with others again.
+            attempts=1,
+        )
+    ended = Batch.objects.filter(id=batch.pk) | Batch.objects.filter(merged_into=batch.pk)
+    ended.update(state=Batch.State.SPLIT, payload=None, error=reason[:ERROR_CHARACTERS])
+
+
+def _park(batch: Batch, reason: str) -> None:
+    log.error("batch_failed", batch_id=str(batch.pk), events=batch.stored, error=reason)
+    Batch.objects.filter(id=batch.pk).update(
+        state=Batch.State.FAILED, error=reason[:ERROR_CHARACTERS], claimed_until=None
+    )
+
+
+def park_unstored(payload: bytes, *, reason: str) -> None:
+    """Keep what came off the queue and can't be stored, as a batch that failed before its store."""
+    log.error("message_failed", bytes=len(payload), error=reason)
+    Batch.objects.create(
+        source=Batch.Source.QUEUE,
+        state=Batch.State.UNSTORED,
+        received=len(_records(payload)),
+        stored=0,
+        duplicates=0,
+        payload=payload,
+        payload_bytes=len(payload),
+        error=reason[:ERROR_CHARACTERS],
+    )
+
+
+def readable(batch: Batch) -> list[Record]:
+    """The events in a batch's payload; none if it has none or can't be read."""
+    return _records(bytes(batch.payload or b""))
+
+
+def _records(payload: bytes) -> list[Record]:
+    try:
+        return unframe(payload)
+    except UNREADABLE:
+        return []
