@@ -1,4 +1,8 @@
-"""A worker's child killed at the worst moments: what it had in hand is stored once all the same."""
+"""SIGKILL at each of the worst moments of an event's way: it is stored once all the same.
+
+The process that dies is a real one, run with one function replaced by one that kills it: the first
+time only, so that whoever comes after it finds what it left.
+"""
 
 import os
 import signal
@@ -7,85 +11,179 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from django.db.models import Sum
 
 from analytics import clickhouse as engine
+from events import background
 from events.models import Batch, Dedup, HotEvent
+from events.store import store
 from tests.events.test_batching import PROJECT, put, unacknowledged, worker_environment
+from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
+Program: TypeAlias = "subprocess.Popen[bytes]"
 
-# The worker as it is, but the first call of store in any of its children ends with SIGKILL.
-SCRIPT = """
+# Arguments: a file that tells that it happened, module and function, `before` or `after` it runs,
+# and what to do then: `worker`, or a command of manage.py.
+DYING = """
 import os, signal, sys
+from importlib import import_module
 import django
 django.setup()
 from config.celery import app
-from events import tasks
-real, flag, moment = tasks.store, sys.argv[1], sys.argv[2]
 
-def first():
+flag, module, path, when, *command = sys.argv[1:]
+*parents, name = path.split(".")
+owner = import_module(module)
+for parent in parents:
+    owner = getattr(owner, parent)
+real = getattr(owner, name)
+
+def is_first():
     try:
         os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
         return True
     except FileExistsError:
         return False
 
-def store(**given):
-    mine = first()
-    if mine and moment == "before":
+def dying(*args, **given):
+    mine = is_first()
+    if mine and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
-    stored = real(**given)
+    result = real(*args, **given)
     if mine:
         os.kill(os.getpid(), signal.SIGKILL)
-    return stored
+    return result
 
-tasks.store = store
-app.worker_main(["worker", "--concurrency", "2"])
+setattr(owner, name, dying)
+if command == ["worker"]:
+    app.worker_main(["worker", "--concurrency", "2"])
+else:
+    from django.core.management import call_command
+    call_command(*command)
 """
 
 
 @contextmanager
-def dying_worker(flag: Path, moment: str) -> Iterator[None]:
+def dying(
+    flag: Path, function: str, when: str, *command: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    module, _, name = function.partition(":")
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(flag), moment],
+        [sys.executable, "-c", DYING, str(flag), module, name, when, *command],
         cwd=PROJECT,
         env=worker_environment(),
         start_new_session=True,
     )
     try:
-        yield
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-def test_killed_between_commit_and_acknowledgement_stores_nothing_twice(tmp_path: Path) -> None:
+# --- from the queue to PostgreSQL
+
+
+def test_killed_with_a_message_taken_and_not_yet_noted_loses_nothing(tmp_path: Path) -> None:
     flag = tmp_path / "killed"
     put(30)
-    with dying_worker(flag, "after"):
-        wait_until(lambda: flag.exists() and unacknowledged() == 0, seconds=60)
+    with dying(flag, "config.broker:QoS.append", "before", "worker") as process:
+        process.wait(60)
+    assert unacknowledged() == 30
+    with dying(flag, "config.broker:QoS.append", "before", "worker"):
+        wait_until(lambda: unacknowledged() == 0, seconds=60)
     deliver_all()
     assert_stored_once(30)
-    # The messages did come a second time.
-    assert Batch.objects.aggregate(Sum("duplicates"))["duplicates__sum"] > 0
 
 
 def test_killed_before_the_commit_loses_nothing(tmp_path: Path) -> None:
     flag = tmp_path / "killed"
     put(30)
-    with dying_worker(flag, "before"):
+    with dying(flag, "events.intake:store", "before", "worker"):
         wait_until(lambda: flag.exists() and unacknowledged() == 0, seconds=60)
     deliver_all()
     assert_stored_once(30)
-    assert Batch.objects.aggregate(Sum("duplicates"))["duplicates__sum"] == 0
+    assert repeated() == 0
+
+
+def test_killed_between_commit_and_acknowledgement_stores_nothing_twice(tmp_path: Path) -> None:
+    flag = tmp_path / "killed"
+    put(30)
+    with dying(flag, "events.intake:store", "after", "worker"):
+        wait_until(lambda: flag.exists() and unacknowledged() == 0, seconds=60)
+    deliver_all()
+    assert_stored_once(30)
+    # The messages did come a second time.
+    assert repeated() > 0
+
+
+# --- from PostgreSQL to ClickHouse
+
+
+@pytest.fixture
+def outbox(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three batches over many months, and nobody in this process who delivers them."""
+    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    for days in (0, 40, 400):
+        events = [event(occurred_at=moment(days=days + n, hours=1)) for n in (0, 0, 70)]
+        store(frames=[framed(events)], source=Batch.Source.QUEUE)
+
+
+@pytest.mark.usefixtures("outbox")
+@pytest.mark.parametrize(
+    ("function", "when", "arrived"),
+    [
+        ("events.deliver:_claim", "before", 0),
+        ("analytics.clickhouse:insert_block", "before", 0),
+        ("analytics.clickhouse:insert_block", "after", 9),
+        ("events.deliver:_confirm", "after", 9),
+    ],
+)
+def test_killed_around_an_insert_delivers_once(
+    tmp_path: Path, function: str, when: str, arrived: int
+) -> None:
+    with dying(tmp_path / "killed", function, when, "deliver_batches") as process:
+        assert process.wait(60) == -signal.SIGKILL
+    assert cold() == arrived
+    Batch.objects.update(claimed_until=None)  # as if its lease were over
+    deliver_all()
+    assert Dedup.objects.count() == 9
+    assert_delivered_once(9)
+
+
+@pytest.mark.usefixtures("outbox")
+def test_killed_between_the_insert_and_its_confirmation_with_more_to_deliver(
+    tmp_path: Path,
+) -> None:
+    with dying(tmp_path / "killed", "events.deliver:_confirm", "before", "deliver_batches") as one:
+        assert one.wait(60) == -signal.SIGKILL
+    store(frames=[framed([event()])], source=Batch.Source.QUEUE)
+    Batch.objects.update(claimed_until=None)
+    deliver_all()
+    assert_delivered_once(10)
+
+
+def cold() -> int:
+    [[rows]] = engine.query("SELECT count() FROM events")
+    return int(rows)
+
+
+def repeated() -> int:
+    return int(Batch.objects.aggregate(Sum("duplicates"))["duplicates__sum"])
 
 
 def assert_stored_once(count: int) -> None:
     assert Dedup.objects.count() == HotEvent.objects.count() == count
+    assert_delivered_once(count)
+
+
+def assert_delivered_once(count: int) -> None:
     [[rows, ids]] = engine.query("SELECT count(), uniqExact(event_id) FROM events")
     assert (rows, ids) == (count, count)
     [[rolled]] = engine.query("SELECT sum(events) FROM daily_events")
