@@ -124,6 +124,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_mutex_expire": 10,
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
+    # Whoever accepts answers 503 at once; kombu would try for seconds. Workers retry on their own.
+    "max_retries": 0,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -153,6 +155,8 @@ CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
 CLICKHOUSE_BATCH_SIZE = env.number("CLICKHOUSE_BATCH_SIZE", 10_000, minimum=1)
 # How long a delivery waits for batches to share its block.
 DELIVERY_LINGER_MILLISECONDS = env.number("DELIVERY_LINGER_MILLISECONDS", 100)
+# Events that may wait on the queue; past that POST /events answers 503.
+QUEUE_LIMIT_EVENTS = env.number("QUEUE_LIMIT_EVENTS", 1_000_000, minimum=1)
 HOT_WINDOW_DAYS = env.number("HOT_WINDOW_DAYS", 7, minimum=1)
 # How long ids and delivered batches are remembered; 0 is for ever.
 DEDUP_DAYS = env.number("DEDUP_DAYS", 0)

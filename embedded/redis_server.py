@@ -19,6 +19,7 @@ requirepass {password}
 appendonly yes
 appendfsync always
 save ""
+maxmemory 1gb
 maxmemory-policy noeviction
 loglevel warning
 """

@@ -15,8 +15,11 @@ from celery import current_app
 from kombu.messaging import Producer
 from kombu.utils.uuid import uuid
 
+from events.backpressure import require_room
 from events.records import FRAME_EVENTS, Record, frames
 from events.tasks import store_events
+
+_BROKER_ERRORS = (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError)
 
 
 class QueueUnavailable(Exception):
@@ -38,9 +41,16 @@ _sending = threading.Lock()
 
 
 def put(*, events: Sequence[Record]) -> None:
-    """Put valid events on the queue; returns when the broker has them. Raises QueueUnavailable."""
+    """Put valid events on the queue; returns when the broker has them.
+
+    Raises QueueUnavailable, and QueueFull when there is no room for them at present.
+    """
     if not events:
         return
+    try:
+        require_room()
+    except _BROKER_ERRORS as error:
+        raise QueueUnavailable(str(error)) from error
     if len(events) >= FRAME_EVENTS:
         _send(events)
         return
@@ -72,7 +82,7 @@ def _send(events: Sequence[Record]) -> None:
         with current_app.producer_pool.acquire(block=True) as producer:
             for data, count in frames(events):
                 _publish(producer, b64encode(data).decode(), count)
-    except (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError) as error:
+    except _BROKER_ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 
 

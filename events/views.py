@@ -11,11 +11,15 @@ from rest_framework.views import APIView
 
 from config.problems import Problem
 from events import openapi, property_schemas, query_parameters, queue, search
+from events.backpressure import QueueFull
 from events.models import Batch
 from events.records import frames
 from events.request_body import EventsParser
 from events.store import store
 from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
+
+# Registered by draft-ietf-httpapi-ratelimit-headers.
+REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
 
 
 class EventsView(APIView):
@@ -31,10 +35,7 @@ class EventsView(APIView):
             return Response(_answer(checked, accepted=0, rejected=_received(checked)), status=400)
         if options.wait:
             return _stored(checked)
-        try:
-            queue.put(events=checked.records)
-        except queue.QueueUnavailable:
-            raise _unavailable("The queue can't be reached; send the events again.") from None
+        _put(checked)
         return Response(_answer(checked, accepted=len(checked.records)), status=202)
 
     @openapi.get_events
@@ -44,6 +45,21 @@ class EventsView(APIView):
             return Response(search.search(filters=filters))
         except (DatabaseError, DriverError, PoolTimeout):
             raise _unavailable("PostgreSQL can't be reached.") from None
+
+
+def _put(checked: Validated) -> None:
+    try:
+        queue.put(events=checked.records)
+    except queue.QueueUnavailable:
+        raise _unavailable("The queue can't be reached; send the events again.") from None
+    except QueueFull as full:
+        raise Problem(
+            503,
+            f"Nothing was accepted: {full}. Send the events again later.",
+            title="Temporary Reduced Capacity",
+            type=REDUCED_CAPACITY,
+            headers={"Retry-After": "10"},
+        ) from None
 
 
 def _validated(body: Any) -> Validated:

@@ -243,22 +243,6 @@ def test_sql_in_a_search_parameter_is_only_text(client: Client) -> None:
     assert len(client.get("/events").json()["events"]) == 1
 
 
-def test_a_queue_that_takes_nothing_more_is_never_a_false_202(
-    client: Client, settings: Any
-) -> None:
-    settings.RATE_LIMIT_PER_MINUTE = 0
-    server = redis.from_url(settings.REDIS_URL)
-    server.config_set("maxmemory", "1")
-    try:
-        answer = post(client, [event()])
-    finally:
-        server.config_set("maxmemory", "0")
-    assert answer.status_code == 503
-    assert answer["Content-Type"] == "application/problem+json"
-    assert "Retry-After" in answer
-    assert post(client, [event()]).status_code == 202
-
-
 def test_requests_that_arrive_together_share_messages() -> None:
     sent = [event() for _ in range(64)]
     with ThreadPoolExecutor(16) as threads:

@@ -1,0 +1,165 @@
+"""Backpressure: a queue that is full, gone or silent refuses at the door and recovers by itself."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from celery import current_app
+from django.db import connection
+from django.test import Client
+from django_redis import get_redis_connection
+from kombu import pools
+
+from events import backpressure, queue, store
+from events.models import Batch, Dedup
+from tests.samples import event, records
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+@pytest.fixture(autouse=True)
+def _a_fresh_look_each_time(monkeypatch: Any) -> None:
+    monkeypatch.setattr(backpressure, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(backpressure, "_next_look", 0.0)
+    monkeypatch.setattr(backpressure, "_reason", "")
+
+
+def post(client: Client, count: int = 1, path: str = "/events") -> Any:
+    body = json.dumps([event() for _ in range(count)])
+    return client.post(path, body, content_type="application/json")
+
+
+def assert_refused(answer: Any) -> dict[str, Any]:
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+    assert answer["Content-Type"] == "application/problem+json"
+    return dict(answer.json())
+
+
+def test_a_full_queue_refuses_with_its_own_problem_type(client: Client, settings: Any) -> None:
+    settings.QUEUE_LIMIT_EVENTS = 100
+    assert post(client, 90).status_code == 202
+    assert post(client, 90).status_code == 202
+    problem = assert_refused(post(client))
+    assert problem["type"].endswith("#temporary-reduced-capacity")
+    assert "180 events" in problem["detail"]
+
+
+def test_accepting_resumes_when_the_queue_is_shorter(client: Client, settings: Any) -> None:
+    settings.QUEUE_LIMIT_EVENTS = 100
+    post(client, 150)
+    assert_refused(post(client))
+    get_redis_connection("default").delete("celery")
+    assert post(client).status_code == 202
+
+
+def test_what_a_worker_holds_counts_too(client: Client, settings: Any) -> None:
+    settings.QUEUE_LIMIT_EVENTS = 100
+    post(client, 60)
+    post(client, 60)
+    with current_app.connection_for_read() as broker:
+        simple = broker.SimpleQueue("celery")
+        simple.get(timeout=5)
+        assert_refused(post(client))
+
+
+def test_a_full_queue_refuses_no_request_that_waits(client: Client, settings: Any) -> None:
+    settings.QUEUE_LIMIT_EVENTS = 100
+    post(client, 150)
+    assert post(client, 2, "/events?wait=true").status_code == 200
+
+
+def test_one_look_lasts_a_second(settings: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(backpressure, "_LOOK_SECONDS", 1.0)
+    looks = MagicMock(wraps=backpressure.load)
+    monkeypatch.setattr(backpressure, "load", looks)
+    for _ in range(50):
+        queue.put(events=records([event()]))
+    assert looks.call_count == 1
+
+
+def test_a_redis_whose_memory_is_nearly_used_up_refuses_before_it_is(client: Client) -> None:
+    server = get_redis_connection("default")
+    before = server.config_get("maxmemory")["maxmemory"]
+    server.config_set("maxmemory", int(server.info("memory")["used_memory"] * 1.1))
+    try:
+        assert "memory" in assert_refused(post(client))["detail"]
+    finally:
+        server.config_set("maxmemory", before)
+    assert post(client).status_code == 202
+
+
+# --- the broker gone or silent
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that lets everyone in and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def broker_at(settings: Any) -> Iterator[Any]:
+    real = settings.CELERY_BROKER_URL
+
+    def use(url: str) -> None:
+        settings.CELERY_BROKER_URL = url
+        pools.reset()
+        current_app._pool = current_app.amqp._producer_pool = None
+
+    yield lambda port: use(f"redis://127.0.0.1:{port}/0")
+    use(real)
+
+
+def test_a_broker_that_is_gone_is_503_at_once(client: Client, broker_at: Any) -> None:
+    broker_at(1)
+    began = time.monotonic()
+    assert_refused(post(client))
+    assert_refused(post(client, 1500))
+    assert time.monotonic() - began < 2
+
+
+def test_a_broker_that_says_nothing_is_503_before_long(
+    client: Client, broker_at: Any, silent: int
+) -> None:
+    broker_at(silent)
+    began = time.monotonic()
+    assert_refused(post(client))
+    assert time.monotonic() - began < 8
+
+
+def test_a_broker_out_of_memory_is_503_and_nothing_is_half_accepted(client: Client) -> None:
+    server = get_redis_connection("default")
+    before = server.config_get("maxmemory")["maxmemory"]
+    server.config_set("maxmemory", 1)
+    try:
+        assert_refused(post(client, 2500))
+    finally:
+        server.config_set("maxmemory", before)
+    assert server.llen("celery") == 0
+
+
+# --- PostgreSQL gone
+
+
+def test_waiting_for_a_postgresql_that_is_gone_is_503_and_stores_nothing(
+    client: Client, monkeypatch: Any
+) -> None:
+    real = store._insert_batch
+
+    def cut_off(*given: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        real(*given)
+
+    monkeypatch.setattr(store, "_insert_batch", cut_off)
+    assert "nothing was stored" in assert_refused(post(client, 3, "/events?wait=true"))["detail"]
+    monkeypatch.undo()
+    assert not Dedup.objects.exists()
+    assert not Batch.objects.exists()
+    assert post(client, 3, "/events?wait=true").json()["accepted"] == 3
