@@ -70,7 +70,7 @@ class HotEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="properties")
     def pretty_properties(self, event: HotEvent) -> SafeString:
-        text = json.dumps(event.properties, indent=2, ensure_ascii=False)
+        text = json.dumps(json.loads(event.properties), indent=2, ensure_ascii=False)
         return format_html("<pre>{}</pre>", text)
 
 

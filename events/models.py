@@ -32,8 +32,22 @@ class Dedup(models.Model):
         return str(self.event_id)
 
 
+class JSONText(models.TextField):  # type: ignore[type-arg]
+    """Well-formed JSON, kept and given back as the text that it came as.
+
+    jsonb would write 1e300 in 301 digits, refuse 1e-20000 and forget the order of keys.
+    """
+
+    def db_type(self, connection: Any) -> str:
+        return "json"
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        # psycopg would parse it.
+        return f"{sql}::text", params
+
+
 class HotEvent(models.Model):
-    """An event of the hot window.
+    """An event of the hot window; `properties` is the text that ClickHouse has as well.
 
     The table is partitioned by day of `occurred_at` (DDL in the first migration), so PostgreSQL
     itself has no primary key here: `dedup` has already made `event_id` unique.
@@ -43,7 +57,7 @@ class HotEvent(models.Model):
     occurred_at = models.DateTimeField()
     user_id = models.TextField()
     event_type = models.TextField()
-    properties = models.JSONField()
+    properties = JSONText()
 
     class Meta:
         managed = False

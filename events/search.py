@@ -1,5 +1,6 @@
 """Search: the events of the hot layer, newest first, page by page."""
 
+import json
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -43,5 +44,5 @@ def _shown(event: HotEvent) -> dict[str, Any]:
         "occurred_at": timestamp(event.occurred_at),
         "user_id": event.user_id,
         "event_type": event.event_type,
-        "properties": event.properties,
+        "properties": json.loads(event.properties),
     }

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ("occurred_at", models.DateTimeField()),
                 ("user_id", models.TextField()),
                 ("event_type", models.TextField()),
-                ("properties", models.JSONField()),
+                ("properties", events.models.JSONText()),
             ],
             options={
                 "db_table": "hot_events",

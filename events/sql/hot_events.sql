@@ -1,10 +1,11 @@
--- The hot layer. Text compares byte by byte: a locale buys nothing here and costs on every comparison.
+-- The hot layer. Text compares byte by byte: a locale buys nothing here and costs on every
+-- comparison. Properties are json and not jsonb, which changes numbers and the order of keys.
 CREATE TABLE hot_events (
     event_id    uuid        NOT NULL,
     occurred_at timestamptz NOT NULL,
     user_id     text COLLATE "C" NOT NULL,
     event_type  text COLLATE "C" NOT NULL,
-    properties  jsonb       NOT NULL
+    properties  json        NOT NULL
 ) PARTITION BY RANGE (occurred_at);
 
 -- GET /events and the admin page through these three, newest first; event_id finds one row.

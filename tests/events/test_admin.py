@@ -113,7 +113,7 @@ def test_a_date_that_is_none_leads_back_to_the_list(admin_client: Client) -> Non
 
 def test_an_event_is_shown_in_full_and_cannot_be_changed(admin_client: Client) -> None:
     properties = {"page": {"title": "<b>Новини</b>"}}
-    event = HotEventFactory.create(properties=properties)
+    event = HotEventFactory.create(properties=json.dumps(properties))
     url = f"{EVENTS}{event.event_id}/change/"
     html = page(admin_client, url)
     assert json.dumps(properties, indent=2, ensure_ascii=False) in html
