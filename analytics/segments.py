@@ -23,6 +23,16 @@ MAX_LENGTH = 16_384
 MAX_LEVELS = 8
 
 _ESCAPED_OR_END = re.compile(r"\\(.?)|([.:=])", re.DOTALL)
+# Keys of which a subcolumn's name would make a type, an array or a sub-object.
+_MISREAD = re.compile(r"[`^\[]")
+# A type of the JSON column, as JSONType says it and the function that reads it.
+_IN_TEXT = {
+    "String": ("String", "JSONExtractString"),
+    "Bool": ("Bool", "JSONExtractBool"),
+    "Int64": ("Int64", "JSONExtractInt"),
+    "UInt64": ("UInt64", "JSONExtractUInt"),
+    "Float64": ("Double", "JSONExtractFloat"),
+}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -128,6 +138,27 @@ def _compare(segment: Segment, name: str) -> Condition:
 
 
 def _compare_property(segment: Segment, name: str) -> Condition:
+    if any(_MISREAD.search(key) for key in segment.path):
+        return _compare_in_text(segment, name)
+    return _compare_subcolumn(segment, name)
+
+
+def _compare_in_text(segment: Segment, name: str) -> Condition:
+    """For keys that ClickHouse reads as something else in a subcolumn's name."""
+    keys = {f"{name}_key_{level}": key for level, key in enumerate(segment.path)}
+    path = ", ".join(["properties_text", *(f"{{{key}:String}}" for key in keys)])
+    sql: list[str] = []
+    parameters: dict[str, object] = {**keys}
+    for type_name, value in _readings(segment.value).items():
+        own = f"{name}_{type_name.lower()}"
+        in_json, function = _IN_TEXT[type_name]
+        is_type = f"JSONType({path}) = '{in_json}'"
+        sql.append(f"{is_type} AND {function}({path}) = {{{own}:{type_name}}}")
+        parameters[own] = value
+    return Condition(" OR ".join(sql), parameters)
+
+
+def _compare_subcolumn(segment: Segment, name: str) -> Condition:
     """One comparison for each type that may hold the value; each reads that subcolumn only.
 
     Of 20 million events, counting those with a typed subcolumn equal to a text took 0.19 s of

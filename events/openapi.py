@@ -39,7 +39,8 @@ _EVENT: dict[str, Any] = {
             "default": {},
             "description": (
                 "At most 64 KiB, 8 levels and 255 keys in all; no key twice in one object, no NUL, "
-                "no lone surrogate, no integer past 64 bits, no number past a double."
+                "no lone surrogate, no integer past 64 bits, no number past a double, no %2E in "
+                "a key."
             ),
         },
     },

@@ -1,12 +1,14 @@
 """The rules for an event's `properties`: what both engines keep exactly, and nothing else.
 
 Both stores keep the JSON text as it was sent, less white space. What is refused is what an engine
-would refuse or change: NUL and lone surrogates (PostgreSQL's jsonb, UTF-8 itself), the same key
-twice (jsonb keeps the last, ClickHouse the first), numbers outside a 64-bit integer or a double.
+would refuse or change when it looks inside: NUL and lone surrogates (PostgreSQL's ->>, UTF-8
+itself), the same key twice (PostgreSQL takes the last, ClickHouse the first), numbers outside a
+64-bit integer or a double, and %2E in a key, by which ClickHouse means a dot.
 """
 
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -17,6 +19,8 @@ MAX_KEYS = 255
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1
 
+# Escapes by which a NUL, or one of the characters of %2E, may stand in JSON.
+_ESCAPED = re.compile(rb"\\u00(?:00|25|32|45)")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -48,7 +52,9 @@ def _is_plain(compact: bytes) -> bool:
     In compact JSON each key ends in `":` and nothing else does but an escaped quote inside text.
     So as many `":` as decoded keys means that no key stood twice; more means: walk.
     """
-    if compact[:1] != b"{" or b"\\u0000" in compact:
+    if compact[:1] != b"{" or b"%2E" in compact:
+        return False
+    if b"\\u00" in compact and _ESCAPED.search(compact):
         return False
     try:
         keys = _keys(_decode(compact), depth=1)
@@ -120,7 +126,13 @@ def _check_tree(value: Any, depth: int) -> None:
             _check_tree(item, depth + 1)
         if isinstance(value, dict):
             for key in value:
-                _check_text(key)
+                _check_key(key)
+
+
+def _check_key(key: str) -> None:
+    _check_text(key)
+    if "%2E" in key:
+        raise PropertyError("key", f"key {key[:200]!r} has %2E; send a dot instead")
 
 
 def _check_text(text: str) -> None:

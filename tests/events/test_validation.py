@@ -70,6 +70,7 @@ def with_properties(text: str) -> str:
         ({"properties": {"\0": 1}}, "properties", "nul"),
         ({"properties": {"a": "\ud800"}}, "properties", "nul"),
         ({"properties": {"a": 2**64}}, "properties", "number"),
+        ({"properties": {"a%2Eb": 1}}, "properties", "key"),
         ({"properties": {"a": [-(2**63) - 1]}}, "properties", "number"),
         ({"properties": {"a": "x" * 65536}}, "properties", "too_large"),
         ({"properties": {str(n): n for n in range(256)}}, "properties", "too_many_keys"),
@@ -99,6 +100,7 @@ def test_what_is_no_object_is_no_event(sent: Any) -> None:
         ('{"a" : 1, "b": {"c": 1, "c" :2}}', "duplicate_key"),
         ('{"a": [{"b": 1, "b": 1}]}', "duplicate_key"),
         ('{"\\u0061": 1, "a": 2}', "duplicate_key"),
+        ('{"a": [{"\\u0025\\u0032E": 1}]}', "key"),
         ('{"a": "x\\":", "a": 2}', "duplicate_key"),
         ('{"a": ' + "9" * 5000 + "}", "number"),
         ('{"a":' * 9 + "1" + "}" * 9, "too_deep"),
@@ -115,6 +117,7 @@ def test_properties_no_engine_keeps_are_refused(properties: str, code: str) -> N
     [
         "{}",
         '{"":1}',
+        '{"a%2e":"%2E","\\u00e9":"\\u0032","%.2E":1}',
         '{"a":null,"b":[null],"c":{},"d":[]}',
         '{"a":18446744073709551615,"b":-9223372036854775808,"c":1.7976931348623157e308}',
         '{"a":0.1234567890123456789,"b":1e5,"c":-0.0,"d":1.0}',

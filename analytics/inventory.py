@@ -1,0 +1,114 @@
+"""What ClickHouse has, for the comparison with PostgreSQL: digests of ids, and the ids themselves.
+
+An id's hash is the first 64 bits of the MD5 of its text, lower case and dashed, as a signed number;
+its bucket is the hash's low bits under a mask. PostgreSQL computes both alike (`events.inventory`).
+Days are UTC, spans of them include both ends. Everything here raises `clickhouse.ClickHouseError`.
+"""
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from typing import Any, NamedTuple, TypeAlias
+
+from django.conf import settings
+
+from analytics import clickhouse
+from analytics.queries import load
+
+# Whatever may be stored.
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2100, 1, 1)
+# Ids bound to one query: a server takes values up to 128 KiB.
+IDS_AT_ONCE = 3_000
+# An insert shows in the events a moment before it shows in a rollup, or after. What differs each
+# time it is looked at is no such moment.
+_LOOKS = 10
+_PAUSE_SECONDS = 0.2
+
+
+class Digest(NamedTuple):
+    """Of some rows: how many, and the sum of their ids' hashes, which no order changes."""
+
+    count: int
+    hash: int
+
+
+class Copies(NamedTuple):
+    """How often ClickHouse has an id, and the first day on which it does."""
+
+    count: int
+    day: date
+
+
+Digests: TypeAlias = dict[int, Digest]
+
+
+def counts(*, start: date, end: date) -> dict[date, int]:
+    """Rows of each day that has any, oldest first."""
+    rows = _ask("inventory_counts", {"start": start, "end": end})
+    return {date.fromisoformat(day): count for day, count in rows}
+
+
+def digests(*, start: date, end: date, mask: int = 0) -> Digests:
+    """Of each bucket that has any rows."""
+    rows = _ask("inventory_digests", {"start": start, "end": end, "mask": mask})
+    return {bucket: Digest(count, int(total)) for bucket, count, total in rows}
+
+
+def ids(*, start: date, end: date, mask: int, buckets: list[int]) -> dict[str, Copies]:
+    """The ids in the buckets."""
+    span = {"start": start, "end": end, "mask": mask, "buckets": buckets}
+    rows = _ask("inventory_ids", span)
+    return {event_id: Copies(count, date.fromisoformat(day)) for event_id, count, day in rows}
+
+
+def days(*, ids: Collection[str]) -> dict[str, set[date]]:
+    """The days on which ClickHouse has those of the ids that it has at all.
+
+    Whatever was confirmed to a deliverer before the call is seen. Each IDS_AT_ONCE of the ids cost
+    a look at all ids of the history, 16 bytes each.
+    """
+    if ids and settings.CLICKHOUSE_USE_BUFFER:
+        clickhouse.command("OPTIMIZE TABLE events_buffer")
+    found: dict[str, set[date]] = {}
+    for some in chunks(list(ids)):
+        for event_id, day in _ask("inventory_days", {"ids": some}):
+            found.setdefault(event_id, set()).add(date.fromisoformat(day))
+    return found
+
+
+def events(*, day: date, ids: Sequence[str]) -> Iterator[list[list[str]]]:
+    """Those events of the day, IDS_AT_ONCE at a time, as texts.
+
+    Each is its id, its moment with offset, user, type and properties.
+    """
+    for some in chunks(ids):
+        yield _ask("inventory_events", {"day": day, "ids": some})
+
+
+def unlike_rollups(*, start: date, end: date) -> list[tuple[date, str]]:
+    """Days and event types of which `daily_events` counts more or fewer events than there are."""
+    unlike = _unlike_rollups(start, end)
+    for _ in range(_LOOKS - 1):
+        if not unlike:
+            break
+        time.sleep(_PAUSE_SECONDS)
+        again = set(_unlike_rollups(unlike[0][0], unlike[-1][0]))
+        unlike = [key for key in unlike if key in again]
+    return unlike
+
+
+def _unlike_rollups(start: date, end: date) -> list[tuple[date, str]]:
+    rows = _ask("inventory_rollups", {"start": start, "end": end})
+    return [(date.fromisoformat(day), event_type) for day, event_type in rows]
+
+
+def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The ids, IDS_AT_ONCE at a time."""
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield ids[start : start + IDS_AT_ONCE]
+
+
+def _ask(name: str, parameters: dict[str, Any]) -> list[list[Any]]:
+    # Reads whole columns: it may take as long as the connection waits for anything.
+    options = {"log_comment": name, "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS}
+    return clickhouse.query(load(name), parameters=parameters, options=options)

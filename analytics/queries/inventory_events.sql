@@ -1,0 +1,5 @@
+-- Some events of a day in full, one copy of each; the moment as PostgreSQL reads it.
+SELECT toString(event_id), concat(toString(occurred_at), '+00'), user_id, event_type, properties_text
+FROM events
+WHERE occurred_at >= {day:Date} AND occurred_at < {day:Date} + 1 AND event_id IN {ids:Array(UUID)}
+LIMIT 1 BY event_id

@@ -1,0 +1,16 @@
+-- Days and types of which daily_events says something else than the events.
+SELECT day, event_type
+FROM
+(
+    SELECT day, event_type, events AS kept, 0 AS counted
+    FROM daily_events
+    WHERE day BETWEEN {start:Date} AND {end:Date}
+    UNION ALL
+    SELECT toDate(occurred_at) AS day, event_type, 0 AS kept, count() AS counted
+    FROM events
+    WHERE occurred_at >= {start:Date} AND occurred_at < {end:Date} + 1
+    GROUP BY day, event_type
+)
+GROUP BY day, event_type
+HAVING sum(kept) != sum(counted)
+ORDER BY day, event_type

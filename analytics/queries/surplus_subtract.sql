@@ -1,0 +1,9 @@
+-- Takes surplus copies out of the daily counts: an unsigned sum wraps around, so that adding 2^64 - n
+-- takes n away. Two equal corrections are not one repeated, hence no deduplication.
+INSERT INTO daily_events SETTINGS insert_deduplicate = 0
+SELECT day, event_type, toUInt64(-surplus)
+FROM system.one
+ARRAY JOIN
+    {days:Array(Date)} AS day,
+    {types:Array(String)} AS event_type,
+    {counts:Array(Int64)} AS surplus
