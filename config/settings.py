@@ -161,6 +161,10 @@ HOT_WINDOW_DAYS = env.number("HOT_WINDOW_DAYS", 7, minimum=1)
 # How long ids and delivered batches are remembered; 0 is for ever.
 DEDUP_DAYS = env.number("DEDUP_DAYS", 0)
 BATCH_DAYS = env.number("BATCH_DAYS", 30)
+# What is kept of the events refused at the door: so long, and no more than so much of the newest.
+REJECTED_DAYS = env.number("REJECTED_DAYS", 7)
+REJECTED_MAX_ROWS = env.number("REJECTED_MAX_ROWS", 100_000)
+REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 # How many proxies in front of the service add themselves to X-Forwarded-For; 0 believes none.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)

@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from events import admin_batches  # noqa: F401 - Django looks for pages in this module only
+# Django looks for pages in this module only.
+from events import admin_batches, admin_rejected  # noqa: F401
 from events.admin_dates import DateDrillDown
 from events.admin_tables import ReadOnlyAdmin, as_uuid
 from events.models import HotEvent, PropertySchema

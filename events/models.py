@@ -135,6 +135,29 @@ class Batch(models.Model):
         return f"batch {self.pk}"
 
 
+class RejectedEvent(models.Model):
+    """An event that was refused at the door, or a whole body, with the reason; kept for a while."""
+
+    rejected_at = models.DateTimeField(db_default=Now())
+    client = models.TextField(help_text="the address it came from")
+    position = models.IntegerField(
+        null=True, help_text="place in its request, from 0; none for a whole body"
+    )
+    event_id = models.TextField(help_text="as it was sent")
+    field = models.TextField()
+    code = models.TextField()
+    message = models.TextField()
+    raw = models.TextField(help_text="as it was sent")
+    raw_bytes = models.IntegerField(help_text="size of what was sent; `raw` may be its beginning")
+
+    class Meta:
+        db_table = "rejected_events"
+        indexes = [models.Index(fields=["rejected_at"], name="rejected_events_at")]
+
+    def __str__(self) -> str:
+        return f"rejected event {self.pk}"
+
+
 def _check_json_schema(value: Any) -> None:
     try:
         Draft202012Validator.check_schema(value)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from django.conf import settings
 
-from events import deliver, hot, intake, purge
+from events import deliver, hot, intake, purge, rejected
 from events.batching import BatchTask
 
 
@@ -42,6 +42,11 @@ def purge_ids() -> None:
 @shared_task(name="events.purge_batches", ignore_result=True)
 def purge_batches() -> None:
     purge.purge_batches(now=datetime.now(UTC))
+
+
+@shared_task(name="events.purge_rejected_events", ignore_result=True)
+def purge_rejected_events() -> None:
+    rejected.purge(now=datetime.now(UTC))
 
 
 @shared_task(name="events.vacuum_outbox", ignore_result=True)

@@ -5,7 +5,7 @@ looked at again one by one in `events.inspection`, which knows every spelling an
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
@@ -130,6 +130,19 @@ def _raw_events(body: bytes) -> list[msgspec.Raw]:
     return events
 
 
+def event_texts(body: bytes) -> list[bytes]:
+    """Each event of a body as it was sent. Raises as `validate` does."""
+    # The same length as the body: positions hold for both.
+    masked = _LONE_SURROGATE.sub(_as_nul, body)
+    texts: list[bytes] = []
+    position = 0
+    for raw in _raw_events(body):
+        start = masked.index(raw, position)
+        position = start + len(raw)
+        texts.append(body[start:position])
+    return texts
+
+
 def _as_nul(escape: re.Match[bytes]) -> bytes:
     return b"\\u0000" if escape[1] else escape[0]
 
@@ -151,9 +164,3 @@ def _one_by_one(
         except FieldError as error:
             errors.append(error.at(index))
     return Validated(records, errors)
-
-
-def validate_one(raw: bytes, *, latest: datetime | None = None) -> Record:
-    """One event's JSON text to its record; raises `inspection.FieldError`."""
-    limit = latest or datetime.now(UTC) + timedelta(hours=24)
-    return inspection.inspect(raw, latest=limit)

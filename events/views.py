@@ -1,6 +1,6 @@
 """The HTTP endpoints of ingest and of the hot layer."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import Error as DatabaseError
 from psycopg import Error as DriverError
@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.problems import Problem
-from events import openapi, property_schemas, query_parameters, queue, search
+from config.rate_limit import client_address
+from events import openapi, property_schemas, query_parameters, queue, rejected, search
 from events.backpressure import QueueFull
 from events.models import Batch
 from events.records import frames
@@ -30,7 +31,7 @@ class EventsView(APIView):
     @openapi.post_events
     def post(self, request: Request) -> Response:
         options = query_parameters.ingest_options(request.query_params)
-        checked = _validated(request.data)
+        checked = _validated(request)
         if checked.errors and (options.strict or not checked.records):
             return Response(_answer(checked, accepted=0, rejected=_received(checked)), status=400)
         if options.wait:
@@ -62,18 +63,28 @@ def _put(checked: Validated) -> None:
         ) from None
 
 
-def _validated(body: Any) -> Validated:
+def _validated(request: Request) -> Validated:
+    """The events of the body, checked; what is refused is kept for the admin."""
+    # Without a body DRF asks no parser and answers an empty dict.
+    body = cast(bytes, request.data or b"")
+    client = client_address(request._request)
     try:
-        # Without a body DRF asks no parser and answers an empty dict.
-        return property_schemas.apply(validate(body or b""))
-    except NotJSON as error:
-        raise Problem(400, f"The body is not JSON: {error}.") from None
-    except WrongShape as error:
-        raise Problem(
-            400, f'The body must be {{"events": [...]}} or an array of events: {error}.'
-        ) from None
-    except TooManyEvents as error:
-        raise Problem(413, f"{error}.") from None
+        checked = property_schemas.apply(validate(body))
+    except (NotJSON, WrongShape, TooManyEvents) as error:
+        status, code, what = _REFUSED_BODIES[type(error)]
+        rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
+        raise Problem(status, f"{what}: {error}.") from None
+    if checked.errors:
+        rejected.keep_events(body=body, errors=checked.errors, client=client)
+    return checked
+
+
+# Status, code and the beginning of the message of a body refused as a whole.
+_REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
+    NotJSON: (400, "json", "The body is not JSON"),
+    WrongShape: (400, "shape", 'The body must be {"events": [...]} or an array of events'),
+    TooManyEvents: (413, "too_many_events", "The body is too long"),
+}
 
 
 def _stored(checked: Validated) -> Response:

@@ -66,6 +66,43 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="RejectedEvent",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "rejected_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("client", models.TextField(help_text="the address it came from")),
+                (
+                    "position",
+                    models.IntegerField(
+                        help_text="place in its request, from 0; none for a whole body", null=True
+                    ),
+                ),
+                ("event_id", models.TextField(help_text="as it was sent")),
+                ("field", models.TextField()),
+                ("code", models.TextField()),
+                ("message", models.TextField()),
+                ("raw", models.TextField(help_text="as it was sent")),
+                (
+                    "raw_bytes",
+                    models.IntegerField(
+                        help_text="size of what was sent; `raw` may be its beginning"
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "rejected_events",
+                "indexes": [models.Index(fields=["rejected_at"], name="rejected_events_at")],
+            },
+        ),
+        migrations.CreateModel(
             name="Batch",
             fields=[
                 (

@@ -45,6 +45,12 @@ DAILY: _Rows = {
         12 * 3600,
         "Deletes the records of delivered batches older than BATCH_DAYS.",
     ),
+    "purge rejected events": (
+        "events.purge_rejected_events",
+        {"hour": "3", "minute": "50"},
+        12 * 3600,
+        "Deletes what was refused at the door more than REJECTED_DAYS ago.",
+    ),
 }
 
 

@@ -1,0 +1,66 @@
+"""Work that nobody waits for: done by one thread a process, shortly after it was asked for."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import close_old_connections
+from structlog import get_logger
+
+log = get_logger(__name__)
+
+
+class OnDemand:
+    """Runs `work` once for all who ask within `linger` seconds, and again while it fails.
+
+    `work` says whether all went well; if not, it is repeated after a pause that grows up to
+    `longest_pause` seconds.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], bool], *, linger: float, longest_pause: float
+    ) -> None:
+        self._name, self._work = name, work
+        self._linger, self._longest_pause = linger, longest_pause
+        self._wanted = threading.Event()
+        self._starting = threading.Lock()
+        self._owner = 0
+
+    def soon(self) -> None:
+        """Returns at once."""
+        self._ensure_thread()
+        self._wanted.set()
+
+    def _ensure_thread(self) -> None:
+        """Start the thread once in each process: threads do not live on in a forked child."""
+        if self._owner == os.getpid():
+            return
+        with self._starting:
+            if self._owner != os.getpid():
+                self._owner = os.getpid()
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
+
+    def _run(self) -> None:
+        pause = self._linger
+        while True:
+            self._wanted.wait()
+            time.sleep(pause)
+            self._wanted.clear()
+            if self._succeeds():
+                pause = self._linger
+            else:
+                pause = min(pause * 2 + 0.1, self._longest_pause)
+                self._wanted.set()
+
+    def _succeeds(self) -> bool:
+        """The thread must outlive whatever happens."""
+        try:
+            close_old_connections()
+            return self._work()
+        except Exception:
+            # PostgreSQL gone, most likely.
+            log.exception("background_work_failed", work=self._name)
+            return False
+        finally:
+            close_old_connections()

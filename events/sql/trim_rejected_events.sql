@@ -1,0 +1,12 @@
+-- Of the rejected events the oldest ones, beyond so many rows or bytes.
+DELETE FROM rejected_events WHERE id <= (
+    SELECT max(id) FROM (
+        SELECT
+            id,
+            row_number() OVER newest_first AS rows,
+            sum(least(raw_bytes, 131072)) OVER newest_first AS bytes
+        FROM rejected_events
+        WINDOW newest_first AS (ORDER BY id DESC)
+    ) AS counted
+    WHERE rows > %(rows)s OR bytes > %(bytes)s
+)
