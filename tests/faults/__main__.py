@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults.purging import purge_under_load
 from tests.faults.suite import run, without_clickhouse
 
 
@@ -13,12 +14,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long faults happen")
     parser.add_argument("--without-clickhouse", action="store_true", help="only this one fault")
+    parser.add_argument(
+        "--purge", type=int, metavar="ROWS", help="only this: purge a day of so many events"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="events-analytics-faults-"))
     print(f"seed {options.seed}, logs and data in {folder}")  # noqa: T201
     if options.without_clickhouse:
         return _without_clickhouse(folder / "run", options.seconds)
+    if options.purge:
+        return _purge(folder / "run", options.purge)
     outcome = run(folder / "run", seed=options.seed, seconds=options.seconds)
     print(outcome.summary())  # noqa: T201
     if outcome.harmful:
@@ -36,6 +42,17 @@ def _without_clickhouse(folder: Path, seconds: float) -> int:
         f" {silence.audit}"
     )
     return 0 if silence.audit.clean and set(clients.statuses) <= {200, 202} else 1
+
+
+def _purge(folder: Path, rows: int) -> int:
+    purge = purge_under_load(folder, rows=rows)
+    clients = purge.clients
+    print(  # noqa: T201
+        f"a day of {purge.rows:,} events purged in {purge.seconds:.2f} s; meanwhile"
+        f" {clients.sent:,} events sent, answers {dict(clients.statuses)},"
+        f" longest {clients.longest:.2f} s"
+    )
+    return 0 if purge.seconds < 1 and clients.longest < 1 else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What goes wrong, when and for how long: all of it drawn from one seed."""
 
-import os
 import random
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import psycopg
 
 from embedded.processes import PROJECT
 from tests.faults.proxy import Mode
-from tests.faults.service import SETTINGS, Service
+from tests.faults.service import Service
 
 Fault = Callable[[Service, float], None]
 
@@ -131,7 +130,7 @@ def importer(service: Service, file: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "manage.py", "import_events", "--force", str(file)],
         cwd=PROJECT,
-        env={**os.environ, **SETTINGS, **service.variables, "DATA_DIR": str(service.folder)},
+        env=service.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

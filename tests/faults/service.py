@@ -58,13 +58,19 @@ class Service:
                 f":{self._ports['clickhouse']}/", f":{self.proxy.port}/"
             ),
         }
-        environment = {**SETTINGS, **self.variables, "DATA_DIR": str(self.folder)}
-        for program in application.programs(self.folder, self.port, environment):
+        for program in application.programs(self.folder, self.port, self.settings()):
             if program.once:
                 with Process(program):
                     continue
             self._programs[program.name] = lambda program=program: program  # type: ignore[misc]
             self.restart(program.name)
+
+    def settings(self) -> dict[str, str]:
+        return {**SETTINGS, **self.variables, "DATA_DIR": str(self.folder)}
+
+    def environment(self) -> dict[str, str]:
+        """For a command of manage.py."""
+        return {**os.environ, **self.settings()}
 
     @property
     def clickhouse_url(self) -> str:

@@ -1,7 +1,8 @@
-"""The short version of the fault suite; `make faults SECONDS=600` is the long one."""
+"""The short version of the fault suite; `make faults ARGS="--seconds 600"` is the long one."""
 
 from pathlib import Path
 
+from tests.faults.purging import purge_under_load
 from tests.faults.suite import run, without_clickhouse
 
 SEED = 7
@@ -22,3 +23,10 @@ def test_no_request_fails_while_clickhouse_is_gone(tmp_path: Path) -> None:
     assert silence.backlog > 0
     assert silence.audit.cold > 0
     assert silence.audit.clean, silence.audit
+
+
+def test_a_purge_amid_requests_is_short_and_nobody_notices(tmp_path: Path) -> None:
+    purge = purge_under_load(tmp_path / "run", rows=200_000, pace=0.05)
+    assert set(purge.clients.statuses) <= {200, 202}
+    assert purge.seconds < 2
+    assert purge.clients.longest < 2

@@ -1,5 +1,6 @@
 """Drops what has left the hot window, as beat does every night."""
 
+import time
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=_days, help="days to keep (default: HOT_WINDOW_DAYS)")
 
     def handle(self, *args: Any, dry_run: bool, days: int | None, **options: Any) -> None:
+        began = time.monotonic()
         try:
             purged = purge_hot(now=datetime.now(UTC), days=days, dry_run=dry_run)
         except PurgeBlocked as error:
@@ -26,7 +28,7 @@ class Command(BaseCommand):
         for partition in purged:
             size = filesizeformat(partition.bytes)
             self.stdout.write(f"{verb} {partition.day}: about {partition.events} events, {size}")
-        self.stdout.write(f"{verb} {len(purged)} days")
+        self.stdout.write(f"{verb} {len(purged)} days in {time.monotonic() - began:.2f} s")
 
 
 def _days(text: str) -> int:
