@@ -25,6 +25,8 @@ WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
 WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "16"]
+# Without it a worker that is killed, for want of memory perhaps, takes all of them along.
+WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
 WEB += ["--log-level", "warning", "config.wsgi:application", "--host", HOST, "--port"]
 MIGRATION_SECONDS = 3600
 # What a task has not finished by then is killed and delivered again.

@@ -118,6 +118,16 @@ def test_a_folder_that_cannot_be_written_is_refused_by_name(parent: str) -> None
     assert f"DATA_DIR={folder} cannot be used" in refused(folder, port=1)
 
 
+def test_a_killed_web_process_is_replaced_by_its_parent(first_run: Stack) -> None:
+    web = first_run.child("granian")
+    killed = web.children()[0]
+    killed.kill()
+    wait_for(lambda: len(web.children()) == 2 and killed not in web.children())
+    address = f"http://127.0.0.1:{first_run.port}/health"
+    assert urllib3.request("GET", address, retries=False).status == 200
+    assert first_run.process.poll() is None
+
+
 def test_sigterm_ends_everything_cleanly(first_run: Stack) -> None:
     assert first_run.stop(signal.SIGTERM) == 0
     assert left_of(first_run.folder) == []

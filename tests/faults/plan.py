@@ -36,9 +36,12 @@ def _proxied(mode: Mode) -> Fault:
     return fault
 
 
-def _worker_child(service: Service, seconds: float) -> None:
-    service.kill_child("worker")
-    time.sleep(1)
+def _child_killed(name: str) -> Fault:
+    def fault(service: Service, seconds: float) -> None:
+        service.kill_child(name)
+        time.sleep(1)
+
+    return fault
 
 
 def _postgres_refuses(service: Service, seconds: float) -> None:
@@ -84,7 +87,8 @@ def suppress_disk_full() -> Iterator[None]:
 
 FAULTS: dict[str, Fault] = {
     "web killed": _killed("web"),
-    "worker child killed": _worker_child,
+    "web child killed": _child_killed("web"),
+    "worker child killed": _child_killed("worker"),
     "worker killed": _killed("worker"),
     "beat killed": _killed("beat"),
     "PostgreSQL stopped at once": _killed("postgres", signal.SIGQUIT),
