@@ -5,8 +5,7 @@ its bucket is the hash's low bits under a mask. PostgreSQL computes both alike (
 Days are UTC, spans of them include both ends. Everything here raises `clickhouse.ClickHouseError`.
 """
 
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,23 +18,19 @@ from analytics.queries import load
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2100, 1, 1)
 # Ids bound to one query: a server takes values up to 128 KiB.
 IDS_AT_ONCE = 3_000
-# An insert shows in the events a moment before it shows in a rollup, or after. What differs each
-# time it is looked at is no such moment.
-_LOOKS = 10
-_PAUSE_SECONDS = 0.2
 
 
 class Digest(NamedTuple):
-    """Of some rows: how many, and the sum of their ids' hashes, which no order changes."""
+    """Of some events: how many, and the sum of their ids' hashes, which no order changes."""
 
-    count: int
+    events: int
     hash: int
 
 
-class Copies(NamedTuple):
-    """How often ClickHouse has an id, and the first day on which it does."""
+class Held(NamedTuple):
+    """How many copies of an event ClickHouse has, and the first day on which it has one."""
 
-    count: int
+    copies: int
     day: date
 
 
@@ -44,21 +39,21 @@ Digests: TypeAlias = dict[int, Digest]
 
 def counts(*, start: date, end: date) -> dict[date, int]:
     """Rows of each day that has any, oldest first."""
-    rows = _ask("inventory_counts", {"start": start, "end": end})
+    rows = ask("inventory_counts", {"start": start, "end": end})
     return {date.fromisoformat(day): count for day, count in rows}
 
 
 def digests(*, start: date, end: date, mask: int = 0) -> Digests:
     """Of each bucket that has any rows."""
-    rows = _ask("inventory_digests", {"start": start, "end": end, "mask": mask})
+    rows = ask("inventory_digests", {"start": start, "end": end, "mask": mask})
     return {bucket: Digest(count, int(total)) for bucket, count, total in rows}
 
 
-def ids(*, start: date, end: date, mask: int, buckets: list[int]) -> dict[str, Copies]:
+def listed(*, start: date, end: date, mask: int, buckets: list[int]) -> dict[str, Held]:
     """The ids in the buckets."""
     span = {"start": start, "end": end, "mask": mask, "buckets": buckets}
-    rows = _ask("inventory_ids", span)
-    return {event_id: Copies(count, date.fromisoformat(day)) for event_id, count, day in rows}
+    rows = ask("inventory_ids", span)
+    return {event_id: Held(copies, date.fromisoformat(day)) for event_id, copies, day in rows}
 
 
 def days(*, ids: Collection[str]) -> dict[str, set[date]]:
@@ -71,44 +66,28 @@ def days(*, ids: Collection[str]) -> dict[str, set[date]]:
         clickhouse.command("OPTIMIZE TABLE events_buffer")
     found: dict[str, set[date]] = {}
     for some in chunks(list(ids)):
-        for event_id, day in _ask("inventory_days", {"ids": some}):
+        for event_id, day in ask("inventory_days", {"ids": some}):
             found.setdefault(event_id, set()).add(date.fromisoformat(day))
     return found
 
 
-def events(*, day: date, ids: Sequence[str]) -> Iterator[list[list[str]]]:
+def events(*, day: date, ids: list[str]) -> Iterator[list[list[str]]]:
     """Those events of the day, IDS_AT_ONCE at a time, as texts.
 
     Each is its id, its moment with offset, user, type and properties.
     """
     for some in chunks(ids):
-        yield _ask("inventory_events", {"day": day, "ids": some})
+        yield ask("inventory_events", {"day": day, "ids": some})
 
 
-def unlike_rollups(*, start: date, end: date) -> list[tuple[date, str]]:
-    """Days and event types of which `daily_events` counts more or fewer events than there are."""
-    unlike = _unlike_rollups(start, end)
-    for _ in range(_LOOKS - 1):
-        if not unlike:
-            break
-        time.sleep(_PAUSE_SECONDS)
-        again = set(_unlike_rollups(unlike[0][0], unlike[-1][0]))
-        unlike = [key for key in unlike if key in again]
-    return unlike
-
-
-def _unlike_rollups(start: date, end: date) -> list[tuple[date, str]]:
-    rows = _ask("inventory_rollups", {"start": start, "end": end})
-    return [(date.fromisoformat(day), event_type) for day, event_type in rows]
-
-
-def chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def chunks(ids: list[str]) -> Iterator[list[str]]:
     """The ids, IDS_AT_ONCE at a time."""
     for start in range(0, len(ids), IDS_AT_ONCE):
         yield ids[start : start + IDS_AT_ONCE]
 
 
-def _ask(name: str, parameters: dict[str, Any]) -> list[list[Any]]:
-    # Reads whole columns: it may take as long as the connection waits for anything.
-    options = {"log_comment": name, "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS}
+def ask(name: str, parameters: dict[str, Any]) -> list[list[Any]]:
+    """Rows of a query that reads whole columns and may take as long as an insert."""
+    seconds = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
+    options = {"log_comment": name, "max_execution_time": seconds}
     return clickhouse.query(load(name), parameters=parameters, options=options)

@@ -1,5 +1,5 @@
--- Takes surplus copies out of the daily counts: an unsigned sum wraps around, so that adding 2^64 - n
--- takes n away. Two equal corrections are not one repeated, hence no deduplication.
+-- Takes from the daily counts. An unsigned sum wraps around: adding 2^64 - n takes n away. Two equal
+-- corrections are not one that is repeated, hence no deduplication.
 INSERT INTO daily_events SETTINGS insert_deduplicate = 0
 SELECT day, event_type, toUInt64(-surplus)
 FROM system.one

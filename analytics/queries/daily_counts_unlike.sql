@@ -1,5 +1,5 @@
--- Days and types of which daily_events says something else than the events.
-SELECT day, event_type
+-- Days and types of which daily_events says something else than the events, and how much more.
+SELECT day, event_type, toInt64(sum(kept)) - toInt64(sum(counted)) AS excess
 FROM
 (
     SELECT day, event_type, events AS kept, 0 AS counted
@@ -12,5 +12,5 @@ FROM
     GROUP BY day, event_type
 )
 GROUP BY day, event_type
-HAVING sum(kept) != sum(counted)
+HAVING excess != 0
 ORDER BY day, event_type

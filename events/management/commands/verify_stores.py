@@ -1,0 +1,116 @@
+"""Compares PostgreSQL with ClickHouse and, if told so, repairs each from the other."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from typing import Any
+
+import psycopg
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from analytics.clickhouse import ClickHouseError
+from events.repair import RepairRunning, alone, repair
+from events.verify import Difference, Kind, Report, verify
+
+# What a repair has done, in words that follow "… differences".
+_DONE = {
+    Kind.MISSING_COLD: "sent to ClickHouse from the hot layer",
+    Kind.MISSING_HOT: "copied to the hot layer from ClickHouse",
+    Kind.UNKNOWN: "made known to dedup, so that the event is not stored again",
+    Kind.LOST: "forgotten by dedup: nobody has these events; send or import them again",
+    Kind.DOUBLED_COLD: "left once in ClickHouse",
+    Kind.DOUBLED_HOT: "left once in the hot layer",
+}
+# Why one wasn't.
+_LEFT = {
+    Kind.MISSING_COLD: "are in the hot layer no more",
+    Kind.DOUBLED_COLD: "differ between their copies: delete the wrong ones by hand",
+    Kind.MOVED: "have another time in each store, and nobody knows which is right",
+    Kind.ROLLUP: "are for the rollups to be rebuilt",
+}
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare PostgreSQL and ClickHouse by day, without stopping either; exits with 1 if they"
+        " differ. Without days: the hot window, and all ids of both; ids that are lost have no day"
+        " and are looked for only then."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--from", dest="start", type=_day, help="first day, as 2026-01-31")
+        parser.add_argument("--to", dest="end", type=_day, help="last day, included")
+        parser.add_argument(
+            "--repair", action="store_true", help="repair from the side that has it, and look again"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        start, end = options["start"], options["end"]
+        if (start is None) != (end is None):
+            raise CommandError("--from and --to go together")
+        if start and start > end:
+            raise CommandError("--from is after --to")
+        look = partial(verify, start=start, end=end)
+        try:
+            report = self._repaired(look) if options["repair"] else self._verified(look)
+        except ClickHouseError as error:
+            raise CommandError(f"ClickHouse failed: {error}") from error
+        except (Error, psycopg.Error) as error:
+            raise CommandError(f"PostgreSQL failed: {error}".strip()) from error
+        except RepairRunning as error:
+            raise CommandError(str(error)) from None
+        if report.differences:
+            raise CommandError(f"{report.differences} differences")
+        self.stdout.write("the stores agree")
+
+    def _verified(self, look: Callable[[], Report]) -> Report:
+        report = look()
+        self._print(report)
+        return report
+
+    def _repaired(self, look: Callable[..., Report]) -> Report:
+        """The report of what is left after the repair."""
+        mended: dict[Kind, int] = {}
+
+        def act(difference: Difference) -> None:
+            mended[difference.kind] = mended.get(difference.kind, 0) + repair(difference)
+
+        with alone():
+            report = look(act=act)
+            self._print(report)
+            if not report.differences:
+                return report
+            self._print_repair(report, mended)
+            self.stdout.write("verified again:")
+            return self._verified(look)
+
+    def _print(self, report: Report) -> None:
+        days: dict[date | None, list[str]] = {}
+        for (day, kind), tally in report.found.items():
+            more = ", …" if tally.count > len(tally.examples) else ""
+            shown = f"{tally.count} {kind} ({', '.join(tally.examples)}{more})"
+            days.setdefault(day, []).append(shown)
+        for day in sorted(days, key=lambda day: day or date.max):
+            self.stdout.write(f"{day or 'no day'}: {'; '.join(days[day])}")
+        known = "" if report.known is None else f", {report.known:,} ids in dedup"
+        self.stdout.write(
+            f"{report.hot:,} events in the hot layer{known}, {report.cold:,} in ClickHouse;"
+            f" {report.waiting:,} wait in the outbox, {report.failed:,} in failed batches"
+        )
+
+    def _print_repair(self, report: Report, mended: dict[Kind, int]) -> None:
+        for kind, count in mended.items():
+            if count:
+                self.stdout.write(f"{count} {_DONE[kind]}")
+            found = sum(tally.count for (_, k), tally in report.found.items() if k is kind)
+            if found > count and kind in _LEFT:
+                self.stdout.write(f"{found - count} {_LEFT[kind]}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from None

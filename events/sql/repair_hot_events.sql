@@ -1,0 +1,8 @@
+-- Puts events that the hot layer lacks into it.
+INSERT INTO hot_events (event_id, occurred_at, user_id, event_type, properties)
+SELECT event_id, occurred_at, user_id, event_type, properties::json
+FROM unnest(
+    %(ids)s::uuid[], %(moments)s::timestamptz[], %(users)s::text[], %(types)s::text[],
+    %(properties)s::text[]
+) AS lacking (event_id, occurred_at, user_id, event_type, properties)
+WHERE NOT EXISTS (SELECT FROM hot_events AS hot WHERE hot.event_id = lacking.event_id)

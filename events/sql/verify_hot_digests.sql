@@ -1,0 +1,11 @@
+-- Hot events of a span and the sum of their ids' hashes, by bucket. The hash is the first 64 bits of
+-- the id's MD5, signed, as in analytics/queries/inventory_digests.sql. OFFSET 0 keeps it from being
+-- computed twice.
+SELECT hash & %(mask)s, count(*), sum(hash)
+FROM (
+    SELECT ('x' || left(md5(event_id::text), 16))::bit(64)::bigint AS hash
+    FROM hot_events
+    WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+    OFFSET 0
+) AS hashes
+GROUP BY 1

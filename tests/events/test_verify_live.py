@@ -1,0 +1,321 @@
+"""The verification beside everything else that goes on, and the repair's own edges."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from structlog.testing import capture_logs
+
+from analytics import clickhouse as engine
+from analytics import daily_counts, surplus
+from analytics import inventory as cold
+from events import background, deliver, failed, hot, inventory, parking, purge, repair, verify
+from events.models import Batch, HotEvent
+from events.records import frame
+from events.sql import load
+from tests.events.damage import (
+    OLD,
+    TODAY,
+    YESTERDAY,
+    agreeing,
+    assert_rollups_hold_the_events,
+    content,
+    delivered,
+    differing,
+    double_cold,
+    drop_hot,
+    drop_known,
+    put,
+)
+from tests.samples import moment
+from tests.waiting import deliver_all, wait_until
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+@pytest.fixture
+def _by_hand(monkeypatch: Any) -> None:
+    """Nothing is delivered, and nothing on its way to a rollup, but by the test."""
+    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.001)
+
+
+by_hand = pytest.mark.usefixtures("_by_hand")
+
+
+def in_thread(work: Callable[[], object]) -> None:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def before(monkeypatch: Any, module: Any, name: str, happens: Callable[[], object]) -> None:
+    """Something happens, once, right before a function of the module is called."""
+    real = getattr(module, name)
+    pending = [happens]
+
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        if pending:
+            in_thread(pending.pop())
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, patched)
+
+
+@pytest.mark.parametrize("listed", [200_000, 1_000])
+def test_no_false_alarm_while_events_are_stored_and_delivered(
+    listed: int, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(verify, "_LISTED", listed)
+    monkeypatch.setattr(verify, "_BUCKET", 4)
+    stop = threading.Event()
+    stored: list[str] = []
+
+    def ingest() -> None:
+        while not stop.is_set():
+            for when in (moment(minutes=1), moment(days=3), OLD):
+                stored.extend(put(10, occurred_at=when))
+            time.sleep(0.1)
+
+    threads = [threading.Thread(target=in_thread, args=(ingest,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: len(stored) > 200)
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            agreeing()
+            agreeing("--from=2025-01-01", f"--to={TODAY}")
+            agreeing("--repair")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    deliver_all()
+    assert f"{len(stored):,} ids in dedup, {len(stored):,} in ClickHouse" in agreeing()
+    assert_rollups_hold_the_events()
+
+
+@by_hand
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (cold, "digests"),
+        (inventory, "hot_listed"),
+        (inventory, "known_listed"),
+        (cold, "listed"),
+        (inventory, "in_outbox"),
+        (cold, "days"),
+        (inventory, "hot_days"),
+        (inventory, "known"),
+    ],
+)
+def test_whatever_moves_between_two_looks_is_no_difference(
+    module: Any, name: str, monkeypatch: Any
+) -> None:
+    put(3)
+    put(3, occurred_at=OLD)
+
+    def moves() -> None:
+        deliver_all()
+        delivered(4)
+        put(2, occurred_at=OLD)
+
+    before(monkeypatch, module, name, moves)
+    agreeing()
+
+
+@by_hand
+@pytest.mark.parametrize("name", ["in_outbox", "hot_days"])
+def test_what_is_discarded_meanwhile_is_no_difference(name: str, monkeypatch: Any) -> None:
+    put(3)
+    put(3, occurred_at=OLD)
+    Batch.objects.update(state=Batch.State.FAILED)
+    batches = list(Batch.objects.values_list("id", flat=True))
+
+    def discard() -> None:
+        for batch in batches:
+            failed.discard(batch, by="a test")
+
+    before(monkeypatch, inventory, name, discard)
+    agreeing()
+
+
+@by_hand
+def test_frames_that_are_merged_while_the_outbox_is_read_are_not_missed(monkeypatch: Any) -> None:
+    monkeypatch.setattr(inventory, "_PAYLOADS_AT_ONCE", 1)
+    for _ in range(4):
+        put(3)
+    ids = list(Batch.objects.order_by("id").values_list("id", flat=True))
+
+    def merge() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(load("merge_batches"), {"ids": ids, "first": ids[0]})
+
+    before(monkeypatch, parking, "readable", merge)
+    agreeing()
+    assert Batch.objects.filter(state="merged").count() == 3
+
+
+@by_hand
+def test_days_that_have_left_the_window_are_not_asked_of_the_hot_layer(settings: Any) -> None:
+    delivered(3, occurred_at=moment(days=6, hours=1))
+    kept = delivered(2)
+    settings.HOT_WINDOW_DAYS = 4
+    assert "2 events in the hot layer, 5 ids in dedup" in agreeing()
+    purge.purge_hot(now=hot.window_start(datetime.now(UTC)) + timedelta(days=5))
+    agreeing()
+    settings.HOT_WINDOW_DAYS = 7
+    assert "3 copied to the hot layer" in agreeing("--repair")
+    assert HotEvent.objects.count() == 5
+    assert len(kept) == 2
+
+
+@by_hand
+def test_an_old_event_still_in_the_hot_layer_is_sent_from_there(settings: Any) -> None:
+    delivered(1)
+    put(3, occurred_at=moment(days=6, hours=1))
+    Batch.objects.filter(state="pending").update(payload=None, state=Batch.State.DELIVERED)
+    settings.HOT_WINDOW_DAYS = 4
+    assert "3 missing in ClickHouse" in differing(3)
+    assert "3 sent to ClickHouse" in agreeing("--repair")
+
+
+@by_hand
+def test_a_partition_dropped_by_hand_is_filled_again() -> None:
+    delivered(3)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {hot.partition_name(YESTERDAY)}")
+    assert f"{YESTERDAY}: 3 missing in the hot layer" in differing(3)
+    agreeing("--repair")
+
+
+@by_hand
+def test_where_old_ids_are_forgotten_they_are_not_missed(settings: Any) -> None:
+    settings.DEDUP_DAYS = 30
+    drop_known(delivered(3, occurred_at=OLD))
+    ids = delivered(3)
+    drop_known(ids[:1])
+    assert "3 events in the hot layer, 6 in ClickHouse" in agreeing()
+    agreeing("--from=2025-01-01", f"--to={TODAY}")
+    double_cold(ids[1:])
+    assert "2 doubled in ClickHouse" in differing(2)
+    agreeing("--repair")
+
+
+@by_hand
+def test_rows_in_the_buffer_are_in_clickhouse(settings: Any) -> None:
+    settings.CLICKHOUSE_USE_BUFFER = True
+    put(3)
+    put(3, occurred_at=OLD)
+    deliver.deliver_due()
+    agreeing()
+
+
+@by_hand
+def test_equal_corrections_of_the_daily_counts_all_count() -> None:
+    ids = delivered(3)
+    for _ in range(3):
+        double_cold(ids)
+        agreeing("--repair")
+        assert_rollups_hold_the_events()
+    double_cold(ids)
+    double_cold(ids)
+    assert "3 doubled in ClickHouse" in differing(3)
+    agreeing("--repair")
+    assert_rollups_hold_the_events()
+
+
+@by_hand
+def test_surplus_that_came_past_the_views_is_not_taken_from_the_counts() -> None:
+    delivered(3)
+    engine.command("DETACH TABLE daily_events_view")
+    try:
+        double_cold([str(i) for i in HotEvent.objects.values_list("event_id", flat=True)])
+    finally:
+        engine.command("ATTACH TABLE daily_events_view")
+    assert "3 doubled in ClickHouse" in differing(4)
+    agreeing("--repair")
+    assert_rollups_hold_the_events()
+
+
+@by_hand
+def test_copies_that_are_not_alike_are_left_to_a_person() -> None:
+    ids = delivered(2)
+    sound = [kept for kept in repair._hot_records(ids) if kept.event_id == ids[0]]
+    sound[0].user_id = "another"
+    engine.insert_block(token="unlike", body=frame(sound))
+    double_cold(ids[1:])
+    assert "2 doubled in ClickHouse" in differing(2)
+    said = differing(1, "--repair")
+    assert "1 left once in ClickHouse" in said
+    assert "1 differ between their copies: delete the wrong ones by hand" in said
+    assert len(content()[0]) == 3
+
+
+@by_hand
+def test_a_merge_between_finding_surplus_rows_and_deleting_them_does_no_harm(
+    monkeypatch: Any,
+) -> None:
+    ids = delivered(3)
+    double_cold(ids)
+    sound = content()[1]
+    merge = lambda: engine.command("OPTIMIZE TABLE events FINAL")  # noqa: E731
+    before(monkeypatch, surplus, "_delete", merge)
+    agreeing("--repair")
+    assert content()[1] == sound
+
+
+@by_hand
+def test_a_repair_cut_short_is_finished_by_the_next(monkeypatch: Any) -> None:
+    ids = delivered(3)
+    double_cold(ids)
+    with monkeypatch.context() as patched:
+        patched.setattr(surplus, "_delete", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            call_command("verify_stores", "--repair")
+    agreeing("--repair")
+    assert_rollups_hold_the_events()
+    assert len(content()[0]) == 3
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@by_hand
+def test_only_one_repairs_at_a_time() -> None:
+    drop_hot(delivered(2))
+    refused: list[str] = []
+
+    def second() -> None:
+        try:
+            call_command("verify_stores", "--repair")
+        except CommandError as error:
+            refused.append(str(error))
+
+    with repair.alone():
+        in_thread(second)
+    assert refused == ["another repair is running"]
+    agreeing("--repair")
+
+
+@by_hand
+def test_a_repair_logs_how_many_and_nothing_of_the_events() -> None:
+    drop_hot(delivered(2, user_id="somebody"))
+    with capture_logs() as logs:
+        agreeing("--repair")
+    [line] = [line for line in logs if line["event"] == "stores_repaired"]
+    assert (line["kind"], line["found"], line["repaired"]) == ("missing_hot", 2, 2)
+    assert "somebody" not in str(logs)
