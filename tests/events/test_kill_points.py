@@ -98,16 +98,25 @@ def test_killed_with_a_message_taken_and_not_yet_noted_loses_nothing(tmp_path: P
     assert unacknowledged() == 30
     with dying(flag, "config.broker:QoS.append", "before", "worker"):
         wait_until(lambda: unacknowledged() == 0, seconds=60)
-    deliver_all()
+    deliver_after_the_leases()
     assert_stored_once(30)
 
 
-def test_killed_before_the_commit_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("function", "when"),
+    [
+        ("events.intake:store", "before"),
+        ("events.store:_insert_dedup", "after"),
+        ("events.store:_copy_hot", "after"),
+        ("events.store:_insert_batch", "after"),
+    ],
+)
+def test_killed_before_the_commit_loses_nothing(tmp_path: Path, function: str, when: str) -> None:
     flag = tmp_path / "killed"
     put(30)
-    with dying(flag, "events.intake:store", "before", "worker"):
+    with dying(flag, function, when, "worker"):
         wait_until(lambda: flag.exists() and unacknowledged() == 0, seconds=60)
-    deliver_all()
+    deliver_after_the_leases()
     assert_stored_once(30)
     assert repeated() == 0
 
@@ -117,7 +126,7 @@ def test_killed_between_commit_and_acknowledgement_stores_nothing_twice(tmp_path
     put(30)
     with dying(flag, "events.intake:store", "after", "worker"):
         wait_until(lambda: flag.exists() and unacknowledged() == 0, seconds=60)
-    deliver_all()
+    deliver_after_the_leases()
     assert_stored_once(30)
     # The messages did come a second time.
     assert repeated() > 0
@@ -151,8 +160,7 @@ def test_killed_around_an_insert_delivers_once(
     with dying(tmp_path / "killed", function, when, "deliver_batches") as process:
         assert process.wait(60) == -signal.SIGKILL
     assert cold() == arrived
-    Batch.objects.update(claimed_until=None)  # as if its lease were over
-    deliver_all()
+    deliver_after_the_leases()
     assert Dedup.objects.count() == 9
     assert_delivered_once(9)
 
@@ -164,9 +172,14 @@ def test_killed_between_the_insert_and_its_confirmation_with_more_to_deliver(
     with dying(tmp_path / "killed", "events.deliver:_confirm", "before", "deliver_batches") as one:
         assert one.wait(60) == -signal.SIGKILL
     store(frames=[framed([event()])], source=Batch.Source.QUEUE)
+    deliver_after_the_leases()
+    assert_delivered_once(10)
+
+
+def deliver_after_the_leases() -> None:
+    """As if those of whoever was killed amid a delivery were over."""
     Batch.objects.update(claimed_until=None)
     deliver_all()
-    assert_delivered_once(10)
 
 
 def cold() -> int:
