@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import chdb
 
+from embedded.gateway import deduplication
 from embedded.gateway.errors import from_engine, refusal
 
 # chDB ships with async inserts on; a confirmed insert must be in the table.
@@ -64,6 +65,13 @@ def _check_folder(path: Path) -> None:
             raise FolderError(f"data folder {path} is in use by another gateway") from None
 
 
+def _mend_tokens(path: Path) -> None:
+    try:
+        deduplication.mend(path)
+    except OSError as error:
+        raise FolderError(f"data folder {path} can't be mended: {error.strerror}") from None
+
+
 class Engine:
     """The open data directory. Safe to share between threads."""
 
@@ -71,6 +79,7 @@ class Engine:
         self, *, path: Path, memory_bytes: int, max_queries: int, queue_seconds: float
     ) -> None:
         _check_folder(path)
+        _mend_tokens(path)
         self.path = path.resolve()
         self._max_queries = max_queries
         self._queue_seconds = queue_seconds
