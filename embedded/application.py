@@ -24,7 +24,15 @@ WORKER = [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--h
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
-WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "16"]
+WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "2"]
+# A body holds its thread until it has come, however slowly, and granian knows no limit for that:
+# threads for many, which cost little while they wait. nginx in front would take bodies in itself.
+WEB += ["--blocking-threads", "128"]
+# Connections of a worker; any more wait. A thousand that say nothing leave room for others, and
+# all have a file under the usual limit of 1,024. They are closed after 30 s, where HTTP/2 is off.
+WEB += ["--backpressure", "800", "--http", "1"]
+# A longer head is refused (431), or up to twice as long: by default 400 KB of headers are taken.
+WEB += ["--http1-buffer-size", "32768"]
 # Without it a worker that is killed, for want of memory perhaps, takes all of them along.
 WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
 WEB += ["--log-level", "warning", "config.wsgi:application", "--host", HOST, "--port"]

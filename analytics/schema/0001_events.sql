@@ -3,6 +3,8 @@
 -- properties_text is the object as it was sent; properties is the same parsed, a subcolumn a path,
 -- for segments. It is a DEFAULT and not MATERIALIZED so that events_buffer fills it with the
 -- settings of the insert and passes it on.
+-- A path beyond the first 128 of a part shares a column with the others: with the default of 1,024
+-- a part of many keys is so many files that merges and then inserts fail for want of descriptors.
 CREATE TABLE IF NOT EXISTS events
 (
     event_id        UUID,
@@ -10,7 +12,7 @@ CREATE TABLE IF NOT EXISTS events
     user_id         String CODEC(ZSTD(1)),
     event_type      LowCardinality(String),
     properties_text String CODEC(ZSTD(1)),
-    properties      JSON DEFAULT CAST(properties_text AS JSON),
+    properties      JSON(max_dynamic_paths = 128) DEFAULT CAST(properties_text AS JSON(max_dynamic_paths = 128)),
     user_hash       UInt64 DEFAULT sipHash64(user_id)
 )
 ENGINE = MergeTree

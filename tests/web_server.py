@@ -1,0 +1,75 @@
+"""The real web server on the stores of the tests, started as `make up` starts it."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from typing import NamedTuple
+
+import psutil
+
+from embedded import application, ports
+from embedded.processes import Process, Program
+from tests.events.test_batching import worker_environment
+
+HEAD = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+class Web(NamedTuple):
+    port: int
+    process: psutil.Process
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest of its processes uses."""
+        return max(one.memory_info().rss for one in self.process.children())
+
+    def status(self, body: bytes | None = None, encoding: str = "identity") -> int:
+        """Of a POST of events, or without a body of `/health`."""
+        connection = HTTPConnection(ports.HOST, self.port, timeout=60)
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        try:
+            if body is None:
+                connection.request("GET", "/health")
+            else:
+                connection.request("POST", "/events", body, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((ports.HOST, self.port), timeout=20)
+
+    def answer(self, request: bytes, *, finished: bool = True) -> bytes:
+        """The first line of the answer; nothing where the connection was closed instead.
+
+        `finished` says so by closing our half. Raises TimeoutError where neither happens.
+        """
+        with self.connect() as client:
+            try:
+                client.sendall(request)
+                if finished:
+                    client.shutdown(socket.SHUT_WR)
+                return client.recv(65536).split(b"\r\n")[0]
+            except TimeoutError:
+                raise
+            except OSError:
+                return b""
+
+
+@contextmanager
+def running(**variables: str) -> Iterator[Web]:
+    """Ends with an error if one of its processes has not lived through it all."""
+    port = ports.pick_free()
+    program = Program(
+        name="web",
+        command=[sys.executable, *application.WEB, str(port)],
+        ready=lambda: application._answers(port),
+        environment={**worker_environment(), "RATE_LIMIT_PER_MINUTE": "0", **variables},
+    )
+    with Process(program) as process:
+        web = Web(port, psutil.Process(process.process.pid))  # type: ignore[union-attr]
+        began = web.process.children()
+        yield web
+        assert web.process.children() == began, "a web process died"
