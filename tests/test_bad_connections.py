@@ -56,9 +56,9 @@ def small(pack: Callable[[bytes], bytes], count: int) -> bytes:
     return pack(b" " * 30_000) * count
 
 
-zstd = zstandard.ZstdCompressor(level=19).compress
+zstd: Callable[[bytes], bytes] = zstandard.ZstdCompressor(level=19).compress
 # Encoding, how the body is made, and the answer.
-BOMBS = {
+BOMBS: dict[str, tuple[str, Callable[[], bytes], int]] = {
     "gzip": ("gzip", lambda: blanks(gzip.compress), 413),
     "deflate": ("deflate", lambda: blanks(zlib.compress), 413),
     "zstd": ("zstd", lambda: blanks(zstd), 413),
