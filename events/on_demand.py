@@ -54,13 +54,14 @@ class OnDemand:
                 self._wanted.set()
 
     def _succeeds(self) -> bool:
-        """The thread must outlive whatever happens."""
+        """The thread must outlive whatever happens, closing its connection included."""
         try:
             close_old_connections()
-            return self._work()
+            try:
+                return self._work()
+            finally:
+                close_old_connections()
         except Exception:
             # PostgreSQL gone, most likely.
             log.exception("background_work_failed", work=self._name)
             return False
-        finally:
-            close_old_connections()

@@ -156,7 +156,9 @@ def test_the_same_events_sent_again_and_again_are_stored_once_and_leave_little(w
     grown = {table: size(table) - before[table] for table in tables}
     assert Dedup.objects.count() == HotEvent.objects.count() == cold() == EVENTS
     assert not Batch.objects.exclude(payload=None).exists()
-    assert grown["dedup"] == grown["hot_events"] == 0
+    # Less than nothing where autovacuum gave back what earlier rows had left.
+    assert grown["dedup"] <= 0
+    assert grown["hot_events"] <= 0
     # A row for some of the posts, of 200 bytes with its indexes.
     assert grown["batches"] < POSTS * 2_000
     assert redis_bytes() - memory < 2_000_000
