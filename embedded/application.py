@@ -35,6 +35,8 @@ WEB += ["--backpressure", "800", "--http", "1"]
 WEB += ["--http1-buffer-size", "32768"]
 # Without it a worker that is killed, for want of memory perhaps, takes all of them along.
 WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
+# One told to stop while it is still starting never does.
+WEB += ["--workers-kill-timeout", "10"]
 WEB += ["--log-level", "warning", "config.wsgi:application", "--host", HOST, "--port"]
 MIGRATION_SECONDS = 3600
 # What a task has not finished by then is killed and delivered again.

@@ -123,6 +123,8 @@ def test_a_killed_web_process_is_replaced_by_its_parent(first_run: Stack) -> Non
     killed = web.children()[0]
     killed.kill()
     wait_for(lambda: len(web.children()) == 2 and killed not in web.children())
+    # It has its threads once it serves.
+    wait_for(lambda: all(child.num_threads() > 2 for child in web.children()))
     address = f"http://127.0.0.1:{first_run.port}/health"
     assert urllib3.request("GET", address, retries=False).status == 200
     assert first_run.process.poll() is None
