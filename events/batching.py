@@ -22,14 +22,16 @@ class BatchTask(Task):  # type: ignore[misc]
     """Base of a task that is called as `task(payloads)` with the first argument of each message.
 
     A batch is closed when its messages weigh `max_weight` (header `weight`, 1 by default), when it
-    has `max_messages`, or `linger` seconds after its first message. Needs late acknowledgement by
-    design and ignores ETAs, results and retries. `requeue_delay` seconds pass before the messages
-    of a failed call go back, so that a store that is down is not hammered.
+    has `max_messages`, before one that would bring it over `max_bytes` (header `bytes`, 0 by
+    default; one alone may be larger), or `linger` seconds after its first message. Needs late
+    acknowledgement by design and ignores ETAs, results and retries. `requeue_delay` seconds pass
+    before the messages of a failed call go back, so that a store that is down is not hammered.
     """
 
     abstract = True
     max_weight = 10_000
     max_messages = 100
+    max_bytes = 32 * 1024 * 1024
     linger = 0.1
     requeue_delay = 1.0
 
@@ -46,15 +48,19 @@ class _Collector:
         self._pool = consumer.pool
         self._timer = consumer.timer
         self._messages: list[Message] = []
-        self._weight = 0
+        self._weight = self._bytes = 0
         self._deadline: Any = None
         # Pools with threads deliver results and timers elsewhere than the consumer's thread.
         self._lock = threading.RLock()
 
     def receive(self, message: Message, *_: Any, **__: Any) -> None:
+        size = int(message.headers.get("bytes", 0))
         with self._lock:
+            if self._bytes + size > self._task.max_bytes:
+                self._flush()
             self._messages.append(message)
             self._weight += int(message.headers.get("weight", 1))
+            self._bytes += size
             if self._weight >= self._task.max_weight or self._is_full():
                 self._flush()
             elif self._deadline is None:
@@ -68,7 +74,7 @@ class _Collector:
             if self._deadline is not None:
                 self._deadline.cancel()
             messages, self._messages = self._messages, []
-            self._weight, self._deadline = 0, None
+            self._weight, self._bytes, self._deadline = 0, 0, None
         if messages:
             self._submit(messages)
 

@@ -14,6 +14,7 @@ from structlog import get_logger
 from analytics import clickhouse
 from events import parking
 from events.models import Batch
+from events.records import BLOCK_BYTES
 from events.sql import load
 
 log = get_logger(__name__)
@@ -25,6 +26,19 @@ _BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 # Failures in a row after which a run takes ClickHouse as a whole to be in trouble.
 _FAILURES_IN_A_ROW = 3
+
+
+class _Due(NamedTuple):
+    batch_id: UUID
+    events: int
+    decoded_bytes: int
+    attempts: int
+    split_from: UUID | None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it may share no block: its token is used, or it is a part of what was refused."""
+        return self.attempts > 0 or self.split_from is not None
 
 
 class Claim(NamedTuple):
@@ -75,23 +89,26 @@ def _claim() -> Claim | None:
             Batch.objects.select_for_update(skip_locked=True)
             .filter(Q(claimed_until=None) | Q(claimed_until__lt=Now()), state=Batch.State.PENDING)
             .order_by("id")
-            .values_list("id", "stored", "attempts")[:_MERGE_AT_MOST]
+            .values_list("id", "stored", "decoded_bytes", "attempts", "split_from")[:_MERGE_AT_MOST]
         )
         if not due:
             return None
-        return _take(_mergeable(due))
+        return _take(_mergeable([_Due(*row) for row in due]))
 
 
-def _mergeable(due: list[tuple[UUID, int, int]]) -> list[UUID]:
-    """Ids of the leading batches that fit one block of CLICKHOUSE_BATCH_SIZE events."""
-    first, events, attempts = due[0]
-    group = [first]
-    for batch_id, stored, tried in due[1:]:
-        events += stored
-        if attempts or events > settings.CLICKHOUSE_BATCH_SIZE:
-            break
-        if not tried:
-            group.append(batch_id)
+def _mergeable(due: list[_Due]) -> list[UUID]:
+    """Ids of the leading batches that fit one block, in CLICKHOUSE_BATCH_SIZE and BLOCK_BYTES."""
+    first, *rest = due
+    group = [first.batch_id]
+    if first.is_alone:
+        return group
+    events, size = first.events, first.decoded_bytes
+    for batch in rest:
+        if not batch.is_alone:
+            events, size = events + batch.events, size + batch.decoded_bytes
+            if events > settings.CLICKHOUSE_BATCH_SIZE or size > BLOCK_BYTES:
+                break
+            group.append(batch.batch_id)
     return group
 
 

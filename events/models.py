@@ -102,6 +102,7 @@ class Batch(models.Model):
     duplicates = models.IntegerField(help_text="events seen before")
     payload = models.BinaryField(null=True, editable=False)
     payload_bytes = models.IntegerField(help_text="size of this batch's frames")
+    decoded_bytes = models.BigIntegerField(default=0, help_text="size of the lines in the frames")
     merged_into = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.CASCADE, related_name="merged"
     )

@@ -57,8 +57,6 @@ def _split(batch: Batch, records: list[Record], reason: str) -> None:
             payload=payload,
             payload_bytes=len(payload),
             split_from_id=batch.split_from_id or batch.pk,
-            # As one that was tried, it is not merged with others again.
-            attempts=1,
         )
     ended = Batch.objects.filter(id=batch.pk) | Batch.objects.filter(merged_into=batch.pk)
     ended.update(state=Batch.State.SPLIT, payload=None, error=reason[:ERROR_CHARACTERS])

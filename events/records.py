@@ -14,6 +14,11 @@ import zstandard
 
 # The size of one queue message: small enough to spread over workers, large enough to amortize it.
 FRAME_EVENTS = 1_000
+# The same in bytes of its lines: 1,000 events may be 64 MB.
+FRAME_BYTES = 8 * 1024 * 1024
+# What the frames of one transaction, and of one block for ClickHouse, may decode to. A worker needs
+# some four times as much for them, and ClickHouse as much again for its JSON columns.
+BLOCK_BYTES = 32 * 1024 * 1024
 
 
 class Record(msgspec.Struct):
@@ -61,10 +66,25 @@ def frame(records: Sequence[Record]) -> bytes:
 
 
 def frames(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
-    """Frames of at most FRAME_EVENTS records, each with its count."""
+    """Frames of at most FRAME_EVENTS records and FRAME_BYTES, each with its count."""
     for start in range(0, len(records), FRAME_EVENTS):
-        chunk = records[start : start + FRAME_EVENTS]
-        yield frame(chunk), len(chunk)
+        yield from _halved(records[start : start + FRAME_EVENTS])
+
+
+def _halved(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
+    """One frame, or those of either half if it would be too large."""
+    lines = _encode_lines(records)
+    if len(lines) <= FRAME_BYTES or len(records) == 1:
+        yield _codec.compress(lines), len(records)
+        return
+    half = len(records) // 2
+    yield from _halved(records[:half])
+    yield from _halved(records[half:])
+
+
+def decoded_bytes(data: bytes) -> int:
+    """What one frame decodes to, without decoding it: `frame` has written it into its head."""
+    return max(0, zstandard.frame_content_size(data))
 
 
 def unframe(data: bytes) -> list[Record]:

@@ -7,12 +7,14 @@ from django.conf import settings
 
 from events import deliver, hot, intake, purge, rejected
 from events.batching import BatchTask
+from events.records import BLOCK_BYTES
 
 
 @shared_task(
     name="events.store_events",
     base=BatchTask,
     max_weight=settings.CLICKHOUSE_BATCH_SIZE,
+    max_bytes=BLOCK_BYTES,
     ignore_result=True,
 )
 def store_events(frames: list[str]) -> None:

@@ -148,6 +148,10 @@ class Migration(migrations.Migration):
                 ("payload", models.BinaryField(null=True)),
                 ("payload_bytes", models.IntegerField(help_text="size of this batch's frames")),
                 (
+                    "decoded_bytes",
+                    models.BigIntegerField(default=0, help_text="size of the lines in the frames"),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
