@@ -5,6 +5,10 @@ its place. Killed in between, it would drop the block when it is sent again, and
 the part is not there: of 61 kills amid an insert of 240 parts, 2 lost rows that way. So whatever
 the log says of a part that no part on disk holds is taken back, by a line as the engine writes it.
 
+A line that a kill or a full disk has cut short ends the engine's reading of its file, whatever is
+appended to it later: tokens noted after it would not be known at the next start, and a block sent
+again would count twice. So each file is left with its sound lines alone.
+
 A line is an operation (1 adds, 2 drops), a part and a block, with tabs between them
 (MergeTreeDeduplicationLog.cpp). A part is named partition_first_last_level[_mutation]; a merged one
 holds all blocks from its first to its last.
@@ -18,6 +22,7 @@ from typing import NamedTuple
 
 _PART = re.compile(r"([^_]+)_(\d+)_(\d+)_\d+(?:_\d+)?")
 _ADD, _DROP = "1", "2"
+_LINE = re.compile(rb"^[12]\t[!-~]+\t[!-~]+\n", re.MULTILINE)
 
 
 class _Span(NamedTuple):
@@ -27,15 +32,17 @@ class _Span(NamedTuple):
 
 
 def mend(data: Path) -> int:
-    """Take back what the logs say of parts that are not there; how many blocks it was.
+    """Take torn lines out of the logs, and back what they say of parts that are not there.
 
-    Nobody may have the directory open. Raises OSError.
+    Returns how many blocks those were. Nobody may have the directory open. Raises OSError.
     """
     return sum(_mend_table(logs) for logs in data.glob("store/*/*/deduplication_logs"))
 
 
 def _mend_table(logs: Path) -> int:
     files = sorted(logs.glob("deduplication_log_*.txt"), key=_number)
+    for file in files:
+        _keep_sound_lines(file)
     there: dict[str, list[_Span]] = {}
     for entry in logs.parent.iterdir():
         if span := _span(entry.name):
@@ -48,6 +55,18 @@ def _mend_table(logs: Path) -> int:
     if lost:
         _take_back(files[-1], lost)
     return len(lost)
+
+
+def _keep_sound_lines(file: Path) -> None:
+    """In place: on a full disk there may be no room for another file."""
+    text = file.read_bytes()
+    sound = b"".join(_LINE.findall(text))
+    if sound != text:
+        with file.open("r+b") as log:
+            log.write(sound)
+            log.truncate()
+            log.flush()
+            os.fsync(log.fileno())
 
 
 def _number(file: Path) -> int:
@@ -78,9 +97,7 @@ def _recorded(files: list[Path]) -> dict[str, str]:
 def _lines(files: list[Path]) -> Iterator[list[str]]:
     for file in files:
         for line in file.read_text().splitlines():
-            # A kill may have cut the last one short.
-            if len(fields := line.split("\t")) == 3:
-                yield fields
+            yield line.split("\t")
 
 
 def _take_back(file: Path, lost: dict[str, str]) -> None:

@@ -135,8 +135,43 @@ def test_killed_between_noting_a_token_and_keeping_its_part_it_loses_nothing(
     expect(2 * MONTHS)
 
 
-def undo_rename(engine: Engine, table: str) -> None:
-    """As a kill would leave the newest part of a table."""
+@pytest.mark.parametrize("torn", ["1\t200001_9_9_0\t20000", "1\t", "\0\0\0\0", "1\tpart\n"])
+def test_a_line_that_was_cut_short_hides_no_token_noted_after_it(engine: Engine, torn: str) -> None:
+    first, second = (uuid4(), block()), (uuid4(), block())
+    insert(*first)
+    engine.kill()
+    tear_logs(engine, torn)
+    engine.start()
+    insert(*second)
+    engine.kill()
+    engine.start()
+    for token, body in (first, second):
+        insert(token, body)
+    expect(2 * MONTHS)
+
+
+def test_what_was_taken_back_after_a_line_cut_short_is_known_to_be_lost(engine: Engine) -> None:
+    token, body = uuid4(), block()
+    insert(token, body)
+    undo_rename(engine, "events", torn="1\t200001_9_9_0\t20000")
+    insert(token, body)
+    expect(MONTHS)
+
+
+def tear_logs(engine: Engine, torn: str) -> None:
+    """As a full disk or a kill would leave the logs of all tables."""
+    logs = [
+        max(folder.glob("deduplication_log_*.txt"))
+        for folder in engine.data.glob("store/*/*/deduplication_logs")
+    ]
+    assert any(log.stat().st_size for log in logs)
+    for log in logs:
+        with log.open("a") as file:
+            file.write(torn)
+
+
+def undo_rename(engine: Engine, table: str, *, torn: str = "") -> None:
+    """As a kill would leave the newest part of a table, the log ending in a piece of a line."""
     [[paths]] = clickhouse.query(
         "SELECT data_paths FROM system.tables"
         " WHERE database = currentDatabase() AND name = {table:String}",
@@ -149,4 +184,6 @@ def undo_rename(engine: Engine, table: str) -> None:
     # One that was merged meanwhile can't be lost any more.
     part = next(part for part in reversed(parts) if (folder / part).is_dir())
     (folder / part).rename(folder / f"tmp_insert_{part}")
+    with log.open("a") as file:
+        file.write(torn)
     engine.start()
