@@ -45,9 +45,14 @@ class StillRejected(ValueError):
         self.messages = list(messages)
 
 
-def keep_events(*, body: bytes, errors: Iterable[EventError], client: str) -> None:
-    """Keep the refused events of a request's body, soon; returns at once."""
-    texts = event_texts(body)
+def keep_events(
+    *, body: bytes, errors: Iterable[EventError], client: str, readable: bytes | None = None
+) -> None:
+    """Keep the refused events of a request's body, soon; returns at once.
+
+    `readable` spares looking for it again: what `validate` gave for this body.
+    """
+    texts = event_texts(body, readable)
     _add(_row(client, texts[error.index], error) for error in errors)
 
 

@@ -4,7 +4,6 @@ The fast path decodes the whole body into typed structs at once; whatever it doe
 looked at again one by one in `events.inspection`, which knows every spelling and words the errors.
 """
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
@@ -14,6 +13,7 @@ import msgspec
 from events import inspection
 from events.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
 from events.properties import PropertyError, checked
+from events.readable import without_lone_surrogates
 from events.records import Record, timestamp
 
 MAX_EVENTS = 10_000
@@ -38,12 +38,6 @@ class _RawBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode_typed = msgspec.json.Decoder(_TypedBody | list[_Typed]).decode
-# Escapes from left to right: a proper pair, a lone surrogate (group 1), or any other.
-_LONE_SURROGATE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
 _decode_raw = msgspec.json.Decoder(_RawBody | list[msgspec.Raw]).decode
 
 
@@ -60,10 +54,14 @@ class TooManyEvents(ValueError):
 
 
 class Validated(NamedTuple):
-    """`received = len(records) + len(errors)`; records keep the order they came in."""
+    """`received = len(records) + len(errors)`; records keep the order they came in.
+
+    `readable` is the body as the events were read from it, where that was found out.
+    """
 
     records: list[Record]
     errors: list[EventError]
+    readable: bytes | None = None
 
 
 def validate(body: bytes, *, now: datetime | None = None) -> Validated:
@@ -74,13 +72,14 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
     """
     latest = (now or datetime.now(UTC)) + LATEST_AHEAD
     typed = _typed(body)
-    if typed is None:
-        return _one_by_one(_raw_events(body), latest)
-    _check_count(len(typed))
-    records = [_record(event, latest) for event in typed]
-    if None not in records:
-        return Validated([record for record in records if record], [])
-    return _one_by_one(_raw_events(body), latest, known=records)
+    records = None
+    if typed is not None:
+        _check_count(len(typed))
+        records = [_record(event, latest) for event in typed]
+        if None not in records:
+            return Validated([record for record in records if record], [])
+    readable = without_lone_surrogates(body)
+    return _one_by_one(_raw_events(readable), latest, known=records)._replace(readable=readable)
 
 
 def _typed(body: bytes) -> list[_Typed] | None:
@@ -113,14 +112,10 @@ def _record(event: _Typed, latest: datetime) -> Record | None:
     )
 
 
-def _raw_events(body: bytes) -> list[msgspec.Raw]:
-    """The events' own texts.
-
-    The decoder gives up a whole body for one lone surrogate, which is well-formed JSON: each
-    becomes a NUL, equally refused, so that only its own event pays for it.
-    """
+def _raw_events(readable: bytes) -> list[msgspec.Raw]:
+    """The events' own texts."""
     try:
-        decoded = _decode_raw(_LONE_SURROGATE.sub(_as_nul, body))
+        decoded = _decode_raw(readable)
     except msgspec.ValidationError as error:
         raise WrongShape(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -130,21 +125,20 @@ def _raw_events(body: bytes) -> list[msgspec.Raw]:
     return events
 
 
-def event_texts(body: bytes) -> list[bytes]:
-    """Each event of a body as it was sent. Raises as `validate` does."""
-    # The same length as the body: positions hold for both.
-    masked = _LONE_SURROGATE.sub(_as_nul, body)
+def event_texts(body: bytes, readable: bytes | None = None) -> list[bytes]:
+    """Each event of a body as it was sent; `readable` as `validate` gave it for the same body.
+
+    Raises as `validate` does.
+    """
+    if readable is None:
+        readable = without_lone_surrogates(body)
     texts: list[bytes] = []
     position = 0
-    for raw in _raw_events(body):
-        start = masked.index(raw, position)
+    for raw in _raw_events(readable):
+        start = readable.index(raw, position)
         position = start + len(raw)
         texts.append(body[start:position])
     return texts
-
-
-def _as_nul(escape: re.Match[bytes]) -> bytes:
-    return b"\\u0000" if escape[1] else escape[0]
 
 
 def _check_count(count: int) -> None:

@@ -69,13 +69,16 @@ def _validated(request: Request) -> Validated:
     body = cast(bytes, request.data or b"")
     client = client_address(request._request)
     try:
-        checked = property_schemas.apply(validate(body))
+        found = validate(body)
+        checked = property_schemas.apply(found)
     except (NotJSON, WrongShape, TooManyEvents) as error:
         status, code, what = _REFUSED_BODIES[type(error)]
         rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
         raise Problem(status, f"{what}: {error}.") from None
     if checked.errors:
-        rejected.keep_events(body=body, errors=checked.errors, client=client)
+        rejected.keep_events(
+            body=body, errors=checked.errors, client=client, readable=found.readable
+        )
     return checked
 
 
