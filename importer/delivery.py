@@ -1,5 +1,6 @@
 """Keeps ClickHouse in step with an import, and waits for it at the end."""
 
+import threading
 import time
 from datetime import datetime
 
@@ -29,16 +30,16 @@ def hold_back(*, since: datetime) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def finish(*, since: datetime) -> int:
+def finish(*, since: datetime, stop: threading.Event) -> int:
     """Deliver, or wait for others to, what was imported since then; gives the batches left over.
 
-    That is none, unless ClickHouse cannot be reached or confirms nothing.
+    That is none, unless ClickHouse cannot be reached or confirms nothing, or `stop` is set.
     """
     least, deadline = -1, 0.0
     while waiting := _undelivered(since)[0]:
         if waiting != least:
             least, deadline = waiting, time.monotonic() + PATIENCE_SECONDS
-        if time.monotonic() > deadline or not _answers():
+        if stop.is_set() or time.monotonic() > deadline or not _answers():
             break
         if not deliver_due().blocks:
             time.sleep(POLL_SECONDS)

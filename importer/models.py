@@ -1,5 +1,7 @@
 """The record of imports: one row a file."""
 
+from uuid import uuid4
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -7,29 +9,53 @@ from django.db.models.functions import Now
 class Import(models.Model):
     """One file, and how far its import came.
 
-    `key` is the sha256 of path, size and mtime: the same file is not read twice without `--force`.
+    `key` is the sha256 of path, size and mtime: the same file is not read twice without `--force`;
+    an upload's is random. The counts say what is stored and move in the same transaction, so that
+    an import goes on behind `read` rows wherever it was killed.
     """
 
     class State(models.TextChoices):
+        # Uploads only: on its way in, and waiting for its turn.
+        RECEIVING = "receiving"
+        WAITING = "waiting"
         RUNNING = "running"
+        STOPPED = "stopped"
         DONE = "done"
         FAILED = "failed"
 
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     key = models.CharField(max_length=64, unique=True)
-    path = models.TextField()
+    path = models.TextField(help_text="of the file, or the name of an upload")
+    upload = models.BooleanField(default=False)
     state = models.CharField(max_length=16, choices=State, default=State.RUNNING)
-    size = models.BigIntegerField(help_text="bytes")
+    options = models.JSONField(default=dict, blank=True, help_text="how the file is read")
+    size = models.BigIntegerField(default=0, help_text="bytes, 0 where it is not known")
+    position = models.BigIntegerField(default=0, help_text="bytes read")
     read = models.BigIntegerField(default=0, help_text="rows read")
     stored = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
     bad = models.BigIntegerField(default=0, help_text="rows refused")
+    rejected_path = models.TextField(blank=True, default="", help_text="where refused rows are")
+    rejected_bytes = models.BigIntegerField(default=0)
     error = models.TextField(blank=True, default="")
-    started_at = models.DateTimeField(db_default=Now())
+    # Uploads: what makes a request the same as one before, draft-ietf-httpapi-idempotency-key.
+    idempotency_key = models.CharField(max_length=255, null=True, unique=True)
+    fingerprint = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(db_default=Now(), help_text="of the last run")
+    updated_at = models.DateTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "imports"
-        indexes = [models.Index(fields=["started_at"], name="imports_started_at")]
+        indexes = [
+            models.Index(fields=["started_at"], name="imports_started_at"),
+            models.Index(
+                fields=["created_at"],
+                name="imports_waiting",
+                condition=models.Q(upload=True, state__in=["waiting", "running"]),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.path

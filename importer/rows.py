@@ -23,7 +23,7 @@ from events.inspection import (
 from events.properties import checked
 from events.records import Record, timestamp
 from events.validation import Validated
-from importer.csv_files import Fields
+from importer.mapping import Fields
 
 _NAMES = ("event_id", "occurred_at", "user_id", "event_type", "properties")
 _HEX = "[0-9a-f]"

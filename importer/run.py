@@ -1,118 +1,198 @@
 """Import: the events of one file, by the same store as all others."""
 
 import hashlib
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+from uuid import uuid4
 
-from django.db import DatabaseError, connection, connections
-from django.db.models.functions import Now
+from django.db import DatabaseError, connections
 
-from events import property_schemas
-from events.inspection import LATEST_AHEAD, EventError
-from events.models import Batch
-from events.records import frame
-from events.store import store
-from importer import delivery
-from importer.csv_files import BadRow, Chunk, FileRefused, chunks
+from importer import delivery, record
+from importer.batches import Batch, batches, without
+from importer.chunks import BadRow, FileRefused
+from importer.files import REJECTED, STDIN, OpenFile, opened, reading
+from importer.lock import alone
 from importer.models import Import
-from importer.rows import check
+from importer.options import Options
+from importer.readers import columns_and_chunks
+from importer.rejects import Rejects
+from importer.store import Storer
 
-# What shares a transaction and a block of ClickHouse. The characters are those of properties;
-# they bound memory where properties are large.
-BATCH_ROWS = 20_000
-BATCH_CHARACTERS = 16 * 1024 * 1024
+# The row as it stands, and the rows refused since the last call.
+Watch: TypeAlias = Callable[[Import, list[BadRow]], None]
 
-Report: TypeAlias = Callable[[BadRow], None]
+
+class TooManyBadRows(FileRefused):
+    """More rows were bad than allowed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an import is told besides its file.
+
+    `force` reads a file again that was imported to its end; `dry_run` checks every row and stores
+    none; `rejected_folder` is where refused rows go, by default beside the file. `watch` is called
+    after each batch; once `stop` is set, the import ends after the batch at hand.
+    """
+
+    options: Options = field(default_factory=Options)
+    force: bool = False
+    dry_run: bool = False
+    rejected_folder: Path | None = None
+    watch: Watch = lambda _row, _bad: None
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 class Summary(NamedTuple):
-    """What became of a file: `read = stored + duplicates + bad` rows, in `seconds`.
+    """What became of a file: `row.read = stored + duplicates + bad` rows, in `seconds`.
 
-    `waiting` counts the batches that ClickHouse has not confirmed; they stay in the outbox. A
-    `skipped` file was imported before and has not been read.
+    `before` of them were read by an earlier run that did not come to its end. `waiting` counts the
+    batches that ClickHouse has not confirmed; they stay in the outbox. A `skipped` file was
+    imported before and has not been read.
     """
 
-    read: int = 0
-    stored: int = 0
-    duplicates: int = 0
-    bad: int = 0
+    row: Import
+    before: int = 0
     waiting: int = 0
     seconds: float = 0.0
     skipped: bool = False
 
 
-@dataclass(slots=True)
-class _Batch:
-    frames: list[bytes] = field(default_factory=list)
-    read: int = 0
-    bad: int = 0
-    characters: int = 0
+def import_file(path: Path, run: Run) -> Summary:
+    """Store a file's events, and wait until they are in ClickHouse if it can be reached.
 
-
-def import_file(*, path: Path, force: bool = False, report: Report) -> Summary:
-    """Store a CSV file's events, and wait until they are in ClickHouse if it can be reached.
-
-    A file imported to its end before is skipped, unless `force`. Bad rows are passed to `report`
-    in order. Raises FileRefused when nothing can be imported from the file; django.db.Error or
-    psycopg.Error when PostgreSQL fails, where the same call again stores what is missing.
+    Goes on behind what an earlier run has stored. Raises FileRefused when nothing can be imported
+    from the file, or not to its end; django.db.Error or psycopg.Error when PostgreSQL fails for
+    long. The same call again stores what is missing.
     """
+    if run.dry_run:
+        return _try(path, run)
     started = time.monotonic()
-    path = path.resolve()
     size, key = _identity(path)
-    with _alone(key, path):
-        if not force and Import.objects.filter(key=key, state=Import.State.DONE).exists():
-            return Summary(skipped=True)
-        row = _begin(key=key, path=path, size=size)
-        with _recorded(row):
-            _store_all(row, path, report)
-            waiting = delivery.finish(since=row.started_at)
-    seconds = time.monotonic() - started
-    return Summary(row.read, row.stored, row.duplicates, row.bad, waiting, seconds)
+    with alone(key, path):
+        row = record.begin(
+            key=key,
+            path=path,
+            size=size,
+            meaning=run.options.meaning(),
+            run_again=run.force,
+        )
+        if row.state == Import.State.DONE:
+            return Summary(row, skipped=True)
+        before = row.read
+        waiting = import_rest(path, row, run)
+    return Summary(row, before, waiting, time.monotonic() - started)
+
+
+def import_rest(path: Path, row: Import, run: Run) -> int:
+    """Store what is behind `row.read`; gives the batches that wait for ClickHouse.
+
+    The row's lock must be held. Raises as `import_file` does.
+    """
+    with _recorded(row):
+        with opened(path) as file:
+            _store_rest(file, row, run)
+        if run.stop.is_set():
+            row.state = Import.State.STOPPED
+            return 0
+        return delivery.finish(since=row.started_at, stop=run.stop)
+
+
+def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
+    columns, chunks = columns_and_chunks(file, run.options)
+    folder = run.rejected_folder or Path(file.name).parent
+    rejects = Rejects(_rejected(file, folder), columns, kept=row.rejected_bytes)
+    limit = run.options.max_errors.rows
+    found = batches(
+        without(chunks, row.read),
+        bad_at_most=None if limit is None else max(0, limit - row.bad),
+    )
+    _store_all(row, _followed(found, file, row.read), run, Storer(row, rejects, run.stop))
+
+
+def _try(path: Path, run: Run) -> Summary:
+    """Check every row and store none."""
+    started = time.monotonic()
+    row = Import(path=str(path), state=Import.State.DONE)
+    with opened(path) as file:
+        row.size = file.size
+        columns, chunks = columns_and_chunks(file, run.options)
+        folder = run.rejected_folder or Path(file.name).parent
+        rejects = Rejects(_rejected(file, folder), columns)
+        for batch in _followed(batches(chunks), file, 0):
+            rejects.add(batch.bad)
+            row.read, row.position = batch.end, batch.position
+            row.bad += len(batch.bad)
+            row.rejected_path = str(rejects.path) if row.bad else ""
+            run.watch(row, batch.bad)
+            if run.stop.is_set():
+                row.state = Import.State.STOPPED
+                break
+    return Summary(row, seconds=time.monotonic() - started)
 
 
 def _identity(path: Path) -> tuple[int, str]:
-    """Size in bytes, and the key by which a file is known."""
-    try:
+    """Size in bytes, and the key by which a file is known; standard input never is."""
+    if path == STDIN:
+        return 0, uuid4().hex
+    with reading(path):
         status = path.stat()
-    except OSError as error:
-        raise FileRefused(f"{path} cannot be read: {error.strerror}") from error
     known_by = f"{path}\0{status.st_size}\0{status.st_mtime_ns}"
     return status.st_size, hashlib.sha256(known_by.encode(errors="surrogateescape")).hexdigest()
 
 
-@contextmanager
-def _alone(key: str, path: Path) -> Iterator[None]:
-    """Keep any other process from importing the same file meanwhile; a dead one is no hindrance."""
-    number = int.from_bytes(bytes.fromhex(key)[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
-        if cursor.fetchone() != (True,):
-            raise FileRefused(f"{path} is being imported by another process")
-    try:
-        yield
-    finally:
-        # Without a connection there is no lock either.
-        with suppress(DatabaseError), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [number])
+def _rejected(file: OpenFile, folder: Path) -> Path:
+    name = "stdin" if file.name == str(STDIN) else Path(file.name).name
+    return folder / f"{name}{REJECTED}"
 
 
-def _begin(*, key: str, path: Path, size: int) -> Import:
-    """The file's row, as it starts; one left behind by a killed import is used again."""
-    fresh = Import(key=key, path=str(path), size=size)
-    values = {name: getattr(fresh, name) for name in ("path", "size", "state", *_COUNTS, "error")}
-    values |= {"started_at": Now(), "finished_at": None}
-    row, _ = Import.objects.update_or_create(key=key, defaults=values)
-    row.refresh_from_db()
-    return row
+def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Batch]:
+    """The batches with their place in the file. Raises FileRefused when it changes meanwhile."""
+    unchanged = _state_of(file)
+    for batch in found:
+        read += batch.read
+        batch.end, batch.position = read, file.position()
+        if _state_of(file) != unchanged:
+            raise FileRefused(f"{file.name} was changed while it was read; import it once it rests")
+        yield batch
 
 
-_COUNTS = ("read", "stored", "duplicates", "bad")
+def _state_of(file: OpenFile) -> tuple[int, int]:
+    if file.name == str(STDIN):
+        return 0, 0
+    status = os.fstat(file.source.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _store_all(row: Import, found: Iterator[Batch], run: Run, storer: Storer) -> None:
+    """Store one batch while another thread reads and checks the next."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
+        try:
+            coming = reader.submit(next, found, None)
+            while (batch := coming.result()) and not run.stop.is_set():
+                coming = reader.submit(next, found, None)
+                storer.store(batch)
+                run.watch(row, batch.bad)
+                if run.options.max_errors.exceeded(bad=row.bad, read=row.read):
+                    raise _too_many(row)
+            if run.options.max_errors.exceeded_at_the_end(bad=row.bad, read=row.read):
+                raise _too_many(row)
+        finally:
+            reader.submit(connections.close_all)
+
+
+def _too_many(row: Import) -> TooManyBadRows:
+    return TooManyBadRows(
+        f"{row.path}: stopped, as {row.bad:,} of {row.read:,} rows are bad, more than allowed"
+    )
 
 
 @contextmanager
@@ -120,7 +200,8 @@ def _recorded(row: Import) -> Iterator[None]:
     """Note in the row how the import ended."""
     try:
         yield
-        row.state = Import.State.DONE
+        if row.state == Import.State.RUNNING:
+            row.state = Import.State.DONE
     except BaseException as error:
         row.state = Import.State.FAILED
         row.error = str(error) or type(error).__name__
@@ -129,56 +210,4 @@ def _recorded(row: Import) -> Iterator[None]:
         row.finished_at = datetime.now(UTC)
         # PostgreSQL may be what failed.
         with suppress(DatabaseError):
-            row.save(update_fields=["state", "error", "finished_at"])
-
-
-def _store_all(row: Import, path: Path, report: Report) -> None:
-    """Read and check one batch while another thread stores the one before."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="store") as storer:
-        storing: Future[None] | None = None
-        try:
-            for batch in _batches(path, report):
-                if storing:
-                    storing.result()
-                storing = storer.submit(_store, row, batch)
-            if storing:
-                storing.result()
-        finally:
-            storer.submit(connections.close_all)
-
-
-def _store(row: Import, batch: _Batch) -> None:
-    delivery.hold_back(since=row.started_at)
-    stored = store(frames=batch.frames, source=Batch.Source.IMPORT)
-    row.read += batch.read
-    row.stored += stored.stored
-    row.duplicates += stored.duplicates
-    row.bad += batch.bad
-    row.save(update_fields=_COUNTS)
-
-
-def _batches(path: Path, report: Report) -> Iterator[_Batch]:
-    batch = _Batch()
-    for chunk in chunks(path):
-        _add(batch, chunk, report)
-        if batch.read >= BATCH_ROWS or batch.characters >= BATCH_CHARACTERS:
-            yield batch
-            batch = _Batch()
-    yield batch
-
-
-def _add(batch: _Batch, chunk: Chunk, report: Report) -> None:
-    checked = property_schemas.apply(check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD))
-    bad = [BadRow(chunk.lines[error.index], _reason(error)) for error in checked.errors]
-    for row in sorted(chunk.bad + bad):
-        report(row)
-    if checked.records:
-        batch.frames.append(frame(checked.records))
-    batch.read += len(chunk.rows) + len(chunk.bad)
-    batch.bad += len(chunk.bad) + len(bad)
-    batch.characters += chunk.characters
-
-
-def _reason(error: EventError) -> str:
-    field, message = error.field or "", error.message
-    return message if field in message else f"{field}: {message}"
+            row.save(update_fields=["state", "error", "finished_at", "updated_at"])

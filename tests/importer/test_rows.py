@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from events.inspection import EARLIEST, LATEST_AHEAD, FieldError
 from events.records import Record, timestamp
 from events.validation import NotJSON, validate
-from importer.csv_files import Fields
+from importer.mapping import Fields
 from importer.rows import check, inspect, plain
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

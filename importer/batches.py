@@ -1,0 +1,79 @@
+"""A file's rows, checked, in batches: what shares a transaction and a block of ClickHouse."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from events import property_schemas
+from events.inspection import LATEST_AHEAD, EventError
+from events.records import frame
+from importer.chunks import BadRow, Chunk, FileRefused
+from importer.rows import check
+
+# The characters are those of properties; they bound memory where properties are large.
+BATCH_ROWS = 20_000
+BATCH_CHARACTERS = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Batch:
+    """Consecutive rows: `frames` hold the valid ones, `bad` the others; `end` is how many rows of
+    the file were read when it was complete, and `position` how many bytes.
+    """
+
+    frames: list[bytes] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    read: int = 0
+    end: int = 0
+    position: int = 0
+    characters: int = 0
+
+
+def without(chunks: Iterable[Chunk], rows: int) -> Iterator[Chunk]:
+    """The chunks behind the first `rows` rows. Where those end amid a chunk, all of it comes again:
+    its events are known.
+    """
+    for chunk in chunks:
+        if rows >= chunk.read > 0:
+            rows -= chunk.read
+        else:
+            rows = 0
+            yield chunk
+
+
+def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Iterator[Batch]:
+    """Every row in order; `end` and `position` are left to the caller.
+
+    With `bad_at_most` a batch also ends once it holds more bad rows. What was read before a
+    FileRefused comes before it.
+    """
+    batch = Batch()
+    try:
+        for chunk in chunks:
+            _add(batch, chunk)
+            many = bad_at_most is not None and len(batch.bad) > bad_at_most
+            if batch.read >= BATCH_ROWS or batch.characters >= BATCH_CHARACTERS or many:
+                yield batch
+                batch = Batch()
+    except FileRefused:
+        yield batch
+        raise
+    yield batch
+
+
+def _add(batch: Batch, chunk: Chunk) -> None:
+    checked = property_schemas.apply(check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD))
+    bad = [
+        BadRow(chunk.lines[error.index], _reason(error), chunk.raws[error.index])
+        for error in checked.errors
+    ]
+    batch.bad += sorted(chunk.bad + bad, key=lambda row: row.line) if bad else chunk.bad
+    if checked.records:
+        batch.frames.append(frame(checked.records))
+    batch.read += chunk.read
+    batch.characters += chunk.characters
+
+
+def _reason(error: EventError) -> str:
+    field, message = error.field or "", error.message
+    return message if field in message else f"{field}: {message}"

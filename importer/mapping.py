@@ -1,0 +1,129 @@
+"""From a source's own columns to an event's fields: renamed, constant, or made from others."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, cast, get_args
+
+FIELDS = ("event_id", "occurred_at", "user_id", "event_type", "properties")
+PROPERTY = "properties."
+# event_id, occurred_at, user_id, event_type and properties as text.
+Fields: TypeAlias = tuple[str, str, str, str, str]
+Time: TypeAlias = Literal["iso", "utc", "s", "ms", "us"]
+Rest: TypeAlias = Literal["refuse", "properties", "ignore"]
+
+
+class MappingError(ValueError):
+    """A mapping that means nothing; the text names the argument."""
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Where each field of an event comes from.
+
+    `sources` gives for a target (a field, or `properties.name`) the columns to look in, the first
+    that has a value wins; a dot leads into a nested object. `constants` are the same for every
+    row. Without an event_id of its own, a row's is the UUIDv5 of the columns in `id_from`. `time`
+    says how occurred_at is written: ISO 8601 with an offset, the same in UTC without one, or a
+    number of seconds, milliseconds or microseconds since 1970. `rest` says what becomes of columns
+    that nothing else names.
+    """
+
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    id_from: tuple[str, ...] = ()
+    time: Time = "iso"
+    rest: Rest = "refuse"
+
+    def __post_init__(self) -> None:
+        for target in (*self.sources, *self.constants):
+            if target not in FIELDS and not target.startswith(PROPERTY):
+                raise MappingError(
+                    f"{target[:80]!r} is no field of an event: {', '.join(FIELDS)} or"
+                    f" {PROPERTY}name"
+                )
+        if both := self.sources.keys() & self.constants.keys():
+            raise MappingError(f"{sorted(both)[0]} is both mapped and set")
+        if "properties" in self.constants:
+            raise MappingError("properties cannot be set as a whole; set properties.name")
+        if self.time not in get_args(Time):
+            raise MappingError(f"time {self.time!r} is none of {', '.join(get_args(Time))}")
+        if self.rest not in get_args(Rest):
+            raise MappingError(f"rest {self.rest!r} is none of {', '.join(get_args(Rest))}")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the columns are the fields: the importer's own format."""
+        return self == ColumnMap()
+
+    def columns_of(self, target: str) -> tuple[str, ...]:
+        """Where the target is looked for: under its own name unless it is mapped."""
+        if target in self.sources:
+            return self.sources[target]
+        if target == "properties":
+            return ("properties", "properties_json")
+        return () if target == "event_id" and self.id_from else (target,)
+
+    def wrong_columns(self, names: Sequence[str]) -> str:
+        """What is wrong with the columns of a file for this mapping, if anything."""
+        named = self.named()
+        there = {*names, *(name.split(".")[0] for name in names)}
+        for target in FIELDS[:4]:
+            columns = self.columns_of(target)
+            found = any(there & {column, column.split(".")[0]} for column in columns)
+            if columns and not found and target not in self.constants:
+                return (
+                    f"there is no column {' or '.join(columns)} for {target};"
+                    f" there are {_some(names)}"
+                )
+        if self.id_from and not any(there & {c, c.split(".")[0]} for c in self.id_from):
+            return (
+                f"there is no column {self.id_from[0]} to make ids from; there are {_some(names)}"
+            )
+        if self.rest == "refuse" and (unknown := [name for name in names if name not in named]):
+            return (
+                f"unknown column {_some(unknown)}; the rest can be put into properties, or ignored"
+            )
+        return ""
+
+    def named(self) -> set[str]:
+        """Every column that the mapping looks at, by its name at the top."""
+        targets = [target for target in {*FIELDS, *self.sources} if target not in self.constants]
+        paths = [path for target in targets for path in self.columns_of(target)]
+        return {name for path in (*paths, *self.id_from) for name in (path, path.split(".")[0])}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))[:200]
+
+
+def parse_map(
+    *,
+    preset: ColumnMap | None = None,
+    maps: Iterable[str] = (),
+    constants: Iterable[str] = (),
+    id_from: str = "",
+    time: str = "",
+    rest: str = "",
+) -> ColumnMap:
+    """A mapping from its arguments as text, on top of a preset. Raises MappingError.
+
+    `maps` are `target=column`, or `target=column|column` for a choice; `constants` are
+    `target=value`; `id_from` is columns with commas between.
+    """
+    base = preset or ColumnMap()
+    fixed = dict(_pair(text) for text in constants)
+    sources = {target: tuple(column.split("|")) for target, column in map(_pair, maps)}
+    return ColumnMap(
+        sources={**{k: v for k, v in base.sources.items() if k not in fixed}, **sources},
+        constants={**{k: v for k, v in base.constants.items() if k not in sources}, **fixed},
+        id_from=tuple(id_from.split(",")) if id_from else base.id_from,
+        time=cast(Time, time or base.time),
+        rest=cast(Rest, rest or base.rest),
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    target, equals, value = text.partition("=")
+    if not (target and equals and value):
+        raise MappingError(f"{text[:80]!r} is not written target=value")
+    return target.strip(), value

@@ -1,0 +1,224 @@
+"""Rows of CSV as the world writes it (RFC 4180, also by `;`, tab or `|`), with their lines."""
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, TextIO, TypeAlias
+
+from events.inspection import FieldError
+from importer.chunks import MAX_LINE, FileRefused, Raw, Reading
+from importer.files import OpenFile, reading
+from importer.mapper import mapper
+from importer.mapping import ColumnMap, Fields
+from importer.options import Options
+from importer.readers import json_lines
+from importer.rejects import COLUMNS as REJECTED_COLUMNS
+from importer.rejects import RAW_COLUMN
+
+_REQUIRED = ("event_id", "occurred_at", "user_id", "event_type")
+_PROPERTIES = ("properties_json", "properties")
+_DELIMITERS = ",;\t|"
+# Of a line that is too long, what is kept of it to be shown.
+_SHOWN = 1_000
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A line that is no row."""
+
+    reason: str
+    text: str
+
+
+Row: TypeAlias = tuple[int, list[str] | Broken]
+
+
+def read(file: OpenFile, options: Options) -> Reading:
+    """Every row after the header; empty lines are no rows. Raises FileRefused."""
+    # newline="": the CSV reader knows line ends from line breaks inside quotes.
+    text = io.TextIOWrapper(file.stream, _encoding(file, options), errors=_errors(file), newline="")
+    # Collected as garbage it would close the file, which is not its own.
+    file.at_end.callback(text.detach)
+    first = text.readline(MAX_LINE)
+    delimiter = options.delimiter or _delimiter(first)
+    rows = _rows(text, [first], delimiter)
+    names = _header(rows, file.name)
+    # A file of ours with what was rejected is read as the file it came from.
+    skipped = len(REJECTED_COLUMNS) if tuple(names[:2]) == REJECTED_COLUMNS else 0
+    names = names[skipped:]
+    if skipped and names == [RAW_COLUMN]:
+        return Reading([RAW_COLUMN], _of_json(rows, options, file.name))
+    take = _fields_of(names, options.mapping, file.name)
+    return Reading(names, _taken(rows, take, len(names), skipped, file.name))
+
+
+def _encoding(file: OpenFile, options: Options) -> str:
+    head = file.stream.peek(4)[:4]  # type: ignore[attr-defined]
+    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    return options.encoding or "utf-8-sig"
+
+
+def _errors(file: OpenFile) -> str:
+    """UTF-16 can't show a broken byte as a surrogate, which is half a character in it."""
+    head = file.stream.peek(4)[:2]  # type: ignore[attr-defined]
+    return "strict" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "surrogateescape"
+
+
+def _delimiter(line: str) -> str:
+    """Which of the usual ones cuts the header into the most columns."""
+
+    def columns(delimiter: str) -> int:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+
+    try:
+        return max(_DELIMITERS, key=columns)
+    except csv.Error:
+        return ","
+
+
+def _taken(
+    rows: Iterator[Row],
+    take: Callable[[list[str]], Fields],
+    width: int,
+    skipped: int,
+    name: str,
+) -> Iterator[tuple[int, Fields | str, Raw]]:
+    width += skipped
+    with reading(name):
+        for line, row in rows:
+            if isinstance(row, Broken):
+                yield line, row.reason, [row.text]
+            elif len(row) != width:
+                reason = f"{len(row)} columns, where the header has {width}"
+                yield line, reason, row[skipped:]
+            else:
+                raw = row[skipped:] if skipped else row
+                try:
+                    yield line, take(raw), raw
+                except FieldError as error:
+                    yield line, str(error), raw
+
+
+def _of_json(
+    rows: Iterator[Row], options: Options, name: str
+) -> Iterator[tuple[int, Fields | str, Raw]]:
+    """Lines of JSON, or rows of Parquet, that were rejected once and stand in CSV now."""
+    take = json_lines.taker(options.mapping)
+    with reading(name):
+        for line, row in rows:
+            if isinstance(row, Broken):
+                yield line, row.reason, [row.text]
+            else:
+                raw = row[len(REJECTED_COLUMNS) :]
+                yield line, take("".join(raw).encode(errors="surrogateescape")), raw
+
+
+def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
+    """Each row, or what is wrong with it, behind the number of its first line.
+
+    `again` are lines read ahead. A quote left open runs on into the rows below: of a row that
+    cannot be parsed only the first line is given up, the others are read again as rows of their
+    own.
+    """
+    number = 1
+    while True:
+        taken: list[str] = []
+        try:
+            lines = _lines(again, file, taken)
+            for row in csv.reader(lines, strict=True, delimiter=delimiter):
+                if row:
+                    yield number, row
+                number += len(taken)
+                taken.clear()
+            return
+        except csv.Error as error:
+            line = taken[0].rstrip("\r\n") if taken else ""
+            yield number, Broken(f"not well-formed CSV: {error}", line)
+            number += 1
+            again += reversed(taken[1:])
+
+
+def _lines(again: list[str], file: TextIO, taken: list[str]) -> Iterator[str]:
+    """The lines to be read again, last one first, then those of the file; noted in `taken`."""
+    while again:
+        taken.append(again.pop())
+        yield taken[-1]
+    while line := file.readline(MAX_LINE):
+        if len(line) == MAX_LINE and not line.endswith("\n"):
+            # NUL keeps what is left of it from being taken for a row.
+            taken.append(line[:_SHOWN] + "\0\n")
+            _pass_over(file)
+            raise csv.Error(f"a line of more than {MAX_LINE} characters")
+        taken.append(line)
+        yield line
+
+
+def _pass_over(file: TextIO) -> None:
+    """Read to the end of a line without holding it."""
+    while (piece := file.readline(MAX_LINE)) and not piece.endswith("\n"):
+        pass
+
+
+def _header(rows: Iterator[Row], name: str) -> list[str]:
+    """The columns' names. Raises FileRefused."""
+    _, header = next(rows, (1, None))
+    if header is None:
+        raise FileRefused(f"{name} is empty: it has no header")
+    if isinstance(header, Broken) or not _is_text(header):
+        raise FileRefused(
+            f"{name} does not start with a header of CSV in UTF-8 (another encoding can be named)"
+        )
+    names = [column.strip() for column in header]
+    lower = [column.lower() for column in names]
+    if twice := next((column for column in lower if lower.count(column) > 1), None):
+        raise FileRefused(f"{name}: column {twice[:80]!r} appears twice")
+    return names
+
+
+def _is_text(names: Sequence[str]) -> bool:
+    """Whether these came from UTF-8, and not from UTF-16 or something binary."""
+    text = "".join(names)
+    return text.encode(errors="replace").decode() == text and "\0" not in text
+
+
+def _fields_of(
+    names: Sequence[str], mapping: ColumnMap, name: str
+) -> Callable[[list[str]], Fields]:
+    """What picks the fields out of a row. Raises FileRefused for a header that won't do."""
+    if not mapping.is_plain:
+        if wrong := mapping.wrong_columns(names):
+            raise FileRefused(f"{name}: {wrong}")
+        fields = mapper(mapping)
+        return lambda row: fields(dict(zip(names, row, strict=True)))
+    lower = [column.lower() for column in names]
+    if wrong := _wrong_columns(lower):
+        raise FileRefused(f"{name}: {wrong}")
+    wanted = [lower.index(column) for column in (*_REQUIRED, *_PROPERTIES) if column in lower]
+    if len(wanted) > len(_REQUIRED):
+        pick: Any = itemgetter(*wanted)
+        return pick  # type: ignore[no-any-return]
+    # Without a column for them, properties are empty, as over HTTP.
+    some = itemgetter(*wanted)
+    return lambda row: (*some(row), "")
+
+
+def _wrong_columns(names: Sequence[str]) -> str:
+    """What is wrong with the header, if anything; a column nobody reads would be data lost."""
+    known = (*_REQUIRED, *_PROPERTIES)
+    if missing := [column for column in _REQUIRED if column not in names]:
+        return (
+            f"the header has no {', '.join(missing)}; it reads {','.join(names)[:200]!r}"
+            " (columns of other names can be mapped)"
+        )
+    if unknown := [column for column in names if column not in known]:
+        return (
+            f"unknown column {', '.join(map(repr, unknown))[:200]}; known are {', '.join(known)}."
+            " The rest can be put into properties, or ignored"
+        )
+    if all(column in names for column in _PROPERTIES):
+        return "both properties_json and properties are there; one of them is enough"
+    return ""

@@ -1,0 +1,66 @@
+"""The file of rejected rows: where they stood, why, and as they were, ready to be mended.
+
+Its columns are `line` and `reason`, then those of the source (of JSON and Parquet a row is one
+column, `raw`). An import passes over the first two, so that the mended file can be imported with
+the same command.
+"""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from importer.chunks import BadRow, FileRefused
+from importer.mapper import to_json
+
+COLUMNS = ("line", "reason")
+RAW_COLUMN = "raw"
+
+
+class Rejects:
+    """Appends to the file of rejected rows; there is none without a rejected row."""
+
+    def __init__(self, path: Path, columns: Sequence[str], *, kept: int = 0) -> None:
+        """`kept` is its size as last noted: what a killed import wrote past that is cut off."""
+        self.path = path
+        self._columns = columns
+        self.size = kept
+
+    def add(self, rows: Sequence[BadRow]) -> None:
+        """Once this returns they are on disk and `size` includes them. Raises FileRefused."""
+        if not rows:
+            return
+        try:
+            self._write(rows)
+        except OSError as error:
+            raise FileRefused(
+                f"{self.path}, where rejected rows go, cannot be written: {error.strerror}"
+            ) from error
+
+    def _write(self, rows: Sequence[BadRow]) -> None:
+        with self.path.open("r+b" if self.size and self.path.exists() else "wb") as file:
+            self.size = min(self.size, file.seek(0, os.SEEK_END))
+            file.seek(self.size)
+            file.truncate()
+            file.write(self._text(rows).encode(errors="surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+            self.size = file.tell()
+
+    def _text(self, rows: Sequence[BadRow]) -> str:
+        lines = _Lines()
+        writer = csv.writer(lines)
+        if not self.size:
+            writer.writerow([*COLUMNS, *self._columns])
+        for row in rows:
+            raw = row.raw if isinstance(row.raw, Sequence) else [to_json(row.raw)]
+            writer.writerow([row.line, row.reason, *raw])
+        return "".join(lines)
+
+
+class _Lines(list[str]):
+    """What csv writes to."""
+
+    def write(self, text: str) -> int:
+        self.append(text)
+        return len(text)

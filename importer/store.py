@@ -1,0 +1,86 @@
+"""A batch of a file into the stores: its events, its place in the file and its rejected rows."""
+
+import threading
+import time
+from contextlib import suppress
+
+import psycopg
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from psycopg import errors
+from structlog import get_logger
+
+from events.models import Batch as OutboxBatch
+from events.store import store
+from importer import delivery, lock
+from importer.batches import Batch
+from importer.models import Import
+from importer.rejects import Rejects
+
+# How long PostgreSQL may be away, a restart or a failover, before an import gives up.
+PATIENCE_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+_LOST = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+_FULL = (errors.DiskFull, errors.InsufficientResources)
+
+log = get_logger(__name__)
+
+
+class Storer:
+    """Stores the batches of one import in order, each once, across restarts of PostgreSQL."""
+
+    def __init__(self, row: Import, rejects: Rejects, stop: threading.Event) -> None:
+        self._row, self._rejects, self._stop = row, rejects, stop
+
+    def store(self, batch: Batch) -> None:
+        """Once this returns, the events and the import's counts are committed together.
+
+        Raises FileRefused when rejected rows can't be written, and when another import has taken
+        over meanwhile; django.db.Error or psycopg.Error when PostgreSQL fails for long.
+        """
+        self._rejects.add(batch.bad)
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
+        while True:
+            try:
+                delivery.hold_back(since=self._row.started_at)
+                self._store(batch)
+                return
+            except _LOST as error:
+                if _is_full(error) or time.monotonic() > deadline or self._stop.is_set():
+                    raise
+                log.warning("import_waits_for_postgresql", error=str(error).strip())
+            self._stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            with suppress(DatabaseError, *_LOST):
+                self._connect_again()
+
+    def _store(self, batch: Batch) -> None:
+        with transaction.atomic():
+            row = Import.objects.select_for_update().get(pk=self._row.pk)
+            # It was committed already where only the answer was lost.
+            if row.read < batch.end:
+                stored = store(frames=batch.frames, source=OutboxBatch.Source.IMPORT)
+                row.read, row.position = batch.end, batch.position
+                row.stored += stored.stored
+                row.duplicates += stored.duplicates
+                row.bad += len(batch.bad)
+                row.rejected_bytes = self._rejects.size
+                row.rejected_path = str(self._rejects.path) if row.rejected_bytes else ""
+                row.save(update_fields=_MOVED)
+        for name in _MOVED:
+            setattr(self._row, name, getattr(row, name))
+
+    def _connect_again(self) -> None:
+        connection.close()
+        # The old connection took its lock along.
+        lock.take(self._row.key, self._row.path)
+
+
+_MOVED = (
+    *("read", "position", "stored", "duplicates", "bad", "rejected_bytes", "rejected_path"),
+    "updated_at",
+)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, _FULL) or isinstance(error.__cause__, _FULL)
