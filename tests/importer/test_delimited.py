@@ -35,20 +35,6 @@ def written(folder: Path, content: str | bytes) -> Path:
 
 _FORMS = ["LF", "no last LF", "BOM", "CRLF", "CR", "semicolon", "tab", "UTF-16", "gzip", "zstd"]
 _FORMS += ["quoted", "spelling", "order"]
-    "LF",
-    "no last LF",
-    "BOM",
-    "CRLF",
-    "CR",
-    "semicolon",
-    "tab",
-    "UTF-16",
-    "gzip",
-    "zstd",
-    "quoted",
-    "spelling",
-    "order",
-]
 
 
 @pytest.mark.parametrize(
