@@ -59,7 +59,9 @@ def _fields(raw: bytes) -> dict[str, msgspec.Raw]:
         return _decode_object(raw)
     except msgspec.ValidationError:
         raise FieldError(None, "type", "an event must be a JSON object") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise FieldError(None, "too_deep", "the event is nested too deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FieldError(None, "json", f"the event cannot be decoded: {error}") from None
 
 
@@ -133,3 +135,5 @@ def check_properties(raw: bytes) -> bytes:
         return checked(raw)
     except PropertyError as error:
         raise FieldError("properties", error.code, str(error)) from None
+    except RecursionError:
+        raise FieldError("properties", "too_deep", "properties are nested too deep") from None

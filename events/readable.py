@@ -17,6 +17,25 @@ _LONE = re.compile(
 )
 _NUL = rb"\u0000"
 
+# Groups this deep are beyond what any event may hold, and far within what the decoder can take.
+_KEPT_DEPTH = 32
+_LONGEST_RUN = 64
+
+
+def _rest(levels: int) -> bytes:
+    """A pattern of text in which brackets stand in pairs only, at most so many levels of them."""
+    group = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    if levels:
+        group = rb"(?:" + group + rb"|[\[{]" + _rest(levels - 1) + rb"[\]}])"
+    return rb'[^][{}"]*+(?:' + group + rb'[^][{}"]*+)*+'
+
+
+# A step ends in opening brackets, in closing ones, or where the text or its sense does.
+_STEP = re.compile(
+    _rest(3) + rb'(?:([\[{]{1,%d}+)|([\]}]++)|(?:"|\Z))' % _LONGEST_RUN,
+    re.DOTALL,
+)
+
 
 def without_lone_surrogates(body: bytes) -> bytes:
     """Each lone surrogate, which is well-formed JSON, becomes a NUL: equally refused."""
@@ -27,4 +46,30 @@ def without_lone_surrogates(body: bytes) -> bytes:
     readable = bytearray(body)
     for lone in _LONE.finditer(plain):
         readable[lone.start() : lone.end()] = _NUL
+    return bytes(readable)
+
+
+def without_depths(body: bytes) -> bytes:
+    """What is nested deeper than some 30 to 100 levels becomes a 0 and white space.
+
+    The decoder recurses and gives up at about a thousand levels; this does not recurse. A level
+    kept is one too deep for any event still. 20 MB of `[` take 0.1 s, the worst 20 MB 2 to 3 s.
+    """
+    readable = bytearray(body)
+    depth = 0
+    cut_at, cut_depth = 0, 0
+    for step in _STEP.finditer(body):
+        if step.lastindex == 1:
+            if depth >= _KEPT_DEPTH and not cut_depth:
+                cut_at, cut_depth = step.start(1), depth
+            depth += step.end() - step.start(1)
+        elif step.lastindex == 2:
+            start, before = step.start(2), depth
+            depth -= step.end() - start
+            if cut_depth and depth <= cut_depth:
+                end = start + before - cut_depth
+                readable[cut_at:end] = b"0".ljust(end - cut_at)
+                cut_depth = 0
+        else:
+            break
     return bytes(readable)

@@ -13,7 +13,7 @@ import msgspec
 from events import inspection
 from events.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
 from events.properties import PropertyError, checked
-from events.readable import without_lone_surrogates
+from events.readable import without_depths, without_lone_surrogates
 from events.records import Record, timestamp
 
 MAX_EVENTS = 10_000
@@ -78,8 +78,8 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
         records = [_record(event, latest) for event in typed]
         if None not in records:
             return Validated([record for record in records if record], [])
-    readable = without_lone_surrogates(body)
-    return _one_by_one(_raw_events(readable), latest, known=records)._replace(readable=readable)
+    readable, raws = _events(without_lone_surrogates(body))
+    return _one_by_one(raws, latest, known=records)._replace(readable=readable)
 
 
 def _typed(body: bytes) -> list[_Typed] | None:
@@ -101,7 +101,7 @@ def _record(event: _Typed, latest: datetime) -> Record | None:
         return None
     try:
         properties = checked(bytes(event.properties))
-    except PropertyError:
+    except (PropertyError, RecursionError):
         return None
     return Record(
         str(event.event_id),
@@ -112,13 +112,24 @@ def _record(event: _Typed, latest: datetime) -> Record | None:
     )
 
 
+def _events(readable: bytes) -> tuple[bytes, list[msgspec.Raw]]:
+    """The events' own texts, and the text that they are parts of: this one or a shallower."""
+    try:
+        return readable, _raw_events(readable)
+    except RecursionError:
+        readable = without_depths(readable)
+    try:
+        return readable, _raw_events(readable)
+    except RecursionError:
+        raise NotJSON("it is nested too deep, and not closed") from None
+
+
 def _raw_events(readable: bytes) -> list[msgspec.Raw]:
-    """The events' own texts."""
     try:
         decoded = _decode_raw(readable)
     except msgspec.ValidationError as error:
         raise WrongShape(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotJSON(str(error)) from None
     events = decoded.events if isinstance(decoded, _RawBody) else decoded
     _check_count(len(events))
@@ -130,11 +141,10 @@ def event_texts(body: bytes, readable: bytes | None = None) -> list[bytes]:
 
     Raises as `validate` does.
     """
-    if readable is None:
-        readable = without_lone_surrogates(body)
+    readable, raws = _events(readable or without_lone_surrogates(body))
     texts: list[bytes] = []
     position = 0
-    for raw in _raw_events(readable):
+    for raw in raws:
         start = readable.index(raw, position)
         position = start + len(raw)
         texts.append(body[start:position])

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events import rejected
-from events.readable import without_lone_surrogates
+from events.inspection import EventError
+from events.readable import without_depths, without_lone_surrogates
+from events.validation import NotJSON, event_texts, validate
 from tests.samples import event
 from tests.waiting import wait_until
 
@@ -55,3 +57,99 @@ def test_ten_million_escapes_take_no_long_time(client: Client, escape: str) -> N
     began = time.thread_time()
     assert post(client, b"[" + body + b"]").status_code == 400
     assert time.thread_time() - began < 2
+
+
+# --- depths
+
+
+def between_neighbours(bad: bytes) -> tuple[bytes, list[bytes]]:
+    good = json.dumps(event(properties={"a": ["]}", "[[{"]})).encode()
+    texts = [good, bad, good]
+    return b'{"events": [' + b" , ".join(texts) + b"]}", texts
+
+
+def with_properties(text: str) -> bytes:
+    return json.dumps(event(properties="@")).replace('"@"', text).encode()
+
+
+def error_beside_neighbours(bad: bytes) -> EventError:
+    body, texts = between_neighbours(bad)
+    checked = validate(body)
+    assert len(checked.records) == 2, "a bad event harmed its neighbours"
+    assert event_texts(body, checked.readable) == texts
+    [error] = checked.errors
+    assert error.index == 1
+    return error
+
+
+@pytest.mark.parametrize("levels", [50, *range(880, 1010), 1_100, 100_000])
+def test_however_deep_an_event_is_its_neighbours_are_taken(levels: int) -> None:
+    bad = with_properties('{"a": ' + "[" * levels + '"]"' + "]" * levels + "}")
+    assert error_beside_neighbours(bad).code == "too_deep"
+
+
+@pytest.mark.parametrize(
+    ("opening", "inner", "closing"),
+    [
+        ('{"a":', "1", "}"),
+        ("[ ", "", "\n]"),
+        ('[{"[[":', '"\\"["', "}]"),
+        ('["\\\\", [], {"b":[[[[["]"]]]]]},', "[]", ",5,{}]"),
+        ("[" * 63 + "1,", "[]", "]" * 63),
+    ],
+)
+def test_whatever_an_event_is_nested_with_its_own_properties_are_named(
+    opening: str, inner: str, closing: str
+) -> None:
+    error = error_beside_neighbours(
+        with_properties('{"a":' + opening * 2_000 + inner + closing * 2_000 + "}")
+    )
+    assert (error.field, error.code) == ("properties", "too_deep")
+    assert error.event_id
+
+
+def test_a_deep_event_that_is_no_object_harms_nobody() -> None:
+    assert error_beside_neighbours(b"[" * 5_000 + b"]" * 5_000).code == "type"
+
+
+@pytest.mark.parametrize("body", [b"[" * 5_000, b"[" * 5_000 + b"]" * 4_999, b"[" * 5_000 + b'"'])
+def test_what_is_deep_and_never_closed_is_no_json(body: bytes) -> None:
+    with pytest.raises(NotJSON):
+        validate(body)
+
+
+def test_text_after_the_events_is_no_json_however_deep_they_are() -> None:
+    body, _ = between_neighbours(with_properties('{"a": ' + "[" * 2_000 + "]" * 2_000 + "}"))
+    for spoilt in (body + b"]", body[:-2] + b"}", body.replace(b" , ", b" ")):
+        with pytest.raises(NotJSON):
+            validate(spoilt)
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["[", "]", '"', "\\", 5, None]),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from('[]}"'), inner),
+    ),
+    st.integers(0, 150),
+)
+def test_what_is_not_deep_stays_as_it_is(value: Any, levels: int) -> None:
+    deep: Any = "]"
+    for _ in range(levels):
+        deep = [deep]
+    body = json.dumps([value, deep, value]).encode()
+    shallow = without_depths(body)
+    assert len(shallow) == len(body)
+    first, cut, last = json.loads(shallow)
+    assert first == last == value
+    assert cut == deep or levels > 30
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    "text", ["[", "[1,", "[[[[[]]]]],", '{"":', '["["', '\\"', "[],", "]", '"']
+)
+def test_twenty_megabytes_of_brackets_take_no_long_time(client: Client, text: str) -> None:
+    body = b"[" * 1_100 + text.encode() * (20_000_000 // len(text))
+    began = time.thread_time()
+    assert post(client, body).status_code == 400
+    assert time.thread_time() - began < 5
