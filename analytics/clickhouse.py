@@ -1,9 +1,9 @@
 """The way to ClickHouse: the only module that imports its driver."""
 
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -13,8 +13,10 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 from clickhouse_connect.driver.exceptions import OperationalError
+from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.httputil import get_pool_manager
 from django.conf import settings
+from urllib3 import Timeout
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
@@ -23,6 +25,8 @@ CONNECT_TIMEOUT_SECONDS = 5
 # Idle connections kept per process: as many as threads that ask at once.
 POOL_CONNECTIONS = 32
 PING_TIMEOUT_SECONDS = 3
+# The server gives up first; so much later its own error has arrived, or it hangs.
+MARGIN_SECONDS = 5
 
 # Codes (ClickHouse's ErrorCodes.cpp) of values that cannot be read or held, raised while a block
 # is parsed, before any of it is written. All others say nothing about what was sent: the same
@@ -90,8 +94,8 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
-_clients: dict[str, Client] = {}
-_clients_lock = threading.Lock()
+# By URL and the seconds they wait for an answer.
+_clients: dict[tuple[str, int], Client] = {}
 # Servers, by URL, that were seen to have the whole schema.
 _complete: set[str] = set()
 
@@ -111,7 +115,7 @@ def query(
         **(options or {}),
     }
     try:
-        body = _client().raw_query(
+        body = _client(all_options["max_execution_time"]).raw_query(
             sql, parameters=dict(parameters or {}), settings=all_options, fmt="JSONCompact"
         )
         # JSON through msgspec costs less than the driver's Native blocks for a few rows.
@@ -175,7 +179,7 @@ def _require_schema() -> None:
 
 def ping() -> None:
     """Raises ClickHouseUnavailable unless the server answers within a few seconds."""
-    if not _client().ping(timeout=PING_TIMEOUT_SECONDS):
+    if not _client(settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS).ping(timeout=PING_TIMEOUT_SECONDS):
         raise ClickHouseUnavailable("ClickHouse does not answer")
 
 
@@ -184,16 +188,16 @@ def database() -> str:
     return unquote(urlsplit(settings.CLICKHOUSE_URL).path.strip("/")) or "default"
 
 
-def _client() -> Client:
-    url = settings.CLICKHOUSE_URL
-    client = _clients.get(url)
-    if client is None:
-        with _clients_lock:
-            client = _clients.get(url) or _clients.setdefault(url, _connect(url))
-    return client
+def _client(limit: float | None = None) -> Client:
+    """For calls that the server ends after `limit` seconds; as long as an insert by default."""
+    seconds = ceil(limit or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS) + MARGIN_SECONDS
+    key = settings.CLICKHOUSE_URL, seconds
+    # Two threads may connect at once and one client be for nothing; with a lock all would wait in
+    # line for a server that hangs.
+    return _clients.get(key) or _clients.setdefault(key, _connect(*key))
 
 
-def _connect(url: str) -> Client:
+def _connect(url: str, seconds: int) -> Client:
     parts = urlsplit(url)
     try:
         client = clickhouse_connect.get_client(
@@ -203,12 +207,8 @@ def _connect(url: str) -> Client:
             username=unquote(parts.username or "default"),
             password=unquote(parts.password or ""),
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            # The server gives up first; the margin lets its own error arrive.
-            send_receive_timeout=5
-            + max(
-                settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,
-                settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
-            ),
+            # What it asks at first takes no time, unless the server hangs.
+            send_receive_timeout=min(seconds, CONNECT_TIMEOUT_SECONDS),
             # Without a session, queries of one process run side by side.
             autogenerate_session_id=False,
             # A pool of our own: the driver's default one would go through a proxy of the
@@ -219,6 +219,8 @@ def _connect(url: str) -> Client:
         raise _translated(error) from error
     # Only now, so that a client can be had before the database is created.
     client.database = database()
+    assert isinstance(client, HttpClient)
+    client.timeout = Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=seconds)
     return client
 
 
@@ -231,9 +233,7 @@ def _translated(error: DriverError) -> ClickHouseError:
 
 def _forget_clients() -> None:
     """A forked child must not write into its parent's connections."""
-    global _clients_lock  # noqa: PLW0603 - the parent may have held the lock while forking
     _clients.clear()
-    _clients_lock = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_clients)

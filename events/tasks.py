@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from celery import shared_task
 from django.conf import settings
 
-from events import deliver, hot, intake, purge, rejected
+from events import background, hot, intake, purge, rejected
 from events.batching import BatchTask
 from events.records import BLOCK_BYTES
 
@@ -23,7 +23,8 @@ def store_events(frames: list[str]) -> None:
 
 @shared_task(name="events.deliver_batches", ignore_result=True, expires=60)
 def deliver_batches() -> None:
-    deliver.deliver_due()
+    # Not by this child of the worker: while ClickHouse hangs it has messages to store.
+    background.deliver_soon()
 
 
 @shared_task(name="events.make_hot_partitions", ignore_result=True)

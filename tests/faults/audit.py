@@ -113,7 +113,11 @@ def waiting(variables: dict[str, str]) -> int:
     """Messages on the queue or with a worker, and batches not delivered."""
     with psycopg.connect(variables["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT count(*) FROM batches WHERE state = 'pending'").fetchone()
+    return queued(variables) + int(row[0] if row else 0)
+
+
+def queued(variables: dict[str, str]) -> int:
+    """Messages on the queue or with a worker."""
     with redis.Redis.from_url(variables["REDIS_URL"]) as queue:
         lists = sum(int(queue.llen(name)) for name in ("celery", "celery.taken"))
-        messages = lists + int(queue.hlen("unacked"))
-    return messages + int(row[0] if row else 0)
+        return lists + int(queue.hlen("unacked"))

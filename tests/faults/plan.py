@@ -36,6 +36,11 @@ def _proxied(mode: Mode) -> Fault:
     return fault
 
 
+def _clickhouse_hangs(service: Service, seconds: float) -> None:
+    """It takes connections and says nothing, for longer than anybody waits for it."""
+    _proxied(Mode.HUNG)(service, service.clickhouse_patience + seconds)
+
+
 def _child_killed(name: str) -> Fault:
     def fault(service: Service, seconds: float) -> None:
         service.kill_child(name)
@@ -100,6 +105,7 @@ FAULTS: dict[str, Fault] = {
     "ClickHouse erring": _proxied(Mode.ERRING),
     "ClickHouse cut off after the request": _proxied(Mode.CUT),
     "ClickHouse gone": _proxied(Mode.GONE),
+    "ClickHouse hangs": _clickhouse_hangs,
     "outbox disk full": _outbox_full,
 }
 

@@ -22,6 +22,7 @@ class Mode(Enum):
     ERRING = "erring"  # 500 with the code of a memory limit, the request not passed on
     CUT = "cut"  # the request is passed on and carried out; nobody hears of it
     GONE = "gone"  # connections are closed at once
+    HUNG = "hung"  # connections are taken, and nothing is passed on either way until it ends
 
 
 class Proxy:
@@ -45,6 +46,7 @@ class Proxy:
 
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError):
+            self._wait_while_hung()
             if self.mode is Mode.GONE:
                 return
             if self.mode is Mode.ERRING:
@@ -58,10 +60,15 @@ class Proxy:
                 up.start()
                 self._pass_down(server, client)
 
+    def _wait_while_hung(self) -> None:
+        while self.mode is Mode.HUNG:
+            time.sleep(0.05)
+
     def _pass_up(self, client: socket.socket, server: socket.socket) -> None:
         """What the service says. A connection opened in better times meets the mode here."""
         with suppress(OSError):
             while data := client.recv(65536):
+                self._wait_while_hung()
                 if self.mode in (Mode.GONE, Mode.ERRING):
                     break
                 server.sendall(data)
@@ -71,6 +78,7 @@ class Proxy:
 
     def _pass_down(self, server: socket.socket, client: socket.socket) -> None:
         while data := server.recv(65536):
+            self._wait_while_hung()
             if self.mode is Mode.SLOW:
                 time.sleep(SLOW_SECONDS)
             if self.mode is not Mode.OPEN and self.mode is not Mode.SLOW:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from analytics.clickhouse import MARGIN_SECONDS
 from embedded import application, clickhouse, ports, postgres, redis_server
 from embedded.__main__ import STORE_VARIABLES
 from embedded.processes import Process, Program
@@ -71,6 +72,11 @@ class Service:
     def environment(self) -> dict[str, str]:
         """For a command of manage.py."""
         return {**os.environ, **self.settings()}
+
+    @property
+    def clickhouse_patience(self) -> float:
+        """Seconds after which a deliverer gives up on an answer."""
+        return MARGIN_SECONDS + float(SETTINGS["CLICKHOUSE_INSERT_TIMEOUT_SECONDS"])
 
     @property
     def clickhouse_url(self) -> str:

@@ -131,29 +131,42 @@ def _window_start() -> str:
 
 
 class Silence(NamedTuple):
-    """What a ClickHouse that is gone for a while does to the clients: nothing."""
+    """What a ClickHouse that is gone for a while does to the clients: nothing.
+
+    `stored` is the seconds until all that they had sent was in PostgreSQL, without ClickHouse.
+    """
 
     clients: Clients
+    stored: float
     ready: int
     backlog: int
     drained: float
     audit: audit.Audit
 
 
-def without_clickhouse(folder: Path, *, seconds: float, pace: float = 0.0) -> Silence:
+def without_clickhouse(
+    folder: Path, *, seconds: float, pace: float = 0.0, mode: Mode = Mode.GONE
+) -> Silence:
     """ClickHouse is gone for so long under load; `drained` is the seconds of catching up."""
     with running(folder) as service:
         clients = Clients(service.port, seed=1, pace=pace)
-        service.proxy.mode = Mode.GONE
+        service.proxy.mode = mode
         clients.start()
         time.sleep(seconds)
         clients.stop()
+        began = time.monotonic()
+        wait_until(
+            lambda: audit.queued(service.variables) == 0,
+            seconds=DRAIN_SECONDS,
+            what="everything is stored",
+        )
+        stored = time.monotonic() - began
         ready, backlog = _ready(service.port), audit.waiting(service.variables)
         service.proxy.mode = Mode.OPEN
         began = time.monotonic()
         _drain(service)
         drained = time.monotonic() - began
-        return Silence(clients, ready, backlog, drained, _count(service, clients))
+        return Silence(clients, stored, ready, backlog, drained, _count(service, clients))
 
 
 def _ready(port: int) -> int:

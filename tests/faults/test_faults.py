@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from tests.faults.proxy import Mode
 from tests.faults.purging import purge_under_load
 from tests.faults.suite import run, without_clickhouse
 
@@ -16,9 +19,13 @@ def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
     assert not outcome.harmful, outcome.summary()
 
 
-def test_no_request_fails_while_clickhouse_is_gone(tmp_path: Path) -> None:
-    silence = without_clickhouse(tmp_path / "run", seconds=4, pace=0.05)
+@pytest.mark.parametrize(("mode", "seconds"), [(Mode.GONE, 4), (Mode.HUNG, 15)])
+def test_no_request_fails_while_clickhouse_does_not_answer(
+    tmp_path: Path, mode: Mode, seconds: float
+) -> None:
+    silence = without_clickhouse(tmp_path / "run", seconds=seconds, pace=0.05, mode=mode)
     assert set(silence.clients.statuses) <= {200, 202}
+    assert silence.stored < 5
     assert silence.ready == 503
     assert silence.backlog > 0
     assert silence.audit.cold > 0
