@@ -11,6 +11,7 @@ from events.properties import PropertyError, checked
 from events.records import Record, timestamp
 
 MAX_TEXT = 200
+_MAX_MESSAGE = 500
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(hours=24)
 
@@ -19,6 +20,12 @@ _FIELDS = ("event_id", "occurred_at", "user_id", "event_type", "properties")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+
+
+def brief(message: object) -> str:
+    """A message within bounds: some quote what was sent, which may be megabytes."""
+    text = str(message)
+    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
 
 
 class EventError(msgspec.Struct, omit_defaults=True):
@@ -35,7 +42,7 @@ class FieldError(ValueError):
     """What is wrong with an event; `field` is None where it is no JSON object."""
 
     def __init__(self, field: str | None, code: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(brief(message))
         self.field = field
         self.code = code
         self.event_id: str | None = None

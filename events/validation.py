@@ -128,9 +128,9 @@ def _raw_events(readable: bytes) -> list[msgspec.Raw]:
     try:
         decoded = _decode_raw(readable)
     except msgspec.ValidationError as error:
-        raise WrongShape(str(error)) from None
+        raise WrongShape(inspection.brief(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotJSON(str(error)) from None
+        raise NotJSON(inspection.brief(error)) from None
     events = decoded.events if isinstance(decoded, _RawBody) else decoded
     _check_count(len(events))
     return events

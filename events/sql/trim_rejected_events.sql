@@ -4,7 +4,7 @@ DELETE FROM rejected_events WHERE id <= (
         SELECT
             id,
             row_number() OVER newest_first AS rows,
-            sum(least(raw_bytes, 131072)) OVER newest_first AS bytes
+            sum(octet_length(raw) + octet_length(message)) OVER newest_first AS bytes
         FROM rejected_events
         WINDOW newest_first AS (ORDER BY id DESC)
     ) AS counted

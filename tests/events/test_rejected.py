@@ -125,6 +125,34 @@ def test_what_waits_in_memory_is_bounded(client: Client, monkeypatch: Any) -> No
     assert [row.position for row in kept(10)] == list(range(10))
 
 
+def test_the_reasons_that_wait_in_memory_count_too(client: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(rejected, "_WAITING_BYTES", 5_000)
+    post(client, [5] * 100)
+    wait_until(lambda: RejectedEvent.objects.exists() and not rejected._waiting)
+    assert 20 < RejectedEvent.objects.count() < 50
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"%s": 1}' % (b"k" * 10_000_000),
+        b'[{"%s": 1}]' % (b"k" * 10_000_000),
+        json.dumps([event(properties=...)])[:-2].encode()
+        + b', "properties": {"%s": 1, "%s": 1}}]' % (b"k" * 30_000, b"k" * 30_000),
+        json.dumps(
+            [event(user_id="\U000e0001" * 1_000, occurred_at="\U000e0001" * 1_000)]
+        ).encode(),
+    ],
+)
+def test_a_reason_quotes_no_more_than_a_line_of_what_was_sent(client: Client, body: bytes) -> None:
+    answer = post(client, body)
+    assert answer.status_code == 400
+    assert len(answer.content) < 2_500
+    [row] = kept(1)
+    assert 0 < len(row.message) < 600
+    assert len(row.field) <= 200
+
+
 # --- bounded
 
 
@@ -143,6 +171,17 @@ def test_the_newest_are_kept_within_the_bound_of_bytes(client: Client, settings:
     post(client, [event(user_id="", properties={"a": "x" * 50_000}) for _ in range(40)])
     wait_until(lambda: 0 < RejectedEvent.objects.count() <= 20)
     assert [row.position for row in RejectedEvent.objects.order_by("id")] == list(range(20, 40))
+
+
+def test_the_escapes_of_binary_bodies_count_in_the_bound_of_bytes(
+    client: Client, settings: Any
+) -> None:
+    settings.REJECTED_MAX_MEGABYTES = 1
+    for _ in range(5):
+        post(client, b"\xff" * 100_000)
+    wait_until(lambda: not rejected._waiting)
+    rejected.trim()
+    assert [len(row.raw) for row in RejectedEvent.objects.all()] == [400_000] * 2
 
 
 def test_after_their_days_they_are_forgotten(client: Client, settings: Any) -> None:
