@@ -92,4 +92,12 @@ def _estimate(client: Any, name: str, queued: int, messages: int) -> int:
 
 
 def _weights(sample: Sequence[bytes]) -> list[int]:
-    return [int(json.loads(item)["headers"].get("weight", 1)) for item in sample]
+    return [_weight(item) for item in sample]
+
+
+def _weight(item: bytes) -> int:
+    """Whatever somebody has put there must not stop ingest: what can't be read counts as one."""
+    try:
+        return max(1, int(json.loads(item)["headers"]["weight"]))
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return 1

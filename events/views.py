@@ -2,8 +2,8 @@
 
 from typing import Any, cast
 
-from django.db import Error as DatabaseError
-from psycopg import Error as DriverError
+import psycopg
+from django import db
 from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +21,11 @@ from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, val
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+# PostgreSQL is gone, going or too busy. Other errors are faults of ours, and answered as such.
+_DOWN = (
+    *(db.OperationalError, db.InterfaceError),
+    *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
+)
 
 
 class EventsView(APIView):
@@ -44,7 +49,7 @@ class EventsView(APIView):
         filters = query_parameters.search_filters(request.query_params)
         try:
             return Response(search.search(filters=filters))
-        except (DatabaseError, DriverError, PoolTimeout):
+        except _DOWN:
             raise _unavailable("PostgreSQL can't be reached.") from None
 
 
@@ -94,8 +99,12 @@ def _stored(checked: Validated) -> Response:
     try:
         data = [data for data, _ in frames(checked.records)]
         stored = store(frames=data, source=Batch.Source.REQUEST)
-    except (DatabaseError, DriverError, PoolTimeout):
-        raise _unavailable("PostgreSQL can't be reached; nothing was stored.") from None
+    except _DOWN:
+        # It may have gone in the middle of the commit.
+        raise _unavailable(
+            "PostgreSQL can't be reached or was lost; it is not known whether the events were "
+            "stored. Sending them again with the same ids is safe."
+        ) from None
     answer = _answer(checked, accepted=stored.stored)
     answer["duplicates"] = stored.duplicates
     return Response(answer)

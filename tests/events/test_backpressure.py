@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 from unittest.mock import MagicMock
 
+import psycopg
 import pytest
 from celery import current_app
-from django.db import connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.test import Client
 from django_redis import get_redis_connection
 from kombu import pools
@@ -71,6 +72,23 @@ def test_a_full_queue_refuses_no_request_that_waits(client: Client, settings: An
     settings.QUEUE_LIMIT_EVENTS = 100
     post(client, 150)
     assert post(client, 2, "/events?wait=true").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        *(b"no JSON", b"\xff", b"[]", b"5", b"{}", b'{"headers": null}', b'{"headers": []}'),
+        *(b'{"headers": {"weight": "many"}}', b'{"headers": {"weight": 1e999}}', b"[" * 100_000),
+    ],
+)
+def test_an_item_of_the_queue_that_is_no_message_stops_nobody(
+    client: Client, settings: Any, item: bytes
+) -> None:
+    settings.QUEUE_LIMIT_EVENTS = 100
+    get_redis_connection("default").lpush("celery", item)
+    assert post(client, 99).status_code == 202
+    assert post(client, 51).status_code == 202
+    assert "151 events" in assert_refused(post(client))["detail"]
 
 
 def test_one_look_lasts_a_second(settings: Any, monkeypatch: Any) -> None:
@@ -158,8 +176,46 @@ def test_waiting_for_a_postgresql_that_is_gone_is_503_and_stores_nothing(
         real(*given)
 
     monkeypatch.setattr(store, "_insert_batch", cut_off)
-    assert "nothing was stored" in assert_refused(post(client, 3, "/events?wait=true"))["detail"]
+    assert "not known whether" in assert_refused(post(client, 3, "/events?wait=true"))["detail"]
     monkeypatch.undo()
     assert not Dedup.objects.exists()
     assert not Batch.objects.exists()
     assert post(client, 3, "/events?wait=true").json()["accepted"] == 3
+
+
+def test_a_commit_whose_answer_was_lost_is_said_to_be_unsure_and_can_be_repeated(
+    client: Client, monkeypatch: Any
+) -> None:
+    body = json.dumps([event() for _ in range(3)])
+    wrapper: Any = connection
+    real = wrapper._commit
+
+    def lost() -> None:
+        real()
+        raise OperationalError("the connection was lost")
+
+    def send() -> Any:
+        return client.post("/events?wait=true", body, content_type="application/json")
+
+    with monkeypatch.context() as during:
+        during.setattr(connection, "_commit", lost)
+        detail = assert_refused(send())["detail"]
+    assert "not known whether the events were stored" in detail
+    assert "again with the same ids is safe" in detail
+    assert (send().json()["duplicates"], Dedup.objects.count()) == (3, 3)
+
+
+@pytest.mark.parametrize("error", [DataError, IntegrityError, psycopg.DataError])
+def test_a_fault_of_ours_in_the_store_is_not_put_on_postgresql(
+    client: Client, monkeypatch: Any, error: type[Exception], caplog: Any
+) -> None:
+    def refused(*given: Any) -> None:
+        raise error("value out of range")
+
+    monkeypatch.setattr(store, "_insert_batch", refused)
+    client.raise_request_exception = False
+    answer = post(client, 3, "/events?wait=true")
+    assert answer.status_code == 500
+    assert answer["Content-Type"] == "application/problem+json"
+    assert "value out of range" not in answer.content.decode()
+    assert "value out of range" in caplog.text
