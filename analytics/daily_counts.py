@@ -49,6 +49,18 @@ def subtract(counts: Mapping[Key, int]) -> None:
         )
 
 
+def subtract_excess(counts: Mapping[Key, int]) -> None:
+    """Count so many fewer, as far as more are counted than there are.
+
+    For events that aren't there and are about to be counted: they may be counted already. Cut short
+    after this, the counts are those of the rows, and doing it again changes nothing.
+    """
+    days = [day for day, _ in counts]
+    excesses = unlike(start=min(days), end=max(days))
+    surplus = {key: min(n, excesses.get(key, 0)) for key, n in counts.items()}
+    subtract({key: n for key, n in surplus.items() if n > 0})
+
+
 def _unlike(start: date, end: date) -> dict[Key, int]:
     rows = inventory.ask("daily_counts_unlike", {"start": start, "end": end})
     return {(date.fromisoformat(day), event_type): excess for day, event_type, excess in rows}

@@ -5,8 +5,9 @@ door, frames travel on the queue, and the frames of a transaction, one behind th
 outbox bytes that ClickHouse reads (zstd frames may be concatenated).
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from threading import local
 
 import msgspec
@@ -85,6 +86,11 @@ def _halved(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
 def decoded_bytes(data: bytes) -> int:
     """What one frame decodes to, without decoding it: `frame` has written it into its head."""
     return max(0, zstandard.frame_content_size(data))
+
+
+def by_day_and_type(records: Iterable[Record]) -> Counter[tuple[date, str]]:
+    """How many there are of each UTC day and event type."""
+    return Counter((date.fromisoformat(r.occurred_at[:10]), r.event_type) for r in records)
 
 
 def unframe(data: bytes) -> list[Record]:

@@ -4,10 +4,9 @@ Each repair may be cut short and done again; two verifications must not repair a
 an event is logged but how many there were.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import msgspec
 from django.conf import settings
@@ -18,7 +17,7 @@ from analytics import daily_counts, inventory, surplus
 from events import hot
 from events.deliver import deliver_due
 from events.models import Batch, Dedup
-from events.records import Record, frame, timestamp
+from events.records import Record, by_day_and_type, decoded_bytes, frame, timestamp
 from events.sql import load
 from events.verify import Difference, Kind
 
@@ -76,7 +75,8 @@ def _to_outbox(ids: list[str]) -> int:
     records = _hot_records(ids)
     if not records:
         return 0
-    _uncount(records)
+    # ClickHouse may have lost them and still have them in its daily counts.
+    daily_counts.subtract_excess(by_day_and_type(records))
     payload = frame(records)
     Batch.objects.create(
         source=Batch.Source.QUEUE,
@@ -85,6 +85,7 @@ def _to_outbox(ids: list[str]) -> int:
         duplicates=0,
         payload=payload,
         payload_bytes=len(payload),
+        decoded_bytes=decoded_bytes(payload),
     )
     return len(records)
 
@@ -96,17 +97,6 @@ def _hot_records(ids: list[str]) -> list[Record]:
             Record(event_id, timestamp(moment), user, event_type, msgspec.Raw(properties.encode()))
             for event_id, moment, user, event_type, properties in cursor.fetchall()
         ]
-
-
-def _uncount(records: list[Record]) -> None:
-    """Where ClickHouse lost events that its daily counts still hold: they are about to be counted.
-
-    Cut short after this, the counts are those of the rows, and the next run leaves them so.
-    """
-    counts = Counter((date.fromisoformat(r.occurred_at[:10]), r.event_type) for r in records)
-    days = [day for day, _ in counts]
-    unlike = daily_counts.unlike(start=min(days), end=max(days))
-    daily_counts.subtract({key: n for key, n in counts.items() if unlike.get(key, 0) >= n})
 
 
 def _restore_hot(difference: Difference) -> int:

@@ -28,8 +28,10 @@ from tests.events.damage import (
     delivered,
     differing,
     double_cold,
+    drop_cold,
     drop_hot,
     drop_known,
+    lose_block,
     put,
 )
 from tests.samples import moment
@@ -246,6 +248,16 @@ def test_surplus_that_came_past_the_views_is_not_taken_from_the_counts() -> None
     finally:
         engine.command("ATTACH TABLE daily_events_view")
     assert "3 doubled in ClickHouse" in differing(4)
+    agreeing("--repair")
+    assert_rollups_hold_the_events()
+
+
+@by_hand
+def test_lost_events_that_are_counted_only_in_part_are_counted_once_in_the_end() -> None:
+    ids = delivered(10)
+    lose_block(ids[:4])
+    drop_cold(ids[4:])
+    assert "10 missing in ClickHouse" in differing(11)
     agreeing("--repair")
     assert_rollups_hold_the_events()
 
