@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
@@ -15,12 +16,15 @@ from django.utils.safestring import SafeString
 
 from events import failed, parking
 from events.admin_dates import DateDrillDown
+from events.admin_outcomes import Outcome
 from events.admin_tables import ReadOnlyAdmin, as_uuid
 from events.models import Batch
 from events.records import Record
 
 # Events of a failed batch shown in full.
 SHOWN_EVENTS = 20
+# Batches listed before they are discarded.
+SHOWN_BATCHES = 100
 
 
 @admin.register(Batch)
@@ -80,42 +84,71 @@ class BatchAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Try failed batches again", permissions=["decide"])
     def retry(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:
-        for batch_id in batches.values_list("id", flat=True):
+        chosen = self._failed(request, batches)
+        outcome = Outcome("retry_batches", request.user)
+        for batch_id, _ in chosen:
             try:
                 failed.retry(batch_id)
             except failed.NotFailed as error:
-                self.message_user(request, f"{error}.", messages.WARNING)
+                outcome.fault(error)
             except Exception as error:
-                self.message_user(request, f"Batch {batch_id}: {error}", messages.ERROR)
+                outcome.fault(f"Batch {batch_id}: {error}")
             else:
+                outcome.done += 1
                 self.log_change(request, self._row(batch_id), "Had it tried again.")
-                self.message_user(request, f"Batch {batch_id} is tried again.", messages.SUCCESS)
+        if chosen:
+            outcome.tell(request, f"{_batches(outcome.done)} tried again.")
 
     @admin.action(description="Discard failed batches for good", permissions=["decide"])
     def discard(self, request: HttpRequest, batches: QuerySet[Batch]) -> HttpResponse | None:
-        chosen = list(batches.filter(state__in=failed.FAILED))
+        chosen = self._failed(request, batches)
         if not chosen:
-            self.message_user(request, "None of these has failed.", messages.WARNING)
             return None
-        if "confirmed" not in request.POST:
-            context = {**self.admin_site.each_context(request), "batches": chosen}
-            return TemplateResponse(request, "admin/discard_batches.html", context)
-        for batch in chosen:
-            self._discard(request, batch)
+        # Whoever said yes to fewer is asked again.
+        if request.POST.get("confirmed") != str(len(chosen)):
+            return self._ask(request, batches, chosen)
+        outcome = Outcome("discard_batches", request.user)
+        for batch_id, events in chosen:
+            try:
+                failed.discard(batch_id, by=request.user.get_username())
+            except failed.NotFailed as error:
+                outcome.fault(error)
+            else:
+                outcome.done += 1
+                self.log_change(request, self._row(batch_id), f"Discarded {events} events.")
+        outcome.tell(request, f"{_batches(outcome.done)} discarded.")
         return None
 
-    def _discard(self, request: HttpRequest, batch: Batch) -> None:
-        try:
-            failed.discard(batch.pk, by=request.user.get_username())
-        except failed.NotFailed as error:
-            self.message_user(request, f"{error}.", messages.WARNING)
-            return
-        self.log_change(request, batch, f"Discarded {batch.received} events.")
-        self.message_user(request, f"Batch {batch.pk} is discarded.", messages.SUCCESS)
+    def _failed(self, request: HttpRequest, batches: QuerySet[Batch]) -> list[tuple[UUID, int]]:
+        """The ids of those that failed, and how many events each has."""
+        chosen = batches.filter(state__in=failed.FAILED).values_list("id", "received")
+        if not chosen:
+            self.message_user(request, "None of these has failed.", messages.WARNING)
+        return list(chosen)
+
+    def _ask(
+        self, request: HttpRequest, batches: QuerySet[Batch], chosen: list[tuple[UUID, int]]
+    ) -> HttpResponse:
+        """A page that sends the same choice again: more ids than the list shows do not fit."""
+        shown = batches.filter(id__in=[batch_id for batch_id, _ in chosen[:SHOWN_BATCHES]])
+        context = {
+            **self.admin_site.each_context(request),
+            "batches": shown.defer(None).only("received", "error"),
+            "count": len(chosen),
+            "more": max(0, len(chosen) - SHOWN_BATCHES),
+            "events": sum(events for _, events in chosen),
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+        }
+        return TemplateResponse(request, "admin/discard_batches.html", context)
 
     def _row(self, batch_id: UUID) -> Batch:
         """For the log, which only wants its id and name: one that was stored is gone by now."""
         return Batch(id=batch_id)
+
+
+def _batches(count: int) -> str:
+    return "1 batch is" if count == 1 else f"{count} batches are"
 
 
 def _link(batch_id: UUID | None) -> SafeString | None:

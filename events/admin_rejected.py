@@ -2,19 +2,31 @@
 
 from typing import Any
 
-from django import forms
+import psycopg
+from django import db, forms
 from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from psycopg_pool import PoolTimeout
 
 from events import rejected
 from events.admin_dates import DateDrillDown
+from events.admin_outcomes import Outcome
 from events.admin_tables import ReadOnlyAdmin
+from events.inspection import brief
 from events.models import RejectedEvent
 from events.store import Stored
+
+# In one go: each is a transaction of its own, and somebody waits for the page.
+MOST_SENT = 1_000
+# PostgreSQL is gone: it would be waited for once for each row.
+_GONE = (
+    *(db.OperationalError, db.InterfaceError),
+    *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
+)
 
 
 class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -78,14 +90,30 @@ class RejectedEventAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send again as they are", permissions=["change"])
     def send_again(self, request: HttpRequest, rows: QuerySet[RejectedEvent]) -> None:
-        for row in rows.defer(None):
-            self._send_again(request, row, row.raw)
+        # Their texts may fill the memory: one at a time.
+        keys = list(rows.values_list("pk", flat=True)[: MOST_SENT + 1])
+        outcome, stored = Outcome("send_rejected_events_again", request.user), Stored(0, 0, 0)
+        for key in keys[:MOST_SENT]:
+            try:
+                one = rejected.send_again_as_it_is(key)
+            except _GONE as error:
+                outcome.fault(f"PostgreSQL failed, and the rest were not tried: {error}")
+                break
+            except (rejected.StillRejected, db.Error, psycopg.Error) as error:
+                outcome.fault(f"rejected event {key}: {error}")
+            else:
+                outcome.done += 1
+                stored = Stored(*map(sum, zip(stored, one, strict=True)))
+        outcome.tell(request, f"{outcome.done} sent again: {_told(stored)}.")
+        if len(keys) > MOST_SENT:
+            told = f"Only the newest {MOST_SENT} were tried; the others are still to be sent."
+            self.message_user(request, told, messages.WARNING)
 
     def _send_again(self, request: HttpRequest, row: RejectedEvent, text: str) -> None:
         try:
             stored = rejected.send_again(row, text)
-        except rejected.StillRejected as error:
-            self.message_user(request, f"{row}: {error}.", messages.ERROR)
+        except (rejected.StillRejected, db.Error, psycopg.Error) as error:
+            self.message_user(request, f"{row}: {brief(error)}.", messages.ERROR)
         else:
             self.message_user(request, f"{row}: {_told(stored)}.", messages.SUCCESS)
 

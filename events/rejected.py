@@ -31,6 +31,7 @@ MAX_RAW_BYTES = 128 * 1024
 _WAITING_ROWS = 20_000
 _WAITING_BYTES = 32 * 1024 * 1024
 _COLUMNS = ("client", "position", "event_id", "field", "code", "message", "raw", "raw_bytes")
+_MEANWHILE = "it was sent again or deleted by somebody else meanwhile"
 
 _waiting: deque[RejectedEvent] = deque()
 _waiting_lock = threading.Lock()
@@ -175,6 +176,14 @@ def send_again(row: RejectedEvent, text: str) -> Stored:
     checked = check(row, text)
     with transaction.atomic():
         if not RejectedEvent.objects.filter(pk=row.pk).delete()[0]:
-            raise StillRejected(["it was sent again or deleted by somebody else meanwhile"])
+            raise StillRejected([_MEANWHILE])
         data = [data for data, _ in frames(checked.records)]
         return store(frames=data, source=Batch.Source.REQUEST)
+
+
+def send_again_as_it_is(key: int) -> Stored:
+    """Store a rejected event without mending it. Raises as `send_again` does."""
+    row = RejectedEvent.objects.filter(pk=key).first()
+    if row is None:
+        raise StillRejected([_MEANWHILE])
+    return send_again(row, row.raw)

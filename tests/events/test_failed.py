@@ -1,5 +1,6 @@
 """What an engine refuses: its neighbours arrive, the culprit is parked until someone decides."""
 
+import re
 from base64 import b64encode
 from io import StringIO
 from typing import Any
@@ -8,14 +9,17 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from structlog.testing import capture_logs
 
 from analytics import clickhouse as engine
 from events import background, deliver, failed, intake, parking
 from events.models import Batch, Dedup, HotEvent
 from events.records import frame, unframe
 from events.store import store
-from tests.factories import AdminFactory
+from tests.factories import AdminFactory, BatchFactory
 from tests.samples import event, framed, records
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -216,7 +220,7 @@ def test_a_failed_batch_is_tried_again_after_a_repair(admin: Client) -> None:
     assert "is tried again" in act(admin, "retry", batch)
     deliver.deliver_due()
     assert cold() == 4
-    assert "is not one that failed" in act(admin, "retry", batch)
+    assert "None of these has failed" in act(admin, "retry", batch)
 
 
 def test_what_was_never_stored_is_stored_when_tried_again(admin: Client) -> None:
@@ -239,7 +243,7 @@ def test_discarding_asks_first_and_frees_the_ids(admin: Client) -> None:
     [record] = unframe(bytes(Batch.objects.get(id=batch).payload or b""))
     assert "can't be undone" in act(admin, "discard", batch).replace("&#x27;", "'")
     assert states()["failed"] == 1
-    assert "is discarded" in act(admin, "discard", batch, confirmed="yes")
+    assert "is discarded" in act(admin, "discard", batch, confirmed="1")
     assert states()["discarded"] == 1
     assert not Dedup.objects.filter(event_id=record.event_id).exists()
     assert not HotEvent.objects.filter(event_id=record.event_id).exists()
@@ -247,10 +251,64 @@ def test_discarding_asks_first_and_frees_the_ids(admin: Client) -> None:
     assert store(frames=[framed([mended])], source=Batch.Source.QUEUE).stored == 1
 
 
+def confirmation(client: Client, chosen: list[UUID], select_across: str) -> tuple[str, Any]:
+    """The page that asks, and what its button would send."""
+    data = {"action": "discard", "_selected_action": [str(b) for b in chosen]}
+    answer = client.post(PAGE, {**data, "select_across": select_across})
+    page = answer.content.decode()
+    form: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page):
+        form.setdefault(name, []).append(value)
+    return page, form
+
+
+def test_more_batches_than_a_form_may_have_fields_are_discarded_at_once(admin: Client) -> None:
+    made = [BatchFactory.build(state=Batch.State.UNSTORED, error="why") for _ in range(1_200)]
+    Batch.objects.bulk_create(made)
+    keys = [batch.pk for batch in made]
+    with CaptureQueriesContext(connection) as queries:
+        page, form = confirmation(admin, keys[:100], select_across="1")
+    assert len(queries) < 20, "a query for each batch"
+    assert "1200 failed batches with 12000 events" in page
+    assert "… and 1100 more" in page
+    with capture_logs() as logs:
+        assert "1200 batches are discarded" in admin.post(PAGE, form, follow=True).content.decode()
+    assert states() == {"discarded": 1_200}
+    [line] = [line for line in logs if line["event"] == "admin_action"]
+    assert (line["done"], line["left"]) == (1_200, 0)
+    assert line["by"].startswith("admin_")
+
+
+def test_what_has_failed_since_the_question_is_asked_about_first(admin: Client) -> None:
+    parking.park_unstored(b"", reason="why")
+    _, form = confirmation(admin, list(Batch.objects.values_list("id", flat=True)), "1")
+    parking.park_unstored(b"", reason="why")
+    assert "2 failed batches" in admin.post(PAGE, form).content.decode()
+    assert states() == {"unstored": 2}
+
+
+def test_those_that_were_not_chosen_stay(admin: Client) -> None:
+    for _ in range(3):
+        parking.park_unstored(b"", reason="why")
+    first, *_ = Batch.objects.values_list("id", flat=True)
+    _, form = confirmation(admin, [first], "0")
+    admin.post(PAGE, form)
+    assert states() == {"unstored": 2, "discarded": 1}
+
+
+def test_of_many_faults_the_first_are_told(admin: Client) -> None:
+    for _ in range(15):
+        parking.park_unstored(b"no frame", reason="why")
+    page = act(admin, "retry", *Batch.objects.values_list("id", flat=True))
+    assert "… and 5 more" in page
+    assert page.count("Batch 0") == 10
+    assert states() == {"unstored": 15}
+
+
 def test_a_sound_batch_can_be_neither_retried_nor_discarded(admin: Client) -> None:
     put(2)
     [batch] = Batch.objects.all()
-    assert "is not one that failed" in act(admin, "retry", batch.pk)
+    assert "None of these has failed" in act(admin, "retry", batch.pk)
     assert "None of these has failed" in act(admin, "discard", batch.pk)
     with pytest.raises(failed.NotFailed):
         failed.discard(batch.pk, by="me")
@@ -260,7 +318,7 @@ def test_a_sound_batch_can_be_neither_retried_nor_discarded(admin: Client) -> No
 def test_staff_without_the_permission_are_offered_no_action(client: Client) -> None:
     batch = parked_batch()
     client.force_login(AdminFactory.create(is_superuser=False))
-    client.post(PAGE, {"action": "discard", "_selected_action": [str(batch)], "confirmed": "yes"})
+    client.post(PAGE, {"action": "discard", "_selected_action": [str(batch)], "confirmed": "1"})
     assert states()["failed"] == 1
 
 

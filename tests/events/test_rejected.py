@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import OperationalError
+from django.db import DataError, OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from structlog.testing import capture_logs
 
 from events import rejected
 from events.models import Dedup, RejectedEvent
@@ -244,6 +247,79 @@ def test_what_was_ahead_of_its_time_can_be_sent_again_as_it_is(admin_client: Cli
     answer = admin_client.post(LIST, data, follow=True)
     assert "1 stored" in answer.content.decode()
     assert not RejectedEvent.objects.exists()
+
+
+def now_sound(client: Client, count: int) -> dict[str, Any]:
+    """So many rejected events that could be stored by now, and the form that sends them again."""
+    post(client, [event(user_id="") for _ in range(count)])
+    for row in kept(count):
+        raw = row.raw.replace('"user_id": ""', '"user_id": "u1"')
+        RejectedEvent.objects.filter(pk=row.pk).update(raw=raw)
+    keys = list(RejectedEvent.objects.values_list("pk", flat=True))
+    return {"action": "send_again", "_selected_action": keys}
+
+
+def test_many_are_sent_again_with_one_message_and_one_line_in_the_log(
+    admin_client: Client,
+) -> None:
+    form = now_sound(admin_client, 30)
+    with CaptureQueriesContext(connection) as queries, capture_logs() as logs:
+        answer = admin_client.post(LIST, form, follow=True)
+    assert "30 sent again: 30 stored." in answer.content.decode()
+    assert Dedup.objects.count() == 30
+    texts = [query["sql"] for query in queries if '"rejected_events"."raw"' in query["sql"]]
+    assert all("LIMIT 1" in sql for sql in texts), "all their texts at once"
+    [line] = [line for line in logs if line["event"] == "admin_action"]
+    assert (line["done"], line["by"]) == (30, "admin")
+
+
+def test_what_is_too_much_for_one_go_is_left_with_a_message(
+    admin_client: Client, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("events.admin_rejected.MOST_SENT", 3)
+    shown = admin_client.post(LIST, now_sound(admin_client, 5), follow=True).content.decode()
+    assert "3 sent again" in shown
+    assert "Only the newest 3 were tried" in shown
+    assert [row.position for row in RejectedEvent.objects.order_by("id")] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "tried"),
+    [(DataError, 3), (psycopg.DataError, 3), (OperationalError, 1), (psycopg.OperationalError, 1)],
+)
+def test_one_that_postgresql_refuses_stops_no_other_but_its_absence_does(
+    admin_client: Client, monkeypatch: Any, error: type[Exception], tried: int
+) -> None:
+    form = now_sound(admin_client, 3)
+    real, calls = rejected.store, []
+
+    def first_fails(**given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            raise error("out of sorts")
+        return real(**given)
+
+    monkeypatch.setattr(rejected, "store", first_fails)
+    answer = admin_client.post(LIST, form, follow=True)
+    assert "out of sorts" in answer.content.decode()
+    assert len(calls) == tried
+    assert Dedup.objects.count() == tried - 1
+    assert RejectedEvent.objects.count() == 4 - tried
+
+
+def test_a_mended_event_that_postgresql_refuses_stays_with_its_reason(
+    admin_client: Client, monkeypatch: Any
+) -> None:
+    form = now_sound(admin_client, 1)
+    [row] = RejectedEvent.objects.all()
+
+    def refuses(**given: Any) -> None:
+        raise DataError("out of sorts")
+
+    monkeypatch.setattr(rejected, "store", refuses)
+    url = f"{LIST}{form['_selected_action'][0]}/change/"
+    assert "out of sorts" in admin_client.post(url, {"raw": row.raw}, follow=True).content.decode()
+    assert RejectedEvent.objects.count() == 1
 
 
 def test_a_body_refused_as_a_whole_is_mended_as_a_whole(admin_client: Client) -> None:
