@@ -29,11 +29,15 @@ def problem(status: int, when: str, detail: str) -> dict[Any, OpenApiResponse]:
 
 _TITLES = {
     400: "Bad Request",
+    404: "Not Found",
+    409: "Conflict",
     411: "Length Required",
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
+    422: "Unprocessable Content",
     429: "Too Many Requests",
     503: "Service Unavailable",
+    507: "Insufficient Storage",
 }
 
 TOO_MANY_REQUESTS = problem(

@@ -169,6 +169,17 @@ RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 # How many proxies in front of the service add themselves to X-Forwarded-For; 0 believes none.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
 
+# --- Imports ----------------------------------------------------------------------------------
+
+# Where uploads lie until they are imported, and their rejected rows after that: one folder for
+# all web processes and workers.
+IMPORT_FOLDER = Path(
+    env.text("IMPORT_FOLDER", str(Path(env.text("DATA_DIR", str(BASE_DIR / ".data"))) / "imports"))
+)
+IMPORT_MAX_MEGABYTES = env.number("IMPORT_MAX_MEGABYTES", 10_240, minimum=1)
+# How long an upload's record and its rejected rows are kept.
+IMPORT_DAYS = env.number("IMPORT_DAYS", 30)
+
 # --- API --------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

@@ -9,6 +9,7 @@ from config import health
 urlpatterns = [
     path("", include("events.urls")),
     path("stats/", include("analytics.urls")),
+    path("imports", include("importer.urls")),
     path("health", health.health),
     path("ready", health.ready),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),

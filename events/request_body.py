@@ -16,7 +16,7 @@ _PIECE = 64 * 1024
 _ZSTD_PIECE = 256
 # One an event, at most. Beginning one takes 3 µs, and a million empty ones fit into 20 MB.
 _MAX_MEMBERS = 10_000
-# Read and thrown away before a refusal: one still sending would hear of a broken connection only.
+# One still sending would hear of a broken connection only.
 _UNHEARD_BYTES = 64 * 1024 * 1024
 
 _Decoder = TypeVar("_Decoder")
@@ -37,7 +37,7 @@ class EventsParser(BaseParser):
         try:
             return read_body(stream, request.META)
         except Problem:
-            _throw_away(stream)
+            throw_away(stream)
             raise
 
 
@@ -85,7 +85,8 @@ def _joined(decoded: Iterator[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _throw_away(stream: IO[Any]) -> None:
+def throw_away(stream: IO[Any]) -> None:
+    """Read what a refused client is still sending, within bounds, so that it hears the answer."""
     for _ in range(_UNHEARD_BYTES // _PIECE):
         if not stream.read(_PIECE):
             break

@@ -1,28 +1,139 @@
-"""The admin's page for imports."""
+"""The admin's pages for imports: what they are at, and a form to upload a file."""
 
-from django.contrib import admin
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import AdminForm
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from events.admin_dates import DateDrillDown
 from events.admin_tables import ReadOnlyAdmin
+from importer import arguments, uploads
+from importer.chunks import FileRefused
 from importer.models import Import
+from importer.options import OptionError
+from importer.presets import PRESETS
+from importer.tasks import import_soon
+
+
+class UploadForm(forms.Form):
+    """A file and how to read it, in the words of `import_events`."""
+
+    file = forms.FileField(
+        help_text="CSV, TSV, JSON lines or Parquet, plain or as .gz or .zst; found out by content."
+    )
+    preset = forms.ChoiceField(
+        choices=[("", "none"), *((name, name) for name in PRESETS)],
+        required=False,
+        help_text="An export of another tool.",
+    )
+    map = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="field=column, one a line; or properties.name=column.",
+    )
+    set = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="field=value, one a line: the same for all rows.",
+    )
+    id_from = forms.CharField(
+        required=False, help_text="Columns, with commas between, to make event_id from."
+    )
+    time = forms.ChoiceField(
+        choices=[
+            ("", "ISO 8601"),
+            ("utc", "ISO 8601 without an offset, UTC"),
+            *(("s", "seconds since 1970"), ("ms", "milliseconds"), ("us", "microseconds")),
+        ],
+        required=False,
+    )
+    rest = forms.ChoiceField(
+        choices=[("", "refuse"), ("properties", "put into properties"), ("ignore", "ignore")],
+        required=False,
+        help_text="What becomes of columns that nothing names.",
+    )
+    encoding = forms.CharField(required=False, help_text="Of CSV, such as latin-1.")
+    max_errors = forms.CharField(
+        required=False, help_text="Stop at more bad rows: a number, or a percentage like 5%."
+    )
+
+    def given(self) -> dict[str, Any]:
+        """The arguments of `importer.arguments`."""
+        names = arguments.Arguments.__annotations__
+        given = {name: value for name, value in self.cleaned_data.items() if name in names}
+        for name in ("map", "set"):
+            given[name] = given[name].split("\n") if given[name] else []
+            given[name] = [line.strip() for line in given[name] if line.strip()]
+        return {name: value for name, value in given.items() if value}
 
 
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
     list_display = (
-        *("path", "state", "started_at", "finished_at", "file_size"),
+        *("path", "state", "progress", "started_at", "finished_at", "file_size"),
         *("read", "stored", "duplicates", "bad", "error"),
     )
-    list_filter = (("started_at", DateDrillDown), "state")
+    list_filter = (("started_at", DateDrillDown), "state", "upload")
     ordering = ("-started_at", "-id")
     search_fields = ("path",)
     search_help_text = "A part of the path"
     fields = (
-        *("path", "file_size", "state", "started_at", "finished_at"),
-        *("read", "stored", "duplicates", "bad", "error", "key"),
+        *("path", "file_size", "state", "progress", "started_at", "finished_at"),
+        *("read", "stored", "duplicates", "bad", "rejected", "error", "options", "key"),
     )
 
     @admin.display(description="size")
     def file_size(self, row: Import) -> str:
         return filesizeformat(row.size)
+
+    @admin.display(description="progress")
+    def progress(self, row: Import) -> str:
+        if row.state == Import.State.DONE:
+            return "100 %"
+        return f"{row.position / row.size:.0%}".replace("%", " %") if row.size else ""
+
+    @admin.display(description="rejected rows")
+    def rejected(self, row: Import) -> str:
+        if not (row.upload and row.rejected_path):
+            return row.rejected_path
+        return format_html('<a href="{}">download</a>', reverse("import-rejected", args=[row.pk]))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("importer.add_import"))
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The form to upload a file."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if form.is_valid() and (row := self._received(request, form)):
+            self.message_user(request, f"Received {row}; it will be imported.", messages.SUCCESS)
+            return HttpResponseRedirect(reverse("admin:importer_import_change", args=[row.pk]))
+        fields = [(None, {"fields": list(form.fields)})]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Import a file",
+            "opts": self.opts,
+            "adminform": AdminForm(cast(Any, form), fields, {}, model_admin=self),
+            "errors": form.errors,
+        }
+        return TemplateResponse(request, "admin/import_upload.html", context)
+
+    def _received(self, request: HttpRequest, form: UploadForm) -> Import | None:
+        file = form.cleaned_data["file"]
+        try:
+            row = uploads.receive(stream=file, size=file.size, name=file.name, given=form.given())
+        except (OptionError, FileRefused, uploads.UploadRefused) as error:
+            form.add_error(None, str(error))
+            return None
+        import_soon()
+        return row

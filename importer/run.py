@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 from uuid import uuid4
 
+import psycopg
 from django.db import DatabaseError, connections
 
 from importer import delivery, record
@@ -203,7 +204,9 @@ def _recorded(row: Import) -> Iterator[None]:
         if row.state == Import.State.RUNNING:
             row.state = Import.State.DONE
     except BaseException as error:
-        row.state = Import.State.FAILED
+        # A store that is away comes back; a file that is wrong stays so.
+        lost = isinstance(error, DatabaseError | psycopg.Error)
+        row.state = Import.State.STOPPED if lost else Import.State.FAILED
         row.error = str(error) or type(error).__name__
         raise
     finally:

@@ -19,6 +19,12 @@ EVERY: _Rows = {
         3600,
         "Makes the daily partitions of the hot layer ahead of time.",
     ),
+    "import uploads": (
+        "importer.import_uploads",
+        {"every": 10, "period": "seconds"},
+        60,
+        "Goes on with uploads that wait, or whose worker was killed.",
+    ),
     "vacuum outbox": (
         "events.vacuum_outbox",
         {"every": 1, "period": "minutes"},
@@ -50,6 +56,12 @@ DAILY: _Rows = {
         {"hour": "3", "minute": "50"},
         12 * 3600,
         "Deletes what was refused at the door more than REJECTED_DAYS ago.",
+    ),
+    "purge uploads": (
+        "importer.purge_uploads",
+        {"hour": "4", "minute": "0"},
+        12 * 3600,
+        "Forgets uploads that ended more than IMPORT_DAYS ago, and their rejected rows.",
     ),
 }
 

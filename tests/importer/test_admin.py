@@ -1,13 +1,19 @@
 """The admin page of imports."""
 
 from html import unescape
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from events.models import Batch, HotEvent
+from importer import uploads
+from importer.models import Import
 from tests.factories import AdminFactory, ImportFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("stores")
 
 IMPORTS = "/admin/importer/import/"
 
@@ -54,4 +60,42 @@ def test_an_import_cannot_be_changed(admin_client: Client) -> None:
     url = f"{IMPORTS}{ImportFactory.create().pk}/change/"
     assert 'name="_save"' not in page(admin_client, url)
     assert admin_client.post(url, {"state": "done"}).status_code == 403
-    assert admin_client.get(f"{IMPORTS}add/").status_code == 403
+
+
+def test_a_file_is_uploaded_and_imported(
+    admin_client: Client, tmp_path: Path, settings: Any
+) -> None:
+    settings.IMPORT_FOLDER = tmp_path
+    text = "uuid,at,who,what,Country\n0191f5a0-0000-7000-8000-000000000001,1767225600,u1,buy,UA\n"
+    form = {
+        "file": SimpleUploadedFile("june.csv", text.encode()),
+        "map": "event_id=uuid\noccurred_at=at\nuser_id=who\nevent_type=what",
+        "time": "s",
+        "rest": "properties",
+    }
+    assert "JSON lines" in page(admin_client, f"{IMPORTS}add/")
+    answer = admin_client.post(f"{IMPORTS}add/", form, follow=True)
+    assert "Received june.csv; it will be imported." in answer.content.decode()
+    uploads.import_waiting()
+    row = Import.objects.get()
+    assert (row.state, row.stored) == ("done", 1)
+    assert HotEvent.objects.count() + Batch.objects.get().stored == 1
+    assert "100 %" in page(admin_client, IMPORTS)
+
+
+def test_a_file_that_cannot_be_imported_is_refused_in_the_form(
+    admin_client: Client, tmp_path: Path, settings: Any
+) -> None:
+    settings.IMPORT_FOLDER = tmp_path
+    form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": "nonsense"}
+    answer = admin_client.post(f"{IMPORTS}add/", form)
+    assert "&#x27;nonsense&#x27; is not written target=value" in answer.content.decode()
+    form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": ""}
+    answer = admin_client.post(f"{IMPORTS}add/", form)
+    assert "june.csv: the header has no event_id" in answer.content.decode()
+    assert not Import.objects.exists()
+
+
+def test_only_who_may_add_imports_can_upload(client: Client) -> None:
+    client.force_login(AdminFactory.create(is_superuser=False))
+    assert client.get(f"{IMPORTS}add/").status_code == 403

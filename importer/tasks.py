@@ -1,0 +1,30 @@
+"""The Celery tasks of imports: each one line that calls a service."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import kombu.exceptions
+import redis.exceptions
+from celery import shared_task
+
+from events.on_demand import OnDemand
+from importer import uploads
+
+# A thread of the worker's child, and no task of hours: its messages go on being stored.
+_importer = OnDemand("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)
+
+
+@shared_task(name="importer.import_uploads", ignore_result=True, expires=60)
+def import_uploads() -> None:
+    _importer.soon()
+
+
+@shared_task(name="importer.purge_uploads", ignore_result=True)
+def purge_uploads() -> None:
+    uploads.purge(now=datetime.now(UTC))
+
+
+def import_soon() -> None:
+    """Have a worker look for uploads now; if the queue does not take that, beat asks later."""
+    with suppress(kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError):
+        import_uploads.delay()

@@ -1,0 +1,206 @@
+"""Files that come by HTTP or through the admin: received whole, then imported by a worker."""
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models.functions import Now
+from structlog import get_logger
+
+from importer import arguments, record
+from importer.chunks import FileRefused
+from importer.files import opened
+from importer.lock import InProgress, alone
+from importer.models import Import
+from importer.options import Options
+from importer.readers import columns_and_chunks
+from importer.run import Run, import_rest
+
+_PIECE = 1024 * 1024
+# An upload whose process was killed says nothing any more; its key may be used again then.
+BEAT_SECONDS = 5.0
+DEAD_SECONDS = 60.0
+
+log = get_logger(__name__)
+
+
+class Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class UploadRefused(Exception):
+    """Why an upload was not taken; nothing of it is kept."""
+
+
+class TooLarge(UploadRefused):
+    """More bytes than IMPORT_MAX_MEGABYTES."""
+
+
+class NoRoom(UploadRefused):
+    """The disk is full."""
+
+
+class CutShort(UploadRefused):
+    """Fewer bytes came than were announced."""
+
+
+class StillReceiving(UploadRefused):
+    """Another request with the same idempotency key is on its way in."""
+
+
+class OtherPayload(UploadRefused):
+    """The idempotency key was used before, for another payload."""
+
+
+def receive(
+    *, stream: Stream, size: int, name: str, given: Mapping[str, Any], key: str | None = None
+) -> Import:
+    """Take a file in; once this returns it is on disk, and a worker imports it.
+
+    `size` is how many bytes were announced, `given` the arguments of `importer.arguments`. The
+    same `key` again gives the first import again. Raises OptionError, FileRefused for a file that
+    can't be imported, and UploadRefused.
+    """
+    options = arguments.parse(**given)
+    if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
+        raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
+    row, first = _row_of(key, name, given)
+    if not first:
+        return _same_again(row, stream, size, given)
+    try:
+        row.size, row.fingerprint = _written(_part(row), stream, size, row)
+        _check(_part(row), options, name)
+        _part(row).rename(path_of(row))
+    except BaseException:
+        with suppress(OSError):
+            _part(row).unlink()
+        with suppress(DatabaseError):
+            row.delete()
+        raise
+    row.state = Import.State.WAITING
+    row.save()
+    return row
+
+
+def path_of(row: Import) -> Path:
+    return Path(settings.IMPORT_FOLDER) / str(row.pk)
+
+
+def _part(row: Import) -> Path:
+    return path_of(row).with_suffix(".part")
+
+
+def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Import, bool]:
+    """The row of this key, and whether it is this request's to fill. Raises StillReceiving."""
+    row = Import(path=name, upload=True, state=Import.State.RECEIVING, options=dict(given))
+    row.key, row.idempotency_key = row.pk.hex, key
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        row = Import.objects.get(idempotency_key=key)
+    else:
+        return row, True
+    if row.state != Import.State.RECEIVING:
+        return row, False
+    dead = Import.objects.filter(
+        pk=row.pk,
+        state=Import.State.RECEIVING,
+        updated_at__lt=Now() - timedelta(seconds=DEAD_SECONDS),
+    )
+    if not dead.update(updated_at=Now(), path=name, options=dict(given)):
+        raise StillReceiving("the same Idempotency-Key is being received already")
+    row.refresh_from_db()
+    return row, True
+
+
+def _same_again(row: Import, stream: Stream, size: int, given: Mapping[str, Any]) -> Import:
+    """Raises OtherPayload unless the stream and its arguments are those of the row."""
+    if size == row.size and row.options == dict(given):
+        hashed = hashlib.sha256()
+        while piece := stream.read(_PIECE):
+            hashed.update(piece)
+        if hashed.hexdigest() == row.fingerprint:
+            return row
+    raise OtherPayload("this Idempotency-Key came with another file or other arguments before")
+
+
+def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, str]:
+    """Write the stream to disk; its length and its sha256."""
+    hashed, length, beat = hashlib.sha256(), 0, time.monotonic()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path.open("wb") as file:
+            while piece := stream.read(_PIECE):
+                hashed.update(piece)
+                file.write(piece)
+                length += len(piece)
+                if time.monotonic() - beat > BEAT_SECONDS:
+                    beat = time.monotonic()
+                    Import.objects.filter(pk=row.pk).update(updated_at=Now())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise NoRoom(f"the file cannot be kept: {error.strerror}") from error
+    if length < size:
+        raise CutShort(f"only {length} of {size} bytes came")
+    return length, hashed.hexdigest()
+
+
+def _check(path: Path, options: Options, name: str) -> None:
+    """Raises FileRefused for a file none of whose rows could be imported, by the client's name."""
+    try:
+        with opened(path) as file:
+            columns_and_chunks(file, options)
+    except FileRefused as error:
+        raise FileRefused(str(error).replace(str(path), name or "the file")) from None
+
+
+def import_waiting() -> bool:
+    """Import every upload that waits, or that a killed process left; whether all could be."""
+    rows = Import.objects.filter(
+        upload=True,
+        state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
+    )
+    for row in rows.order_by("created_at"):
+        # Another process is at it, then.
+        with suppress(InProgress):
+            _import(row)
+    return True
+
+
+def _import(row: Import) -> None:
+    with alone(row.key, row.path):
+        row.refresh_from_db()
+        if row.state in (Import.State.DONE, Import.State.FAILED):
+            return
+        run = Run(options=arguments.parse(**row.options))
+        try:
+            import_rest(path_of(row), record.start(row), run)
+        except FileRefused as error:
+            row.error = str(error).replace(str(path_of(row)), row.path or "the file")
+            row.save(update_fields=["error"])
+            log.warning("upload_failed", upload=str(row.pk), error=row.error)
+        path_of(row).unlink(missing_ok=True)
+
+
+def purge(*, now: datetime) -> int:
+    """Forget uploads that ended IMPORT_DAYS ago, and what never came whole; how many it was."""
+    old = now - timedelta(days=settings.IMPORT_DAYS)
+    ended = Import.objects.filter(upload=True, finished_at__lt=old)
+    abandoned = Import.objects.filter(
+        upload=True, state=Import.State.RECEIVING, updated_at__lt=now - timedelta(days=1)
+    )
+    rows = [*ended, *abandoned]
+    for row in rows:
+        for path in (path_of(row), _part(row), Path(row.rejected_path or path_of(row))):
+            path.unlink(missing_ok=True)
+        row.delete()
+    return len(rows)
