@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from events import rejected
 from events.models import Dedup, RejectedEvent
+from events.store import store
 from tests.factories import PropertySchemaFactory
 from tests.samples import event, moment
 from tests.waiting import wait_until
@@ -291,13 +292,13 @@ def test_one_that_postgresql_refuses_stops_no_other_but_its_absence_does(
     admin_client: Client, monkeypatch: Any, error: type[Exception], tried: int
 ) -> None:
     form = now_sound(admin_client, 3)
-    real, calls = rejected.store, []
+    calls = []
 
     def first_fails(**given: Any) -> Any:
         calls.append(given)
         if len(calls) == 1:
             raise error("out of sorts")
-        return real(**given)
+        return store(**given)
 
     monkeypatch.setattr(rejected, "store", first_fails)
     answer = admin_client.post(LIST, form, follow=True)
