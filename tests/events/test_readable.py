@@ -56,7 +56,7 @@ def test_ten_million_escapes_take_no_long_time(client: Client, escape: str) -> N
     body = bad.replace("@", escape * (19_800_000 // len(escape))).encode()
     began = time.thread_time()
     assert post(client, b"[" + body + b"]").status_code == 400
-    assert time.thread_time() - began < 2
+    assert time.thread_time() - began < 3
 
 
 # --- depths
