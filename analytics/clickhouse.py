@@ -1,7 +1,8 @@
 """The way to ClickHouse: the only module that imports its driver."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -11,10 +12,12 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 import msgspec
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.ctypes import RespBuffCls
 from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
 from clickhouse_connect.driver.exceptions import OperationalError
 from clickhouse_connect.driver.httpclient import HttpClient
-from clickhouse_connect.driver.httputil import get_pool_manager
+from clickhouse_connect.driver.httputil import ResponseSource, get_pool_manager
+from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 from urllib3 import Timeout
 
@@ -27,6 +30,9 @@ POOL_CONNECTIONS = 32
 PING_TIMEOUT_SECONDS = 3
 # The server gives up first; so much later its own error has arrived, or it hangs.
 MARGIN_SECONDS = 5
+# A stream may take as long as it takes. While the server looks for the first matching row, or
+# whoever reads the stream pauses, nothing is sent for so long at most.
+SILENCE_SECONDS = 3_600
 
 # Codes (ClickHouse's ErrorCodes.cpp) of values that cannot be read or held, raised while a block
 # is parsed, before any of it is written. All others say nothing about what was sent: the same
@@ -123,6 +129,43 @@ def query(
     except DriverError as error:
         raise _translated(error) from error
     except msgspec.DecodeError as error:
+        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+
+
+def stream(
+    sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
+) -> Generator[list[Sequence[Any]]]:
+    """The result of a SELECT as blocks, each a list of its columns, without a time limit.
+
+    A block or two are in memory at a time. Raises ClickHouseError, also when the result breaks
+    off: whoever has seen the end has seen every row. Left early, it must be closed.
+    """
+    all_options = {
+        "max_execution_time": 0,
+        "http_send_timeout": SILENCE_SECONDS,
+        **(options or {}),
+    }
+    try:
+        response: Any = _client(SILENCE_SECONDS).raw_stream(
+            sql, parameters=dict(parameters or {}), settings=all_options, fmt="Native"
+        )
+    except DriverError as error:
+        raise _translated(error) from error
+    with closing(response):
+        yield from _native_blocks(response)
+
+
+def _native_blocks(response: Any) -> Iterator[list[Sequence[Any]]]:
+    tag = response.headers.get("X-ClickHouse-Exception-Tag")
+    try:
+        source: Any = RespBuffCls(ResponseSource(response, exception_tag=tag))  # type: ignore[no-untyped-call]
+        result: Any = NativeTransform.parse_response(source)
+        # Entered, the driver's stream would on leaving read all that is left of the result.
+        yield from result.column_block_stream.gen
+    except DriverError as error:
+        raise _translated(error) from error
+    except (ValueError, LookupError) as error:
+        # The text of an error where the driver expects a block.
         raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
 
 
