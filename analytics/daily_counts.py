@@ -55,6 +55,8 @@ def subtract_excess(counts: Mapping[Key, int]) -> None:
     For events that aren't there and are about to be counted: they may be counted already. Cut short
     after this, the counts are those of the rows, and doing it again changes nothing.
     """
+    if not counts:
+        return
     days = [day for day, _ in counts]
     excesses = unlike(start=min(days), end=max(days))
     surplus = {key: min(n, excesses.get(key, 0)) for key, n in counts.items()}

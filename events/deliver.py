@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from structlog import get_logger
 
 from analytics import clickhouse
-from events import parking
+from events import parking, redelivery
 from events.models import Batch
-from events.records import BLOCK_BYTES
+from events.records import BLOCK_BYTES, lines_bytes
 from events.sql import load
 
 log = get_logger(__name__)
@@ -26,6 +26,11 @@ _BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 # Failures in a row after which a run takes ClickHouse as a whole to be in trouble.
 _FAILURES_IN_A_ROW = 3
+# Codes of what may pass in smaller blocks: over the limit of memory (241), of time (159).
+_TOO_MUCH = frozenset({159, 241})
+_ATTEMPTS_AS_A_WHOLE = 5
+# If even so little is too much, the block is not to blame.
+_SMALL_BYTES = 1024 * 1024
 
 
 class _Due(NamedTuple):
@@ -66,16 +71,61 @@ def deliver_due() -> Delivered:
     blocks = failures = 0
     while failures < _FAILURES_IN_A_ROW and (claim := _claim()):
         try:
-            clickhouse.insert_block(token=str(claim.batch_id), body=claim.payload)
-        except clickhouse.ClickHouseRefused as error:
-            parking.split_or_park(claim.batch_id, attempt=claim.attempt, reason=str(error))
+            if _deliver(claim):
+                blocks, failures = blocks + 1, 0
+        except redelivery.Unsettled as error:
+            _postpone(claim, error)
+            failures += 1
         except clickhouse.ClickHouseError as error:
             _postpone(claim, error)
             failures = failures + 1 if error.code else _FAILURES_IN_A_ROW
-        else:
-            _confirm(claim.batch_id)
-            blocks, failures = blocks + 1, 0
     return Delivered(blocks, failed=failures >= _FAILURES_IN_A_ROW)
+
+
+def _deliver(claim: Claim) -> bool:
+    """Whether the block is in ClickHouse; if not it was split or set aside."""
+    try:
+        _send(claim)
+    except clickhouse.ClickHouseRefused as error:
+        _set_aside(claim, error)
+    except clickhouse.ClickHouseUnavailable as error:
+        if not _halved(claim, error):
+            raise
+    else:
+        _confirm(claim.batch_id)
+        return True
+    return False
+
+
+def _send(claim: Claim) -> None:
+    batch_id, payload, attempt = claim
+    if attempt == 1:
+        clickhouse.insert_block(token=str(batch_id), body=payload)
+    else:
+        redelivery.send_again(batch_id=batch_id, payload=payload, attempt=attempt)
+
+
+def _set_aside(claim: Claim, error: clickhouse.ClickHouseError) -> None:
+    """What was refused: nothing of it has arrived, unless an earlier attempt had no answer."""
+    there: set[str] = set()
+    if claim.attempt > 1:
+        there = redelivery.arrived(parking.read(claim.payload))
+    parking.split_or_park(claim.batch_id, attempt=claim.attempt, reason=str(error), there=there)
+
+
+def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
+    """Whether a block that is too much for ClickHouse became two, that may pass.
+
+    Not one of which a row is there: only its own token brings it into rollups that lack it.
+    """
+    if error.code not in _TOO_MUCH or claim.attempt < _ATTEMPTS_AS_A_WHOLE:
+        return False
+    records = parking.read(claim.payload)
+    if len(records) < 2 or lines_bytes(records) < _SMALL_BYTES or redelivery.arrived(records):
+        return False
+    redelivery.uncount(records)
+    parking.split(claim.batch_id, attempt=claim.attempt, reason=str(error))
+    return True
 
 
 def _claim() -> Claim | None:

@@ -5,7 +5,8 @@ from uuid import UUID
 from django.db import connection, transaction
 from structlog import get_logger
 
-from events import background, parking
+from analytics.clickhouse import ClickHouseError
+from events import background, parking, redelivery
 from events.models import Batch, Dedup
 from events.sql import load
 from events.store import store
@@ -17,6 +18,10 @@ FAILED = (Batch.State.FAILED, Batch.State.UNSTORED)
 
 class NotFailed(Exception):
     """The batch is not one that failed, or no longer."""
+
+
+class Undecided(NotFailed):
+    """Whether the batch has failed can't be told before ClickHouse answers."""
 
 
 def retry(batch_id: UUID) -> None:
@@ -41,18 +46,29 @@ def _store_again(batch: Batch) -> None:
 
 
 def discard(batch_id: UUID, *, by: str) -> None:
-    """Give up the events of a failed batch: they were never sent. Raises NotFailed.
+    """Give up the events of a failed batch that have not arrived. Raises NotFailed.
 
     Their ids are free again and the hot layer has them no more, so that both layers agree and a
     mended event can be sent under its old id.
     """
+    arrived = _arrived(batch_id)
     with transaction.atomic():
         batch = _failed(batch_id)
         if batch.state == Batch.State.FAILED:
-            _forget([record.event_id for record in parking.readable(batch)])
+            ids = [record.event_id for record in parking.readable(batch)]
+            _forget([event_id for event_id in ids if event_id not in arrived])
         log.warning("batch_discarded", batch_id=str(batch_id), events=batch.received, by=by)
         batch.state, batch.payload = Batch.State.DISCARDED, None
         batch.save(update_fields=["state", "payload"])
+
+
+def _arrived(batch_id: UUID) -> set[str]:
+    """Those of its events that ClickHouse has, if they were sent more than once."""
+    batch = Batch.objects.filter(id=batch_id, state=Batch.State.FAILED, attempts__gt=1).first()
+    try:
+        return redelivery.arrived(parking.readable(batch)) if batch else set()
+    except ClickHouseError as error:
+        raise Undecided(f"batch {batch_id} may have arrived in part: {error}") from error
 
 
 def _forget(ids: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Parking: what an engine refuses is set aside alone with the reason, until a person decides."""
 
+from collections.abc import Set
 from uuid import UUID
 
 import msgspec
@@ -8,7 +9,7 @@ from django.db import transaction
 from structlog import get_logger
 
 from events.models import Batch
-from events.records import Record, frame, unframe
+from events.records import Record, decoded_bytes, frame, unframe
 
 log = get_logger(__name__)
 
@@ -20,21 +21,31 @@ _REFUSALS_AT_MOST = 200
 UNREADABLE = (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError)
 
 
-def split_or_park(batch_id: UUID, *, attempt: int, reason: str) -> None:
+def split_or_park(
+    batch_id: UUID, *, attempt: int, reason: str, there: Set[str] = frozenset()
+) -> None:
     """Halve a batch that ClickHouse refused, or set it aside as failed where it can't be halved.
 
     `attempt` is the one that was refused; nothing happens if somebody has tried since. The halves
-    have tokens of their own, so this must only be called when no row of the batch was inserted.
+    have tokens of their own, so they leave out `there`: ids of which ClickHouse has rows.
     """
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(id=batch_id)
         if batch.state != Batch.State.PENDING or batch.attempts != attempt:
             return
         records = readable(batch)
-        if len(records) > 1 and not _hopeless(batch):
-            _split(batch, records, reason)
+        if (len(records) > 1 or there) and not _hopeless(batch):
+            _split(batch, [record for record in records if record.event_id not in there], reason)
         else:
             _park(batch, reason)
+
+
+def split(batch_id: UUID, *, attempt: int, reason: str) -> None:
+    """Halve a batch that is too much for ClickHouse at once: as `split_or_park`, never parking."""
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(id=batch_id)
+        if batch.state == Batch.State.PENDING and batch.attempts == attempt:
+            _split(batch, readable(batch), reason)
 
 
 def _hopeless(batch: Batch) -> bool:
@@ -47,7 +58,7 @@ def _hopeless(batch: Batch) -> bool:
 
 def _split(batch: Batch, records: list[Record], reason: str) -> None:
     half = len(records) // 2
-    for part in (records[:half], records[half:]):
+    for part in filter(None, (records[:half], records[half:])):
         payload = frame(part)
         Batch.objects.create(
             source=batch.source,
@@ -56,6 +67,7 @@ def _split(batch: Batch, records: list[Record], reason: str) -> None:
             duplicates=0,
             payload=payload,
             payload_bytes=len(payload),
+            decoded_bytes=decoded_bytes(payload),
             split_from_id=batch.split_from_id or batch.pk,
         )
     ended = Batch.objects.filter(id=batch.pk) | Batch.objects.filter(merged_into=batch.pk)
@@ -75,7 +87,7 @@ def park_unstored(payload: bytes, *, reason: str) -> None:
     Batch.objects.create(
         source=Batch.Source.QUEUE,
         state=Batch.State.UNSTORED,
-        received=len(_records(payload)),
+        received=len(read(payload)),
         stored=0,
         duplicates=0,
         payload=payload,
@@ -86,10 +98,11 @@ def park_unstored(payload: bytes, *, reason: str) -> None:
 
 def readable(batch: Batch) -> list[Record]:
     """The events in a batch's payload; none if it has none or can't be read."""
-    return _records(bytes(batch.payload or b""))
+    return read(bytes(batch.payload or b""))
 
 
-def _records(payload: bytes) -> list[Record]:
+def read(payload: bytes) -> list[Record]:
+    """The events in a payload; none if it can't be read."""
     try:
         return unframe(payload)
     except UNREADABLE:

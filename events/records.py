@@ -88,6 +88,11 @@ def decoded_bytes(data: bytes) -> int:
     return max(0, zstandard.frame_content_size(data))
 
 
+def lines_bytes(records: Sequence[Record]) -> int:
+    """What a frame of the records would decode to."""
+    return len(_encode_lines(records))
+
+
 def by_day_and_type(records: Iterable[Record]) -> Counter[tuple[date, str]]:
     """How many there are of each UTC day and event type."""
     return Counter((date.fromisoformat(r.occurred_at[:10]), r.event_type) for r in records)

@@ -5,7 +5,6 @@ an event is logged but how many there were.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,24 +24,6 @@ log = get_logger(__name__)
 
 # Ids of one transaction.
 _BITE = 10_000
-
-
-class RepairRunning(Exception):
-    """Another process is repairing the stores."""
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """For as long as only one may repair. Raises RepairRunning."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('repair of the stores'))")
-        if not cursor.fetchone()[0]:
-            raise RepairRunning("another repair is running")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('repair of the stores'))")
 
 
 def repair(difference: Difference) -> int:

@@ -15,6 +15,7 @@ from analytics import clickhouse as engine
 from analytics import daily_counts, surplus
 from analytics import inventory as cold
 from events import background, deliver, failed, hot, inventory, parking, purge, repair, verify
+from events.alone import alone
 from events.models import Batch, HotEvent
 from events.records import frame
 from events.sql import load
@@ -317,7 +318,7 @@ def test_only_one_repairs_at_a_time() -> None:
         except CommandError as error:
             refused.append(str(error))
 
-    with repair.alone():
+    with alone():
         in_thread(second)
     assert refused == ["another repair is running"]
     agreeing("--repair")

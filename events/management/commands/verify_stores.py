@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from analytics.clickhouse import ClickHouseError
-from events.repair import RepairRunning, alone, repair
+from events.alone import RepairRunning, alone
+from events.repair import repair
 from events.verify import Difference, Kind, Report, verify
 
 # What a repair has done, in words that follow "… differences".
