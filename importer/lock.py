@@ -20,13 +20,24 @@ def alone(key: str, path: Path | str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Without a connection there is no lock either.
-        with suppress(DatabaseError), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(key)])
+        _release(key)
+
+
+def renew(key: str, path: Path | str) -> None:
+    """Take the lock on a new connection: the old one may be lost, and its lock with it."""
+    _release(key)
+    connection.close()
+    take(key, path)
+
+
+def _release(key: str) -> None:
+    # Without a connection there is no lock either.
+    with suppress(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(key)])
 
 
 def take(key: str, path: Path | str) -> None:
-    """Take the lock for this connection, also on a new one after the first was lost."""
+    """Take the lock for this connection. Raises InProgress while another has it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_number(key)])
         if cursor.fetchone() != (True,):

@@ -87,8 +87,7 @@ class ColumnMap:
 
     def named(self) -> set[str]:
         """Every column that the mapping looks at, by its name at the top."""
-        targets = [target for target in {*FIELDS, *self.sources} if target not in self.constants]
-        paths = [path for target in targets for path in self.columns_of(target)]
+        paths = [path for target in {*FIELDS, *self.sources} for path in self.columns_of(target)]
         return {name for path in (*paths, *self.id_from) for name in (path, path.split(".")[0])}
 
 

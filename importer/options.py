@@ -1,6 +1,7 @@
 """How a file is to be read."""
 
 import codecs
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -56,7 +57,8 @@ class Options:
         if self.mapping.is_plain:
             mapping = {}
         read = {"mapping": mapping, "encoding": self.encoding, "delimiter": self.delimiter}
-        return {name: value for name, value in read.items() if value}
+        meaning: dict[str, Any] = json.loads(json.dumps({k: v for k, v in read.items() if v}))
+        return meaning
 
 
 def parse_max_errors(text: str) -> MaxErrors:

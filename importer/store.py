@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 
 import psycopg
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from psycopg import errors
 from structlog import get_logger
 
@@ -52,7 +52,7 @@ class Storer:
             self._stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             with suppress(DatabaseError, *_LOST):
-                self._connect_again()
+                lock.renew(self._row.key, self._row.path)
 
     def _store(self, batch: Batch) -> None:
         with transaction.atomic():
@@ -69,11 +69,6 @@ class Storer:
                 row.save(update_fields=_MOVED)
         for name in _MOVED:
             setattr(self._row, name, getattr(row, name))
-
-    def _connect_again(self) -> None:
-        connection.close()
-        # The old connection took its lock along.
-        lock.take(self._row.key, self._row.path)
 
 
 _MOVED = (

@@ -1,0 +1,329 @@
+"""Stopped or killed at any point, an import goes on where it was: nothing doubled or skipped."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, connections
+
+from config.settings import BASE_DIR
+from events.models import Batch
+from importer import delivery, store
+from importer.chunks import FileRefused
+from importer.models import Import
+from importer.run import Run, import_file
+from tests.importer.test_import_events import (
+    HEADER,
+    _environment,
+    counts,
+    import_events,
+    refused,
+    rows_of,
+    written,
+)
+from tests.waiting import deliver_all, wait_until
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+ROWS = 24_000
+KILLS = 10
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+
+
+def start(path: Path) -> "subprocess.Popen[bytes]":
+    """The command as a process of its own, in batches of a thousand rows."""
+    code = (
+        "import django; django.setup(); import importer.batches as b; b.BATCH_ROWS = 1000\n"
+        "import sys; from django.core.management import call_command\n"
+        "call_command('import_events', sys.argv[1])"
+    )
+    environment = {**_environment(), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        cwd=BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def reached() -> int:
+    row = Import.objects.first()
+    return row.read if row else 0
+
+
+def _is_at(goal: int, process: "subprocess.Popen[bytes]") -> bool:
+    return reached() >= goal or process.poll() is not None
+
+
+def _is_past(goal: int, ended: list[Any]) -> bool:
+    return reached() >= goal or bool(ended)
+
+
+def test_killed_ten_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
+    rows = rows_of(ROWS)
+    for n in range(0, ROWS, 100):
+        rows[n] = [*rows[n][:4], "{bad"]
+    rows += rows[: ROWS // 10]
+    path = written(tmp_path / "events.csv", rows)
+    aim = random.Random(7)
+    for kill in range(KILLS):
+        process = start(path)
+        goal = (kill + 1) * ROWS // (KILLS + 2)
+        wait_until(partial(_is_at, goal, process))
+        time.sleep(aim.random() * 0.05)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    assert Import.objects.get().state == Import.State.RUNNING
+    printed, _ = import_events(path)
+    bad = ROWS // 100 + ROWS // 1000
+    stored, duplicates = ROWS * 99 // 100, ROWS // 10 * 99 // 100
+    assert "went on behind" in printed
+    assert f"stored {stored}, duplicate {duplicates}, bad {bad}" in printed
+    Batch.objects.update(claimed_until=None)
+    deliver_all()
+    assert counts() == (stored, stored, stored)
+    rejected = Path(f"{path}.rejected.csv").read_text().splitlines()
+    lines = [int(line.split(",")[0]) for line in rejected[1:]]
+    assert lines == sorted(set(lines))
+    assert len(lines) == bad
+
+
+def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.csv", rows_of(ROWS))
+    process = start(path)
+    wait_until(lambda: reached() > 0)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[0].decode()
+    assert process.returncode == 130
+    assert "Stopped; the same command goes on from here." in said
+    assert "Traceback" not in said
+    row = Import.objects.get()
+    assert row.state == Import.State.STOPPED
+    assert f"read {row.read}, stored {row.read}" in said
+    printed, _ = import_events(path)
+    assert f"went on behind {row.read} rows" in printed
+    assert f"read {ROWS}, stored {ROWS}, duplicate 0, bad 0" in printed
+
+
+def test_with_other_options_a_file_is_read_from_its_start(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.csv", rows_of(5), header=["id", *HEADER[1:]])
+    import_events(path, "--map", "event_id=id")
+    assert "skipped" in import_events(path, "--map", "event_id=id")[0]
+    printed, _ = import_events(path, "--map", "event_id=id", "--set", "user_id=u9")
+    assert "stored 0, duplicate 5" in printed
+
+
+def test_a_failed_import_goes_on_where_it_was(tmp_path: Path) -> None:
+    rows = rows_of(3000)
+    rows[1500][0] = "bad"
+    path = written(tmp_path / "events.csv", rows)
+    _, complaints = refused(path, "--max-errors", "0")
+    assert "stopped, as 1 of 2,000 rows are bad" in complaints
+    assert Import.objects.get().state == Import.State.FAILED
+    printed, _ = import_events(path)
+    assert "went on behind 2000 rows" in printed
+    assert "read 3000, stored 2999, duplicate 0, bad 1" in printed
+
+
+def test_the_same_file_twice_at_once_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.csv", rows_of(ROWS))
+    process = start(path)
+    wait_until(lambda: reached() > 0)
+    assert "is being imported by another process" in refused(path)[1]
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert counts() == (ROWS, ROWS, ROWS)
+
+
+# --- While stores restart -----------------------------------------------------------------------
+
+
+def _in_thread(path: Path, ended: list[Any]) -> threading.Thread:
+    def work() -> None:
+        try:
+            ended.append(import_file(path, Run()))
+        except Exception as error:
+            ended.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_postgresql_restarting_amid_an_import_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The deliverer's connection ends too: what it had claimed is free after its lease only.
+    monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 1.0)
+    path = written(tmp_path / "events.csv", rows_of(ROWS))
+    ended: list[Any] = []
+    thread = _in_thread(path, ended)
+    for goal in (2000, 8000, 15_000):
+        wait_until(partial(_is_past, goal, ended))
+        _end_all_connections()
+    thread.join(60)
+    [summary] = ended
+    assert (summary.row.read, summary.row.stored, summary.row.duplicates) == (ROWS, ROWS, 0)
+    Batch.objects.update(claimed_until=None)
+    deliver_all()
+    assert counts() == (ROWS, ROWS, ROWS)
+
+
+def _end_all_connections() -> None:
+    """What a restart does to whoever is connected."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(3000))
+    stored, lost = store.Storer._store, [2]
+
+    def lose_the_answer(self: store.Storer, batch: Any) -> None:
+        stored(self, batch)
+        lost[0] -= 1
+        if not lost[0]:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(store.Storer, "_store", lose_the_answer)
+    summary = import_file(path, Run())
+    assert (summary.row.read, summary.row.stored, summary.row.duplicates) == (3000, 3000, 0)
+
+
+def test_a_postgresql_that_stays_away_ends_it_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise psycopg.OperationalError("connection refused")
+
+    path = written(tmp_path / "events.csv", rows_of(10))
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Storer, "_store", away)
+        _, complaints = refused(path)
+    assert "PostgreSQL failed: connection refused" in complaints
+    assert "run the same command again" in complaints
+    assert "stored 10" in import_events(path)[0]
+
+
+def test_clickhouse_restarting_amid_an_import_loses_and_doubles_nothing(
+    tmp_path: Path, settings: Any
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(ROWS))
+    ended: list[Any] = []
+    there, thread = settings.CLICKHOUSE_URL, _in_thread(path, ended)
+    wait_until(lambda: reached() >= 4000)
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    wait_until(partial(_is_past, 12_000, ended))
+    settings.CLICKHOUSE_URL = there
+    thread.join(60)
+    assert not isinstance(ended[0], Exception)
+    Batch.objects.update(claimed_until=None)
+    deliver_all()
+    assert counts() == (ROWS, ROWS, ROWS)
+
+
+# --- Rows refused, and a disk that fills --------------------------------------------------------
+
+
+def test_a_dry_run_checks_everything_and_stores_nothing(tmp_path: Path) -> None:
+    rows = rows_of(2500)
+    rows[7][1] = "yesterday"
+    path = written(tmp_path / "events.csv", rows)
+    printed, complaints = import_events(path, "--dry-run")
+    assert "read 2500, bad 1, nothing stored" in printed
+    assert "line 9: occurred_at is not" in complaints
+    assert counts() == (0, 0, 0)
+    assert not Import.objects.exists()
+    assert "stored 2499" in import_events(path)[0]
+
+
+def test_rejected_rows_are_mended_and_imported_by_the_same_command(tmp_path: Path) -> None:
+    rows = rows_of(6)
+    rows[2][0] = "no-uuid"
+    rows[4] = rows[4][:3]
+    path = written(tmp_path / "events.csv", rows)
+    import_events(path)
+    rejected = Path(f"{path}.rejected.csv")
+    text = rejected.read_text()
+    assert text.splitlines()[0] == ",".join(["line", "reason", *HEADER])
+    printed, _ = import_events(rejected)
+    assert "read 2, stored 0, duplicate 0, bad 2" in printed
+    mended = text.replace("no-uuid", "0191f5a0-0000-7000-8000-000000000001")
+    rejected.write_text(mended.replace(",".join(rows[4]), ",".join([*rows[4], "buy", "{}"])))
+    assert "read 2, stored 2" in import_events(rejected)[0]
+    assert counts() == (6, 6, 6)
+
+
+def test_rejected_lines_of_json_are_mended_too(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text('{"event": "x", "properties": {"distinct_id": "u\\u00e9", "time": "soon"}}\n')
+    options = ("--preset", "mixpanel")
+    import_events(path, *options)
+    rejected = Path(f"{path}.rejected.csv")
+    assert rejected.read_text().startswith("line,reason,raw\n1,occurred_at is not")
+    rejected.write_text(rejected.read_text().replace('""soon""', "1767225600"))
+    assert "read 1, stored 1" in import_events(rejected, *options)[0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends"), [("89", True), ("90", False), ("8%", True), ("9%", False)]
+)
+def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> None:
+    rows = [["bad"]] * 90 + rows_of(5910)
+    path = written(tmp_path / "events.csv", rows)
+    if ends:
+        assert "more than allowed" in refused(path, "--max-errors", limit)[1]
+        assert Import.objects.get().read < 6000
+        assert Path(f"{path}.rejected.csv").exists()
+    else:
+        assert "read 6000" in import_events(path, "--max-errors", limit)[0]
+
+
+def test_where_rejected_rows_cannot_be_written_nothing_is_skipped(tmp_path: Path) -> None:
+    rows = rows_of(1500)
+    rows[1200] = ["bad"]
+    path = written(tmp_path / "events.csv", rows)
+    _, complaints = refused(path, "--rejected", "/dev/full")
+    assert "where rejected rows go, cannot be written" in complaints
+    assert "read 1500, stored 1499, duplicate 0, bad 1" in import_events(path)[0]
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(3000))
+    stored = store.Storer.store
+
+    def grow(self: store.Storer, batch: Any) -> None:
+        stored(self, batch)
+        with path.open("a") as file:
+            file.write("more\n")
+
+    monkeypatch.setattr(store.Storer, "store", grow)
+    with pytest.raises(FileRefused, match="was changed while it was read"):
+        import_file(path, Run())
+    assert Import.objects.get().state == Import.State.FAILED
+    assert os.path.getsize(path) > 0
