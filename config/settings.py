@@ -76,6 +76,16 @@ WHITENOISE_USE_FINDERS = True
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 POSTGRES_POOL_SIZE = env.number("POSTGRES_POOL_SIZE", 8, minimum=1)
+# A host that vanishes without a word fails whoever waits for it within 15 s, sending or listening;
+# the kernel's own limits are 15 minutes and 2 hours. No statement_timeout: the server keeps it, so
+# it helps against none that is gone, and verify_stores and migrations may take any time.
+_SILENCE = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
 
 
 def _postgres(url: str) -> dict[str, object]:
@@ -95,6 +105,7 @@ def _postgres(url: str) -> dict[str, object]:
             # Seconds to wait for a connection: past that the answer is 503, not a longer queue.
             "pool": {"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
             "connect_timeout": 5,
+            **_SILENCE,
             **options,
         },
     }
