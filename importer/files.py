@@ -112,14 +112,19 @@ def reading(path: Path | str) -> Iterator[None]:
     """Say what goes wrong while a file is read as FileRefused."""
     try:
         yield
-    except EOFError:
-        raise FileRefused(f"{path} ends too early: its compressed data is cut short") from None
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise FileRefused(f"{path} is damaged: {error}") from error
     except UnicodeError as error:
         raise FileRefused(f"{path} cannot be decoded: {error}") from error
-    except OSError as error:
-        raise FileRefused(f"{path} cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error, OSError) as error:
+        raise FileRefused(f"{path} {_problem(error)}") from error
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}"
+    [reason, *_] = str(error).splitlines() or [""]
+    if isinstance(error, EOFError) or "Truncated" in reason:  # Arrow's word for it
+        return "ends too early: its compressed data is cut short"
+    return f"is damaged: {reason}"
 
 
 def _decompressed(source: Any) -> IO[bytes]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from events.inspection import FieldError
 from importer.chunks import CHUNK_ROWS, FileRefused, Raw, Reading
-from importer.files import OpenFile, reading
+from importer.files import OpenFile
 from importer.mapper import mapper, to_json
 from importer.mapping import FIELDS, Fields
 from importer.options import Options
@@ -20,7 +20,7 @@ def read(file: OpenFile, options: Options) -> Reading:
 
     try:
         # Without buffering ahead, or a whole group of rows would be in memory.
-        parquet = ParquetFile(file.source, pre_buffer=False)
+        parquet = ParquetFile(file.source, pre_buffer=False, page_checksum_verification=True)
     except (ArrowException, OSError) as error:
         raise FileRefused(f"{file.name} is no whole Parquet file: {error}") from None
     mapping = options.mapping
@@ -37,15 +37,14 @@ def _rows(
 
     number = 0
     try:
-        with reading(name):
-            for batch in parquet.iter_batches(batch_size=CHUNK_ROWS):
-                for row in _values(batch):
-                    number += 1
-                    try:
-                        yield number, fields(row), row
-                    except FieldError as error:
-                        yield number, str(error), row
-    except ArrowException as error:
+        for batch in parquet.iter_batches(batch_size=CHUNK_ROWS):
+            for row in _values(batch):
+                number += 1
+                try:
+                    yield number, fields(row), row
+                except FieldError as error:
+                    yield number, str(error), row
+    except (ArrowException, OSError) as error:
         raise FileRefused(f"{name} is damaged after row {number}: {error}") from error
 
 

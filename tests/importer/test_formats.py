@@ -63,7 +63,7 @@ def as_parquet(rows: list[dict[str, str]]) -> bytes:
         }
     )
     sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=700)
+    pq.write_table(table, sink, row_group_size=700, write_page_checksum=True)
     return sink.getvalue()
 
 
