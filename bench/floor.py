@@ -1,7 +1,9 @@
 """The floor: the same events into the same tables by bare COPY and INSERT, no service around it."""
 
 import json
+import time
 import urllib.request
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -27,16 +29,18 @@ class Chunk(NamedTuple):
     block: bytes
 
 
-def prepare(events: list[dict[str, Any]]) -> list[Chunk]:
-    return [_chunk(events[start : start + CHUNK]) for start in range(0, len(events), CHUNK)]
+def prepare(events: list[dict[str, Any]], *, hot_since: datetime) -> list[Chunk]:
+    since = hot_since.isoformat()
+    return [_chunk(events[start : start + CHUNK], since) for start in range(0, len(events), CHUNK)]
 
 
-def _chunk(events: list[dict[str, Any]]) -> Chunk:
+def _chunk(events: list[dict[str, Any]], hot_since: str) -> Chunk:
     names = ("event_id", "occurred_at", "user_id", "event_type")
     ids = "".join(f"{event['event_id']}\n" for event in events)
     rows = "".join(
         "\t".join([*(event[n] for n in names), json.dumps(event["properties"])]) + "\n"
         for event in events
+        if event["occurred_at"] >= hot_since
     )
     lines = [
         {**{n: event[n] for n in names}, "properties_text": event["properties"]} for event in events
@@ -44,8 +48,9 @@ def _chunk(events: list[dict[str, Any]]) -> Chunk:
     return Chunk(ids, rows, "\n".join(json.dumps(line) for line in lines).encode())
 
 
-def load(chunks: list[Chunk], *, postgres: str, clickhouse: str) -> None:
-    """Chunk after chunk: dedup and hot layer in one transaction, then ClickHouse."""
+def load(chunks: list[Chunk], *, postgres: str, clickhouse: str) -> float:
+    """Chunk after chunk: dedup and hot layer in one transaction, then ClickHouse. The seconds."""
+    began = time.perf_counter()
     with psycopg.connect(postgres) as connection:
         for chunk in chunks:
             with connection.transaction(), connection.cursor() as cursor:
@@ -54,6 +59,7 @@ def load(chunks: list[Chunk], *, postgres: str, clickhouse: str) -> None:
                 with cursor.copy("COPY hot_events FROM STDIN") as copy:
                     copy.write(chunk.rows)
             _insert(clickhouse, chunk.block)
+    return time.perf_counter() - began
 
 
 def _insert(url: str, block: bytes) -> None:

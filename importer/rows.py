@@ -30,7 +30,7 @@ _HEX = "[0-9a-f]"
 _is_stored_id = re.compile(
     f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 ).fullmatch
-_is_utc = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCII).fullmatch
+_is_utc = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)", re.ASCII).fullmatch
 _EARLIEST = timestamp(EARLIEST)
 
 
@@ -59,6 +59,8 @@ def plain(fields: Fields, latest: str) -> Record | None:
         and 1 <= len(event_type) <= MAX_TEXT
     ):
         return None
+    if occurred_at[-1] != "Z":
+        occurred_at = occurred_at[:-6] + "Z"
     if len(occurred_at) == len("2026-01-01T00:00:00Z"):
         occurred_at = occurred_at[:-1] + ".000Z"
     try:
