@@ -151,22 +151,40 @@ def stream(
         )
     except DriverError as error:
         raise _translated(error) from error
-    with closing(response):
-        yield from _native_blocks(response)
+    return _native_blocks(_Undrained(response))
 
 
-def _native_blocks(response: Any) -> Iterator[list[Sequence[Any]]]:
+class _Undrained:
+    """A response that the driver closes without reading what is left of it, which may be all."""
+
+    def __init__(self, response: Any) -> None:
+        self.headers = response.headers
+        self._response = response
+        self._closed = False
+
+    def stream(self, size: int, decode: bool) -> Iterator[bytes]:
+        for chunk in self._response.stream(size, decode):
+            yield chunk
+            if self._closed:
+                return
+
+    def close(self) -> None:
+        self._closed = True
+        self._response.close()
+
+
+def _native_blocks(response: _Undrained) -> Generator[list[Sequence[Any]]]:
     tag = response.headers.get("X-ClickHouse-Exception-Tag")
-    try:
-        source: Any = RespBuffCls(ResponseSource(response, exception_tag=tag))  # type: ignore[no-untyped-call]
-        result: Any = NativeTransform.parse_response(source)
-        # Entered, the driver's stream would on leaving read all that is left of the result.
-        yield from result.column_block_stream.gen
-    except DriverError as error:
-        raise _translated(error) from error
-    except (ValueError, LookupError) as error:
-        # The text of an error where the driver expects a block.
-        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+    with closing(response):
+        try:
+            origin: Any = ResponseSource(response, exception_tag=tag)  # type: ignore[arg-type]
+            result: Any = NativeTransform.parse_response(RespBuffCls(origin))  # type: ignore[no-untyped-call]
+            yield from result.column_block_stream.gen
+        except DriverError as error:
+            raise _translated(error) from error
+        except (ValueError, LookupError) as error:
+            # The text of an error where the driver expects a block.
+            raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
 
 
 def command(sql: str, *, parameters: Parameters | None = None, in_database: bool = True) -> None:
