@@ -1,0 +1,120 @@
+"""Exports events to a file."""
+
+import os
+import signal
+import sys
+import threading
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from analytics.clickhouse import ClickHouseError
+from analytics.segments import InvalidSegment, parse_segments
+from importer.exporting import FORMATS, Export, ExportRefused, Summary, export
+from importer.output import STDOUT, OutputRefused
+
+# What shells say of a program ended by Ctrl-C, and of one that nobody reads from.
+STOPPED, UNREAD = 130, 141
+
+
+class Command(BaseCommand):
+    help = (
+        "Exports events from ClickHouse in the form that import_events reads: a file that is there"
+        " whole or not at all, or standard output."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add = parser.add_argument
+        add("--from", dest="start", type=_day, metavar="DATE", help="first day in UTC")
+        add("--to", dest="end", type=_day, metavar="DATE", help="last day, included")
+        add(
+            "--segment",
+            dest="segments",
+            action="extend",
+            nargs="+",
+            default=[],
+            metavar="FIELD:VALUE",
+            help="of these events only: event_type, user_id or properties.KEY; all must hold",
+        )
+        add("--format", choices=FORMATS, help="by default as the output is named, or ndjson")
+        add(
+            "--output",
+            type=Path,
+            default=STDOUT,
+            metavar="FILE",
+            help="- for standard output (the default); .gz or .zst at the end compresses it",
+        )
+        add("--overwrite", action="store_true", help="replace the file if it exists")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = ("start", "end", "format", "overwrite")
+        with self._progress(options["output"]) as bar, _stopped_by_sigterm():
+            try:
+                order = Export(
+                    path=options["output"],
+                    segments=parse_segments(options["segments"]),
+                    watch=bar.update,
+                    **{name: options[name] for name in names},
+                )
+                summary = export(order)
+            except (InvalidSegment, ExportRefused, OutputRefused) as error:
+                raise CommandError(str(error)) from None
+            except ClickHouseError as error:
+                raise CommandError(f"ClickHouse failed: {error}") from error
+            except BrokenPipeError:
+                sys.exit(UNREAD)
+            except KeyboardInterrupt:
+                self.stderr.write("Stopped; the export is not complete.")
+                sys.exit(STOPPED)
+        self._print(summary)
+
+    def _progress(self, output: Path) -> Any:
+        shown = self.stderr.isatty() and not (output == STDOUT and os.isatty(1))
+        return tqdm(
+            file=self.stderr,
+            disable=not shown,
+            unit=" events",
+            unit_scale=True,
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def _print(self, summary: Summary) -> None:
+        rate = summary.events / max(summary.seconds, 1e-6)
+        self.stderr.write(
+            f"{summary.events} events in {summary.seconds:.1f} s ({rate:,.0f} events/s)",
+            self.style.SUCCESS,
+        )
+        if summary.waiting is None:
+            said = "PostgreSQL can't be asked for events that were stored and not yet delivered"
+        elif summary.waiting:
+            said = f"{summary.waiting} stored events had not reached ClickHouse"
+        else:
+            return
+        self.stderr.write(f"{said}; such events are not included", self.style.WARNING)
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """As by Ctrl-C, so that nothing is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from None
