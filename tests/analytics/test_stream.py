@@ -27,10 +27,10 @@ def test_an_error_before_the_first_row_is_raised() -> None:
         next(clickhouse.stream("SELECT 1 FROM no_such_table"))
 
 
-@pytest.mark.parametrize("bad", [300_000, 500_000, 999_999])
+@pytest.mark.parametrize("bad", [4_000_000, 5_999_999])
 def test_an_error_amid_the_rows_is_raised_after_those_before_it(bad: int) -> None:
     sql = (
-        "SELECT number, throwIf(number = {bad:UInt64}, 'too late') FROM numbers(1000000)"
+        "SELECT number, throwIf(number = {bad:UInt64}, 'too late') FROM numbers(6000000)"
         " SETTINGS max_threads = 1, max_block_size = 65409"
     )
     seen = 0
