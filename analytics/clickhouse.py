@@ -1,5 +1,6 @@
 """The way to ClickHouse: the only module that imports its driver."""
 
+import logging
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -65,6 +66,8 @@ _TOKEN_SETTINGS = {
     "input_format_parallel_parsing": 0,
     "max_partitions_per_insert_block": 0,
 }
+# What it warns of, with a traceback, is raised as well.
+logging.getLogger(ResponseSource.__module__).setLevel(logging.ERROR)
 SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
 
