@@ -17,7 +17,7 @@ from importer import uploads
 from importer.models import Import
 from tests.events.test_batching import worker
 from tests.importer.test_import_events import counts, rows_of
-from tests.waiting import wait_until
+from tests.waiting import deliver_all, wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -277,6 +277,24 @@ class _unrecorded:  # noqa: N801 - stands for a function
 
     def __exit__(self, *_: Any) -> None:
         pass
+
+
+def test_two_workers_at_once_import_an_upload_once(client: Client) -> None:
+    for _ in range(3):
+        post(client, csv_of(1500))
+    workers = [threading.Thread(target=_work) for _ in range(2)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert set(Import.objects.values_list("state", "read", "stored")) == {("done", 1500, 1500)}
+    deliver_all()
+    assert counts() == (4500, 4500, 4500)
+
+
+def _work() -> None:
+    uploads.import_waiting()
+    connections.close_all()
 
 
 def test_an_upload_whose_file_is_gone_fails_with_a_reason(client: Client, folder: Path) -> None:
