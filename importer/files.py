@@ -19,6 +19,7 @@ STDIN = Path("-")
 SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
 COMPRESSED = (".gz", ".zst")
 REJECTED = ".rejected.csv"
+_JSON_SUFFIXES = {".ndjson", ".jsonl", ".json"}
 _BUFFER = 1024 * 1024
 
 Format: TypeAlias = Literal["delimited", "json_lines", "parquet"]
@@ -151,4 +152,6 @@ def _format(path: Path, stream: Any, is_plain: bool) -> Format:
         raise FileRefused(
             f"{path} is one JSON array; write one object a line (jq -c '.[]' makes it so)"
         )
-    return "json_lines" if start == b"{" else "delimited"
+    # An empty file of JSON lines is one without events; CSV would have its header.
+    empty_json = not head and not _JSON_SUFFIXES.isdisjoint(path.suffixes)
+    return "json_lines" if start == b"{" or empty_json else "delimited"

@@ -115,6 +115,12 @@ def test_one_format_after_another_stores_nothing_twice(tmp_path: Path) -> None:
     assert counts() == (50, 0, 50)
 
 
+def test_an_empty_file_of_json_lines_has_no_events(tmp_path: Path) -> None:
+    for name, body in {"a.ndjson": b"", "b.jsonl.gz": gzip.compress(b"")}.items():
+        (tmp_path / name).write_bytes(body)
+        assert "read 0, stored 0" in import_events(tmp_path / name)[0]
+
+
 def test_standard_input_is_read_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     body = gzip.compress(as_json_lines(events(10)) + b'{"event_id": 1}\n')
