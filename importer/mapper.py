@@ -16,6 +16,10 @@ from importer.mapping import PROPERTY, ColumnMap, Fields, Time
 _NAMESPACE = UUID("6f0d5e1c-6a57-5b0c-9b7e-2f1c8a4e9d10")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
+# No time is written longer, nor has more digits before its point; making an int of 1e999990 takes
+# half a minute.
+_MAX_TIME = 40
+_MAX_DIGITS = 20
 
 
 def mapper(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], Fields]:
@@ -105,11 +109,19 @@ def _moment(text: str, time: Time) -> str:
         if time == "utc":
             moment = datetime.fromisoformat(text)
             return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        number = Decimal(text)
+        number = _number(text)
         return timestamp(_EPOCH + timedelta(microseconds=int(number * 10**6 / _PER_SECOND[time])))
     except (ValueError, ArithmeticError, InvalidOperation):
         # What already is ISO 8601 stays; the check words what is wrong with anything else.
         return text
+
+
+def _number(text: str) -> Decimal:
+    """A number that may be a time. Raises ValueError or ArithmeticError."""
+    number = Decimal(text[: _MAX_TIME + 1])
+    if len(text) > _MAX_TIME or not number.is_finite() or number.adjusted() > _MAX_DIGITS:
+        raise ValueError("no time is that large")
+    return number
 
 
 def _derived_id(row: Mapping[str, Any], columns: Iterable[str]) -> str:
