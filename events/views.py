@@ -2,16 +2,13 @@
 
 from typing import Any, cast
 
-import psycopg
-from django import db
-from psycopg_pool import PoolTimeout
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.problems import Problem
 from config.rate_limit import client_address
-from events import openapi, property_schemas, query_parameters, queue, rejected, search
+from events import openapi, outages, property_schemas, query_parameters, queue, rejected, search
 from events.backpressure import QueueFull
 from events.models import Batch
 from events.records import frames
@@ -21,11 +18,6 @@ from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, val
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
-# PostgreSQL is gone, going or too busy. Other errors are faults of ours, and answered as such.
-_DOWN = (
-    *(db.OperationalError, db.InterfaceError),
-    *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
-)
 
 
 class EventsView(APIView):
@@ -49,7 +41,7 @@ class EventsView(APIView):
         filters = query_parameters.search_filters(request.query_params)
         try:
             return Response(search.search(filters=filters))
-        except _DOWN:
+        except outages.POSTGRESQL:
             raise _unavailable("PostgreSQL can't be reached.") from None
 
 
@@ -99,7 +91,7 @@ def _stored(checked: Validated) -> Response:
     try:
         data = [data for data, _ in frames(checked.records)]
         stored = store(frames=data, source=Batch.Source.REQUEST)
-    except _DOWN:
+    except outages.POSTGRESQL:
         # It may have gone in the middle of the commit.
         raise _unavailable(
             "PostgreSQL can't be reached or was lost; it is not known whether the events were "

@@ -22,6 +22,12 @@ class FileRefused(Exception):
     """Why a file cannot be imported, or not to its end; the text names the file."""
 
 
+class Interrupted(FileRefused):
+    """What keeps a file from being read, or its rejected rows from being written, for the time
+    being: a full disk, a share that is away.
+    """
+
+
 class BadRow(NamedTuple):
     """A row that is not imported, and why.
 

@@ -1,5 +1,6 @@
 """Which files a path means, and how one is opened: plain, gzip or zstd, its format by content."""
 
+import errno
 import gzip
 import io
 import os
@@ -12,7 +13,7 @@ from glob import glob
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, TypeAlias
 
-from importer.chunks import FileRefused
+from importer.chunks import FileRefused, Interrupted
 
 STDIN = Path("-")
 # What a folder is searched for; a file that is named is taken whatever its name.
@@ -21,11 +22,12 @@ COMPRESSED = (".gz", ".zst")
 REJECTED = ".rejected.csv"
 _JSON_SUFFIXES = {".ndjson", ".jsonl", ".json"}
 _BUFFER = 1024 * 1024
+_PASSING = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 
 Format: TypeAlias = Literal["delimited", "json_lines", "parquet"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class OpenFile:
     """`stream` gives the bytes without compression; `position()` says how many of `size` bytes on
     disk were read, both 0 where that is unknown. `source` is the file itself; `at_end` is left
@@ -47,7 +49,10 @@ def expand(patterns: Sequence[str]) -> list[Path]:
     Raises FileRefused for what means no file.
     """
     found = [path for pattern in patterns for path in _meant(pattern)]
-    return list(dict.fromkeys(path if path == STDIN else path.resolve() for path in found))
+    # Not resolved: what a shell's <(…) names is no path.
+    return list(
+        dict.fromkeys(path if path == STDIN else Path(os.path.abspath(path)) for path in found)
+    )
 
 
 def _meant(pattern: str) -> list[Path]:
@@ -74,8 +79,8 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _is_meant(file: Path) -> bool:
-    plain = file.with_suffix("") if file.suffix in COMPRESSED else file
-    return plain.suffix in SUFFIXES and not file.name.startswith(".") and not _is_ours(file)
+    plain = file.with_suffix("") if file.suffix.lower() in COMPRESSED else file
+    return plain.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not _is_ours(file)
 
 
 def _is_ours(file: Path) -> bool:
@@ -116,7 +121,8 @@ def reading(path: Path | str) -> Iterator[None]:
     except UnicodeError as error:
         raise FileRefused(f"{path} cannot be decoded: {error}") from error
     except (EOFError, zlib.error, OSError) as error:
-        raise FileRefused(f"{path} {_problem(error)}") from error
+        kind = Interrupted if getattr(error, "errno", None) in _PASSING else FileRefused
+        raise kind(f"{path} {_problem(error)}") from error
 
 
 def _problem(error: Exception) -> str:

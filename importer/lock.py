@@ -10,7 +10,7 @@ from importer.chunks import FileRefused
 
 
 class InProgress(FileRefused):
-    """Another process is importing the same file."""
+    """Another process is importing the same file, and writes down what becomes of it."""
 
 
 @contextmanager

@@ -37,9 +37,11 @@ class Import(models.Model):
     bad = models.BigIntegerField(default=0, help_text="rows refused")
     rejected_path = models.TextField(blank=True, default="", help_text="where refused rows are")
     rejected_bytes = models.BigIntegerField(default=0)
+    attempts = models.IntegerField(default=0, help_text="runs that ended before a batch was stored")
     error = models.TextField(blank=True, default="")
     # Uploads: what makes a request the same as one before, draft-ietf-httpapi-idempotency-key.
     idempotency_key = models.CharField(max_length=255, null=True, unique=True)
+    receiver = models.UUIDField(null=True, help_text="the request that fills the file")
     fingerprint = models.CharField(max_length=64, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(db_default=Now(), help_text="of the last run")

@@ -1,6 +1,7 @@
 """The row of an import: as it begins, and when it goes on."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,24 @@ def begin(
         fresh = Import()
         for name in _FRESH:
             setattr(row, name, getattr(fresh, name))
-    row.path, row.size, row.options = str(path), size, dict(meaning)
+    row.path, row.size, row.options = storable(str(path)), size, dict(meaning)
     return start(row)
 
 
 def start(row: Import) -> Import:
     """The same row as one that runs from now on."""
     row.state, row.error, row.finished_at = Import.State.RUNNING, "", None
-    row.started_at = Now()
+    row.started_at, row.attempts = Now(), row.attempts + 1
     row.save()
     row.refresh_from_db()
     return row
+
+
+def fail(row: Import, reason: str) -> None:
+    row.state, row.error, row.finished_at = Import.State.FAILED, reason, datetime.now(UTC)
+    row.save()
+
+
+def storable(text: str) -> str:
+    """Text as PostgreSQL takes it; a file's name may be none."""
+    return text.replace("\0", "").encode(errors="surrogateescape").decode(errors="replace")

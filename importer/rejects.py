@@ -5,12 +5,13 @@ column, `raw`). An import passes over the first two, so that the mended file can
 the same command.
 """
 
+import codecs
 import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from importer.chunks import BadRow, FileRefused
+from importer.chunks import BadRow, FileRefused, Interrupted
 from importer.mapper import to_json
 
 COLUMNS = ("line", "reason")
@@ -20,29 +21,44 @@ RAW_COLUMN = "raw"
 class Rejects:
     """Appends to the file of rejected rows; there is none without a rejected row."""
 
-    def __init__(self, path: Path, columns: Sequence[str], *, kept: int = 0) -> None:
-        """`kept` is its size as last noted: what a killed import wrote past that is cut off."""
+    def __init__(
+        self, path: Path, columns: Sequence[str], *, kept: int = 0, at_most: int | None = None
+    ) -> None:
+        """`kept` is its size as last noted: what a killed import wrote past that is cut off.
+        `at_most` bounds its bytes.
+        """
         self.path = path
         self._columns = columns
+        self._at_most = at_most
         self.size = kept
 
     def add(self, rows: Sequence[BadRow]) -> None:
-        """Once this returns they are on disk and `size` includes them. Raises FileRefused."""
+        """Once this returns they are on disk and `size` includes them. Raises FileRefused when
+        they are too many, Interrupted when they can't be written.
+        """
         if not rows:
             return
+        if self._at_most is not None and self.size > self._at_most:
+            raise FileRefused(f"the rejected rows take more than {self._at_most >> 20} MB")
         try:
             self._write(rows)
         except OSError as error:
-            raise FileRefused(
+            raise Interrupted(
                 f"{self.path}, where rejected rows go, cannot be written: {error.strerror}"
             ) from error
 
     def _write(self, rows: Sequence[BadRow]) -> None:
+        if not self.size and self.path.exists():
+            # Of an earlier run, perhaps mended already.
+            self.path.replace(self.path.with_name(f"{self.path.name}.old"))
         with self.path.open("r+b" if self.size and self.path.exists() else "wb") as file:
             self.size = min(self.size, file.seek(0, os.SEEK_END))
             file.seek(self.size)
             file.truncate()
-            file.write(self._text(rows).encode(errors="surrogateescape"))
+            # The mark says UTF-8 to spreadsheets, and to an import that is told the encoding of
+            # the file where the rows came from.
+            mark = b"" if self.size else codecs.BOM_UTF8
+            file.write(mark + self._text(rows).encode(errors="surrogateescape"))
             file.flush()
             os.fsync(file.fileno())
             self.size = file.tell()

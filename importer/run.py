@@ -5,22 +5,23 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple, TypeAlias
 from uuid import uuid4
 
 import psycopg
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
 from importer import delivery, record
+from importer.ahead import ahead
 from importer.batches import Batch, batches, without
-from importer.chunks import BadRow, FileRefused
+from importer.chunks import BadRow, FileRefused, Interrupted
 from importer.files import REJECTED, STDIN, OpenFile, opened, reading
-from importer.lock import alone
+from importer.lock import InProgress, alone
 from importer.models import Import
 from importer.options import Options
 from importer.readers import columns_and_chunks
@@ -40,7 +41,8 @@ class Run:
     """What an import is told besides its file.
 
     `force` reads a file again that was imported to its end; `dry_run` checks every row and stores
-    none; `rejected_folder` is where refused rows go, by default beside the file. `watch` is called
+    none; `rejected_folder` is where refused rows go, by default beside the file, `rejected_bytes`
+    how much of them is kept before the import fails. `watch` is called
     after each batch; once `stop` is set, the import ends after the batch at hand.
     """
 
@@ -48,6 +50,7 @@ class Run:
     force: bool = False
     dry_run: bool = False
     rejected_folder: Path | None = None
+    rejected_bytes: int | None = None
     watch: Watch = lambda _row, _bad: None
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -109,14 +112,30 @@ def import_rest(path: Path, row: Import, run: Run) -> int:
 
 def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
     columns, chunks = columns_and_chunks(file, run.options)
-    folder = run.rejected_folder or Path(file.name).parent
-    rejects = Rejects(_rejected(file, folder), columns, kept=row.rejected_bytes)
+    rejects = Rejects(
+        _rejected(file, run, row.key), columns, kept=row.rejected_bytes, at_most=run.rejected_bytes
+    )
+    storer = Storer(row, rejects, run.stop)
     limit = run.options.max_errors.rows
     found = batches(
         without(chunks, row.read),
         bad_at_most=None if limit is None else max(0, limit - row.bad),
     )
-    _store_all(row, _followed(found, file, row.read), run, Storer(row, rejects, run.stop))
+    for batch in ahead(_followed(found, file, row.read), stop=run.stop):
+        storer.store(batch)
+        run.watch(row, batch.bad)
+        _check_errors(row, run)
+    _check_errors(row, run, ended=not run.stop.is_set())
+
+
+def _check_errors(row: Import, run: Run, *, ended: bool = False) -> None:
+    """Raises TooManyBadRows."""
+    limit = run.options.max_errors
+    exceeded = limit.exceeded_at_the_end if ended else limit.exceeded
+    if exceeded(bad=row.bad, read=row.read):
+        raise TooManyBadRows(
+            f"{row.path}: stopped, as {row.bad:,} of {row.read:,} rows are bad, more than allowed"
+        )
 
 
 def _try(path: Path, run: Run) -> Summary:
@@ -126,17 +145,15 @@ def _try(path: Path, run: Run) -> Summary:
     with opened(path) as file:
         row.size = file.size
         columns, chunks = columns_and_chunks(file, run.options)
-        folder = run.rejected_folder or Path(file.name).parent
-        rejects = Rejects(_rejected(file, folder), columns)
-        for batch in _followed(batches(chunks), file, 0):
+        rejects = Rejects(_rejected(file, run, "dry-run"), columns)
+        for batch in ahead(_followed(batches(chunks), file, 0), stop=run.stop):
             rejects.add(batch.bad)
             row.read, row.position = batch.end, batch.position
             row.bad += len(batch.bad)
             row.rejected_path = str(rejects.path) if row.bad else ""
             run.watch(row, batch.bad)
-            if run.stop.is_set():
-                row.state = Import.State.STOPPED
-                break
+            _check_errors(row, run)
+        _check_errors(row, run, ended=not run.stop.is_set())
     return Summary(row, seconds=time.monotonic() - started)
 
 
@@ -150,9 +167,13 @@ def _identity(path: Path) -> tuple[int, str]:
     return status.st_size, hashlib.sha256(known_by.encode(errors="surrogateescape")).hexdigest()
 
 
-def _rejected(file: OpenFile, folder: Path) -> Path:
+def _rejected(file: OpenFile, run: Run, key: str) -> Path:
+    """Beside the file; in a folder for many files, `key` tells apart those of one name."""
     name = "stdin" if file.name == str(STDIN) else Path(file.name).name
-    return folder / f"{name}{REJECTED}"
+    middle = ".dry-run" if run.dry_run else ""
+    if run.rejected_folder is None:
+        return Path(file.name).parent / f"{name}{middle}{REJECTED}"
+    return run.rejected_folder / f"{name}.{key[:8]}{REJECTED}"
 
 
 def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Batch]:
@@ -167,50 +188,36 @@ def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Bat
 
 
 def _state_of(file: OpenFile) -> tuple[int, int]:
+    """What tells a change; a pipe changes all the time."""
     if file.name == str(STDIN):
         return 0, 0
     status = os.fstat(file.source.fileno())
-    return status.st_size, status.st_mtime_ns
+    return (status.st_size, status.st_mtime_ns) if S_ISREG(status.st_mode) else (0, 0)
 
 
-def _store_all(row: Import, found: Iterator[Batch], run: Run, storer: Storer) -> None:
-    """Store one batch while another thread reads and checks the next."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
-        try:
-            coming = reader.submit(next, found, None)
-            while (batch := coming.result()) and not run.stop.is_set():
-                coming = reader.submit(next, found, None)
-                storer.store(batch)
-                run.watch(row, batch.bad)
-                if run.options.max_errors.exceeded(bad=row.bad, read=row.read):
-                    raise _too_many(row)
-            if run.options.max_errors.exceeded_at_the_end(bad=row.bad, read=row.read):
-                raise _too_many(row)
-        finally:
-            reader.submit(connections.close_all)
-
-
-def _too_many(row: Import) -> TooManyBadRows:
-    return TooManyBadRows(
-        f"{row.path}: stopped, as {row.bad:,} of {row.read:,} rows are bad, more than allowed"
-    )
+_PASSING = (DatabaseError, psycopg.Error, Interrupted, KeyboardInterrupt, SystemExit)
 
 
 @contextmanager
 def _recorded(row: Import) -> Iterator[None]:
-    """Note in the row how the import ended."""
+    """Note in the row how the import ended; whoever took it over notes that himself."""
     try:
         yield
-        if row.state == Import.State.RUNNING:
-            row.state = Import.State.DONE
-    except BaseException as error:
-        # A store that is away comes back; a file that is wrong stays so.
-        lost = isinstance(error, DatabaseError | psycopg.Error)
-        row.state = Import.State.STOPPED if lost else Import.State.FAILED
-        row.error = str(error) or type(error).__name__
+    except InProgress:
         raise
-    finally:
-        row.finished_at = datetime.now(UTC)
-        # PostgreSQL may be what failed.
-        with suppress(DatabaseError):
-            row.save(update_fields=["state", "error", "finished_at", "updated_at"])
+    except BaseException as error:
+        # What is away comes back; a file that is wrong stays so.
+        passing = isinstance(error, _PASSING)
+        row.error = record.storable(str(error) or type(error).__name__)
+        _end(row, Import.State.STOPPED if passing else Import.State.FAILED)
+        raise
+    else:
+        running = row.state == Import.State.RUNNING
+        _end(row, Import.State.DONE if running else Import.State.STOPPED)
+
+
+def _end(row: Import, state: str) -> None:
+    row.state, row.attempts, row.finished_at = state, 0, datetime.now(UTC)
+    # PostgreSQL may be what failed.
+    with suppress(DatabaseError, psycopg.Error):
+        row.save(update_fields=["state", "attempts", "error", "finished_at", "updated_at"])

@@ -4,14 +4,14 @@ import threading
 import time
 from contextlib import suppress
 
-import psycopg
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 from psycopg import errors
 from structlog import get_logger
 
+from events import outages
 from events.models import Batch as OutboxBatch
 from events.store import store
-from importer import delivery, lock
+from importer import delivery, lock, record
 from importer.batches import Batch
 from importer.models import Import
 from importer.rejects import Rejects
@@ -20,7 +20,6 @@ from importer.rejects import Rejects
 PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 5.0
 
-_LOST = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 _FULL = (errors.DiskFull, errors.InsufficientResources)
 
 log = get_logger(__name__)
@@ -45,13 +44,13 @@ class Storer:
                 delivery.hold_back(since=self._row.started_at)
                 self._store(batch)
                 return
-            except _LOST as error:
+            except outages.POSTGRESQL as error:
                 if _is_full(error) or time.monotonic() > deadline or self._stop.is_set():
                     raise
                 log.warning("import_waits_for_postgresql", error=str(error).strip())
             self._stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            with suppress(DatabaseError, *_LOST):
+            with suppress(DatabaseError, *outages.POSTGRESQL):
                 lock.renew(self._row.key, self._row.path)
 
     def _store(self, batch: Batch) -> None:
@@ -65,7 +64,9 @@ class Storer:
                 row.duplicates += stored.duplicates
                 row.bad += len(batch.bad)
                 row.rejected_bytes = self._rejects.size
-                row.rejected_path = str(self._rejects.path) if row.rejected_bytes else ""
+                path = record.storable(str(self._rejects.path))
+                row.rejected_path = path if row.rejected_bytes else ""
+                row.attempts = 0
                 row.save(update_fields=_MOVED)
         for name in _MOVED:
             setattr(self._row, name, getattr(row, name))
@@ -73,7 +74,7 @@ class Storer:
 
 _MOVED = (
     *("read", "position", "stored", "duplicates", "bad", "rejected_bytes", "rejected_path"),
-    "updated_at",
+    *("attempts", "updated_at"),
 )
 
 

@@ -2,20 +2,23 @@
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from structlog import get_logger
 
 from importer import arguments, record
-from importer.chunks import FileRefused
+from importer.chunks import FileRefused, Interrupted
 from importer.files import opened
 from importer.lock import InProgress, alone
 from importer.models import Import
@@ -23,7 +26,14 @@ from importer.options import Options
 from importer.readers import columns_and_chunks
 from importer.run import Run, import_rest
 
-_PIECE = 1024 * 1024
+_PIECE = 64 * 1024
+# Stores that share the disk come to a halt when it is full, long before an import does.
+KEPT_FREE_BYTES = 1024**3
+# Two bytes of a file make fifty of its rejected rows.
+REJECTED_BYTES = 256 * 1024**2
+# Runs in a row that came to no end and stored nothing: the file kills whoever reads it.
+MAX_ATTEMPTS = 5
+_TAKEN_OVER = "another request with the same Idempotency-Key has taken over"
 # An upload whose process was killed says nothing any more; its key may be used again then.
 BEAT_SECONDS = 5.0
 DEAD_SECONDS = 60.0
@@ -71,22 +81,50 @@ def receive(
     options = arguments.parse(**given)
     if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
         raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
+    _require_room(size)
     row, first = _row_of(key, name, given)
     if not first:
         return _same_again(row, stream, size, given)
     try:
         row.size, row.fingerprint = _written(_part(row), stream, size, row)
         _check(_part(row), options, name)
-        _part(row).rename(path_of(row))
+        _take(row)
     except BaseException:
         with suppress(OSError):
             _part(row).unlink()
         with suppress(DatabaseError):
-            row.delete()
+            _ours(row).delete()
         raise
-    row.state = Import.State.WAITING
-    row.save()
     return row
+
+
+def _take(row: Import) -> None:
+    """Make the file one that waits, unless another request has taken its row over."""
+    with transaction.atomic():
+        row.state = Import.State.WAITING
+        taken = _ours(row).update(
+            state=row.state, size=row.size, fingerprint=row.fingerprint, updated_at=Now()
+        )
+        if not taken:
+            raise StillReceiving(_TAKEN_OVER)
+        # No worker sees the row before its file is there.
+        _part(row).rename(path_of(row))
+
+
+def _ours(row: Import) -> QuerySet[Import]:
+    """The row while it is this request's to fill."""
+    return Import.objects.filter(pk=row.pk, receiver=row.receiver, state=Import.State.RECEIVING)
+
+
+def _require_room(size: int) -> None:
+    folder = Path(settings.IMPORT_FOLDER)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise NoRoom(f"the file cannot be kept: {error.strerror}") from error
+    if free - size < KEPT_FREE_BYTES:
+        raise NoRoom("the file cannot be kept: too little room is left on the disk")
 
 
 def path_of(row: Import) -> Path:
@@ -94,31 +132,33 @@ def path_of(row: Import) -> Path:
 
 
 def _part(row: Import) -> Path:
-    return path_of(row).with_suffix(".part")
+    return path_of(row).with_suffix(f".{row.receiver}.part")
 
 
 def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Import, bool]:
     """The row of this key, and whether it is this request's to fill. Raises StillReceiving."""
     row = Import(path=name, upload=True, state=Import.State.RECEIVING, options=dict(given))
-    row.key, row.idempotency_key = row.pk.hex, key
+    row.key, row.idempotency_key, row.receiver = row.pk.hex, key, uuid4()
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        row = Import.objects.get(idempotency_key=key)
-    else:
-        return row, True
-    if row.state != Import.State.RECEIVING:
-        return row, False
-    dead = Import.objects.filter(
-        pk=row.pk,
-        state=Import.State.RECEIVING,
-        updated_at__lt=Now() - timedelta(seconds=DEAD_SECONDS),
-    )
-    if not dead.update(updated_at=Now(), path=name, options=dict(given)):
-        raise StillReceiving("the same Idempotency-Key is being received already")
-    row.refresh_from_db()
+        return _known(row)
     return row, True
+
+
+def _known(new: Import) -> tuple[Import, bool]:
+    """The row that has the key of `new` already; taken over if its request is dead."""
+    known = Import.objects.filter(idempotency_key=new.idempotency_key)
+    dead = known.filter(
+        state=Import.State.RECEIVING, updated_at__lt=Now() - timedelta(seconds=DEAD_SECONDS)
+    )
+    ours = dead.update(receiver=new.receiver, updated_at=Now(), path=new.path, options=new.options)
+    row = known.first()
+    # It may have been refused meanwhile: then the key is free for the next attempt.
+    if row is None or (row.state == Import.State.RECEIVING and not ours):
+        raise StillReceiving("the same Idempotency-Key is being received already; try again")
+    return row, bool(ours)
 
 
 def _same_again(row: Import, stream: Stream, size: int, given: Mapping[str, Any]) -> Import:
@@ -136,7 +176,6 @@ def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, s
     """Write the stream to disk; its length and its sha256."""
     hashed, length, beat = hashlib.sha256(), 0, time.monotonic()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with path.open("wb") as file:
             while piece := stream.read(_PIECE):
                 hashed.update(piece)
@@ -144,7 +183,8 @@ def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, s
                 length += len(piece)
                 if time.monotonic() - beat > BEAT_SECONDS:
                     beat = time.monotonic()
-                    Import.objects.filter(pk=row.pk).update(updated_at=Now())
+                    if not _ours(row).update(updated_at=Now()):
+                        raise StillReceiving(_TAKEN_OVER)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -181,14 +221,26 @@ def _import(row: Import) -> None:
         row.refresh_from_db()
         if row.state in (Import.State.DONE, Import.State.FAILED):
             return
-        run = Run(options=arguments.parse(**row.options))
+        if row.attempts >= MAX_ATTEMPTS:
+            record.fail(row, f"given up: {row.attempts} runs in a row were killed or broke off")
+            path_of(row).unlink(missing_ok=True)
+            return
+        run = Run(options=arguments.parse(**row.options), rejected_bytes=REJECTED_BYTES)
         try:
             import_rest(path_of(row), record.start(row), run)
+        except InProgress:
+            raise
         except FileRefused as error:
-            row.error = str(error).replace(str(path_of(row)), row.path or "the file")
-            row.save(update_fields=["error"])
-            log.warning("upload_failed", upload=str(row.pk), error=row.error)
+            _tell(row, error)
+            if isinstance(error, Interrupted):
+                return
         path_of(row).unlink(missing_ok=True)
+
+
+def _tell(row: Import, error: FileRefused) -> None:
+    row.error = str(error).replace(str(path_of(row)), row.path or "the file")
+    row.save(update_fields=["error"])
+    log.warning("upload_failed", upload=str(row.pk), error=row.error)
 
 
 def purge(*, now: datetime) -> int:
@@ -200,7 +252,7 @@ def purge(*, now: datetime) -> int:
     )
     rows = [*ended, *abandoned]
     for row in rows:
-        for path in (path_of(row), _part(row), Path(row.rejected_path or path_of(row))):
+        for path in Path(settings.IMPORT_FOLDER).glob(f"{row.pk}*"):
             path.unlink(missing_ok=True)
         row.delete()
     return len(rows)

@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import IO, Any, cast
 from uuid import UUID
 
-from django.db import Error as DatabaseError
 from django.http import FileResponse
 from django.urls import reverse
-from psycopg import Error as DriverError
-from psycopg_pool import PoolTimeout
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.problems import Problem
+from events import outages
 from events.request_body import throw_away
 from importer import openapi, uploads
 from importer.arguments import Arguments
@@ -59,7 +57,7 @@ class ImportsView(APIView):
         given = _arguments(request)
         try:
             row = _received(request, size, given)
-        except (DatabaseError, DriverError, PoolTimeout):
+        except outages.POSTGRESQL:
             raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
         import_soon()
         href = reverse("import", args=[row.pk])
@@ -132,6 +130,8 @@ def _length(request: Request) -> int:
 
 def _arguments(request: Request) -> Arguments:
     names = Arguments.__annotations__
+    if any("\0" in value for _, values in request.query_params.lists() for value in values):
+        raise Problem(400, "A parameter has a NUL character.")
     given: dict[str, Any] = {}
     for name in request.query_params:
         if name not in names and name != "name":
@@ -148,7 +148,7 @@ def _arguments(request: Request) -> Arguments:
 def _row(pk: UUID) -> Import:
     try:
         row = Import.objects.filter(pk=pk, upload=True).first()
-    except (DatabaseError, DriverError, PoolTimeout):
+    except outages.POSTGRESQL:
         raise Problem(503, "PostgreSQL can't be reached.") from None
     if row is None:
         raise Problem(404, "There is no such import.")

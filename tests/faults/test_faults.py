@@ -19,9 +19,8 @@ def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
     assert not outcome.harmful, outcome.summary()
 
 
-@pytest.mark.parametrize(
-    ("mode", "seconds"), [pytest.param(Mode.GONE, 4, marks=pytest.mark.slow), (Mode.HUNG, 15)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "seconds"), [(Mode.GONE, 4), (Mode.HUNG, 15)])
 def test_no_request_fails_while_clickhouse_does_not_answer(
     tmp_path: Path, mode: Mode, seconds: float
 ) -> None:

@@ -267,7 +267,7 @@ def test_rejected_rows_are_mended_and_imported_by_the_same_command(tmp_path: Pat
     path = written(tmp_path / "events.csv", rows)
     import_events(path)
     rejected = Path(f"{path}.rejected.csv")
-    text = rejected.read_text()
+    text = rejected.read_text("utf-8-sig")
     assert text.splitlines()[0] == ",".join(["line", "reason", *HEADER])
     printed, _ = import_events(rejected)
     assert "read 2, stored 0, duplicate 0, bad 2" in printed
@@ -283,7 +283,7 @@ def test_rejected_lines_of_json_are_mended_too(tmp_path: Path) -> None:
     options = ("--preset", "mixpanel")
     import_events(path, *options)
     rejected = Path(f"{path}.rejected.csv")
-    assert rejected.read_text().startswith("line,reason,raw\n1,occurred_at is not")
+    assert rejected.read_text("utf-8-sig").startswith("line,reason,raw\n1,occurred_at is not")
     rejected.write_text(rejected.read_text().replace('""soon""', "1767225600"))
     assert "read 1, stored 1" in import_events(rejected, *options)[0]
 
@@ -327,3 +327,59 @@ def test_a_file_that_changes_while_it_is_read_is_named(
         import_file(path, Run())
     assert Import.objects.get().state == Import.State.FAILED
     assert os.path.getsize(path) > 0
+
+
+def test_a_dry_run_with_too_many_bad_rows_fails_and_touches_no_rejected_rows(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path / "events.csv", [["bad"], *rows_of(5)])
+    import_events(path)
+    rejected = Path(f"{path}.rejected.csv").read_bytes()
+    assert "more than allowed" in refused(path, "--dry-run", "--max-errors", "0")[1]
+    assert Path(f"{path}.rejected.csv").read_bytes() == rejected
+    import_events(path, "--force")
+    assert Path(f"{path}.rejected.csv.old").read_bytes() == rejected
+
+
+def test_in_one_folder_for_all_rejected_rows_files_of_one_name_are_apart(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    for month in ("june", "july"):
+        (tmp_path / month).mkdir()
+        written(tmp_path / month / "events.csv", [["bad"], *rows_of(1)])
+    import_events(tmp_path / "june", tmp_path / "july", "--rejected", tmp_path / "all")
+    assert len(list((tmp_path / "all").iterdir())) == 2
+
+
+def test_a_pipe_is_read_while_it_is_written(tmp_path: Path) -> None:
+    pipe = tmp_path / "events.csv"
+    os.mkfifo(pipe)
+    rows = written(tmp_path / "plain.csv", rows_of(3000)).read_bytes()
+    ended: list[Any] = []
+    thread = _in_thread(pipe, ended)
+    with pipe.open("wb") as file:
+        for start in range(0, len(rows), 20_000):
+            file.write(rows[start : start + 20_000])
+            file.flush()
+            time.sleep(0.005)
+    thread.join(30)
+    assert ended[0].row.stored == 3000
+
+
+def test_ctrl_c_ends_it_while_standard_input_says_nothing() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "import_events", "-"],
+        cwd=BASE_DIR,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert process.stdin
+    process.stdin.write(",".join(HEADER).encode() + b"\n")
+    process.stdin.flush()
+    wait_until(lambda: Import.objects.filter(state="running").exists())
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    process.stdin.close()
+    assert Import.objects.get().state == Import.State.STOPPED

@@ -8,12 +8,14 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connections
 from django.test import Client
 
 from importer import uploads
+from importer.lock import InProgress
 from importer.models import Import
 from tests.events.test_batching import worker
 from tests.importer.test_import_events import counts, rows_of
@@ -85,7 +87,7 @@ def test_rejected_rows_can_be_fetched_mended_and_uploaded_again(client: Client) 
     done = shown(client, taken["href"])
     assert (done["stored"], done["bad"]) == (3, 1)
     answer = client.get(done["rejected"])
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     head, row = text.splitlines()
     assert head == "line,reason,event_id,occurred_at,user_id,event_type,properties"
     assert row == "5,event_id is not a UUID,no-uuid,2026-01-01T00:00:00Z,u1,click,{}"
@@ -204,12 +206,107 @@ def _receive(stream: Any, size: int) -> None:
 def test_a_key_whose_process_was_killed_can_be_used_again(client: Client) -> None:
     body = csv_of(5)
     row = Import.objects.create(
-        key="0" * 32, upload=True, state="receiving", idempotency_key="june-2026"
+        key="0" * 32, upload=True, state="receiving", idempotency_key="june-2026", receiver=uuid4()
     )
     assert post(client, body, **KEY)[0] == 409
     Import.objects.filter(pk=row.pk).update(updated_at=datetime.now(UTC) - timedelta(minutes=2))
     status, taken = post(client, body, **KEY)
     assert (status, taken["id"]) == (202, str(row.pk))
+
+
+class _Overtaken(io.BytesIO):
+    """A body so slow that another request with its key comes in whole meanwhile."""
+
+    def __init__(self, body: bytes, client: Client, cut: int) -> None:
+        super().__init__(body[: len(body) - cut])
+        self.body, self.client = body, client
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not self.tell():
+            long_ago = datetime.now(UTC) - timedelta(minutes=2)
+            Import.objects.update(updated_at=long_ago)
+            assert post(self.client, self.body, **KEY)[0] == 202
+        return super().read(size)
+
+
+@pytest.mark.parametrize("cut", [0, 10])
+def test_a_request_that_was_taken_for_dead_harms_the_one_that_took_over(
+    client: Client, folder: Path, cut: int
+) -> None:
+    body = csv_of(5)
+    with pytest.raises((uploads.StillReceiving, uploads.CutShort)):
+        _receive(_Overtaken(body, client, cut), len(body))
+    uploads.import_waiting()
+    assert Import.objects.get().state == Import.State.DONE
+    assert counts() == (5, 5, 5)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path) -> None:
+    _, taken = post(client, csv_of(5))
+    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS)
+    uploads.import_waiting()
+    failed = shown(client, taken["href"])
+    assert failed["state"] == "failed"
+    assert "given up" in failed["error"]
+    assert list(folder.iterdir()) == []
+
+
+def test_an_import_that_another_took_over_meanwhile_is_left_to_him(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5))
+
+    def taken_over(*_: Any) -> None:
+        raise InProgress("another process is at it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("importer.run.Storer.store", taken_over)
+        uploads.import_waiting()
+    assert shown(client, taken["href"])["state"] == "running"
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["stored"] == 5
+
+
+def test_where_rejected_rows_have_no_room_an_upload_waits(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5) + b"bad\n")
+    (rejected,) = [folder / f"{taken['id']}.rejected.csv"]
+    rejected.mkdir()
+    monkeypatch.setattr("importer.rejects.Path.replace", lambda *_: None)
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["state"] == "stopped"
+    assert "cannot be written" in shown(client, taken["href"])["error"]
+    rejected.rmdir()
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["state"] == "done"
+
+
+def test_what_is_rejected_past_all_bounds_ends_an_upload(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "REJECTED_BYTES", 1000)
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
+    uploads.import_waiting()
+    failed = shown(client, taken["href"])
+    assert (failed["state"], failed["read"]) == ("failed", 1000)
+    assert "rejected rows take more than" in failed["error"]
+
+
+def test_a_disk_with_little_room_takes_no_file(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", 2**60)
+    status, problem = post(client, csv_of(5))
+    assert status == 507
+    assert "too little room" in problem["detail"]
+
+
+def test_a_parameter_with_nul_is_refused(client: Client) -> None:
+    for query in ("?name=%00", "?set=properties.x=%00"):
+        assert post(client, csv_of(1), query)[0] == 400
 
 
 def test_a_body_cut_short_leaves_nothing_and_its_key_free(folder: Path) -> None:
