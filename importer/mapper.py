@@ -46,8 +46,8 @@ def mapper(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], Fields]:
         rest = [] if mapping.rest != "properties" else [key for key in row if key not in named]
         if isinstance(base, str) and not (extra or constants or rest):
             return base
-        values = _object(base)
-        values |= {key: row[key] for key in rest if row[key] not in (None, "")}
+        # What the event says of itself wins over a column beside it.
+        values = {key: row[key] for key in rest if row[key] not in (None, "")} | _object(base)
         for target in extra:
             if (value := _first(row, mapping.sources[target])) is not None:
                 values[target.removeprefix(PROPERTY)] = value

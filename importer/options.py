@@ -7,6 +7,8 @@ from typing import Any
 
 from importer.mapping import ColumnMap
 
+_OF_PYTHON = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
+
 
 class OptionError(ValueError):
     """An option that means nothing; the text names it."""
@@ -43,11 +45,8 @@ class Options:
     max_errors: MaxErrors = field(default_factory=MaxErrors)
 
     def __post_init__(self) -> None:
-        if self.encoding:
-            try:
-                codecs.lookup(self.encoding)
-            except LookupError:
-                raise OptionError(f"encoding {self.encoding!r} is not known") from None
+        if self.encoding and not _is_encoding(self.encoding):
+            raise OptionError(f"encoding {self.encoding[:80]!r} is not known")
         if self.delimiter and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise OptionError("a delimiter is one character, and no quote or line end")
 
@@ -59,6 +58,15 @@ class Options:
         read = {"mapping": mapping, "encoding": self.encoding, "delimiter": self.delimiter}
         meaning: dict[str, Any] = json.loads(json.dumps({k: v for k, v in read.items() if v}))
         return meaning
+
+
+def _is_encoding(name: str) -> bool:
+    """Whether files are written in it: Python's codecs include zlib and rot13, too."""
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        return False
+    return codec.name not in _OF_PYTHON and bool(getattr(codec, "_is_text_encoding", True))
 
 
 def parse_max_errors(text: str) -> MaxErrors:
