@@ -1,5 +1,6 @@
 """A file's rows, checked, in batches: what shares a transaction and a block of ClickHouse."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,15 +31,28 @@ class Batch:
 
 
 def without(chunks: Iterable[Chunk], rows: int) -> Iterator[Chunk]:
-    """The chunks behind the first `rows` rows. Where those end amid a chunk, all of it comes again:
-    its events are known.
-    """
+    """What is behind the first `rows` rows, wherever chunks end."""
     for chunk in chunks:
-        if rows >= chunk.read > 0:
-            rows -= chunk.read
-        else:
-            rows = 0
+        skipped = min(rows, chunk.read)
+        rows -= skipped
+        if not skipped:
             yield chunk
+        elif skipped < chunk.read:
+            yield _behind(chunk, skipped)
+
+
+def _behind(chunk: Chunk, rows: int) -> Chunk:
+    """A chunk without its first rows, good and bad ones in order of their lines."""
+    bad = [row.line for row in chunk.bad]
+    last = sorted(chunk.lines + bad)[rows - 1]
+    good = bisect_right(chunk.lines, last)
+    return Chunk(
+        chunk.rows[good:],
+        chunk.lines[good:],
+        chunk.raws[good:],
+        chunk.bad[bisect_right(bad, last) :],
+        chunk.characters,
+    )
 
 
 def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Iterator[Batch]:

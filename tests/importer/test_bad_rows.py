@@ -2,9 +2,15 @@
 
 import json
 import time
+from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from importer.batches import without
+from importer.chunks import BadRow, Chunk
 from importer.mapper import mapper
 from importer.mapping import ColumnMap, Time
 from importer.options import OptionError, Options
@@ -37,3 +43,28 @@ def test_the_event_s_own_properties_win_over_columns_of_the_same_name() -> None:
     row |= {"event_properties": {"platform": "mine", "lib": None}}  # type: ignore[dict-item]
     properties = mapper(PRESETS["amplitude"])(row)[4]
     assert json.loads(properties) == {"event_id": "id", "platform": "mine", "os": "17", "lib": None}
+
+
+# --- Going on ------------------------------------------------------------------------------------
+
+
+def _chunk(lines: Sequence[tuple[int, bool]]) -> Chunk:
+    good = [line for line, is_good in lines if is_good]
+    bad = [BadRow(line, "bad", [str(line)]) for line, is_good in lines if not is_good]
+    rows = [(str(line), "", "", "", "") for line in good]
+    return Chunk(rows, good, [[str(line)] for line in good], bad)
+
+
+@given(st.lists(st.booleans(), max_size=30), st.lists(st.integers(0, 30)), st.integers(0, 31))
+def test_what_was_read_before_is_left_out_to_the_row(
+    are_good: list[bool], cuts: list[int], read: int
+) -> None:
+    rows = [(2 * n + 3, is_good) for n, is_good in enumerate(are_good)]
+    places = [0, *sorted(cuts), len(rows)]
+    chunks = [_chunk(rows[a:b]) for a, b in pairwise(places)]
+    left = list(without(chunks, read))
+    good = [(line, True) for chunk in left for line in chunk.lines]
+    bad = [(row.line, False) for chunk in left for row in chunk.bad]
+    assert sorted(good + bad) == rows[read:]
+    assert [row[0] for chunk in left for row in chunk.rows] == [str(line) for line, _ in good]
+    assert [raw for chunk in left for raw in chunk.raws] == [[str(line)] for line, _ in good]
