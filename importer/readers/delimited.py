@@ -23,6 +23,12 @@ _PROPERTIES = ("properties_json", "properties")
 _DELIMITERS = ",;\t|"
 # Of a line that is too long, what is kept of it to be shown.
 _SHOWN = 1_000
+# A row of more lines is none: its quotes are wrong.
+_MAX_LINES = 10_000
+# How often lines are read again that were taken for a part of a broken row, and how many
+# characters in any case.
+_TIMES = 10
+_READ_AGAIN = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -122,9 +128,10 @@ def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
 
     `again` are lines read ahead. A quote left open runs on into the rows below: of a row that
     cannot be parsed only the first line is given up, the others are read again as rows of their
-    own.
+    own; all are given up where the row is too large, or they were read again too often.
     """
     number = 1
+    patience = _Patience()
     while True:
         taken: list[str] = []
         try:
@@ -136,23 +143,51 @@ def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
                 taken.clear()
             return
         except csv.Error as error:
-            line = taken[0].rstrip("\r\n") if taken else ""
-            yield number, Broken(f"not well-formed CSV: {error}", line)
-            number += 1
-            again += reversed(taken[1:])
+            ends = isinstance(error, _TooLarge) or patience.ends(number, taken)
+            given_up = len(taken) if ends else 1
+            for line in taken[:given_up] or [""]:
+                if text := line.rstrip("\r\n"):
+                    yield number, Broken(f"not well-formed CSV: {error}", text)
+                number += 1
+            again += reversed(taken[given_up:])
+
+
+class _TooLarge(csv.Error):
+    """Lines that make one row, if any, of which too much would be held in memory."""
+
+
+class _Patience:
+    """How often lines are read again: some times each on average, so that reading takes time in
+    proportion to the file, whatever is in it.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0  # the first line that was never read
+        self._left = _READ_AGAIN
+
+    def ends(self, number: int, taken: Sequence[str]) -> bool:
+        """Whether the lines, from this number on, are not to be read again."""
+        if number >= self._until:
+            self._left = _READ_AGAIN
+        new = taken[max(0, self._until - number) :]
+        self._until = max(self._until, number + len(taken))
+        self._left += _TIMES * sum(map(len, new)) - sum(map(len, taken))
+        return self._left < 0
 
 
 def _lines(again: list[str], file: TextIO, taken: list[str]) -> Iterator[str]:
     """The lines to be read again, last one first, then those of the file; noted in `taken`."""
-    while again:
-        taken.append(again.pop())
-        yield taken[-1]
-    while line := file.readline(MAX_LINE):
+    size = 0
+    while line := again.pop() if again else file.readline(MAX_LINE):
         if len(line) == MAX_LINE and not line.endswith("\n"):
             # NUL keeps what is left of it from being taken for a row.
             taken.append(line[:_SHOWN] + "\0\n")
             _pass_over(file)
             raise csv.Error(f"a line of more than {MAX_LINE} characters")
+        size = size + len(line) if taken else len(line)
+        if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
+            taken.append(line)
+            raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
         taken.append(line)
         yield line
 

@@ -4,17 +4,21 @@ import json
 import time
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.batches import without
-from importer.chunks import BadRow, Chunk
+from importer.chunks import BadRow, Chunk, FileRefused
+from importer.files import opened
 from importer.mapper import mapper
 from importer.mapping import ColumnMap, Time
 from importer.options import OptionError, Options
 from importer.presets import PRESETS
+from importer.readers import columns_and_chunks
+from tests.importer.test_delimited import HEADER, chunks, written
 
 ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
 
@@ -68,3 +72,34 @@ def test_what_was_read_before_is_left_out_to_the_row(
     assert sorted(good + bad) == rows[read:]
     assert [row[0] for chunk in left for row in chunk.rows] == [str(line) for line, _ in good]
     assert [raw for chunk in left for raw in chunk.raws] == [[str(line)] for line, _ in good]
+
+
+# --- CSV -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a","\n' * 200_000,
+        ('a","\n' * 999 + 'a"x\n') * 100,
+        ('a","' + "x" * 900 + "\n") * 1_000 + ("1,2,3,4\n" * 1_000),
+    ],
+    ids=["never closed", "closed wrongly", "long lines"],
+)
+def test_quotes_left_open_at_each_line_end_take_time_as_the_file_is_long(
+    tmp_path: Path, text: str
+) -> None:
+    started = time.process_time()
+    bad = [row for chunk in chunks(written(tmp_path, HEADER + text)) for row in chunk.bad]
+    assert time.process_time() - started < 5
+    assert [row.line for row in bad] == list(range(2, text.count("\n") + 2))
+
+
+def test_a_header_whose_quotes_never_close_is_refused_without_reading_the_file(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, 'a","\n' * 1_000_000)
+    with opened(path) as file:
+        with pytest.raises(FileRefused, match="does not start with a header"):
+            columns_and_chunks(file, Options())
+        assert file.position() < file.size // 2
