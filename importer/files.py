@@ -4,7 +4,6 @@ import errno
 import gzip
 import io
 import os
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -92,8 +91,10 @@ def opened(path: Path) -> Iterator[OpenFile]:
     """The file, ready to be read from its start. Raises FileRefused if it can't be opened."""
     with ExitStack() as stack:
         with reading(path):
-            source: Any = sys.stdin.buffer
-            if path != STDIN:
+            if path == STDIN:
+                # Not Python's own, nor ever closed: a thread may be waiting in it at the end.
+                source: Any = os.fdopen(os.dup(0), "rb", buffering=_BUFFER)
+            else:
                 source = stack.enter_context(path.open("rb", buffering=_BUFFER))
             file = _opened(path, source)
         with file.at_end:

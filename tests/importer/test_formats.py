@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,8 +18,9 @@ import pytest
 import zstandard
 
 from analytics import clickhouse as engine
+from config.settings import BASE_DIR
 from importer.models import Import
-from tests.importer.test_import_events import counts, import_events, refused, rows_of
+from tests.importer.test_import_events import _environment, counts, import_events, refused, rows_of
 from tests.samples import event
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -121,11 +123,16 @@ def test_an_empty_file_of_json_lines_has_no_events(tmp_path: Path) -> None:
         assert "read 0, stored 0" in import_events(tmp_path / name)[0]
 
 
-def test_standard_input_is_read_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_standard_input_is_read_too(tmp_path: Path) -> None:
     body = gzip.compress(as_json_lines(events(10)) + b'{"event_id": 1}\n')
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(body))))
-    printed, _ = import_events("-")
+    printed = subprocess.run(
+        [sys.executable, "-W", "ignore", str(BASE_DIR / "manage.py"), "import_events", "-"],
+        cwd=tmp_path,
+        env=_environment(),
+        input=body,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout.decode()
     assert "read 11, stored 10, duplicate 0, bad 1" in printed
     assert (tmp_path / "stdin.rejected.csv").exists()
 

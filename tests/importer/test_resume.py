@@ -371,8 +371,8 @@ def test_ctrl_c_ends_it_while_standard_input_says_nothing() -> None:
         cwd=BASE_DIR,
         env=_environment(),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     assert process.stdin
     process.stdin.write(",".join(HEADER).encode() + b"\n")
