@@ -11,7 +11,7 @@ from events.records import frame
 from importer.chunks import BadRow, Chunk, FileRefused
 from importer.rows import check
 
-# The characters are those of properties; they bound memory where properties are large.
+# The characters are those of the file; they bound memory where rows are large.
 BATCH_ROWS = 20_000
 BATCH_CHARACTERS = 16 * 1024 * 1024
 

@@ -8,11 +8,13 @@ from importer.mapping import Fields
 
 # Rows that are read, checked and compressed together.
 CHUNK_ROWS = 1_000
-# Properties may take 64 KiB each: a chunk of such ends early, which bounds memory.
+# Rows may be large, good ones and bad ones: a chunk of such ends early, which bounds memory.
 CHUNK_CHARACTERS = 4 * 1024 * 1024
 # No row that can be imported has a longer line: properties take 64 KiB, or some times that where
 # they are escaped and quoted. What is longer is passed over without being held in memory.
 MAX_LINE = 1024 * 1024
+# What is kept, to be shown, of a bad row that is longer.
+_SHOWN = 1_000
 
 # A row as its file has it: the cells of CSV, the text of a line of JSON, or values by column.
 Raw: TypeAlias = Sequence[str] | Mapping[str, Any]
@@ -45,7 +47,7 @@ class Chunk:
 
     `rows` are the well-formed ones as text; `lines` says where each of them starts, and `raws` is
     how it stood there. Bytes that are not UTF-8 appear as lone surrogates (PEP 383). `characters`
-    is the size of all properties.
+    is the size of all rows as they stood, or somewhat more.
     """
 
     rows: list[Fields] = field(default_factory=list)
@@ -74,17 +76,37 @@ def chunked(rows: Iterable[tuple[int, Fields | str, Raw]]) -> Iterator[Chunk]:
     chunk = Chunk()
     try:
         for line, fields, raw in rows:
+            # Joining is what adds lengths up fastest; a cell takes room even if it is empty.
+            size = len(",".join(raw)) if type(raw) is list else _size(raw)
             if isinstance(fields, str):
-                chunk.bad.append(BadRow(line, fields, raw))
+                kept = raw if size <= MAX_LINE else _shown(raw)
+                chunk.bad.append(BadRow(line, fields, kept))
+                chunk.characters += min(size, MAX_LINE)
             else:
                 chunk.rows.append(fields)
                 chunk.lines.append(line)
                 chunk.raws.append(raw)
-                chunk.characters += len(fields[4])
-            if chunk.read >= CHUNK_ROWS or chunk.characters >= CHUNK_CHARACTERS:
+                chunk.characters += size
+            if chunk.characters >= CHUNK_CHARACTERS or chunk.read >= CHUNK_ROWS:
                 yield chunk
                 chunk = Chunk()
     except FileRefused:
         yield chunk
         raise
     yield chunk
+
+
+def _size(value: Any) -> int:
+    """About how many characters a value takes, with all that is in it."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(name) + _size(inner) for name, inner in value.items())
+    return sum(map(_size, value)) + len(value) if isinstance(value, list | tuple) else 8
+
+
+def _shown(raw: Raw) -> Raw:
+    """The start of a row, or of each of its columns."""
+    if isinstance(raw, Mapping):
+        return {name: str(value)[:_SHOWN] for name, value in raw.items()}
+    return ["".join(raw)[:_SHOWN]]

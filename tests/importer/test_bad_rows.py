@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.batches import without
-from importer.chunks import BadRow, Chunk, FileRefused
+from importer.chunks import CHUNK_CHARACTERS, MAX_LINE, BadRow, Chunk, FileRefused, Raw, chunked
 from importer.files import opened
 from importer.mapper import mapper
 from importer.mapping import ColumnMap, Time
@@ -103,3 +103,29 @@ def test_a_header_whose_quotes_never_close_is_refused_without_reading_the_file(
         with pytest.raises(FileRefused, match="does not start with a header"):
             columns_and_chunks(file, Options())
         assert file.position() < file.size // 2
+
+
+# --- Memory --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("{}\n", "x" * 900_000),
+        (HEADER, f"id,at,{'u' * 120_000},type,{{}}"),
+        (HEADER, "," * 900_000),
+    ],
+    ids=["bad rows", "long names", "empty cells"],
+)
+def test_what_a_chunk_holds_is_bounded_whatever_is_large(
+    tmp_path: Path, head: str, row: str
+) -> None:
+    found = [chunk.read for chunk in chunks(written(tmp_path, head + f"{row}\n" * 50))]
+    assert sum(found) in (50, 51)
+    assert max(found) * len(row) <= CHUNK_CHARACTERS + MAX_LINE
+
+
+def test_of_a_bad_row_that_is_too_long_its_start_is_kept() -> None:
+    long: list[Raw] = [["a", "b" * 2 * MAX_LINE], {"a": 1, "b": "b" * 2 * MAX_LINE}]
+    [chunk] = chunked((line, "bad", raw) for line, raw in enumerate(long))
+    assert [row.raw for row in chunk.bad] == [["a" + "b" * 999], {"a": "1", "b": "b" * 1000}]
