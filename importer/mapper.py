@@ -1,5 +1,6 @@
 """What makes a row of any source into an event's fields, as a mapping says."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -173,3 +174,15 @@ def to_json(value: Any) -> str:
         return msgspec.json.encode(value, enc_hook=str).decode()
     except (OverflowError, UnicodeError, RecursionError, TypeError) as error:
         raise FieldError("properties", "json", f"properties are not JSON: {error}") from None
+
+
+def as_shown_json(value: Any) -> str:
+    """JSON text of any row, to be shown: what is not UTF-8 stays as it is (PEP 383)."""
+    try:
+        return to_json(value)
+    except FieldError:
+        pass
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
+    except (ValueError, RecursionError):
+        return "{}"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from importer.chunks import BadRow, FileRefused, Interrupted
-from importer.mapper import to_json
+from importer.mapper import as_shown_json
 
 COLUMNS = ("line", "reason")
 RAW_COLUMN = "raw"
@@ -69,7 +69,7 @@ class Rejects:
         if not self.size:
             writer.writerow([*COLUMNS, *self._columns])
         for row in rows:
-            raw = row.raw if isinstance(row.raw, Sequence) else [to_json(row.raw)]
+            raw = row.raw if isinstance(row.raw, Sequence) else [as_shown_json(row.raw)]
             writer.writerow([row.line, row.reason, *raw])
         return "".join(lines)
 
