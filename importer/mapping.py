@@ -1,5 +1,6 @@
 """From a source's own columns to an event's fields: renamed, constant, or made from others."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast, get_args
@@ -89,6 +90,16 @@ class ColumnMap:
         """Every column that the mapping looks at, by its name at the top."""
         paths = [path for target in {*FIELDS, *self.sources} for path in self.columns_of(target)]
         return {name for path in (*paths, *self.id_from) for name in (path, path.split(".")[0])}
+
+
+def ambiguous(names: Sequence[str], mapping: ColumnMap) -> str:
+    """What is wrong with columns, however they are spelt, of which only one can be meant."""
+    counts = Counter(name.lower() for name in names)
+    if twice := next((name for name, count in counts.items() if count > 1), None):
+        return f"column {twice[:80]!r} appears twice"
+    if mapping.is_plain and {"properties", "properties_json"} <= counts.keys():
+        return "both properties_json and properties are there; one of them is enough"
+    return ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from events.inspection import FieldError
 from importer.chunks import MAX_LINE, FileRefused, Raw, Reading
 from importer.files import OpenFile, reading
 from importer.mapper import mapper
-from importer.mapping import ColumnMap, Fields
+from importer.mapping import ColumnMap, Fields, ambiguous
 from importer.options import Options
 from importer.readers import json_lines
 from importer.rejects import COLUMNS as REJECTED_COLUMNS
@@ -207,11 +207,7 @@ def _header(rows: Iterator[Row], name: str) -> list[str]:
         raise FileRefused(
             f"{name} does not start with a header of CSV in UTF-8 (another encoding can be named)"
         )
-    names = [column.strip() for column in header]
-    lower = [column.lower() for column in names]
-    if twice := next((column for column in lower if lower.count(column) > 1), None):
-        raise FileRefused(f"{name}: column {twice[:80]!r} appears twice")
-    return names
+    return [column.strip() for column in header]
 
 
 def _is_text(names: Sequence[str]) -> bool:
@@ -224,6 +220,8 @@ def _fields_of(
     names: Sequence[str], mapping: ColumnMap, name: str
 ) -> Callable[[list[str]], Fields]:
     """What picks the fields out of a row. Raises FileRefused for a header that won't do."""
+    if wrong := ambiguous(names, mapping):
+        raise FileRefused(f"{name}: {wrong}")
     if not mapping.is_plain:
         if wrong := mapping.wrong_columns(names):
             raise FileRefused(f"{name}: {wrong}")
@@ -254,6 +252,4 @@ def _wrong_columns(names: Sequence[str]) -> str:
             f"unknown column {', '.join(map(repr, unknown))[:200]}; known are {', '.join(known)}."
             " The rest can be put into properties, or ignored"
         )
-    if all(column in names for column in _PROPERTIES):
-        return "both properties_json and properties are there; one of them is enough"
     return ""

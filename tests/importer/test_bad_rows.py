@@ -1,15 +1,21 @@
 """A row that is wrong, or made to do harm, costs itself only: not the file, memory or time."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.settings import BASE_DIR
 from importer.batches import without
 from importer.chunks import CHUNK_CHARACTERS, MAX_LINE, BadRow, Chunk, FileRefused, Raw, chunked
 from importer.files import opened
@@ -18,6 +24,7 @@ from importer.mapping import ColumnMap, Time
 from importer.options import OptionError, Options
 from importer.presets import PRESETS
 from importer.readers import columns_and_chunks
+from importer.rejects import Rejects
 from tests.importer.test_delimited import HEADER, chunks, written
 
 ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
@@ -80,8 +87,8 @@ def test_what_was_read_before_is_left_out_to_the_row(
 @pytest.mark.parametrize(
     "text",
     [
-        'a","\n' * 200_000,
-        ('a","\n' * 999 + 'a"x\n') * 100,
+        'a","\n' * 100_000,
+        ('a","\n' * 999 + 'a"x\n') * 40,
         ('a","' + "x" * 900 + "\n") * 1_000 + ("1,2,3,4\n" * 1_000),
     ],
     ids=["never closed", "closed wrongly", "long lines"],
@@ -122,10 +129,84 @@ def test_what_a_chunk_holds_is_bounded_whatever_is_large(
 ) -> None:
     found = [chunk.read for chunk in chunks(written(tmp_path, head + f"{row}\n" * 50))]
     assert sum(found) in (50, 51)
-    assert max(found) * len(row) <= CHUNK_CHARACTERS + MAX_LINE
+    assert (max(found) - 1) * len(row) <= CHUNK_CHARACTERS + MAX_LINE
 
 
 def test_of_a_bad_row_that_is_too_long_its_start_is_kept() -> None:
     long: list[Raw] = [["a", "b" * 2 * MAX_LINE], {"a": 1, "b": "b" * 2 * MAX_LINE}]
     [chunk] = chunked((line, "bad", raw) for line, raw in enumerate(long))
     assert [row.raw for row in chunk.bad] == [["a" + "b" * 999], {"a": "1", "b": "b" * 1000}]
+
+
+# --- Parquet -------------------------------------------------------------------------------------
+
+GOOD = {"event_id": "id", "occurred_at": "at", "user_id": "u", "event_type": "x"}
+
+
+def _parquet(folder: Path, table: pa.Table, **options: Any) -> Path:
+    path = folder / "events.parquet"
+    pq.write_table(table, path, **options)
+    return path
+
+
+@pytest.mark.parametrize("first", ["small", None])
+def test_one_large_value_in_many_rows_of_parquet_takes_little_memory(
+    tmp_path: Path, first: str | None
+) -> None:
+    rows = [{**GOOD, "properties": first}]
+    rows += [{**GOOD, "properties": "x" * 2_000_000}] * 400
+    rows += [{**GOOD, "properties": "{}"}]
+    path = _parquet(tmp_path, pa.Table.from_pylist(rows), compression="zstd")
+    code = (
+        "import sys, resource, django; django.setup()\n"
+        "import pyarrow.parquet, pyarrow.compute\n"
+        "from pathlib import Path\n"
+        "from importer.files import opened\n"
+        "from importer.options import Options\n"
+        "from importer.readers import columns_and_chunks\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "with opened(Path(sys.argv[1])) as file:\n"
+        "    read = list(columns_and_chunks(file, Options())[1])\n"
+        "print(sum(len(chunk.rows) for chunk in read), sum(len(chunk.bad) for chunk in read))\n"
+        "print(read[0].bad[0].reason)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(path)],
+        cwd=BASE_DIR,
+        env={"DJANGO_SETTINGS_MODULE": "config.settings", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert said[:2] == ["2 400", "a row of more than 1048576 bytes"]
+    assert int(said[2]) < 200_000, "KiB"
+
+
+def test_bytes_that_are_not_utf8_cost_one_row_of_parquet(tmp_path: Path) -> None:
+    ids = pa.array([b"1", b"Jos\xe9", b"3"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), 3, ids.buffers())
+    others = {name: [name] * 3 for name in ("event_id", "occurred_at", "event_type")}
+    for users in (ids, texts):
+        path = _parquet(tmp_path, pa.table({**others, "user_id": users}))
+        [chunk] = chunks(path)
+        assert [row[2] for row in chunk.rows] == ["1", "Jos\udce9", "3"]
+        rejects = Rejects(tmp_path / "rejected.csv", ["raw"])
+        rejects.add([BadRow(2, "user_id is not UTF-8", chunk.raws[1])])
+        assert b"Jos\xe9" in rejects.path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((*GOOD, "user_id"), "column 'user_id' appears twice"),
+        ((*GOOD, "User_ID"), "column 'user_id' appears twice"),
+        ((*GOOD, "properties", "properties_json"), "one of them is enough"),
+    ],
+)
+def test_columns_of_parquet_that_contradict_each_other_are_refused(
+    tmp_path: Path, names: Sequence[str], said: str
+) -> None:
+    table = pa.Table.from_arrays([pa.array(["x"])] * len(names), list(names))
+    with pytest.raises(FileRefused, match=said):
+        list(chunks(_parquet(tmp_path, table)))
