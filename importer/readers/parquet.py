@@ -139,7 +139,8 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 def _values(batch: Any) -> Iterator[tuple[dict[str, Any], str]]:
     """Each row by column, and what is wrong with it; one too large is not made into values."""
     names = batch.schema.names
-    sizes = [_sizes(column) for column in batch.columns]
+    # Of few bytes no row is large, unless a dictionary makes it so.
+    sizes = [] if _is_small(batch) else [_sizes(column) for column in batch.columns]
     totals = [sum(row) for row in zip(*sizes, strict=True)]
     if sum(totals) <= CHUNK_CHARACTERS and max(totals, default=0) <= MAX_LINE:
         columns = [_column(column) for column in batch.columns]
@@ -156,6 +157,12 @@ def _values(batch: Any) -> Iterator[tuple[dict[str, Any], str]]:
             },
             "" if small else f"a row of more than {MAX_LINE} bytes",
         )
+
+
+def _is_small(batch: Any) -> bool:
+    from pyarrow import types  # noqa: PLC0415
+
+    return batch.nbytes <= MAX_LINE and not any(map(types.is_dictionary, batch.schema.types))
 
 
 def _sizes(column: Any) -> list[int]:
