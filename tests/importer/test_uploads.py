@@ -1,58 +1,22 @@
 """`POST /imports`: a file by HTTP, imported once by a worker, its progress to be asked for."""
 
 import gzip
-import hashlib
 import io
 import json
-import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from django.db import connections
 from django.test import Client
 
 from importer import uploads
-from importer.lock import InProgress
 from importer.models import Import
 from tests.events.test_batching import worker
-from tests.importer.test_import_events import counts, rows_of
-from tests.waiting import deliver_all, wait_until
+from tests.importer.test_import_events import counts
+from tests.importer.uploading import HEADER, csv_of, post, shown
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-HEADER = "event_id,occurred_at,user_id,event_type,properties\n"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Path:
-    settings.IMPORT_FOLDER = tmp_path / "imports"
-    return tmp_path / "imports"
-
-
-def csv_of(count: int) -> bytes:
-    lines = [
-        f'{row[0]},{row[1]},{row[2]},{row[3]},"{{""country"": ""UA""}}"\n' for row in rows_of(count)
-    ]
-    return (HEADER + "".join(lines)).encode()
-
-
-def post(
-    client: Client, body: bytes, query: str = "", **headers: str
-) -> tuple[int, dict[str, Any]]:
-    answer = client.post(
-        f"/imports{query}", body, content_type="application/octet-stream", headers=headers
-    )
-    return answer.status_code, answer.json()
-
-
-def shown(client: Client, href: str) -> dict[str, Any]:
-    answer = client.get(href)
-    assert answer.status_code == 200
-    found: dict[str, Any] = answer.json()
-    return found
+pytestmark = pytest.mark.usefixtures("stores", "folder")
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
@@ -154,147 +118,6 @@ def test_where_a_file_cannot_be_kept_it_is_507(client: Client, settings: Any) ->
     assert not Import.objects.exists()
 
 
-# --- Idempotency-Key ----------------------------------------------------------------------------
-
-KEY = {"Idempotency-Key": "june-2026"}
-
-
-def test_the_same_request_again_answers_as_the_first_time_and_is_imported_once(
-    client: Client,
-) -> None:
-    body = csv_of(20)
-    first = post(client, body, "?name=a.csv", **KEY)
-    assert post(client, body, "?name=a.csv", **KEY) == first
-    uploads.import_waiting()
-    assert post(client, body, "?name=a.csv", **KEY) == first
-    assert Import.objects.count() == 1
-
-
-@pytest.mark.parametrize("query", ["", "?rest=ignore"])
-def test_another_payload_under_the_same_key_is_422(client: Client, query: str) -> None:
-    body = csv_of(20)
-    assert post(client, body, **KEY)[0] == 202
-    other = body if query else body.replace(b"UA", b"DE")
-    status, problem = post(client, other, query, **KEY)
-    assert status == 422
-    assert "another file or other arguments" in problem["detail"]
-    assert Import.objects.count() == 1
-
-
-def test_the_same_key_while_the_first_is_still_coming_in_is_409(client: Client) -> None:
-    class Slow(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            waiting.wait(10)
-            return super().read(size)
-
-    body, waiting = csv_of(5), threading.Event()
-    first = threading.Thread(target=_receive, args=(Slow(body), len(body)))
-    first.start()
-    wait_until(lambda: Import.objects.filter(state=Import.State.RECEIVING).exists())
-    assert post(client, body, **KEY)[0] == 409
-    waiting.set()
-    first.join(10)
-    assert post(client, body, **KEY)[0] == 202
-    assert Import.objects.count() == 1
-
-
-def _receive(stream: Any, size: int) -> None:
-    uploads.receive(stream=stream, size=size, name="", given={}, key="june-2026")
-    connections.close_all()
-
-
-def test_a_key_whose_process_was_killed_can_be_used_again(client: Client) -> None:
-    body = csv_of(5)
-    row = Import.objects.create(
-        key="0" * 32, upload=True, state="receiving", idempotency_key="june-2026", receiver=uuid4()
-    )
-    assert post(client, body, **KEY)[0] == 409
-    Import.objects.filter(pk=row.pk).update(updated_at=datetime.now(UTC) - timedelta(minutes=2))
-    status, taken = post(client, body, **KEY)
-    assert (status, taken["id"]) == (202, str(row.pk))
-
-
-class _Overtaken(io.BytesIO):
-    """A body so slow that another request with its key comes in whole meanwhile."""
-
-    def __init__(self, body: bytes, client: Client, cut: int) -> None:
-        super().__init__(body[: len(body) - cut])
-        self.body, self.client = body, client
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if not self.tell():
-            long_ago = datetime.now(UTC) - timedelta(minutes=2)
-            Import.objects.update(updated_at=long_ago)
-            assert post(self.client, self.body, **KEY)[0] == 202
-        return super().read(size)
-
-
-@pytest.mark.parametrize("cut", [0, 10])
-def test_a_request_that_was_taken_for_dead_harms_the_one_that_took_over(
-    client: Client, folder: Path, cut: int
-) -> None:
-    body = csv_of(5)
-    with pytest.raises((uploads.StillReceiving, uploads.CutShort)):
-        _receive(_Overtaken(body, client, cut), len(body))
-    uploads.import_waiting()
-    assert Import.objects.get().state == Import.State.DONE
-    assert counts() == (5, 5, 5)
-    assert list(folder.iterdir()) == []
-
-
-def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path) -> None:
-    _, taken = post(client, csv_of(5))
-    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS)
-    uploads.import_waiting()
-    failed = shown(client, taken["href"])
-    assert failed["state"] == "failed"
-    assert "given up" in failed["error"]
-    assert list(folder.iterdir()) == []
-
-
-def test_an_import_that_another_took_over_meanwhile_is_left_to_him(
-    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, taken = post(client, csv_of(5))
-
-    def taken_over(*_: Any) -> None:
-        raise InProgress("another process is at it")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("importer.run.Storer.store", taken_over)
-        uploads.import_waiting()
-    assert shown(client, taken["href"])["state"] == "running"
-    uploads.import_waiting()
-    assert shown(client, taken["href"])["stored"] == 5
-
-
-def test_where_rejected_rows_have_no_room_an_upload_waits(
-    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, taken = post(client, csv_of(5) + b"bad\n")
-    (rejected,) = [folder / f"{taken['id']}.rejected.csv"]
-    rejected.mkdir()
-    monkeypatch.setattr("importer.rejects.Path.replace", lambda *_: None)
-    uploads.import_waiting()
-    assert shown(client, taken["href"])["state"] == "stopped"
-    assert "cannot be written" in shown(client, taken["href"])["error"]
-    rejected.rmdir()
-    uploads.import_waiting()
-    assert shown(client, taken["href"])["state"] == "done"
-
-
-def test_what_is_rejected_past_all_bounds_ends_an_upload(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uploads, "REJECTED_BYTES", 1000)
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
-    _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
-    uploads.import_waiting()
-    failed = shown(client, taken["href"])
-    assert (failed["state"], failed["read"]) == ("failed", 1000)
-    assert "rejected rows take more than" in failed["error"]
-
-
 def test_a_disk_with_little_room_takes_no_file(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,114 +130,6 @@ def test_a_disk_with_little_room_takes_no_file(
 def test_a_parameter_with_nul_is_refused(client: Client) -> None:
     for query in ("?name=%00", "?set=properties.x=%00"):
         assert post(client, csv_of(1), query)[0] == 400
-
-
-def test_a_body_cut_short_leaves_nothing_and_its_key_free(folder: Path) -> None:
-    body = csv_of(5)
-    with pytest.raises(uploads.CutShort):
-        _receive(io.BytesIO(body[:-10]), len(body))
-    assert not Import.objects.exists()
-    assert list(folder.iterdir()) == []
-    _receive(io.BytesIO(body), len(body))
-    assert Import.objects.get().fingerprint == hashlib.sha256(body).hexdigest()
-
-
-# --- After a crash ------------------------------------------------------------------------------
-
-
-def test_an_upload_whose_worker_was_killed_goes_on(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
-    _, taken = post(client, csv_of(3500))
-
-    class Killed(BaseException):
-        pass
-
-    def die(*_: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("importer.run._recorded", _unrecorded)
-        patch.setattr("importer.run.Storer.store", _stores(2, die))
-        with pytest.raises(Killed):
-            uploads.import_waiting()
-    assert shown(client, taken["href"])["read"] == 2000
-    assert shown(client, taken["href"])["state"] == "running"
-    uploads.import_waiting()
-    done = shown(client, taken["href"])
-    assert (done["state"], done["read"], done["stored"], done["duplicates"]) == (
-        *("done", 3500, 3500, 0),
-    )
-    assert counts() == (3500, 3500, 3500)
-
-
-def _stores(batches: int, then: Any) -> Any:
-    from importer.store import Storer  # noqa: PLC0415
-
-    store, left = Storer.store, [batches]
-
-    def limited(self: Any, batch: Any) -> None:
-        if not left[0]:
-            then()
-        left[0] -= 1
-        store(self, batch)
-
-    return limited
-
-
-class _unrecorded:  # noqa: N801 - stands for a function
-    """A killed process writes nothing down."""
-
-    def __init__(self, _row: Import) -> None:
-        pass
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: Any) -> None:
-        pass
-
-
-def test_two_workers_at_once_import_an_upload_once(client: Client) -> None:
-    for _ in range(3):
-        post(client, csv_of(1500))
-    workers = [threading.Thread(target=_work) for _ in range(2)]
-    for one in workers:
-        one.start()
-    for one in workers:
-        one.join()
-    assert set(Import.objects.values_list("state", "read", "stored")) == {("done", 1500, 1500)}
-    deliver_all()
-    assert counts() == (4500, 4500, 4500)
-
-
-def _work() -> None:
-    uploads.import_waiting()
-    connections.close_all()
-
-
-def test_an_upload_whose_file_is_gone_fails_with_a_reason(client: Client, folder: Path) -> None:
-    _, taken = post(client, csv_of(3), "?name=a.csv")
-    next(folder.iterdir()).unlink()
-    uploads.import_waiting()
-    failed = shown(client, taken["href"])
-    assert failed["state"] == "failed"
-    assert failed["error"] == "a.csv cannot be read: No such file or directory"
-
-
-def test_old_uploads_and_what_never_came_whole_are_forgotten(
-    client: Client, folder: Path, settings: Any
-) -> None:
-    _, taken = post(client, csv_of(3) + b"bad\n")
-    uploads.import_waiting()
-    Import.objects.create(key="0" * 32, upload=True, state="receiving")
-    later = datetime.now(UTC) + timedelta(days=settings.IMPORT_DAYS - 1)
-    assert len(list(folder.iterdir())) == 1
-    assert uploads.purge(now=later) == 1
-    assert uploads.purge(now=later + timedelta(days=2)) == 1
-    assert client.get(taken["href"]).status_code == 404
-    assert list(folder.iterdir()) == []
 
 
 def test_imports_of_the_command_line_are_not_shown_to_clients(client: Client) -> None:

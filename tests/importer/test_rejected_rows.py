@@ -1,0 +1,108 @@
+"""Rows that are refused: where they go, how they come back, and how many are too many."""
+
+from pathlib import Path
+
+import pytest
+
+from importer.models import Import
+from tests.importer.test_import_events import (
+    HEADER,
+    counts,
+    import_events,
+    refused,
+    rows_of,
+    written,
+)
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+ROWS = 24_000
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+
+
+def test_a_dry_run_checks_everything_and_stores_nothing(tmp_path: Path) -> None:
+    rows = rows_of(2500)
+    rows[7][1] = "yesterday"
+    path = written(tmp_path / "events.csv", rows)
+    printed, complaints = import_events(path, "--dry-run")
+    assert "read 2500, bad 1, nothing stored" in printed
+    assert "line 9: occurred_at is not" in complaints
+    assert counts() == (0, 0, 0)
+    assert not Import.objects.exists()
+    assert "stored 2499" in import_events(path)[0]
+
+
+def test_rejected_rows_are_mended_and_imported_by_the_same_command(tmp_path: Path) -> None:
+    rows = rows_of(6)
+    rows[2][0] = "no-uuid"
+    rows[4] = rows[4][:3]
+    path = written(tmp_path / "events.csv", rows)
+    import_events(path)
+    rejected = Path(f"{path}.rejected.csv")
+    text = rejected.read_text("utf-8-sig")
+    assert text.splitlines()[0] == ",".join(["line", "reason", *HEADER])
+    printed, _ = import_events(rejected)
+    assert "read 2, stored 0, duplicate 0, bad 2" in printed
+    mended = text.replace("no-uuid", "0191f5a0-0000-7000-8000-000000000001")
+    rejected.write_text(mended.replace(",".join(rows[4]), ",".join([*rows[4], "buy", "{}"])))
+    assert "read 2, stored 2" in import_events(rejected)[0]
+    assert counts() == (6, 6, 6)
+
+
+def test_rejected_lines_of_json_are_mended_too(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text('{"event": "x", "properties": {"distinct_id": "u\\u00e9", "time": "soon"}}\n')
+    options = ("--preset", "mixpanel")
+    import_events(path, *options)
+    rejected = Path(f"{path}.rejected.csv")
+    assert rejected.read_text("utf-8-sig").startswith("line,reason,raw\n1,occurred_at is not")
+    rejected.write_text(rejected.read_text().replace('""soon""', "1767225600"))
+    assert "read 1, stored 1" in import_events(rejected, *options)[0]
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends"), [("89", True), ("90", False), ("8%", True), ("9%", False)]
+)
+def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> None:
+    rows = [["bad"]] * 90 + rows_of(5910)
+    path = written(tmp_path / "events.csv", rows)
+    if ends:
+        assert "more than allowed" in refused(path, "--max-errors", limit)[1]
+        assert Import.objects.get().read < 6000
+        assert Path(f"{path}.rejected.csv").exists()
+    else:
+        assert "read 6000" in import_events(path, "--max-errors", limit)[0]
+
+
+def test_where_rejected_rows_cannot_be_written_nothing_is_skipped(tmp_path: Path) -> None:
+    rows = rows_of(1500)
+    rows[1200] = ["bad"]
+    path = written(tmp_path / "events.csv", rows)
+    _, complaints = refused(path, "--rejected", "/dev/full")
+    assert "where rejected rows go, cannot be written" in complaints
+    assert "read 1500, stored 1499, duplicate 0, bad 1" in import_events(path)[0]
+
+
+def test_a_dry_run_with_too_many_bad_rows_fails_and_touches_no_rejected_rows(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path / "events.csv", [["bad"], *rows_of(5)])
+    import_events(path)
+    rejected = Path(f"{path}.rejected.csv").read_bytes()
+    assert "more than allowed" in refused(path, "--dry-run", "--max-errors", "0")[1]
+    assert Path(f"{path}.rejected.csv").read_bytes() == rejected
+    import_events(path, "--force")
+    assert Path(f"{path}.rejected.csv.old").read_bytes() == rejected
+
+
+def test_in_one_folder_for_all_rejected_rows_files_of_one_name_are_apart(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    for month in ("june", "july"):
+        (tmp_path / month).mkdir()
+        written(tmp_path / month / "events.csv", [["bad"], *rows_of(1)])
+    import_events(tmp_path / "june", tmp_path / "july", "--rejected", tmp_path / "all")
+    assert len(list((tmp_path / "all").iterdir())) == 2
