@@ -49,7 +49,8 @@ def read(file: OpenFile, options: Options) -> Reading:
     # Collected as garbage it would close the file, which is not its own.
     file.at_end.callback(text.detach)
     first = text.readline(MAX_LINE)
-    delimiter = options.delimiter or _delimiter(first)
+    is_ours = first.startswith(",".join(REJECTED_COLUMNS))
+    delimiter = "," if is_ours else options.delimiter or _delimiter(first)
     rows = _rows(text, [first], delimiter)
     names = _header(rows, file.name)
     # A file of ours with what was rejected is read as the file it came from.
@@ -65,7 +66,8 @@ def _encoding(file: OpenFile, options: Options) -> str:
     head = file.stream.peek(4)[:4]  # type: ignore[attr-defined]
     if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    return options.encoding or "utf-8-sig"
+    # A file that says itself what it is knows better: one of rejected rows does.
+    return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else options.encoding or "utf-8-sig"
 
 
 def _errors(file: OpenFile) -> str:

@@ -42,7 +42,9 @@ def _rows(
 ) -> Iterator[tuple[int, Fields | str, Raw]]:
     from pyarrow import ArrowException  # noqa: PLC0415
 
-    number = 0
+    number, all_rows, size = 0, max(parquet.metadata.num_rows, 1), file.size
+    # The file is read by columns, from here and there: rows tell how far it is.
+    file.position = lambda: size * number // all_rows
     try:
         for batch in _batches(file, parquet):
             for row, problem in _values(batch):

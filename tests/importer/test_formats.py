@@ -20,6 +20,7 @@ import zstandard
 from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from importer.models import Import
+from importer.run import Run, import_file
 from tests.importer.test_import_events import _environment, counts, import_events, refused, rows_of
 from tests.samples import event
 
@@ -135,6 +136,19 @@ def test_standard_input_is_read_too(tmp_path: Path) -> None:
     ).stdout.decode()
     assert "read 11, stored 10, duplicate 0, bad 1" in printed
     assert (tmp_path / "stdin.rejected.csv").exists()
+
+
+def test_progress_in_parquet_is_told_by_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    path = tmp_path / "events.parquet"
+    path.write_bytes(as_parquet(events(4000)))
+    seen: list[float] = []
+    import_file(path, Run(watch=lambda row, _: seen.append(row.position / row.size)))
+    assert seen == sorted(seen)
+    assert seen[0] < 0.8
+    assert seen[-1] == 1
 
 
 def test_nested_values_of_parquet_become_properties(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics import clickhouse as engine
 from importer.models import Import
 from tests.importer.test_import_events import (
     HEADER,
@@ -106,3 +107,18 @@ def test_in_one_folder_for_all_rejected_rows_files_of_one_name_are_apart(tmp_pat
         written(tmp_path / month / "events.csv", [["bad"], *rows_of(1)])
     import_events(tmp_path / "june", tmp_path / "july", "--rejected", tmp_path / "all")
     assert len(list((tmp_path / "all").iterdir())) == 2
+
+
+def test_rejected_rows_of_another_encoding_and_delimiter_come_back_as_they_were(
+    tmp_path: Path,
+) -> None:
+    [row] = rows_of(1, user_id="José", occurred_at="soon")
+    path = tmp_path / "events.csv"
+    path.write_bytes("\n".join(["#".join(HEADER[:4]), "#".join(row[:4])]).encode("latin-1"))
+    options = ("--encoding", "latin-1", "--delimiter", "#")
+    assert "bad 1" in import_events(path, *options)[0]
+    rejected = Path(f"{path}.rejected.csv")
+    rejected.write_bytes(rejected.read_bytes().replace(b"soon", b"2026-01-01T00:00:00Z", 2))
+    rejected.write_bytes(rejected.read_bytes().replace(b"2026-01-01T00:00:00Z", b"soon", 1))
+    assert "stored 1" in import_events(rejected, *options)[0]
+    assert engine.query("SELECT user_id FROM events") == [["José"]]
