@@ -18,9 +18,9 @@ log = get_logger(__name__)
 # still finds its partition.
 GRACE = timedelta(hours=1)
 # A drop waits for transactions that use the table, and new ones wait behind it: so long at most.
-_LOCK_TIMEOUT_MILLISECONDS = 200
-_LOCK_ATTEMPTS = 100
-_LOCK_PAUSE_SECONDS = 0.3
+# Where stores are large and many none of the shorter waits meets their end.
+_LOCK_TIMEOUTS_MILLISECONDS = (100, 200, 400, *[800] * 40)
+_LOCK_PAUSE_SECONDS = 0.1
 # Deleted in one transaction: some 50 ms.
 _BITE = 10_000
 _STRETCH_PAGES = 100
@@ -68,10 +68,10 @@ def _described(day: date) -> Purged:
 
 
 def _drop(day: date) -> None:
-    for _ in range(_LOCK_ATTEMPTS):
+    for timeout in _LOCK_TIMEOUTS_MILLISECONDS:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS}")
+                cursor.execute(f"SET LOCAL lock_timeout = {timeout}")
                 cursor.execute(f"DROP TABLE IF EXISTS {hot.partition_name(day)}")
             return
         except OperationalError as error:

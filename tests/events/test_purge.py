@@ -99,7 +99,7 @@ def test_days_that_are_no_number_are_refused(days: str) -> None:
 
 def test_a_purge_waits_for_a_reader_but_lets_the_others_go_on(monkeypatch: Any) -> None:
     """The drop gives its place in the lock's queue back while it can't have it."""
-    monkeypatch.setattr(purge, "_LOCK_ATTEMPTS", 2)
+    monkeypatch.setattr(purge, "_LOCK_TIMEOUTS_MILLISECONDS", (100, 200))
     put()
     reading, done = threading.Event(), threading.Event()
     reader = threading.Thread(target=_read_until, args=(reading, done))
