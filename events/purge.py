@@ -1,6 +1,7 @@
 """Purge: what has outlived its window is dropped, a day at once or rows in small bites."""
 
 import time
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -68,6 +69,7 @@ def _described(day: date) -> Purged:
 
 
 def _drop(day: date) -> None:
+    _keep_autovacuum_off(hot.partition_name(day))
     for timeout in _LOCK_TIMEOUTS_MILLISECONDS:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -79,6 +81,15 @@ def _drop(day: date) -> None:
                 raise
             time.sleep(_LOCK_PAUSE_SECONDS)
     raise PurgeBlocked(f"the hot events of {day} are in use; the next purge tries again")
+
+
+def _keep_autovacuum_off(partition: str) -> None:
+    """Autovacuum gives way to a waiter after a second only, longer than a drop may wait. This
+    waiter holds up neither readers nor writers.
+    """
+    with suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 5000")
+        cursor.execute(f"ALTER TABLE IF EXISTS {partition} SET (autovacuum_enabled = false)")
 
 
 def purge_ids(*, now: datetime) -> int:

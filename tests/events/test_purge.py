@@ -158,6 +158,7 @@ def test_every_scheduled_task_may_run_twice_at_once() -> None:
     """Two beats send everything twice."""
     put(10)
     names = [row[0] for row in {**migration().EVERY, **migration().DAILY}.values()]
+    current_app.loader.import_default_modules()
     assert set(current_app.tasks) >= set(names)
     # It only wakes a thread; `test_two_workers_at_once_import_an_upload_once` is its test.
     names.remove("importer.import_uploads")
