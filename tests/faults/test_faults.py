@@ -12,7 +12,7 @@ SEED = 7
 
 
 def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
-    outcome = run(tmp_path / "run", seed=SEED, seconds=18, pace=0.05)
+    outcome = run(tmp_path / "run", seed=SEED, seconds=12, pace=0.05)
     print(outcome.summary())  # noqa: T201 - shown when it fails
     assert outcome.audit.cold > 0
     assert outcome.audit.clean, outcome.summary()
