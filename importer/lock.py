@@ -45,4 +45,4 @@ def take(key: str, path: Path | str) -> None:
 
 
 def _number(key: str) -> int:
-    return int.from_bytes(key.encode().ljust(8)[:8], signed=True)
+    return int.from_bytes(bytes.fromhex(key)[:8], signed=True)
