@@ -9,6 +9,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 VENV := .venv
 BIN := $(VENV)/bin
+# Two at once, a module of tests at a time: they wait more than they compute.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile
 PORT ?= 8000
 export PORT
 
@@ -22,14 +24,14 @@ demo: $(VENV)/embedded ## The same with sample events and the three answers (EXI
 	@$(BIN)/python -m embedded --demo $(if $(EXIT),--exit)
 
 test: $(VENV)/dev ## Run the tests on stores of their own
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy .
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run  # no database needed
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
 	$(BIN)/python -m bench $(ARGS)

@@ -4,11 +4,12 @@ import os
 
 from celery import Celery
 
-from config import broker
+from config import beat, broker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 broker.install()
+beat.install()
 app = Celery("events_analytics")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -16,8 +16,11 @@ from embedded.processes import Process, StackError
 def pytest_configure(config: pytest.Config) -> None:
     """Django is set up here and not by pytest-django, for which it would be too early.
 
-    Stores of the environment are left alone: tests empty theirs.
+    Stores of the environment are left alone: tests empty theirs. Where tests run in processes of
+    their own (pytest-xdist), each of these starts stores, and the one that leads them needs none.
     """
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
     if settings.configured:
         raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the stores have to start first")
     stack = ExitStack()

@@ -34,14 +34,15 @@ def empty_clickhouse() -> None:
 
 @pytest.fixture
 def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
-    """All stores empty and commits real; pytest-django's flush knows managed tables only."""
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE hot_events")
+    """All stores empty and commits real."""
     yield
     # Or this process's delivery thread would go on into the next test. Whoever was killed in the
     # test delivers no more.
     Batch.objects.update(claimed_until=None)
     deliver_all()
+    # pytest-django's flush knows managed tables only.
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE hot_events")
 
 
 @pytest.fixture(autouse=True)

@@ -80,20 +80,22 @@ def runs(process: psutil.Process) -> bool:
 
 def left_of(folder: Path) -> list[str]:
     """The command lines of the processes that work in or for `folder`."""
-    return [
-        " ".join(process.cmdline()) for process in psutil.process_iter() if _is_of(process, folder)
-    ]
+    lines = (_command_line_of(process, folder) for process in psutil.process_iter())
+    return [line for line in lines if line is not None]
 
 
-def _is_of(process: psutil.Process, folder: Path) -> bool:
+def _command_line_of(process: psutil.Process, folder: Path) -> str | None:
+    """None where it works for nobody in `folder`."""
     try:
         if not runs(process) or process.pid == os.getpid():
-            return False
+            return None
+        words = process.cmdline()
         in_folder = process.cwd().startswith(f"{folder}/")  # PostgreSQL's overwrite the rest
-        named = any(str(folder) in word for word in process.cmdline())
-        return in_folder or named or process.environ().get("DATA_DIR") == str(folder)
+        named = any(str(folder) in word for word in words)
+        theirs = in_folder or named or process.environ().get("DATA_DIR") == str(folder)
+        return " ".join(words) if theirs else None
     except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False
+        return None
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = READY_SECONDS) -> None:

@@ -155,4 +155,4 @@ def test_the_demo_shows_the_answers_on_a_store_of_the_environment(tmp_path: Path
         for words in ("0 already there", "/stats/dau?", "unique_users", "page_view", "week_4"):
             assert words in stack.printed()
         stack.process.kill()  # and nothing is left, though nobody could tidy up
-        wait_for(lambda: left_of(stack.folder) == [], seconds=60)
+        wait_for(lambda: left_of(stack.folder) == [], seconds=20)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from pyarrow.parquet import read_table
 
 from analytics import clickhouse as engine
@@ -200,10 +200,13 @@ def test_without_events_json_lines_are_an_empty_file(tmp_path: Path) -> None:
 
 def test_events_that_wait_for_clickhouse_are_said_to_be_missing(tmp_path: Path) -> None:
     known = delivered()
-    put([event(), event()])
+    with transaction.atomic():  # claimed before this process's delivery thread can see them
+        put([event(), event()])
+        Batch.objects.filter(state=Batch.State.PENDING).update(claimed_until=moment(days=-1))
     said = export_events("--output", tmp_path / "one.ndjson")
     assert "2 stored events had not reached ClickHouse; such events are not included" in said
     assert exported(tmp_path) == known
+    Batch.objects.update(claimed_until=None)
     deliver_all()
     assert "not included" not in export_events("--output", tmp_path / "two.ndjson")
 
