@@ -24,7 +24,7 @@ WORKER = [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--h
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
-WEB = ["-m", "granian", "--interface", "wsgi", "--workers", "2"]
+WEB = ["-m", "embedded.web", "--interface", "wsgi", "--workers", "2"]
 # A body holds its thread until it has come, however slowly, and granian knows no limit for that:
 # threads for many, which cost little while they wait. nginx in front would take bodies in itself.
 WEB += ["--blocking-threads", "128"]

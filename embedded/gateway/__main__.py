@@ -62,18 +62,30 @@ def main() -> int:
 
 
 def _serve(server: GatewayServer, engine: Engine, address: str) -> int:
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    told = _told_to_end()
     threading.Thread(target=server.serve, args=(engine,), daemon=True).start()
     print(f"ClickHouse gateway ready on {address}", flush=True)
-    stopping.wait()
+    os.read(told, 1)
     server.shutdown()
     server.server_close()
     if not engine.close(patience_seconds=_SHUTDOWN_SECONDS):
         print("ClickHouse gateway: a query would not end; stopping without it", file=sys.stderr)
         os._exit(0)  # what was confirmed is on disk
     return 0
+
+
+def _told_to_end() -> int:
+    """A pipe to read from, in which SIGTERM and SIGINT are written down.
+
+    A handler that set an Event would wait for itself when it is interrupted by the next signal, and
+    of the death of its parent a process is told once for each thread that this had.
+    """
+    told, note = os.pipe()
+    os.set_blocking(note, False)
+    signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return told
 
 
 def _fail(reason: str) -> int:

@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_refused_by_name(parent: str) -> None
 
 
 def test_a_killed_web_process_is_replaced_by_its_parent(first_run: Stack) -> None:
-    web = first_run.child("granian")
+    web = first_run.child("embedded.web")
     killed = web.children()[0]
     killed.kill()
     wait_for(lambda: len(web.children()) == 2 and killed not in web.children())
