@@ -58,17 +58,20 @@ class Web(NamedTuple):
                 return b""
 
 
-@contextmanager
-def running(**variables: str) -> Iterator[Web]:
-    """Ends with an error if one of its processes has not lived through it all."""
-    port = ports.pick_free()
-    program = Program(
+def program(port: int, **variables: str) -> Program:
+    return Program(
         name="web",
         command=[sys.executable, *application.WEB, str(port)],
         ready=lambda: application._answers(port),
         environment={**worker_environment(), "RATE_LIMIT_PER_MINUTE": "0", **variables},
     )
-    with Process(program) as process:
+
+
+@contextmanager
+def running(**variables: str) -> Iterator[Web]:
+    """Ends with an error if one of its processes has not lived through it all."""
+    port = ports.pick_free()
+    with Process(program(port, **variables)) as process:
         web = Web(port, psutil.Process(process.process.pid))  # type: ignore[union-attr]
         began = web.process.children()
         yield web

@@ -89,6 +89,13 @@ def test_it_ends_cleanly_and_soon_in_the_middle_of_a_query(
         own.request("GET", "/ping")
 
 
+def test_it_ends_however_often_it_is_told_to_at_once(own: Gateway) -> None:
+    assert own.process is not None
+    for _ in range(200):
+        own.process.terminate()
+    assert own.stop() == 0
+
+
 def ask_in_vain(gateway: Gateway, sql: str) -> None:
     with suppress(OSError):
         gateway.request("GET", f"/?query={sql}")

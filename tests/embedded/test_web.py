@@ -1,0 +1,21 @@
+"""The web server's end."""
+
+import signal
+
+import psutil
+import pytest
+
+from embedded import ports
+from embedded.processes import Process
+from tests import web_server
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_however_often_it_is_told_to_at_once(number: signal.Signals) -> None:
+    with Process(web_server.program(ports.pick_free())) as web:
+        assert web.process is not None
+        workers = psutil.Process(web.process.pid).children()
+        for _ in range(200):
+            web.process.send_signal(number)
+        assert web.process.wait(timeout=15) == 0
+        assert psutil.wait_procs(workers, timeout=1)[1] == []
