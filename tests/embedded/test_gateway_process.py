@@ -93,7 +93,8 @@ def test_it_ends_however_often_it_is_told_to_at_once(own: Gateway) -> None:
     assert own.process is not None
     for _ in range(200):
         own.process.terminate()
-    assert own.stop() == 0
+    # The last may meet an interpreter that no longer has handlers.
+    assert own.stop() in (0, -signal.SIGTERM)
 
 
 def ask_in_vain(gateway: Gateway, sql: str) -> None:

@@ -17,5 +17,6 @@ def test_it_ends_however_often_it_is_told_to_at_once(number: signal.Signals) -> 
         workers = psutil.Process(web.process.pid).children()
         for _ in range(200):
             web.process.send_signal(number)
-        assert web.process.wait(timeout=15) == 0
+        # The last may meet an interpreter that no longer has handlers.
+        assert web.process.wait(timeout=15) in (0, -number)
         assert psutil.wait_procs(workers, timeout=1)[1] == []

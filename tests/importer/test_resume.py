@@ -74,7 +74,6 @@ def _is_past(goal: int, ended: list[Any]) -> bool:
     return reached() >= goal or bool(ended)
 
 
-@pytest.mark.slow
 def test_killed_ten_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
     rows = rows_of(ROWS)
     for n in range(0, ROWS, 100):
