@@ -58,7 +58,7 @@ class Rejects:
             # The mark says UTF-8 to spreadsheets, and to an import that is told the encoding of
             # the file where the rows came from.
             mark = b"" if self.size else codecs.BOM_UTF8
-            file.write(mark + self._text(rows).encode(errors="surrogateescape"))
+            file.write(mark + _encoded(self._text(rows)))
             file.flush()
             os.fsync(file.fileno())
             self.size = file.tell()
@@ -72,6 +72,14 @@ class Rejects:
             raw = row.raw if isinstance(row.raw, Sequence) else [as_shown_json(row.raw)]
             writer.writerow([row.line, row.reason, *raw])
         return "".join(lines)
+
+
+def _encoded(text: str) -> bytes:
+    """Bytes that were no text become themselves again; what UTF-8 has no bytes for, an escape."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace")
 
 
 class _Lines(list[str]):

@@ -22,7 +22,7 @@ from importer.chunks import FileRefused, Interrupted
 from importer.files import opened
 from importer.lock import InProgress, alone
 from importer.models import Import
-from importer.options import Options
+from importer.options import OptionError, Options
 from importer.readers import columns_and_chunks
 from importer.run import Run, import_rest
 
@@ -222,10 +222,14 @@ def _import(row: Import) -> None:
         if row.state in (Import.State.DONE, Import.State.FAILED):
             return
         if row.attempts >= MAX_ATTEMPTS:
-            record.fail(row, f"given up: {row.attempts} runs in a row were killed or broke off")
-            path_of(row).unlink(missing_ok=True)
+            _give_up(row, f"given up: {row.attempts} runs in a row were killed or broke off")
             return
-        run = Run(options=arguments.parse(**row.options), rejected_bytes=REJECTED_BYTES)
+        try:
+            options = arguments.parse(**row.options)
+        except OptionError as error:  # of another version of the service
+            _give_up(row, str(error))
+            return
+        run = Run(options=options, rejected_bytes=REJECTED_BYTES)
         try:
             import_rest(path_of(row), record.start(row), run)
         except InProgress:
@@ -235,6 +239,11 @@ def _import(row: Import) -> None:
             if isinstance(error, Interrupted):
                 return
         path_of(row).unlink(missing_ok=True)
+
+
+def _give_up(row: Import, reason: str) -> None:
+    record.fail(row, reason)
+    path_of(row).unlink(missing_ok=True)
 
 
 def _tell(row: Import, error: FileRefused) -> None:

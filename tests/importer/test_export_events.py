@@ -29,7 +29,7 @@ from events.validation import validate
 from importer.exporting import Export, export
 from importer.models import Import
 from tests.analytics.test_killed_engine import Engine
-from tests.events.damage import content
+from tests.events.damage import agreeing, content
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until
@@ -143,6 +143,7 @@ def test_what_is_exported_and_imported_is_the_same_in_every_store(
     empty_stores()
     call_command("import_events", str(path), stdout=io.StringIO())
     assert content() == before
+    agreeing()
 
 
 def test_json_lines_hold_the_properties_as_they_were_stored(tmp_path: Path) -> None:

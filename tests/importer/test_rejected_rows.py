@@ -54,6 +54,17 @@ def test_rejected_rows_are_mended_and_imported_by_the_same_command(tmp_path: Pat
     assert counts() == (6, 6, 6)
 
 
+def test_a_rejected_row_that_no_encoding_of_unicode_holds_is_written_all_the_same(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.csv"
+    head = ",".join(HEADER)
+    path.write_bytes(f"{head}\nno-uuid,2026-01-01T00:00:00Z,".encode() + b"+2D0-,t,{}\n")
+    printed, _ = import_events(path, "--encoding", "utf-7")
+    assert "read 1, stored 0, duplicate 0, bad 1" in printed
+    assert r"\ud83d" in Path(f"{path}.rejected.csv").read_text("utf-8-sig")
+
+
 def test_rejected_lines_of_json_are_mended_too(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     path.write_text('{"event": "x", "properties": {"distinct_id": "u\\u00e9", "time": "soon"}}\n')

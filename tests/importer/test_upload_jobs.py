@@ -29,6 +29,18 @@ def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path)
     assert list(folder.iterdir()) == []
 
 
+def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
+    client: Client, folder: Path
+) -> None:
+    _, old = post(client, csv_of(5))
+    Import.objects.update(options={"preset": "of a version before"})
+    _, taken = post(client, csv_of(7))
+    uploads.import_waiting()
+    assert shown(client, old["href"])["state"] == "failed"
+    assert "preset 'of a version before' is none of" in shown(client, old["href"])["error"]
+    assert shown(client, taken["href"])["stored"] == 7
+
+
 def test_an_import_that_another_took_over_meanwhile_is_left_to_him(
     client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
