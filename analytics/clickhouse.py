@@ -190,10 +190,19 @@ def _native_blocks(response: _Undrained) -> Generator[list[Sequence[Any]]]:
             raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
 
 
-def command(sql: str, *, parameters: Parameters | None = None, in_database: bool = True) -> None:
-    """Runs a statement that has no rows to give back, outside of our database if told so."""
+def command(
+    sql: str,
+    *,
+    parameters: Parameters | None = None,
+    in_database: bool = True,
+    seconds: float | None = None,
+) -> None:
+    """Runs a statement that has no rows to give back, outside of our database if told so.
+
+    Its answer is waited for as long as an insert's, or for `seconds`.
+    """
     try:
-        _client().command(sql, parameters=dict(parameters or {}), use_database=in_database)
+        _client(seconds).command(sql, parameters=dict(parameters or {}), use_database=in_database)
     except DriverError as error:
         raise _translated(error) from error
 

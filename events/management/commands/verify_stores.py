@@ -1,6 +1,6 @@
 """Compares PostgreSQL with ClickHouse and, if told so, repairs each from the other."""
 
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -12,6 +12,7 @@ from django.db import Error
 
 from analytics.clickhouse import ClickHouseError
 from events.alone import RepairRunning, alone
+from events.management.days import add_days, days_of
 from events.repair import repair
 from events.verify import Difference, Kind, Report, verify
 
@@ -29,7 +30,7 @@ _LEFT = {
     Kind.MISSING_COLD: "are in the hot layer no more",
     Kind.DOUBLED_COLD: "differ between their copies: delete the wrong ones by hand",
     Kind.MOVED: "have another time in each store, and nobody knows which is right",
-    Kind.ROLLUP: "are for the rollups to be rebuilt",
+    Kind.ROLLUP: "are for manage.py rebuild_rollups",
 }
 
 
@@ -41,18 +42,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--from", dest="start", type=_day, help="first day, as 2026-01-31")
-        parser.add_argument("--to", dest="end", type=_day, help="last day, included")
+        add_days(parser)
         parser.add_argument(
             "--repair", action="store_true", help="repair from the side that has it, and look again"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        start, end = options["start"], options["end"]
-        if (start is None) != (end is None):
-            raise CommandError("--from and --to go together")
-        if start and start > end:
-            raise CommandError("--from is after --to")
+        start, end = days_of(options)
         look = partial(verify, start=start, end=end)
         try:
             report = self._repaired(look) if options["repair"] else self._verified(look)
@@ -108,10 +104,3 @@ class Command(BaseCommand):
             found = sum(tally.count for (_, k), tally in report.found.items() if k is kind)
             if found > count and kind in _LEFT:
                 self.stdout.write(f"{found - count} {_LEFT[kind]}")
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from None

@@ -1,0 +1,2 @@
+-- Into the new table what all events say.
+INSERT INTO /*new*/ /*select*/

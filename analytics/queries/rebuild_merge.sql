@@ -1,0 +1,2 @@
+-- Reports read few parts faster than many.
+OPTIMIZE TABLE /*new*/ FINAL

@@ -1,0 +1,2 @@
+-- A table like another, empty.
+CREATE TABLE /*new*/ AS /*old*/

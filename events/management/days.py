@@ -1,0 +1,30 @@
+"""The options --from and --to of commands that look at days."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.core.management.base import CommandError
+
+
+def add_days(parser: ArgumentParser) -> None:
+    parser.add_argument("--from", dest="start", type=_day, help="first day, as 2026-01-31")
+    parser.add_argument("--to", dest="end", type=_day, help="last day, included")
+
+
+def days_of(options: Mapping[str, Any]) -> tuple[date | None, date | None]:
+    """Both or none. Raises CommandError."""
+    start, end = options["start"], options["end"]
+    if (start is None) != (end is None):
+        raise CommandError("--from and --to go together")
+    if start and start > end:
+        raise CommandError("--from is after --to")
+    return start, end
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from None
