@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from django.conf import settings
+
 from analytics import clickhouse
 from analytics.queries import load, load_with
 from analytics.segments import Segment, condition
@@ -16,6 +18,8 @@ from analytics.segments import Segment, condition
 _MASK_WEEKS = 128
 MAX_WINDOWS = 63
 _FIRST_MONDAY = date(1969, 12, 29)
+# Of a report's memory; past it intermediate results go to disk, and the rest is for merging them.
+_SPILL_SHARE = 0.3
 
 
 class DailyUsers(NamedTuple):
@@ -110,8 +114,20 @@ def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> 
     where = condition(segments)
     sql = _sql(name, segments, where.sql)
     return clickhouse.query(
-        sql, parameters={**parameters, **where.parameters}, options={"log_comment": name}
+        sql,
+        parameters={**parameters, **where.parameters},
+        options={"log_comment": name, **_limits()},
     )
+
+
+def _limits() -> dict[str, int]:
+    memory = settings.CLICKHOUSE_QUERY_MEGABYTES * 1024 * 1024
+    return {
+        "max_memory_usage": memory,
+        "max_bytes_before_external_group_by": int(memory * _SPILL_SHARE),
+        "max_bytes_ratio_before_external_group_by": 0,
+        "max_rows_to_read": settings.CLICKHOUSE_QUERY_ROWS,
+    }
 
 
 def _sql(name: str, segments: Sequence[Segment], where: str) -> str:

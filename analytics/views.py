@@ -18,13 +18,21 @@ MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 10
 DEFAULT_WINDOWS = 3
 
+_LESS = "Ask for fewer days, or without segments on properties; or raise {}."
+# What to do about a report that was too much, by ClickHouse's number of the error.
+_LIMITS = {
+    158: "The report reads too many rows. " + _LESS.format("CLICKHOUSE_QUERY_ROWS"),
+    159: "The report takes too long. " + _LESS.format("CLICKHOUSE_QUERY_TIMEOUT_SECONDS"),
+    241: "The report takes too much memory. " + _LESS.format("CLICKHOUSE_QUERY_MEGABYTES"),
+}
+
 
 class ReportView(APIView):
     """A report answers 503 where ClickHouse can't: gone, overloaded, or over a limit."""
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ClickHouseUnavailable):
-            detail = "ClickHouse can't answer now; try again, or ask for less at once."
+            detail = _LIMITS.get(exc.code or 0, "ClickHouse can't answer now; try again.")
             exc = Problem(503, detail, headers={"Retry-After": "5"})
         return super().handle_exception(exc)
 

@@ -154,6 +154,10 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 # http://user:password@host:port/database
 CLICKHOUSE_URL = env.text("CLICKHOUSE_URL", "http://default@localhost:8123/default")
 CLICKHOUSE_QUERY_TIMEOUT_SECONDS = env.number("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", 30, minimum=1)
+# Of one report. Past a third of it intermediate results go to the server's disk, which is slower.
+CLICKHOUSE_QUERY_MEGABYTES = env.number("CLICKHOUSE_QUERY_MEGABYTES", 1024, minimum=16)
+# Rows that one report may read; 0 for as many as there are.
+CLICKHOUSE_QUERY_ROWS = env.number("CLICKHOUSE_QUERY_ROWS", 0)
 # A block with its rollups takes about 0.1 s; past this the server is stuck, and the delivery is
 # repeated under the same token.
 CLICKHOUSE_INSERT_TIMEOUT_SECONDS = env.number("CLICKHOUSE_INSERT_TIMEOUT_SECONDS", 60, minimum=1)

@@ -1,0 +1,56 @@
+"""Reports that are too much: for the rows, the time or the memory that one may take."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from analytics import clickhouse as engine
+
+pytestmark = pytest.mark.usefixtures("clickhouse")
+
+USERS = 1_500_000
+RETENTION = "/stats/retention?start_date=2025-01-06&windows=1&segment=properties.plan:pro"
+
+
+@pytest.fixture
+def many_users() -> None:
+    engine.command(
+        "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
+        " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
+        """ toString(number), 'view', '{"plan":"pro"}' FROM numbers({users:UInt64})""",
+        parameters={"users": USERS},
+    )
+
+
+def refused(client: Client, query: str = RETENTION) -> str:
+    answer = client.get(query)
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+    return str(answer.json()["detail"])
+
+
+def test_where_memory_is_short_a_report_goes_on_by_way_of_the_disk(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, many_users: None
+) -> None:
+    settings.CLICKHOUSE_QUERY_MEGABYTES = 64
+    [cohort] = client.get(RETENTION).json()
+    assert (cohort["cohort_week"], cohort["week_0"]) == ("2025-01-06", USERS)
+    monkeypatch.setattr("analytics.reports._SPILL_SHARE", 0)
+    assert "too much memory" in refused(client)
+
+
+def test_too_little_memory_rows_or_time_is_said_with_the_setting_to_raise(
+    client: Client, settings: Any, many_users: None
+) -> None:
+    settings.CLICKHOUSE_QUERY_MEGABYTES = 1
+    assert "CLICKHOUSE_QUERY_MEGABYTES" in refused(client)
+    settings.CLICKHOUSE_QUERY_MEGABYTES = 1024
+    settings.CLICKHOUSE_QUERY_ROWS = USERS - 1
+    assert "CLICKHOUSE_QUERY_ROWS" in refused(client)
+    settings.CLICKHOUSE_QUERY_ROWS = USERS
+    assert client.get(RETENTION).status_code == 200
+    settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS = 0.01
+    assert "CLICKHOUSE_QUERY_TIMEOUT_SECONDS" in refused(client)
+    settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS = 30
+    assert client.get(RETENTION).status_code == 200
