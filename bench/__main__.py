@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import floor, load, sample, stack
+from bench import floor, history, load, sample, stack
 
 # The published figure for this design, on 8 cores; events a second.
 ANCHOR = 2_380
@@ -31,7 +31,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=100_000, help="events in batches and files")
     parser.add_argument("--requests", type=int, default=5_000, help="requests of one event")
     parser.add_argument("--imported", type=int, help="events in the file, unless as many")
+    parser.add_argument("--history", type=int, help="events made inside ClickHouse, then asked for")
+    parser.add_argument("--users", type=int, default=1_000_000, help="users of that history")
     options = parser.parse_args()
+    if options.history:
+        with stack.running() as running:
+            _print(_history(running, options.history, options.users))
+        return
     with stack.running() as running:
         rate, batches = _batches(running, options.events)
         rows = [
@@ -102,6 +108,25 @@ def _reports(running: stack.Stack) -> list[Row]:
         Row(f"{name}, p50", "≤ 1 s" if "segment" in path else "≤ 10 ms", _latency(running, path))
         for name, path in paths.items()
     ]
+
+
+def _history(running: stack.Stack, events: int, users: int) -> list[Row]:
+    """The reports of a history of its own, none of which was asked before the clock began."""
+    rate = events / history.fill(running, events, users=users)
+    rows = [Row(f"{events:,} events of {users:,} users made", "", f"{rate:,.0f} events/s")]
+    for name, milliseconds in history.latencies(running):
+        rows.append(Row(f"{name}, p50", "≤ 150 ms", f"{milliseconds:.0f} ms"))
+    for segment in ("event_type:purchase", "properties.country:UA", "properties.plan:3"):
+        target = "≤ 1 s at 20 million" if segment.startswith("properties") else "≤ 150 ms"
+        for name, milliseconds in history.latencies(running, segment=segment):
+            rows.append(Row(f"{name}, {segment}, p50", target, f"{milliseconds:.0f} ms"))
+    peak = history.peak_megabytes(running)
+    rows.append(Row("ClickHouse's peak memory", "", f"{peak:,.0f} MB"))
+    for name, answered, counted in history.recounted(running):
+        verdict = "equal" if answered == counted else "DIFFERS"
+        print(f"{name}: {verdict}\n  answered {answered}\n  counted  {counted}")  # noqa: T201
+        rows.append(Row(f"{name}, against a recount", "equal", verdict))
+    return rows
 
 
 def _latency(running: stack.Stack, path: str) -> str:

@@ -1,0 +1,140 @@
+"""A long history, made inside ClickHouse, and the reports about it."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from bench import load
+from bench.stack import Stack
+
+_FILL = Path(__file__).with_suffix(".sql").read_text()
+_QUERIES = Path(__file__).parent.parent / "analytics" / "queries"
+_ROLLUPS = ("daily_events", "daily_users", "daily_users_by_type", "weekly_users")
+_SLICE = 2_000_000
+_ASKED = 30
+
+
+def fill(running: Stack, events: int, *, users: int) -> float:
+    """Seconds that it took, merging of the rollups' parts included, as after ten minutes' rest."""
+    began = time.perf_counter()
+    last = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+    for first in range(0, events, _SLICE):
+        count = min(_SLICE, events - first)
+        _ask(running, _FILL, first=first, count=count, users=users, last=last)
+    for table in _ROLLUPS:
+        _ask(running, f"OPTIMIZE TABLE {table} FINAL")
+    return time.perf_counter() - began
+
+
+def latencies(running: Stack, *, segment: str = "") -> Iterator[tuple[str, float]]:
+    """The reports, and the milliseconds that half of the requests took at most."""
+    for name, path in _paths(segment).items():
+        asked = [load.request("GET", path)] * _ASKED
+        answers = load.run_requests(running.address, asked, clients=1)
+        if set(answers.statuses) != {200}:
+            raise RuntimeError(f"{path} answered {dict(answers.statuses)}")
+        yield name, answers.percentile(0.5)
+
+
+def recounted(running: Stack) -> Iterator[tuple[str, Any, Any]]:
+    """Of each report what it answers and what counting all events gives, in as few words."""
+    start, end = _year()
+    days = {"start": start, "end": end}
+    dau = [row["unique_users"] for row in _get(running, _paths("")["DAU, 365 days"])]
+    raw = dict(_rows(running, "daily_active_users_raw", **days))
+    counted = [int(raw.get(str(start + timedelta(days=n)), 0)) for n in range(365)]
+    yield "DAU, users summed over the days", sum(dau), sum(counted)
+    yield "DAU, equal days", 365, sum(a == b for a, b in zip(dau, counted, strict=True))
+    top = [
+        [row["event_type"], row["count"]]
+        for row in _get(running, _paths("")["top events, 365 days"])
+    ]
+    rows = _rows(running, "top_events_raw", **days, limit=10)
+    yield "top events", top, [[name, int(count)] for name, count in rows]
+    yield "retention", *_retention(running)
+
+
+def _retention(running: Stack) -> tuple[Any, Any]:
+    """Sizes and percentages of all cohorts, as answered and as counted."""
+    answered = _get(running, _paths("")["retention, 12 weeks"])
+    first = _week(_quarter() + timedelta(days=6))
+    last = _week(datetime.now(UTC).date())
+    bounds = {"first": first, "last": last, "windows": 12, "pattern": 2**13 - 1}
+    users = {(int(c), int(k)): int(n) for c, k, n in _rows(running, "retention_raw", **bounds)}
+    shares = []
+    for cohort in sorted({cohort for cohort, _ in users}):
+        size = users[cohort, 0]
+        later = range(1, min(12, last - cohort) + 1)
+        percent = [(2000 * users.get((cohort, k), 0) + size) // (2 * size) / 10 for k in later]
+        shares.append([size, *percent])
+    shown = [
+        [row["week_0"], *(row[f"week_{k}"] for k in range(1, 13) if row[f"week_{k}"] is not None)]
+        for row in answered
+    ]
+    return shown, shares
+
+
+def peak_megabytes(running: Stack) -> float:
+    """The most memory that the process of ClickHouse has had."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            command = status.with_name("cmdline").read_bytes()
+            if b"embedded.gateway" in command and str(running.folder).encode() in command:
+                lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+                return int(lines["VmHWM"].split()[0]) / 1024
+        except OSError:
+            continue
+    raise RuntimeError("ClickHouse's process was not found")
+
+
+def _year() -> tuple[date, date]:
+    today = datetime.now(UTC).date()
+    return today - timedelta(days=364), today
+
+
+def _quarter() -> date:
+    return datetime.now(UTC).date() - timedelta(weeks=12)
+
+
+def _week(day: date) -> int:
+    return (day - date(1969, 12, 29)).days // 7
+
+
+def _paths(segment: str) -> dict[str, str]:
+    start, end = _year()
+    more = f"&segment={segment}" if segment else ""
+    return {
+        "DAU, 365 days": f"/stats/dau?from={start}&to={end}{more}",
+        "top events, 365 days": f"/stats/top-events?from={start}&to={end}{more}",
+        "retention, 12 weeks": f"/stats/retention?start_date={_quarter()}&windows=12{more}",
+    }
+
+
+def _get(running: Stack, path: str) -> Any:
+    host, port = running.address
+    with urllib.request.urlopen(f"http://{host}:{port}{path}") as answer:
+        return json.load(answer)
+
+
+def _rows(running: Stack, name: str, **parameters: Any) -> list[list[Any]]:
+    sql = (_QUERIES / f"{name}.sql").read_text() + "\nFORMAT JSONCompact"
+    rows: list[list[Any]] = json.loads(_ask(running, sql, **parameters))["data"]
+    return rows
+
+
+def _ask(running: Stack, sql: str, **parameters: Any) -> bytes:
+    url = urlsplit(running.addresses()["CLICKHOUSE_URL"])
+    query = urlencode({f"param_{name}": value for name, value in parameters.items()})
+    asked = urllib.request.Request(
+        f"http://{url.hostname}:{url.port}/?{query}",
+        data=sql.encode(),
+        headers={"X-ClickHouse-Key": url.password or ""},
+    )
+    with urllib.request.urlopen(asked, timeout=3600) as answer:  # noqa: S310
+        body: bytes = answer.read()
+        return body
