@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Task, current_app
 from celery.utils.log import get_logger
+from django.db import close_old_connections
 from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
 from kombu.message import Message
 from kombu.serialization import loads
@@ -103,7 +104,11 @@ def _requeue(messages: Sequence[Message]) -> None:
 
 def _call(name: str, bodies: list[tuple[Any, str, str]]) -> None:
     """In the pool's process: decode the messages and call the task with all of them at once."""
-    current_app.tasks[name].run([_argument(*body) for body in bodies])
+    close_old_connections()
+    try:
+        current_app.tasks[name].run([_argument(*body) for body in bodies])
+    finally:
+        close_old_connections()
 
 
 def _argument(body: Any, kind: str, encoding: str) -> Any:

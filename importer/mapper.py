@@ -17,9 +17,11 @@ from importer.mapping import PROPERTY, ColumnMap, Fields, Time
 _NAMESPACE = UUID("6f0d5e1c-6a57-5b0c-9b7e-2f1c8a4e9d10")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
+_UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 # No time is written longer, nor has more digits before its point; making an int of 1e999990 takes
 # half a minute.
 _MAX_TIME = 40
+_NO_TEXT = "{} is not UTF-8; name the encoding of the file if it is another (--encoding)"
 _MAX_DIGITS = 20
 
 
@@ -28,7 +30,7 @@ def mapper(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], Fields]:
 
     Raises FieldError for a row that has not got what the mapping asks for.
     """
-    named = mapping.named()
+    named, kept = mapping.named(), mapping.kept()
     extra = [target for target in mapping.sources if target.startswith(PROPERTY)]
     constants = {
         target.removeprefix(PROPERTY): value
@@ -44,7 +46,7 @@ def mapper(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], Fields]:
 
     def properties(row: Mapping[str, Any]) -> str:
         base = _first(row, mapping.columns_of("properties"))
-        rest = [] if mapping.rest != "properties" else [key for key in row if key not in named]
+        rest = [] if mapping.rest != "properties" else [key for key in row if key not in kept]
         if isinstance(base, str) and not (extra or constants or rest):
             return base
         # What the event says of itself wins over a column beside it.
@@ -62,7 +64,7 @@ def mapper(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], Fields]:
         if "event_id" in mapping.constants or not mapping.id_from:
             event_id = text(row, "event_id")
         elif not (event_id := _as_text("event_id", _first(row, mapping.columns_of("event_id")))):
-            event_id = _derived_id(row, mapping.id_from)
+            event_id = _derived_id(row, mapping)
         return event_id, occurred_at, user_id, event_type, properties(row)
 
     return fields
@@ -113,8 +115,11 @@ def _moment(text: str, time: Time) -> str:
         number = _number(text)
         return timestamp(_EPOCH + timedelta(microseconds=int(number * 10**6 / _PER_SECOND[time])))
     except (ValueError, ArithmeticError, InvalidOperation):
-        # What already is ISO 8601 stays; the check words what is wrong with anything else.
-        return text
+        if time == "utc" or "-" in text[1:]:
+            # What already is ISO 8601 stays; the check words what is wrong with anything else.
+            return text
+    wrong = f"occurred_at is no number of {_UNITS[time]} since 1970: {text[:80]!r}"
+    raise FieldError("occurred_at", "format", wrong)
 
 
 def _number(text: str) -> Decimal:
@@ -125,13 +130,18 @@ def _number(text: str) -> Decimal:
     return number
 
 
-def _derived_id(row: Mapping[str, Any], columns: Iterable[str]) -> str:
-    values = [_first(row, (column,)) for column in columns]
+def _derived_id(row: Mapping[str, Any], mapping: ColumnMap) -> str:
+    constants = mapping.constants
+    values = [constants.get(name, _first(row, (name,))) for name in mapping.id_from]
     if all(value is None for value in values):
-        raise FieldError("event_id", "required", f"event_id: no value in {', '.join(columns)}")
+        names = ", ".join(mapping.id_from)
+        raise FieldError("event_id", "required", f"event_id: no value in {names}")
     # Texts as they are, so that CSV and JSON of the same source give the same ids.
     parts = [value if isinstance(value, str) else to_json(value) for value in values]
-    return str(uuid5(_NAMESPACE, "\x1f".join(parts)))
+    try:
+        return str(uuid5(_NAMESPACE, "\x1f".join(parts)))
+    except UnicodeEncodeError:
+        raise FieldError("event_id", "encoding", _NO_TEXT.format("event_id: a column")) from None
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -172,7 +182,9 @@ def to_json(value: Any) -> str:
     """JSON text; what JSON has no form for becomes text. Raises FieldError."""
     try:
         return msgspec.json.encode(value, enc_hook=str).decode()
-    except (OverflowError, UnicodeError, RecursionError, TypeError) as error:
+    except UnicodeError:
+        raise FieldError("properties", "encoding", _NO_TEXT.format("properties: a value")) from None
+    except (OverflowError, RecursionError, TypeError) as error:
         raise FieldError("properties", "json", f"properties are not JSON: {error}") from None
 
 

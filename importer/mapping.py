@@ -1,7 +1,7 @@
 """From a source's own columns to an event's fields: renamed, constant, or made from others."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast, get_args
 
@@ -23,15 +23,17 @@ class ColumnMap:
 
     `sources` gives for a target (a field, or `properties.name`) the columns to look in, the first
     that has a value wins; a dot leads into a nested object. `constants` are the same for every
-    row. Without an event_id of its own, a row's is the UUIDv5 of the columns in `id_from`. `time`
-    says how occurred_at is written: ISO 8601 with an offset, the same in UTC without one, or a
-    number of seconds, milliseconds or microseconds since 1970. `rest` says what becomes of columns
-    that nothing else names.
+    row. Without an event_id of its own, a row's is the UUIDv5 of the columns and constants in
+    `id_from`; a file may lack some of them only where `id_optional`. `time` says how occurred_at
+    is written: ISO 8601 with an offset, the same in UTC without one, or a number of seconds,
+    milliseconds or microseconds since 1970. `rest` says what becomes of columns that nothing else
+    names; part of an id does not count.
     """
 
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     id_from: tuple[str, ...] = ()
+    id_optional: bool = False
     time: Time = "iso"
     rest: Rest = "refuse"
 
@@ -76,20 +78,34 @@ class ColumnMap:
                     f"there is no column {' or '.join(columns)} for {target};"
                     f" there are {_some(names)}"
                 )
-        if self.id_from and not any(there & {c, c.split(".")[0]} for c in self.id_from):
-            return (
-                f"there is no column {self.id_from[0]} to make ids from; there are {_some(names)}"
-            )
+        if missing := self._missing_for_id(there):
+            return f"there is no column {missing} to make ids from; there are {_some(names)}"
         if self.rest == "refuse" and (unknown := [name for name in names if name not in named]):
             return (
-                f"unknown column {_some(unknown)}; the rest can be put into properties, or ignored"
+                f"unknown column {_some(unknown)}; the rest can be put into properties or ignored"
+                " (--rest)"
             )
         return ""
 
+    def _missing_for_id(self, there: Set[str]) -> str:
+        """The first that ids are to be made from and can't be."""
+        missing = [
+            name
+            for name in self.id_from
+            if name not in self.constants and not there & {name, name.split(".")[0]}
+        ]
+        if self.id_optional and len(missing) < len(self.id_from):
+            return ""
+        return missing[0] if missing else ""
+
     def named(self) -> set[str]:
         """Every column that the mapping looks at, by its name at the top."""
+        return self.kept() | {name for path in self.id_from for name in (path, path.split(".")[0])}
+
+    def kept(self) -> set[str]:
+        """Those of them that become a field or a property, not only part of an id."""
         paths = [path for target in {*FIELDS, *self.sources} for path in self.columns_of(target)]
-        return {name for path in (*paths, *self.id_from) for name in (path, path.split(".")[0])}
+        return {name for path in paths for name in (path, path.split(".")[0])}
 
 
 def ambiguous(names: Sequence[str], mapping: ColumnMap) -> str:
@@ -127,6 +143,7 @@ def parse_map(
         sources={**{k: v for k, v in base.sources.items() if k not in fixed}, **sources},
         constants={**{k: v for k, v in base.constants.items() if k not in sources}, **fixed},
         id_from=tuple(id_from.split(",")) if id_from else base.id_from,
+        id_optional=base.id_optional and not id_from,
         time=cast(Time, time or base.time),
         rest=cast(Rest, rest or base.rest),
     )

@@ -1,8 +1,10 @@
 """Shows how an import comes along: a bar on a terminal, a line now and then elsewhere."""
 
 import time
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, cast
 
+from django.core.management.base import OutputWrapper
 from tqdm import tqdm
 
 from importer.chunks import BadRow
@@ -10,6 +12,9 @@ from importer.models import Import
 
 # Elsewhere than on a terminal.
 SECONDS_BETWEEN_LINES = 10.0
+# Room for the counts in 100 columns.
+_NAME_CHARACTERS = 20
+_BAR = "{desc} {percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 # Bad rows printed for one file; all of them are in its file of rejected rows.
 SHOWN_BAD_ROWS = 20
 
@@ -20,6 +25,11 @@ class Stream(Protocol):
     def write(self, text: str, /) -> object: ...
 
     def isatty(self) -> bool: ...
+
+
+def terminal(wrapper: OutputWrapper) -> Stream:
+    """What Django's wrapper writes to: the wrapper ends every piece of a bar's line, in red."""
+    return cast(Stream, wrapper._out)
 
 
 class Progress:
@@ -41,7 +51,11 @@ class Progress:
         self.row = row
         self._print_bad(bad)
         if self._bar is not None:
-            self._bar.set_postfix_str(f"{self._rate():,.0f} rows/s, {counts(row)}", refresh=False)
+            self._bar.set_postfix_str(
+                f"{self._rate():,.0f} rows/s, {row.stored} stored, {row.duplicates} duplicate,"
+                f" {row.bad} bad",
+                refresh=False,
+            )
             self._bar.update(row.position - self._bar.n)
         elif time.monotonic() - self._said >= SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
@@ -59,7 +73,8 @@ class Progress:
     def _new_bar(self, row: Import) -> Any:
         return tqdm(
             total=row.size or None,
-            desc=self._name,
+            desc=Path(self._name).name[-_NAME_CHARACTERS:],
+            bar_format=_BAR if row.size else None,
             unit="B",
             unit_scale=True,
             unit_divisor=1024,

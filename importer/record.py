@@ -30,6 +30,12 @@ def begin(
     return start(row)
 
 
+def starts_over(*, key: str, meaning: Mapping[str, Any]) -> bool:
+    """Whether `begin` would give up the place in a file of which a part was imported."""
+    row = Import.objects.filter(key=key, read__gt=0).first()
+    return row is not None and row.options != meaning
+
+
 def start(row: Import) -> Import:
     """The same row as one that runs from now on."""
     row.state, row.error, row.finished_at = Import.State.RUNNING, "", None

@@ -81,14 +81,12 @@ def import_file(path: Path, run: Run) -> Summary:
         return _try(path, run)
     started = time.monotonic()
     size, key = _identity(path)
+    meaning = run.options.meaning()
     with alone(key, path):
-        row = record.begin(
-            key=key,
-            path=path,
-            size=size,
-            meaning=run.options.meaning(),
-            run_again=run.force,
-        )
+        if record.starts_over(key=key, meaning=meaning):
+            with opened(path) as file:  # a slip in the options costs no place in the file
+                columns_and_chunks(file, run.options)
+        row = record.begin(key=key, path=path, size=size, meaning=meaning, run_again=run.force)
         if row.state == Import.State.DONE:
             return Summary(row, skipped=True)
         before = row.read

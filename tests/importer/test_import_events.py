@@ -156,6 +156,25 @@ def test_properties_must_satisfy_the_schema_of_their_type(
     assert "'amount' is a required property" in complaints
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_bar_is_drawn_over_itself(tmp_path: Path) -> None:
+    rows = rows_of(300)
+    rows[7][1] = "yesterday"
+    shown = Terminal()
+    path = written(tmp_path / "events.csv", rows)
+    call_command("import_events", str(path), stdout=io.StringIO(), stderr=shown)
+    *before, last = shown.getvalue().split("\n")
+    assert [line.rpartition("\r")[2] for line in before] == [
+        f"{path}, line 9: occurred_at is not an ISO 8601 date and time: 'yesterday'"
+    ]
+    assert "events.csv   0%|" in last
+    assert "\x1b[31" not in shown.getvalue()
+
+
 def test_a_file_that_is_refused_harms_no_other(tmp_path: Path) -> None:
     wrong = written(tmp_path / "wrong.csv", [], header=["event_id", "user_id"])
     good = written(tmp_path / "good.csv", rows_of(10))

@@ -52,6 +52,42 @@ def test_ids_are_made_of_columns_and_are_always_the_same(tmp_path: Path) -> None
     assert imported(tmp_path / "a.ndjson", lines, *options) == rows
 
 
+VISITS = ("--map", "occurred_at=at", "--map", "user_id=who", "--time", "s", "--rest", "properties")
+
+
+def test_what_is_only_part_of_an_id_is_a_property_too(tmp_path: Path) -> None:
+    text = "at,who,page\n1767225600,u1,/a\n1767225600,u1,/b\n"
+    options = [*VISITS, "--set", "event_type=x", "--id-from", "at,who,page"]
+    pages = {row[4]["page"] for row in imported(tmp_path / "a.csv", text, *options)}
+    assert pages == {"/a", "/b"}
+
+
+def test_what_is_set_may_be_part_of_an_id(tmp_path: Path) -> None:
+    text = "at,who\n1767225600,u1\n"
+    for name in ("visit", "purchase"):
+        options = [*VISITS, "--set", f"event_type={name}", "--id-from", "at,who,event_type"]
+        rows = imported(tmp_path / f"{name}.csv", text, *options)
+    assert {row[3] for row in rows} == {"visit", "purchase"}
+
+
+def test_a_column_misspelt_in_what_ids_are_made_of_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("at,who,page\n1767225600,u1,/a\n1767225600,u1,/b\n")
+    options = [*VISITS, "--set", "event_type=x", "--id-from", "at,who,pgae"]
+    assert "there is no column pgae to make ids from" in refused(path, *options)[1]
+    assert stored() == []
+
+
+def test_bytes_that_are_no_text_in_what_ids_are_made_of_cost_their_own_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"at,who,n\n1767225600,u\xff,1\n1767225600,u2,2\n1767225600,u3,\xff\n")
+    options = [*VISITS, "--set", "event_type=x", "--id-from", "at,who"]
+    printed, complaints = import_events(path, *options)
+    assert "read 3, stored 1, duplicate 0, bad 2" in printed
+    assert "line 2: event_id: a column is not UTF-8" in complaints
+    assert "line 4: properties: a value is not UTF-8" in complaints
+
+
 @pytest.mark.parametrize(
     ("time", "value", "kept"),
     [

@@ -141,6 +141,15 @@ def test_a_failed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     assert "read 3000, stored 2999, duplicate 0, bad 1" in printed
 
 
+def test_options_that_are_refused_cost_no_place_in_the_file(tmp_path: Path) -> None:
+    rows = rows_of(3000)
+    rows[1500][0] = "bad"
+    path = written(tmp_path / "events.csv", rows)
+    refused(path, "--max-errors", "0")
+    assert "no column usr for user_id" in refused(path, "--map", "user_id=usr")[1]
+    assert "went on behind 2000 rows" in import_events(path)[0]
+
+
 def test_the_same_file_twice_at_once_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     path = written(tmp_path / "events.csv", rows_of(ROWS))
     process = start(path)

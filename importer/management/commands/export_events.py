@@ -18,6 +18,7 @@ from analytics.clickhouse import ClickHouseError
 from analytics.segments import InvalidSegment, parse_segments
 from importer.exporting import FORMATS, Export, ExportRefused, Summary, export
 from importer.output import STDOUT, OutputRefused
+from importer.progress import terminal
 
 # What shells say of a program ended by Ctrl-C, and of one that nobody reads from.
 STOPPED, UNREAD = 130, 141
@@ -77,7 +78,7 @@ class Command(BaseCommand):
     def _progress(self, output: Path) -> Any:
         shown = self.stderr.isatty() and not (output == STDOUT and os.isatty(1))
         return tqdm(
-            file=self.stderr,
+            file=terminal(self.stderr),
             disable=not shown,
             unit=" events",
             unit_scale=True,

@@ -21,7 +21,7 @@ from importer.mapping import FIELDS
 from importer.models import Import
 from importer.options import OptionError
 from importer.presets import PRESETS
-from importer.progress import Progress, counts
+from importer.progress import Progress, counts, terminal
 from importer.run import Run, Summary, import_file
 
 STOPPED = 130  # what shells say of a program ended by Ctrl-C
@@ -85,7 +85,7 @@ class Command(BaseCommand):
         with _ended_by_signals(run.stop):
             failed = self._import_all(files, run)
         if run.stop.is_set():
-            self.stderr.write("Stopped; the same command goes on from here.")
+            self.stderr.write("Stopped; the same command goes on from here.", self.style.WARNING)
             sys.exit(STOPPED)
         if failed:
             raise CommandError(f"{failed} of {len(files)} files failed")
@@ -100,7 +100,7 @@ class Command(BaseCommand):
 
     def _import(self, path: Path, run: Run) -> bool:
         """Whether the file could be imported; otherwise the reason is printed."""
-        with closing(Progress(str(path), self.stderr)) as watch:
+        with closing(Progress(str(path), terminal(self.stderr))) as watch:
             try:
                 summary = import_file(path, replace(run, watch=watch))
             except FileRefused as error:
