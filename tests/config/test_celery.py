@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from celery import current_app
 from celery.fixups.django import DjangoWorkerFixup
-from celery.signals import task_postrun
 from django.db import connection
+
+from config.celery import _give_back_connection
 
 
 @pytest.mark.usefixtures("transactional_db")
@@ -18,6 +19,6 @@ def test_a_task_that_ends_closes_no_pool_under_the_threads_that_use_it() -> None
     pool: Any = connection.pool  # type: ignore[attr-defined]
     task: Any = SimpleNamespace(request=SimpleNamespace(is_eager=False))
     fixup.on_task_postrun(task)
-    task_postrun.send(sender=task)
+    _give_back_connection(task)
     assert not pool.closed
     assert connection.connection is None  # given back
