@@ -1,11 +1,13 @@
--- Events of a year at random: of so many users, all as likely on any day, which is the worst case
--- for what is kept by day and user. Numbered, so that a slice can be made at a time.
+-- Events of a year at random: users join evenly over it, so many in all, and once they have are all
+-- as likely on any day, which is the worst case for what is kept by day and user. Numbered, so that a
+-- slice can be made at a time.
 INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)
 SETTINGS max_insert_threads = 2, max_partitions_per_insert_block = 0, insert_deduplicate = 0
+WITH sipHash64(number, 1) % (364 * 86400) AS ago
 SELECT
     reinterpretAsUUID(sipHash128(number)),
-    toDateTime64({last:DateTime('UTC')} - sipHash64(number, 1) % (364 * 86400), 3, 'UTC'),
-    concat('user-', toString(sipHash64(number, 2) % {users:UInt64})),
+    toDateTime64({last:DateTime('UTC')} - ago, 3, 'UTC'),
+    concat('user-', toString(sipHash64(number, 2) % toUInt64(1 + {users:UInt64} * (1 - ago / (364 * 86400))))),
     ['signup', 'purchase', 'add_to_cart', 'search', 'click', 'page_view'][
         1 + toUInt8(log2(1 + sipHash64(number, 3) % 63))
     ],
