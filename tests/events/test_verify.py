@@ -131,7 +131,7 @@ def test_what_nobody_has_any_more_can_be_sent_again() -> None:
     assert "2025-01-05: 1 event types miscounted in daily_events (page_view)" in shown
     shown = differing(1, "--repair")
     assert "3 forgotten by dedup" in shown
-    assert "1 are for the rollups to be rebuilt" in shown
+    assert "1 are for manage.py rebuild_rollups" in shown
     assert Dedup.objects.count() == 2
     delivered(1, event_id=lost[0], occurred_at=OLD)
     assert Dedup.objects.count() == 3
