@@ -16,6 +16,8 @@ Key: TypeAlias = tuple[date, str]
 # it is looked at is no such moment.
 _LOOKS = 25
 _PAUSE_SECONDS = 0.2
+# Of the longest names of types they fit a form's field, which a server takes 128 KiB of.
+_KEYS_AT_ONCE = 100
 
 
 def unlike(*, start: date, end: date) -> dict[Key, int]:
@@ -38,13 +40,15 @@ def _usual(excesses: list[int]) -> int:
 
 def subtract(counts: Mapping[Key, int]) -> None:
     """Count so many fewer. Adds to what ingest adds, so that neither undoes the other."""
-    if counts:
+    keys = list(counts)
+    for first in range(0, len(keys), _KEYS_AT_ONCE):
+        some = keys[first : first + _KEYS_AT_ONCE]
         clickhouse.command(
             load("daily_counts_subtract"),
             parameters={
-                "days": [day for day, _ in counts],
-                "types": [event_type for _, event_type in counts],
-                "counts": list(counts.values()),
+                "days": [day for day, _ in some],
+                "types": [event_type for _, event_type in some],
+                "counts": [counts[key] for key in some],
             },
         )
 

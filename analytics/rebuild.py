@@ -9,6 +9,8 @@ from `events` may overlap. Counts may not: `daily_events` is mended by `daily_co
 from collections.abc import Callable
 from datetime import date
 
+from django.conf import settings
+
 from analytics import clickhouse
 from analytics.queries import load
 
@@ -34,12 +36,15 @@ def rebuild(
     try:
         _run("rebuild_view", texts)
         settled()
+        if settings.CLICKHOUSE_USE_BUFFER:
+            _run("rebuild_flush", texts)
         if table in BY_USER:
             _run("rebuild_fill", texts)
         else:
             _run("rebuild_fill_days", texts, days)
             _run("rebuild_keep", texts, days)
         _run("rebuild_merge", texts)
+        settled()  # which fails where whoever holds the caller's lock has lost it
         _run("rebuild_exchange", texts)
     finally:
         _discard(texts)

@@ -20,7 +20,7 @@ _ASKED = 30
 
 
 def fill(running: Stack, events: int, *, users: int) -> float:
-    """Seconds that it took, merging of the rollups' parts included, as after ten minutes' rest."""
+    """Seconds that it took, merging of the rollups' parts included."""
     began = time.perf_counter()
     last = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     for first in range(0, events, _SLICE):

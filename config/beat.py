@@ -8,18 +8,23 @@ interrupted. Ours only raises; the schedule is written down on the way out.
 import signal
 from types import FrameType
 
+from celery.apps.beat import Beat
 from celery.beat import Service
-from celery.signals import beat_init
+
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 def install() -> None:
-    beat_init.connect(_end_without_a_wait, dispatch_uid=__name__)
+    Beat.install_sync_handler = _install_handler
 
 
-def _end_without_a_wait(sender: Service, **_: object) -> None:
+def _install_handler(beat: Beat, service: Service) -> None:
     def end(number: int, frame: FrameType | None) -> None:
-        sender._is_shutdown.set()  # for where a destructor swallows what is raised
+        # The next would interrupt this handler, or the schedule being written down.
+        for other in _NUMBERS:
+            signal.signal(other, signal.SIG_IGN)
+        service._is_shutdown.set()  # for where a destructor swallows what is raised
         raise SystemExit
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _NUMBERS:
         signal.signal(number, end)

@@ -115,11 +115,18 @@ def _moment(text: str, time: Time) -> str:
         number = _number(text)
         return timestamp(_EPOCH + timedelta(microseconds=int(number * 10**6 / _PER_SECOND[time])))
     except (ValueError, ArithmeticError, InvalidOperation):
-        if time == "utc" or "-" in text[1:]:
-            # What already is ISO 8601 stays; the check words what is wrong with anything else.
+        # What already is ISO 8601 stays; the check words what is wrong with it.
+        if time == "utc" or _is_iso(text):
             return text
     wrong = f"occurred_at is no number of {_UNITS[time]} since 1970: {text[:80]!r}"
     raise FieldError("occurred_at", "format", wrong)
+
+
+def _is_iso(text: str) -> bool:
+    try:
+        return len(text) <= _MAX_TIME and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _number(text: str) -> Decimal:
@@ -133,9 +140,9 @@ def _number(text: str) -> Decimal:
 def _derived_id(row: Mapping[str, Any], mapping: ColumnMap) -> str:
     constants = mapping.constants
     values = [constants.get(name, _first(row, (name,))) for name in mapping.id_from]
-    if all(value is None for value in values):
-        names = ", ".join(mapping.id_from)
-        raise FieldError("event_id", "required", f"event_id: no value in {names}")
+    columns = [name for name in mapping.id_from if name not in constants]
+    if all(_first(row, (name,)) is None for name in columns):
+        raise FieldError("event_id", "required", f"event_id: no value in {', '.join(columns)}")
     # Texts as they are, so that CSV and JSON of the same source give the same ids.
     parts = [value if isinstance(value, str) else to_json(value) for value in values]
     try:

@@ -94,6 +94,8 @@ class ColumnMap:
             for name in self.id_from
             if name not in self.constants and not there & {name, name.split(".")[0]}
         ]
+        if self.id_from and self.constants.keys() >= set(self.id_from):
+            return "besides what is set"  # every row would be one event
         if self.id_optional and len(missing) < len(self.id_from):
             return ""
         return missing[0] if missing else ""

@@ -58,12 +58,12 @@ class Rejects:
             # The mark says UTF-8 to spreadsheets, and to an import that is told the encoding of
             # the file where the rows came from.
             mark = b"" if self.size else codecs.BOM_UTF8
-            file.write(mark + _encoded(self._text(rows)))
+            file.write(mark + self._text(rows))
             file.flush()
             os.fsync(file.fileno())
             self.size = file.tell()
 
-    def _text(self, rows: Sequence[BadRow]) -> str:
+    def _text(self, rows: Sequence[BadRow]) -> bytes:
         lines = _Lines()
         writer = csv.writer(lines)
         if not self.size:
@@ -71,7 +71,7 @@ class Rejects:
         for row in rows:
             raw = row.raw if isinstance(row.raw, Sequence) else [as_shown_json(row.raw)]
             writer.writerow([row.line, row.reason, *raw])
-        return "".join(lines)
+        return b"".join(map(_encoded, lines))
 
 
 def _encoded(text: str) -> bytes:

@@ -70,6 +70,16 @@ def test_what_is_set_may_be_part_of_an_id(tmp_path: Path) -> None:
     assert {row[3] for row in rows} == {"visit", "purchase"}
 
 
+def test_what_is_set_alone_makes_no_id(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("at,who,order\n1767225600,u1,\n1767225601,u2,\n1767225602,u3,7\n")
+    options = [*VISITS, "--set", "event_type=x"]
+    assert "besides what is set" in refused(path, *options, "--id-from", "event_type")[1]
+    printed, complaints = import_events(path, *options, "--id-from", "order,event_type")
+    assert "read 3, stored 1, duplicate 0, bad 2" in printed
+    assert "line 2: event_id: no value in order" in complaints
+
+
 def test_a_column_misspelt_in_what_ids_are_made_of_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("at,who,page\n1767225600,u1,/a\n1767225600,u1,/b\n")
