@@ -207,6 +207,12 @@ def command(
         raise _translated(error) from error
 
 
+def flush_buffer() -> None:
+    """Bring what waits in memory, where CLICKHOUSE_USE_BUFFER lets it, into the events."""
+    if settings.CLICKHOUSE_USE_BUFFER:
+        command("OPTIMIZE TABLE events_buffer")
+
+
 def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -> None:
     """Inserts a block of events once, however often it is sent under one token.
 

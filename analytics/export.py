@@ -5,8 +5,6 @@ from contextlib import closing
 from datetime import date
 from typing import NamedTuple
 
-from django.conf import settings
-
 from analytics import clickhouse
 from analytics.inventory import FIRST_DAY, LAST_DAY
 from analytics.queries import load_with
@@ -33,8 +31,7 @@ def events(
     They are those of the moment at which the first block is asked for. Raises ClickHouseError at
     any block; a result that ends is complete.
     """
-    if settings.CLICKHOUSE_USE_BUFFER:
-        clickhouse.command("OPTIMIZE TABLE events_buffer")
+    clickhouse.flush_buffer()
     where = condition(segments)
     days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
     blocks = clickhouse.stream(

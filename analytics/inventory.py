@@ -84,8 +84,7 @@ def copies(*, ids: Collection[str], start: date, end: date) -> dict[str, int]:
 
 
 def _flush_buffer() -> None:
-    if settings.CLICKHOUSE_USE_BUFFER:
-        clickhouse.command("OPTIMIZE TABLE events_buffer")
+    clickhouse.flush_buffer()
 
 
 def events(*, day: date, ids: list[str]) -> Iterator[list[list[str]]]:

@@ -9,8 +9,6 @@ from `events` may overlap. Counts may not: `daily_events` is mended by `daily_co
 from collections.abc import Callable
 from datetime import date
 
-from django.conf import settings
-
 from analytics import clickhouse
 from analytics.queries import load
 
@@ -36,8 +34,7 @@ def rebuild(
     try:
         _run("rebuild_view", texts)
         settled()
-        if settings.CLICKHOUSE_USE_BUFFER:
-            _run("rebuild_flush", texts)
+        clickhouse.flush_buffer()
         if table in BY_USER:
             _run("rebuild_fill", texts)
         else:

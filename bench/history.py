@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from bench import load
 from bench.stack import Stack
@@ -25,9 +24,9 @@ def fill(running: Stack, events: int, *, users: int) -> float:
     last = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     for first in range(0, events, _SLICE):
         count = min(_SLICE, events - first)
-        _ask(running, _FILL, first=first, count=count, users=users, last=last)
+        running.ask(_FILL, first=first, count=count, users=users, last=last)
     for table in _ROLLUPS:
-        _ask(running, f"OPTIMIZE TABLE {table} FINAL")
+        running.ask(f"OPTIMIZE TABLE {table} FINAL")
     return time.perf_counter() - began
 
 
@@ -123,18 +122,5 @@ def _get(running: Stack, path: str) -> Any:
 
 def _rows(running: Stack, name: str, **parameters: Any) -> list[list[Any]]:
     sql = (_QUERIES / f"{name}.sql").read_text() + "\nFORMAT JSONCompact"
-    rows: list[list[Any]] = json.loads(_ask(running, sql, **parameters))["data"]
+    rows: list[list[Any]] = json.loads(running.ask(sql, **parameters))["data"]
     return rows
-
-
-def _ask(running: Stack, sql: str, **parameters: Any) -> bytes:
-    url = urlsplit(running.addresses()["CLICKHOUSE_URL"])
-    query = urlencode({f"param_{name}": value for name, value in parameters.items()})
-    asked = urllib.request.Request(
-        f"http://{url.hostname}:{url.port}/?{query}",
-        data=sql.encode(),
-        headers={"X-ClickHouse-Key": url.password or ""},
-    )
-    with urllib.request.urlopen(asked, timeout=3600) as answer:  # noqa: S310
-        body: bytes = answer.read()
-        return body

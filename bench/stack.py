@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 from embedded import ports
 from embedded.__main__ import STORE_VARIABLES
@@ -33,13 +33,20 @@ class Stack(NamedTuple):
 
     def delivered(self) -> int:
         """Rows in ClickHouse's events."""
+        return int(self.ask("SELECT count() FROM events"))
+
+    def ask(self, sql: str, **parameters: Any) -> bytes:
+        """ClickHouse's answer to a statement with `{name:Type}` in it, however long it takes."""
         url = urlsplit(self.addresses()["CLICKHOUSE_URL"])
+        query = urlencode({f"param_{name}": value for name, value in parameters.items()})
         asked = urllib.request.Request(
-            f"http://{url.hostname}:{url.port}/?query=SELECT%20count()%20FROM%20events",
+            f"http://{url.hostname}:{url.port}/?{query}",
+            data=sql.encode(),
             headers={"X-ClickHouse-Key": url.password or ""},
         )
         with urllib.request.urlopen(asked) as answer:  # noqa: S310 - our own address
-            return int(answer.read())
+            body: bytes = answer.read()
+            return body
 
     def wait_for(self, rows: int, *, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds

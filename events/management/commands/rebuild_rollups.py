@@ -4,12 +4,9 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-import psycopg
-from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
+from django.core.management.base import BaseCommand
 
-from analytics.clickhouse import ClickHouseError
-from events.alone import RepairRunning
+from events.management import failures
 from events.management.days import add_days, days_of
 from events.rollups import rebuild_rollups
 
@@ -26,14 +23,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         start, end = days_of(options)
         self._began = time.monotonic()
-        try:
+        with failures.told():
             rebuild_rollups(start=start, end=end, done=self._print)
-        except ClickHouseError as error:
-            raise CommandError(f"ClickHouse failed: {error}") from error
-        except (Error, psycopg.Error) as error:
-            raise CommandError(f"PostgreSQL failed: {error}".strip()) from error
-        except RepairRunning as error:
-            raise CommandError(str(error)) from None
 
     def _print(self, table: str) -> None:
         seconds = time.monotonic() - self._began

@@ -6,12 +6,10 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-import psycopg
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
 
-from analytics.clickhouse import ClickHouseError
-from events.alone import RepairRunning, alone
+from events.alone import alone
+from events.management import failures
 from events.management.days import add_days, days_of
 from events.repair import repair
 from events.verify import Difference, Kind, Report, verify
@@ -50,14 +48,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         start, end = days_of(options)
         look = partial(verify, start=start, end=end)
-        try:
+        with failures.told():
             report = self._repaired(look) if options["repair"] else self._verified(look)
-        except ClickHouseError as error:
-            raise CommandError(f"ClickHouse failed: {error}") from error
-        except (Error, psycopg.Error) as error:
-            raise CommandError(f"PostgreSQL failed: {error}".strip()) from error
-        except RepairRunning as error:
-            raise CommandError(str(error)) from None
         if report.differences:
             raise CommandError(f"{report.differences} differences")
         self.stdout.write("the stores agree")
