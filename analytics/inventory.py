@@ -62,7 +62,7 @@ def days(*, ids: Collection[str]) -> dict[str, set[date]]:
     Whatever was confirmed to a deliverer before the call is seen. Each IDS_AT_ONCE of the ids cost
     a look at all ids of the history, 16 bytes each.
     """
-    _flush_buffer()
+    clickhouse.flush_buffer()
     found: dict[str, set[date]] = {}
     for some in chunks(list(ids)):
         for event_id, day in ask("inventory_days", {"ids": some}):
@@ -75,16 +75,12 @@ def copies(*, ids: Collection[str], start: date, end: date) -> dict[str, int]:
 
     Whatever was confirmed to a deliverer before the call is seen.
     """
-    _flush_buffer()
+    clickhouse.flush_buffer()
     found: dict[str, int] = {}
     for some in chunks(list(ids)):
         rows = ask("inventory_copies", {"ids": some, "start": start, "end": end})
         found.update((event_id, count) for event_id, count in rows)
     return found
-
-
-def _flush_buffer() -> None:
-    clickhouse.flush_buffer()
 
 
 def events(*, day: date, ids: list[str]) -> Iterator[list[list[str]]]:

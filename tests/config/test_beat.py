@@ -16,8 +16,10 @@ _in_use = threading.Lock()
 
 
 def _tell_often() -> None:
-    for _ in range(200):
+    """As long as it takes to write the schedule down, and longer."""
+    for _ in range(100):
         os.kill(os.getpid(), signal.Signals[os.environ["TOLD_BY"]])
+        time.sleep(0.01)
 
 
 class Told(Scheduler):  # type: ignore[misc]  # Celery ships no types
@@ -25,7 +27,7 @@ class Told(Scheduler):  # type: ignore[misc]  # Celery ships no types
 
     def tick(self, **_: object) -> float:
         with _in_use:
-            threading.Thread(target=_tell_often).start()
+            threading.Thread(target=_tell_often, daemon=True).start()
             time.sleep(5)
         return 5
 
