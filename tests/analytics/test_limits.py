@@ -9,17 +9,15 @@ from analytics import clickhouse as engine
 
 pytestmark = pytest.mark.usefixtures("clickhouse")
 
-USERS = 1_500_000
 RETENTION = "/stats/retention?start_date=2025-01-06&windows=1&segment=properties.plan:pro"
 
 
-@pytest.fixture
-def many_users() -> None:
+def have_users(users: int) -> None:
     engine.command(
         "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
         " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
         """ toString(number), 'view', '{"plan":"pro"}' FROM numbers({users:UInt64})""",
-        parameters={"users": USERS},
+        parameters={"users": users},
     )
 
 
@@ -31,24 +29,27 @@ def refused(client: Client, query: str = RETENTION) -> str:
 
 
 def test_where_memory_is_short_a_report_goes_on_by_way_of_the_disk(
-    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, many_users: None
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.CLICKHOUSE_QUERY_MEGABYTES = 64
+    # With the disk 80 MB are enough, and without it 128 are not.
+    have_users(users := 3_000_000)
+    settings.CLICKHOUSE_QUERY_MEGABYTES = 112
     [cohort] = client.get(RETENTION).json()
-    assert (cohort["cohort_week"], cohort["week_0"]) == ("2025-01-06", USERS)
+    assert (cohort["cohort_week"], cohort["week_0"]) == ("2025-01-06", users)
     monkeypatch.setattr("analytics.reports._SPILL_SHARE", 0)
     assert "too much memory" in refused(client)
 
 
 def test_too_little_memory_rows_or_time_is_said_with_the_setting_to_raise(
-    client: Client, settings: Any, many_users: None
+    client: Client, settings: Any
 ) -> None:
+    have_users(users := 1_000_000)
     settings.CLICKHOUSE_QUERY_MEGABYTES = 1
     assert "CLICKHOUSE_QUERY_MEGABYTES" in refused(client)
     settings.CLICKHOUSE_QUERY_MEGABYTES = 1024
-    settings.CLICKHOUSE_QUERY_ROWS = USERS - 1
+    settings.CLICKHOUSE_QUERY_ROWS = users - 1
     assert "CLICKHOUSE_QUERY_ROWS" in refused(client)
-    settings.CLICKHOUSE_QUERY_ROWS = USERS
+    settings.CLICKHOUSE_QUERY_ROWS = users
     assert client.get(RETENTION).status_code == 200
     settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS = 0.01
     assert "CLICKHOUSE_QUERY_TIMEOUT_SECONDS" in refused(client)
