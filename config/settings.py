@@ -150,6 +150,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 # Messages a worker process may hold unacknowledged, per child: enough to fill batches of small
 # requests, few enough for frames of 1,000 events to fit in memory.
 CELERY_WORKER_PREFETCH_MULTIPLIER = env.number("WORKER_PREFETCH", 100, minimum=1)
+# Children of a worker, each of which stores a batch at a time.
+CELERY_WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 

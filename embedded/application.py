@@ -20,7 +20,7 @@ from embedded.processes import Program
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
 CELERY = [*QUIET, "-m", "celery", "--quiet", "--app", "config"]
 NODE = f"stack@{socket.gethostname()}"
-WORKER = [*CELERY, "worker", "--concurrency", "2", "--loglevel", "warning", "--hostname", NODE]
+WORKER = [*CELERY, "worker", "--loglevel", "warning", "--hostname", NODE]
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
