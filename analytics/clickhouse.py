@@ -1,5 +1,6 @@
 """The way to ClickHouse: the only module that imports its driver."""
 
+import json
 import logging
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from clickhouse_connect.driver.httputil import ResponseSource, get_pool_manager
 from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 from urllib3 import Timeout
+
+from config import request_id
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
@@ -205,6 +208,12 @@ def command(
         _client(seconds).command(sql, parameters=dict(parameters or {}), use_database=in_database)
     except DriverError as error:
         raise _translated(error) from error
+
+
+def log_comment(name: str) -> str:
+    """What a query says of itself in ClickHouse's query log: its name and the request it is for."""
+    said = {"name": name, "request_id": request_id.current()}
+    return json.dumps({key: value for key, value in said.items() if value})
 
 
 def flush_buffer() -> None:

@@ -37,7 +37,7 @@ def events(
     blocks = clickhouse.stream(
         load_with("export_events", condition=where.sql),
         parameters={**days, **where.parameters},
-        options={"log_comment": "export_events"},
+        options={"log_comment": clickhouse.log_comment("export_events")},
     )
     with closing(blocks):
         for block in blocks:

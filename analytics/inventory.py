@@ -101,5 +101,5 @@ def chunks(ids: list[str]) -> Iterator[list[str]]:
 def ask(name: str, parameters: dict[str, Any]) -> list[list[Any]]:
     """Rows of a query that reads whole columns and may take as long as an insert."""
     seconds = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
-    options = {"log_comment": name, "max_execution_time": seconds}
+    options = {"log_comment": clickhouse.log_comment(name), "max_execution_time": seconds}
     return clickhouse.query(load(name), parameters=parameters, options=options)

@@ -116,7 +116,7 @@ def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> 
     return clickhouse.query(
         sql,
         parameters={**parameters, **where.parameters},
-        options={"log_comment": name, **_limits()},
+        options={"log_comment": clickhouse.log_comment(name), **_limits()},
     )
 
 

@@ -32,9 +32,15 @@ class ReportView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ClickHouseUnavailable):
-            detail = _LIMITS.get(exc.code or 0, "ClickHouse can't answer now; try again.")
-            exc = Problem(503, detail, headers={"Retry-After": "5"})
+            exc = Problem(503, _reason(exc), headers={"Retry-After": "5"})
         return super().handle_exception(exc)
+
+
+def _reason(error: ClickHouseUnavailable) -> str:
+    # The memory of the whole server, of which no setting of ours gives a report more.
+    is_servers = "(total)" in str(error)
+    code = None if is_servers else error.code
+    return _LIMITS.get(code or 0, "ClickHouse can't answer now; try again.")
 
 
 class DailyActiveUsersView(ReportView):

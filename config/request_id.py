@@ -1,0 +1,36 @@
+"""The id of a request: what a proxy or client says in X-Request-ID, or one made here.
+
+It comes back in the answer's X-Request-ID, and stands in the `log_comment` of ClickHouse's queries.
+"""
+
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from uuid import uuid4
+
+from django.http import HttpRequest, HttpResponseBase
+
+# Anything else could forge lines of a log, or fill it.
+_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_current: ContextVar[str] = ContextVar("request_id", default="")
+_Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def current() -> str:
+    """That of the request being answered; empty outside of one."""
+    return _current.get()
+
+
+def middleware(get_response: _Answer) -> _Answer:
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        given = str(request.META.get("HTTP_X_REQUEST_ID", ""))
+        request_id = given if _FORM.fullmatch(given) else uuid4().hex
+        before = _current.set(request_id)
+        try:
+            response = get_response(request)
+        finally:
+            _current.reset(before)
+        response["X-Request-ID"] = request_id
+        return response
+
+    return answer
