@@ -78,19 +78,6 @@ def _retention(running: Stack) -> tuple[Any, Any]:
     return shown, shares
 
 
-def peak_megabytes(running: Stack) -> float:
-    """The most memory that the process of ClickHouse has had."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            command = status.with_name("cmdline").read_bytes()
-            if b"embedded.gateway" in command and str(running.folder).encode() in command:
-                lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-                return int(lines["VmHWM"].split()[0]) / 1024
-        except OSError:
-            continue
-    raise RuntimeError("ClickHouse's process was not found")
-
-
 def _year() -> tuple[date, date]:
     today = datetime.now(UTC).date()
     return today - timedelta(days=364), today

@@ -3,12 +3,25 @@
 import json
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 TYPES = ("page_view",) * 6 + ("click",) * 3 + ("add_to_cart", "purchase", "signup")
 COUNTRIES = ("UA", "US", "DE", "PL", "GB", "FR", "BR", "IN")
+
+# From chance and the event's time in milliseconds.
+MakeId = Callable[[random.Random, int], uuid.UUID]
+
+
+def random_id(chance: random.Random, milliseconds: int) -> uuid.UUID:
+    return uuid.UUID(int=chance.getrandbits(128), version=4)
+
+
+def ordered_id(chance: random.Random, milliseconds: int) -> uuid.UUID:
+    """A UUIDv7: the time before the chance."""
+    bits = milliseconds << 80 | 7 << 76 | chance.getrandbits(12) << 64
+    return uuid.UUID(int=bits | 2 << 62 | chance.getrandbits(62))
 
 
 def events(
@@ -18,15 +31,16 @@ def events(
     users: int = 10_000,
     days: float = 7.0,
     end: datetime | None = None,
+    make_id: MakeId = random_id,
 ) -> Iterator[dict[str, Any]]:
     """`count` events spread over the `days` before `end` (now), by about `users` users."""
     chance = random.Random(seed)  # noqa: S311
     last = end or datetime.now(UTC)
     for number in range(count):
-        before = timedelta(days=days * (1 - number / count))
+        occurred = last - timedelta(days=days * (1 - number / count))
         yield {
-            "event_id": str(uuid.UUID(int=chance.getrandbits(128), version=4)),
-            "occurred_at": (last - before).isoformat(timespec="milliseconds"),
+            "event_id": str(make_id(chance, int(occurred.timestamp() * 1000))),
+            "occurred_at": occurred.isoformat(timespec="milliseconds"),
             "user_id": f"user-{chance.randrange(users)}",
             "event_type": chance.choice(TYPES),
             "properties": {

@@ -22,6 +22,8 @@ START_SECONDS = 180
 class Stack(NamedTuple):
     port: int
     folder: Path
+    # Of the process that all others of the stack are children of.
+    pid: int
 
     @property
     def address(self) -> tuple[str, int]:
@@ -31,9 +33,9 @@ class Stack(NamedTuple):
         """What any process needs to find the stores."""
         return {**self.addresses(), "DATA_DIR": str(self.folder)}
 
-    def delivered(self) -> int:
-        """Rows in ClickHouse's events."""
-        return int(self.ask("SELECT count() FROM events"))
+    def delivered(self, table: str = "events") -> int:
+        """Rows in a table of ClickHouse."""
+        return int(self.ask(f"SELECT count() FROM {table}"))  # noqa: S608 - ours
 
     def ask(self, sql: str, **parameters: Any) -> bytes:
         """ClickHouse's answer to a statement with `{name:Type}` in it, however long it takes."""
@@ -48,9 +50,9 @@ class Stack(NamedTuple):
             body: bytes = answer.read()
             return body
 
-    def wait_for(self, rows: int, *, seconds: float = 120) -> None:
+    def wait_for(self, rows: int, *, table: str = "events", seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
-        while (found := self.delivered()) < rows:
+        while (found := self.delivered(table)) < rows:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{found} of {rows} events reached ClickHouse in {seconds} s")
             time.sleep(0.1)
@@ -62,16 +64,17 @@ class Stack(NamedTuple):
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
-    """The whole service without a rate limit, ready."""
+def running(**variables: str) -> Iterator[Stack]:
+    """The whole service without a rate limit, ready; `variables` are settings of its own."""
     with TemporaryDirectory(prefix="events-analytics-bench-") as name:
-        stack = Stack(ports.pick_free(), Path(name) / "data")
+        port, folder = ports.pick_free(), Path(name) / "data"
         process = subprocess.Popen(
             [sys.executable, "-m", "embedded"],
-            env=_environment(stack),
+            env={**_environment(port, folder), **variables},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        stack = Stack(port, folder, process.pid)
         try:
             _wait_until_ready(stack, process)
             yield stack
@@ -80,9 +83,9 @@ def running() -> Iterator[Stack]:
             process.wait()
 
 
-def _environment(stack: Stack) -> dict[str, str]:
+def _environment(port: int, folder: Path) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k not in STORE_VARIABLES}
-    own = {"DATA_DIR": str(stack.folder), "PORT": str(stack.port)}
+    own = {"DATA_DIR": str(folder), "PORT": str(port)}
     # The limit's cost stays in the figures; only its refusals would spoil them.
     return {**inherited, **own, "RATE_LIMIT_PER_MINUTE": "100000000"}
 
