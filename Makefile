@@ -1,7 +1,7 @@
 # Events Analytics on this machine. Needs Python 3.11 or newer, make, and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench faults clean
+.PHONY: help up demo test check bench faults lock clean
 
 # The first that runs and is new enough.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
@@ -39,6 +39,13 @@ bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
 
 faults: $(VENV)/dev ## Kill parts of the service under load, then count every event (ARGS: see --help)
 	$(BIN)/python -m tests.faults $(ARGS)
+
+# By uv, as pip can't write the hashes of what other machines would download. For Python 3.11 and
+# newer, on any machine.
+lock: $(BIN)/python ## Pin and hash what the image installs (requirements.lock)
+	@$(PIP_INSTALL) uv==0.13.9
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--custom-compile-command "make lock" --output-file requirements.lock requirements.txt
 
 clean: ## Remove the virtual environment; data stays
 	rm -rf $(VENV)
