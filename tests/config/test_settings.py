@@ -18,14 +18,19 @@ def read_by_the_code() -> set[str]:
     return set(re.findall(r'env\.(?:text|number|flag|items)\(\s*"([A-Z_]+)"', text))
 
 
+def asked_for_by_compose() -> set[str]:
+    text = (PROJECT / "docker-compose.yml").read_text()
+    return set(re.findall(r"\$\{([A-Z_]+)", text)) - read_by_the_code()
+
+
 def environment(**variables: str) -> Environment:
     return Environment(variables, stack_file=Path("/nonexistent"))
 
 
-def test_the_example_file_lists_every_setting_and_no_other() -> None:
+def test_the_example_file_lists_every_setting_and_what_compose_asks_for_and_no_other() -> None:
     lines = (PROJECT / ".env.example").read_text().splitlines()
     listed = {line.split("=")[0] for line in lines if "=" in line and not line.startswith("#")}
-    assert listed == read_by_the_code() | STACK_ONLY
+    assert listed == read_by_the_code() | STACK_ONLY | asked_for_by_compose()
 
 
 def test_the_readme_lists_every_setting_and_no_other() -> None:
