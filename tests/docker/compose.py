@@ -87,5 +87,5 @@ def _value(inside: str, variables: Mapping[str, str]) -> str:
     if there:
         return value or ""
     if operator[0].endswith("?"):
-        raise Missing(f"{name[0]} {interpolate(word, variables)}")
+        raise Missing(interpolate(word, variables))
     return interpolate(word, variables)

@@ -43,6 +43,7 @@ def named() -> set[str]:
 
 
 def test_it_follows_the_compose_specification() -> None:
+    # schema/compose-spec.json of github.com/compose-spec/compose-spec (Apache-2.0) at 170098ba07d9.
     schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
     # By name, as its $schema is no address that the library knows.
     jsonschema.Draft7Validator(schema).validate(compose.load(SECRETS))
