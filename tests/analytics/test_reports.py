@@ -1,117 +1,60 @@
-"""Every report against the oracle, on histories that hypothesis makes up."""
+"""Every report against the oracle, on histories that hypothesis makes up.
+
+`HISTORIES=5000 .venv/bin/python -m pytest -m slow tests/analytics/test_reports.py` compares so
+many, and says how many of them differ.
+"""
 
 import uuid
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from analytics import clickhouse as engine
 from analytics import reports
 from analytics.segments import parse_segments
-from tests.analytics import oracle
-from tests.fixtures import empty_clickhouse
+from tests.analytics.comparison import compare
+from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.samples import event, framed
 
 pytestmark = pytest.mark.usefixtures("clickhouse")
 
-TODAY = date(2025, 1, 8)
-# Around a leap day, a year's and a week's border, and long before.
-MOMENTS = st.one_of(
-    st.datetimes(datetime(2024, 12, 20), datetime(2025, 1, 8, 23, 59)),
-    st.datetimes(datetime(2024, 2, 25), datetime(2024, 3, 10)),
-    st.sampled_from(
-        [
-            datetime(2024, 12, 29, 23, 59, 59, 999000),
-            datetime(2024, 12, 30),
-            datetime(2025, 1, 1),
-            datetime(2025, 1, 5, 23, 59, 59, 999000),
-            datetime(2025, 1, 6),
-            datetime(2022, 6, 1),
-        ]
-    ),
-).map(lambda at: at.replace(tzinfo=UTC).isoformat(timespec="milliseconds"))
-EVENTS = st.lists(
-    st.fixed_dictionaries(
-        {
-            "occurred_at": MOMENTS,
-            "user_id": st.sampled_from(["u1", "u2", "u3", "Олена", "u'5"]),
-            "event_type": st.sampled_from(["view", "buy", "ввод"]),
-            "properties": st.fixed_dictionaries(
-                {},
-                optional={
-                    "plan": st.sampled_from([42, "42", 7, None, True]),
-                    "page": st.fixed_dictionaries({"section": st.sampled_from(["news", "home"])}),
-                },
-            ),
-        }
-    ),
-    max_size=40,
-)
-SEGMENTS: dict[str, oracle.Matches] = {
-    "event_type:buy": lambda e: e["event_type"] == "buy",
-    "user_id=u'5": lambda e: e["user_id"] == "u'5",
-    "properties.plan:42": lambda e: e["properties"].get("plan") in (42, "42"),
-    "properties.plan:true": lambda e: e["properties"].get("plan") is True,
-    "properties.page.section:news": (
-        lambda e: e["properties"].get("page", {}).get("section") == "news"
-    ),
-}
+MANY = ASKED_FOR or 1_000
 
 
-def deliver(events: Sequence[dict[str, Any]], *, blocks: int = 3) -> None:
-    """Into ClickHouse in some blocks, each of them twice."""
-    empty_clickhouse()
-    sent = [event(**one) for one in events]
-    for start in range(blocks):
-        if part := sent[start::blocks]:
-            token = str(uuid.uuid4())
-            for _ in range(2):
-                engine.insert_block(token=token, body=framed(part))
+@settings(made_up, max_examples=ASKED_FOR or 40)
+@given(history=histories())
+def test_every_report_is_what_counting_by_hand_gives(history: History) -> None:
+    compare(history.events, history.questions, blocks=history.blocks)
 
 
-def every(matches: Sequence[oracle.Matches]) -> oracle.Matches:
-    return lambda e: all(match(e) for match in matches)
+@pytest.mark.slow
+def test_none_of_many_histories_is_answered_otherwise(capsys: Any) -> None:
+    """Goes on where one differs, to know how many do; the test above looks for the smallest."""
+    compared: list[History] = []
+    differing: list[tuple[History, AssertionError]] = []
+
+    @settings(made_up, max_examples=MANY, database=None)
+    @given(history=histories())
+    def look(history: History) -> None:
+        compared.append(history)
+        try:
+            compare(history.events, history.questions, blocks=history.blocks)
+        except AssertionError as error:
+            differing.append((history, error))
+
+    look()
+    with capsys.disabled():
+        print(f"\n{_summary(compared)}: {len(differing)} histories differ")  # noqa: T201
+    assert differing == []
+    assert len(compared) >= MANY
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    events=EVENTS,
-    chosen=st.lists(st.sampled_from(list(SEGMENTS)), max_size=2, unique=True),
-    start=st.dates(date(2024, 12, 25), date(2025, 1, 8)),
-    length=st.integers(0, 30),
-    since=st.dates(date(2022, 5, 1), date(2025, 1, 8)),
-    windows=st.integers(1, 63),
-    limit=st.integers(1, 4),
-)
-def test_every_report_is_what_counting_by_hand_gives(
-    events: list[dict[str, Any]],
-    chosen: list[str],
-    start: date,
-    length: int,
-    since: date,
-    windows: int,
-    limit: int,
-) -> None:
-    deliver(events)
-    segments, matches = parse_segments(chosen), every([SEGMENTS[name] for name in chosen])
-    end = start + timedelta(days=length)
-    assert [
-        tuple(row) for row in reports.daily_active_users(start=start, end=end, segments=segments)
-    ] == oracle.daily_active_users(events, start, end, matches)
-    assert [
-        tuple(row)
-        for row in reports.top_events(start=start, end=end, limit=limit, segments=segments)
-    ] == oracle.top_events(events, start, end, limit, matches)
-    assert [
-        tuple(row)
-        for row in reports.retention(start=since, windows=windows, today=TODAY, segments=segments)
-    ] == oracle.retention(events, since, windows, TODAY, matches)
+def _summary(compared: list[History]) -> str:
+    events = sum(len(history.events) for history in compared)
+    questions = sum(len(history.questions) for history in compared)
+    return f"{len(compared)} histories of {events} events, {3 * questions} reports compared"
 
 
 @pytest.mark.parametrize(

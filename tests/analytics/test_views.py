@@ -70,11 +70,17 @@ def test_several_segments_must_all_hold(client: Client, history: None) -> None:
         ("dau?from=2025-01-01&to=2025-01-01&segment=properties:1", "segment"),
         ("dau?from=2025-01-01&to=2025-01-01&segment=%00:1", "segment"),
         ("dau?from=2025-01-01&to=2025-01-01" + "&segment=user_id:u" * 11, "segment"),
+        ("dau?from=2025-01-01&to=2025-01-01&segment=properties" + ".a" * 100 + ":x", "segment"),
+        ("dau?from=2025-01-01&to=2025-01-01&segment=user_id:" + "x" * 20_000, "segment"),
         ("top-events?from=2025-01-01&to=2025-01-01&limit=0", "limit"),
         ("top-events?from=2025-01-01&to=2025-01-01&limit=1000000000", "limit"),
+        ("top-events?from=2025-01-01&to=2025-01-01&limit=1e9", "limit"),
+        ("top-events?from=2025-01-01&to=2025-01-01&limit=-1", "limit"),
         ("top-events?from=2025-01-01&to=2025-01-01&limit=1;DROP TABLE events", "limit"),
         ("retention", "start_date"),
+        ("retention?start_date=2025-01-01&windows=0", "windows"),
         ("retention?start_date=2025-01-01&windows=-1", "windows"),
+        ("retention?start_date=2025-01-01&windows=64", "windows"),
         ("retention?start_date=2025-01-01&windows=1000", "windows"),
     ],
 )
@@ -101,3 +107,54 @@ def test_a_range_of_fifty_years_is_answered(client: Client, history: None) -> No
     rows = client.get("/stats/dau?from=1975-01-01&to=2025-12-31").json()
     assert len(rows) == 18_628
     assert sum(row["unique_users"] for row in rows) == 4
+
+
+def test_top_events_and_retention_take_fifty_years_too(client: Client, history: None) -> None:
+    rows = client.get("/stats/top-events?from=1975-01-01&to=2025-12-31&limit=1000").json()
+    assert rows == [{"event_type": "buy", "count": 2}, {"event_type": "view", "count": 2}]
+    [cohort] = client.get("/stats/retention?start_date=1975-01-01&windows=63").json()
+    assert (cohort["cohort_week"], cohort["week_0"], cohort["week_1"]) == ("2025-01-06", 2, 50.0)
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        "properties.nobody:sent",
+        "properties.nobody.ever:",
+        "properties.plan:" + "x" * 10_000,
+        "properties.plan:" + "9" * 10_000,
+        "properties." + "k" * 10_000 + ":x",
+        "user_id:" + "x" * 10_000,
+        "event_type:" + "ж" * 10_000,
+    ],
+    ids=lambda segment: segment[:24],
+)
+def test_a_segment_that_nobody_is_in_gives_empty_answers(
+    client: Client, history: None, segment: str
+) -> None:
+    assert asked(client, [segment]) == [[{"date": "2025-01-06", "unique_users": 0}], [], []]
+
+
+def test_ten_segments_are_answered(client: Client, history: None) -> None:
+    here = ["user_id:a"] * 5 + ["event_type:view"] * 5
+    assert asked(client, here) == [
+        [{"date": "2025-01-06", "unique_users": 1}],
+        [{"event_type": "view", "count": 1}],
+        [{"cohort_week": "2025-01-06", "week_0": 1, "week_1": 0.0}],
+    ]
+    assert asked(client, [*here[1:], "properties.country:PL"])[1:] == [[], []]
+
+
+def asked(client: Client, segments: list[str]) -> list[Any]:
+    """The answers of the three reports."""
+    queries: dict[str, dict[str, str]] = {
+        "dau": {"from": "2025-01-06", "to": "2025-01-06"},
+        "top-events": {"from": "2025-01-06", "to": "2025-01-06"},
+        "retention": {"start_date": "2025-01-06", "windows": "1"},
+    }
+    answers = [
+        client.get(f"/stats/{report}", {**parameters, "segment": segments})
+        for report, parameters in queries.items()
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    return [answer.json() for answer in answers]

@@ -1,0 +1,89 @@
+"""The comparison of every report with the oracle, for histories made up or written by hand."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+
+from analytics import clickhouse as engine
+from analytics import reports
+from analytics.segments import parse_segments
+from tests.analytics import oracle
+from tests.analytics.oracle import Event
+from tests.fixtures import empty_clickhouse
+from tests.samples import event, framed
+
+# An expression of each kind of segment, and what it says in Python.
+SEGMENTS: dict[str, oracle.Matches] = {
+    "event_type:buy": oracle.field_is("event_type", "buy"),
+    "event_type:view": oracle.field_is("event_type", "view"),
+    "event_type:nobody's": oracle.field_is("event_type", "nobody's"),
+    "user_id=u1": oracle.field_is("user_id", "u1"),
+    "user_id=u'5": oracle.field_is("user_id", "u'5"),
+    "properties.plan:42": oracle.property_is("42", "plan"),
+    "properties.plan:7": oracle.property_is("7", "plan"),
+    "properties.plan:true": oracle.property_is("true", "plan"),
+    "properties.page.section:news": oracle.property_is("news", "page", "section"),
+    r"properties.page\.section:news": oracle.property_is("news", "page.section"),
+    "properties.nobody:sent": oracle.property_is("sent", "nobody"),
+}
+
+
+class Question(NamedTuple):
+    """What all three reports are asked."""
+
+    segments: tuple[str, ...]
+    start: date
+    end: date
+    limit: int
+    since: date
+    windows: int
+    today: date
+    # What is asked often may be answered otherwise: ClickHouse compiles an expression that it has
+    # evaluated in three queries.
+    times: int = 1
+
+
+def compare(events: Sequence[Event], questions: Iterable[Question], *, blocks: int = 2) -> None:
+    """Raises AssertionError where a report on these events is not what the oracle says."""
+    empty_clickhouse()
+    deliver(events, blocks=blocks)
+    for question in questions:
+        compare_answers(events, question)
+
+
+def deliver(events: Sequence[Event], *, blocks: int) -> None:
+    """Into ClickHouse in some blocks, each of them twice: at once, and after others have come."""
+    sent = [event(**one) for one in events]
+    parts = [(str(uuid.uuid4()), part) for n in range(blocks) if (part := sent[n::blocks])]
+    for token, part in [*parts, *reversed(parts)]:
+        engine.insert_block(token=token, body=framed(part))
+
+
+def compare_answers(events: Sequence[Event], question: Question) -> None:
+    """The same, for events that are in ClickHouse."""
+
+    def matches(one: Event) -> bool:
+        return all(SEGMENTS[name](one) for name in question.segments)
+
+    expected = expected_answers([one for one in events if matches(one)], question)
+    for _ in range(question.times):
+        assert answers(question) == expected
+
+
+def answers(question: Question) -> list[list[tuple[Any, ...]]]:
+    names, start, end, limit, since, windows, today, _ = question
+    segments = parse_segments(names)
+    days = reports.daily_active_users(start=start, end=end, segments=segments)
+    types = reports.top_events(start=start, end=end, limit=limit, segments=segments)
+    cohorts = reports.retention(start=since, windows=windows, today=today, segments=segments)
+    return [[tuple(row) for row in report] for report in (days, types, cohorts)]
+
+
+def expected_answers(events: Sequence[Event], question: Question) -> list[list[tuple[Any, ...]]]:
+    _, start, end, limit, since, windows, today, _ = question
+    return [
+        [*oracle.daily_active_users(events, start, end)],
+        [*oracle.top_events(events, start, end, limit)],
+        [*oracle.retention(events, since, windows, today)],
+    ]

@@ -1,0 +1,127 @@
+"""The comparison with the oracle: it notices the mistakes that reports are prone to."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from analytics import clickhouse as engine
+from analytics import queries, reports
+from tests.analytics import written
+from tests.analytics.comparison import compare
+from tests.analytics.histories import History
+
+pytestmark = pytest.mark.usefixtures("clickhouse")
+
+WEEK, WEEK_FROM_SUNDAY = "toUInt16(toDate(occurred_at)) + 3", "toUInt16(toDate(occurred_at)) + 4"
+TO_LAST_DAY, BEFORE_NEXT_DAY = "AND {end:Date}", "< {end:Date} + 1"
+
+
+def assert_noticed(history: History) -> None:
+    with pytest.raises(AssertionError, match=r"assert .* == "):
+        compare(history.events, history.questions, blocks=history.blocks)
+
+
+@pytest.mark.parametrize("name", ["WEEKS", "DAYS", "HALVES", "LAST_BIT", "YEARS_APART", "NOTHING"])
+def test_without_a_mistake_a_written_history_is_answered_as_counted_by_hand(name: str) -> None:
+    history: History = getattr(written, name)
+    compare(history.events, history.questions, blocks=history.blocks)
+
+
+def test_weeks_from_sunday_in_a_query_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rewrite(monkeypatch, "retention_raw", WEEK, WEEK_FROM_SUNDAY)
+    assert_noticed(written.WEEKS)
+
+
+@pytest.mark.parametrize("table", ["weekly_users", "weekly_users_by_type"])
+def test_weeks_from_sunday_in_a_rollup_are_noticed(table: str) -> None:
+    with rewritten_view(f"{table}_view", WEEK, WEEK_FROM_SUNDAY):
+        assert_noticed(written.WEEKS)
+
+
+def test_weeks_named_by_their_sunday_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "_FIRST_MONDAY", reports._FIRST_MONDAY - timedelta(days=1))
+    assert_noticed(written.WEEKS)
+
+
+@pytest.mark.parametrize(
+    ("query", "right", "wrong"),
+    [
+        ("daily_active_users", TO_LAST_DAY, "AND {end:Date} - 1"),
+        ("daily_active_users_by_type", TO_LAST_DAY, "AND {end:Date} - 1"),
+        ("daily_active_users_raw", BEFORE_NEXT_DAY, "<= {end:Date}"),
+        ("top_events", TO_LAST_DAY, "AND {end:Date} - 1"),
+        ("top_events", TO_LAST_DAY, "AND {end:Date} + 1"),
+        ("top_events_raw", BEFORE_NEXT_DAY, "<= {end:Date}"),
+        ("top_events_raw", BEFORE_NEXT_DAY, "<= {end:Date} + 1"),
+    ],
+)
+def test_a_last_day_left_out_or_passed_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, query: str, right: str, wrong: str
+) -> None:
+    """A day too many does no harm to daily active users, who are looked up by day."""
+    rewrite(monkeypatch, query, right, wrong)
+    assert_noticed(written.DAYS)
+
+
+def test_a_block_sent_again_under_another_token_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    insert = engine.insert_block
+
+    def forget_token(*, token: str, body: bytes) -> None:
+        insert(token=f"{token} {uuid.uuid4()}", body=body)
+
+    monkeypatch.setattr(engine, "insert_block", forget_token)
+    assert_noticed(written.DAYS)
+
+
+def test_a_rollup_alone_that_takes_a_block_twice_is_noticed() -> None:
+    with forgetful("daily_events"):
+        assert_noticed(written.DAYS)
+
+
+def rewrite(monkeypatch: pytest.MonkeyPatch, query: str, right: str, wrong: str) -> None:
+    """Until the test ends, that query has the mistake, with segments and without."""
+    load = queries.load
+
+    def load_wrongly(name: str) -> str:
+        return replaced(load(name), right, wrong) if name == query else load(name)
+
+    monkeypatch.setattr(queries, "load", load_wrongly)
+    monkeypatch.setattr(reports, "load", load_wrongly)
+
+
+def replaced(sql: str, right: str, wrong: str) -> str:
+    if right not in sql:
+        # No AssertionError, which would be taken for a mistake that was noticed.
+        raise LookupError(f"{right} is not in {sql}")
+    return sql.replace(right, wrong)
+
+
+@contextmanager
+def rewritten_view(name: str, right: str, wrong: str) -> Iterator[None]:
+    [[sql]] = engine.query(
+        "SELECT as_select FROM system.tables"
+        " WHERE database = currentDatabase() AND name = {name:String}",
+        parameters={"name": name},
+    )
+    modify = f"ALTER TABLE {name} MODIFY QUERY "
+    engine.command(modify + replaced(sql, right, wrong))
+    try:
+        yield
+    finally:
+        engine.command(modify + sql)
+
+
+@contextmanager
+def forgetful(table: str) -> Iterator[None]:
+    """The table notes no tokens."""
+    modify = f"ALTER TABLE {table} MODIFY SETTING non_replicated_deduplication_window = "
+    engine.command(modify + "0")
+    try:
+        yield
+    finally:
+        engine.command(modify + "100000")
