@@ -74,6 +74,8 @@ def fill(running: Stack, rows: int) -> None:
 
 def _measured(running: Stack, events: int, *, seed: int) -> Iterator[tuple[str, dict[str, float]]]:
     _log_pages(running)
+    # Those of the hot layer as well.
+    _send(running, events // 2, seed=seed + 3, make_id=sample.ordered_id)
     yield (
         "UUIDv4, pages logged before",
         _figures(running, events, seed=seed, make_id=sample.random_id),
@@ -105,10 +107,9 @@ def _insert_random(connection: "psycopg.Connection[Any]", rows: int) -> None:
 
 def _figures(running: Stack, events: int, *, seed: int, make_id: sample.MakeId) -> dict[str, float]:
     probed = _probed(running, make_id, seed)
-    bodies = sample.bodies(events, size=1000, seed=seed, days=6, make_id=make_id)
     with _connected(running) as connection:
         before = _wal_bytes(connection)
-        sent = ingest.send(running, bodies, events, clients=4)
+        sent = _send(running, events, seed=seed, make_id=make_id)
         logged = _wal_bytes(connection) - before
     return {
         "events/s": sent.rate,
@@ -116,6 +117,11 @@ def _figures(running: Stack, events: int, *, seed: int, make_id: sample.MakeId) 
         "WAL, bytes an event": logged / events,
         **probed,
     }
+
+
+def _send(running: Stack, events: int, *, seed: int, make_id: sample.MakeId) -> ingest.Sent:
+    bodies = sample.bodies(events, size=1000, seed=seed, days=6, make_id=make_id)
+    return ingest.send(running, bodies, events, clients=4)
 
 
 def _probed(running: Stack, make_id: sample.MakeId, seed: int) -> dict[str, float]:

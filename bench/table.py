@@ -88,7 +88,9 @@ def of_variants(what: str, found: Found, *, ratios_by_load: bool = True) -> str:
 
 def _compared(values: Sequence[float], first: float) -> str:
     middle = median(values)
-    ratio = f" x {middle / first:.2f}" if first else ""
+    # Few of what is counted may be twice as many by chance.
+    comparable = first >= 10 if isinstance(first, int) else first > 0
+    ratio = f" x {middle / first:.2f}" if comparable else ""
     return f"{number(middle)}{ratio} ({number(min(values))} to {number(max(values))})"
 
 
