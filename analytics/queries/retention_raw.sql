@@ -2,12 +2,15 @@
 -- A user's weeks become one mask whose bit 0 is the first cohort's week; shifted by the user's own
 -- cohort it says in which weeks after it the user came. Users who share cohort and pattern are
 -- counted as one row before the pattern is taken apart.
+-- Shifts are by less than 128 and unsigned: by 128, compiled expressions leave the mask as it is
+-- instead of 0 (ClickHouse issue 120327), and by a signed number the mask becomes signed, so that
+-- its last week fills all after it on the way to the right.
 SELECT cohort, week_after, sum(users)
 FROM
 (
     SELECT
         cohort,
-        toUInt64(bitAnd(bitShiftRight(came, cohort - {first:UInt16}), {pattern:UInt64})) AS pattern,
+        toUInt64(bitAnd(bitShiftRight(came, toUInt8(cohort - {first:UInt16})), {pattern:UInt64})) AS pattern,
         count() AS users
     FROM
     (
@@ -15,8 +18,8 @@ FROM
         SELECT
             min(week) AS cohort,
             groupBitOr(bitShiftLeft(
-                toUInt128(week >= {first:UInt16}),
-                least(128, greatest(week, {first:UInt16}) - {first:UInt16})
+                toUInt128(week BETWEEN {first:UInt16} AND {first:UInt16} + 127),
+                toUInt8(least(127, greatest(week, {first:UInt16}) - {first:UInt16}))
             )) AS came
         FROM events
         WHERE /*segments*/ 1
