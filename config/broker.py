@@ -1,28 +1,40 @@
-"""Kombu's Redis transport without its gap: a message taken off the queue is never in no key.
+"""Kombu's Redis transport without its gap, and many messages at a time.
 
 Kombu pops a message (BRPOP) and only then writes it down as unacknowledged. Whatever is popped when
 a worker is killed, stops or loses its connection in between is lost, as is what lies unread in its
-socket. Here a message moves (BLMOVE) to a second list, and leaves that in the transaction that
-writes it down; what stays there is written down by whoever looks for abandoned messages next.
+socket. Here a message moves (BLMOVE) to a second list, and leaves that in the script that writes it
+down; what stays there is written down by whoever looks for abandoned messages next. So a message
+taken off the queue is never in no key.
+
+Redis answers after an fsync. Kombu waits for three of them a message, while nothing else happens in
+the worker: to take it, to write it down and to acknowledge it. Here the script takes what else is
+on the queue along, and a batch is acknowledged as one.
 
 It overrides private methods: requirements.txt pins kombu, and `tests/config/test_broker.py` holds
 every moment of a message's way.
 """
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from queue import Empty
 from time import monotonic, time
 from typing import Any
 
 from celery.utils.log import get_logger
+from kombu.message import Message
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as stock
 from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import dumps, loads
+from kombu.utils.json import loads
 
 logger = get_logger(__name__)
 
 _ADOPT = Path(__file__).with_name("broker_adopt.lua").read_text()
+_TAKE = Path(__file__).with_name("broker_take.lua").read_text()
+# Redis serves nobody else while it takes them: less than a millisecond.
+_TAKE_AT_MOST = 20
 _TAKEN = "{queue}.taken"
 
 
@@ -30,16 +42,20 @@ class QoS(stock.QoS):
     """What was delivered and not yet acknowledged, in Redis."""
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Write a message down as unacknowledged, and no longer as merely taken."""
-        delivery = message.delivery_info
-        noted = dumps([message._raw, delivery["exchange"], delivery["routing_key"]])
+        """What the channel has taken stands as unacknowledged in Redis already."""
+        if delivery_tag in self.channel.noted:
+            self.channel.noted.discard(delivery_tag)
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def ack_many(self, delivery_tags: Sequence[str]) -> None:
         with self.pipe_or_acquire() as pipe:
-            pipe.zadd(self.unacked_index_key, {delivery_tag: time()})
-            pipe.hset(self.unacked_key, delivery_tag, noted)
-            if taken := self.channel.taken.pop(delivery_tag, None):
-                pipe.lrem(*taken)
+            pipe.zrem(self.unacked_index_key, *delivery_tags)
+            pipe.hdel(self.unacked_key, *delivery_tags)
             pipe.execute()
-        virtual.QoS.append(self, message, delivery_tag)
+        for tag in delivery_tags:
+            virtual.QoS.ack(self, tag)
 
     def restore_visible(self, *args: Any, **options: Any) -> None:
         """Put back what was not acknowledged in time, and begin that time for what was taken."""
@@ -57,8 +73,8 @@ class Channel(stock.Channel):
     QoS = QoS
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        # By delivery tag: the list it lies in, how many of it, and the item as Redis has it.
-        self.taken: dict[str, tuple[str, int, bytes]] = {}
+        # Tags of messages on their way to a consumer that Redis has as unacknowledged.
+        self.noted: set[str] = set()
         self._unconfirmed: set[str] = set()
         self._source = ""
         super().__init__(*args, **options)
@@ -90,7 +106,8 @@ class Channel(stock.Channel):
             self._queue_cycle.rotate(self._source)
             if item is None:
                 raise Empty
-            self._deliver(item)
+            for message in self._messages(item):
+                self.connection._deliver(message, self._source)
             return True
         finally:
             self._in_poll = None  # type: ignore[assignment]
@@ -106,22 +123,50 @@ class Channel(stock.Channel):
             raise
         return item
 
-    def _deliver(self, item: bytes) -> None:
+    def _messages(self, item: bytes) -> list[Any]:
+        """The message that was taken and some that were behind it, all of them written down."""
         try:
-            message = loads(bytes_to_str(item))
-            tag = message["properties"]["delivery_tag"]
+            first = loads(bytes_to_str(item))
+            tag = first["properties"]["delivery_tag"]
         except (ValueError, LookupError, TypeError):
             # No Celery wrote this. It stays where it was taken to, and is set aside from there.
             logger.exception("a message that can't be read was on the queue %s", self._source)
-            return
-        self.taken[tag] = (_TAKEN.format(queue=self._source), 1, item)
-        self.connection._deliver(message, self._source)
+            return []
+        messages = [first, *map(loads, map(bytes_to_str, self._note(item, tag)))]
+        self.noted.update(message["properties"]["delivery_tag"] for message in messages)
+        return messages
+
+    def _note(self, item: bytes, tag: str) -> list[bytes]:
+        """Write a message down as unacknowledged and take more, as many as may be held."""
+        room = self.qos.can_consume_max_estimate()
+        more = _TAKE_AT_MOST - 1 if room is None else max(0, min(room, _TAKE_AT_MOST) - 1)
+        qos, taken = self.qos, _TAKEN.format(queue=self._source)
+        with self.conn_or_acquire() as client:
+            others: list[bytes] = client.register_script(_TAKE)(
+                keys=[self._source, taken, qos.unacked_key, qos.unacked_index_key],
+                args=[item, tag, time(), more],
+            )
+        return others
 
 
 class Transport(stock.Transport):
     """For `redis://` and `rediss://`."""
 
     Channel = Channel
+
+
+def acknowledge(messages: Sequence[Message]) -> None:
+    """At once where the transport can. What fails is logged, and comes back to the queue."""
+    for channel, group in groupby(messages, key=attrgetter("channel")):
+        tags = [message.delivery_tag for message in group]
+        try:
+            if isinstance(channel, Channel):
+                channel.qos.ack_many(tags)
+            else:
+                for tag in tags:
+                    channel.basic_ack(tag)
+        except Exception:
+            logger.exception("%d messages can't be acknowledged", len(tags))
 
 
 def install() -> None:

@@ -16,6 +16,8 @@ from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstal
 from kombu.message import Message
 from kombu.serialization import loads
 
+from config.broker import acknowledge
+
 logger = get_logger(__name__)
 
 
@@ -87,14 +89,9 @@ class _Collector:
         self._pool.apply_async(
             _call,
             (self._task.name, [(m.body, m.content_type, m.content_encoding) for m in messages]),
-            callback=lambda _: _acknowledge(messages),
+            callback=lambda _: acknowledge(messages),
             error_callback=failed,
         )
-
-
-def _acknowledge(messages: Sequence[Message]) -> None:
-    for message in messages:
-        message.ack_log_error(logger, (Exception,))
 
 
 def _requeue(messages: Sequence[Message]) -> None:

@@ -101,21 +101,61 @@ def test_an_adopted_message_that_is_acknowledged_after_all_is_gone(
     redis: Any, consumer: Connection
 ) -> None:
     publish()
-    channel = consumer.default_channel
-    real: Any = channel.QoS.append
+    real: Any = broker.Channel._note
     adopted = threading.Event()
 
-    def late(self: Any, message: Any, tag: str) -> None:
-        broker.QoS.restore_visible(self, num=None, interval=10**9)
+    def late(self: Any, item: bytes, tag: str) -> Any:
+        self.qos.restore_visible(num=None, interval=10**9)
         adopted.set()
-        real(self, message, tag)
+        return real(self, item, tag)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(broker.QoS, "append", late)
+        patched.setattr(broker.Channel, "_note", late)
         [message] = consume(consumer)
     assert adopted.is_set()
     message.ack()
     assert not any(waiting(redis).values())
+
+
+def test_messages_behind_the_first_come_along_in_order_and_are_acknowledged_as_one(
+    redis: Any, consumer: Connection
+) -> None:
+    for number in range(50):
+        publish(f"message {number}")
+    messages = consume(consumer)
+    assert [message.payload for message in messages] == [f"message {n}" for n in range(50)]
+    assert waiting(redis) == {"queued": 0, "taken": 0, "unacked": 50, "indexed": 50}
+    redis.config_resetstat()
+    broker.acknowledge(messages)
+    assert not any(waiting(redis).values())
+    assert redis.info("commandstats")["cmdstat_hdel"]["calls"] == 1
+
+
+def test_no_more_come_along_than_may_be_held(redis: Any, consumer: Connection) -> None:
+    for number in range(10):
+        publish(f"message {number}")
+    consumer.default_channel.basic_qos(0, 3, False)
+    messages = consume(consumer)
+    assert [message.payload for message in messages] == ["message 0", "message 1", "message 2"]
+    assert waiting(redis)["queued"] == 7
+    broker.acknowledge(messages)
+    assert len(consume(consumer)) == 3
+
+
+def test_what_was_taken_along_by_one_who_vanished_comes_back(
+    redis: Any, consumer: Connection
+) -> None:
+    for number in range(5):
+        publish(f"message {number}")
+    with current_app.connection_for_read() as vanishing, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            broker.Channel, "_messages", lambda self, item: self._note(item, "t") and []
+        )
+        consume(vanishing)
+        patched.setattr(vanishing.default_channel.qos, "restore_unacked_once", lambda *_: None)
+    assert waiting(redis)["unacked"] == 5
+    restore(consumer)
+    assert waiting(redis)["queued"] == 5
 
 
 def test_what_is_no_message_is_set_aside_and_harms_no_other(
