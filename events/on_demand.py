@@ -14,6 +14,8 @@ log = get_logger(__name__)
 class OnDemand:
     """Runs `work` once for all who ask within `linger` seconds, and again while it fails.
 
+    Whoever asks for it now ends that time.
+
     `work` says whether all went well; if not, it is repeated after a pause that grows up to
     `longest_pause` seconds.
     """
@@ -23,13 +25,15 @@ class OnDemand:
     ) -> None:
         self._name, self._work = name, work
         self._linger, self._longest_pause = linger, longest_pause
-        self._wanted = threading.Event()
+        self._wanted, self._now = threading.Event(), threading.Event()
         self._starting = threading.Lock()
         self._owner = 0
 
-    def soon(self) -> None:
+    def soon(self, *, now: bool = False) -> None:
         """Returns at once."""
         self._ensure_thread()
+        if now:
+            self._now.set()
         self._wanted.set()
 
     def _ensure_thread(self) -> None:
@@ -42,16 +46,16 @@ class OnDemand:
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
-        pause = self._linger
         while True:
             self._wanted.wait()
-            time.sleep(pause)
+            self._now.wait(self._linger)
             self._wanted.clear()
-            if self._succeeds():
-                pause = self._linger
-            else:
+            self._now.clear()
+            pause = self._linger
+            while not self._succeeds():
+                # Nobody's hurry makes a store that is down come back.
                 pause = min(pause * 2 + 0.1, self._longest_pause)
-                self._wanted.set()
+                time.sleep(pause)
 
     def _succeeds(self) -> bool:
         """The thread must outlive whatever happens, closing its connection included."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from random import sample
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -59,8 +60,8 @@ def _store_once(
 ) -> int:
     """The transaction; how many of the records were new."""
     with transaction.atomic():
-        transaction.on_commit(background.deliver_soon)
         fresh = _insert_dedup(records)
+        transaction.on_commit(partial(background.deliver_soon, len(fresh)))
         _copy_hot(fresh)
         kept = frames if len(fresh) == received else [frame(fresh)] if fresh else []
         _insert_batch(source, received, len(fresh), kept)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 
 @pytest.fixture(autouse=True)
 def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
 
 
 def put(count: int = 1, **changes: Any) -> Batch:

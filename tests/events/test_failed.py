@@ -28,7 +28,7 @@ PAGE = "/admin/events/batch/"
 
 @pytest.fixture(autouse=True)
 def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
 
 
 def put(good: int, *, bad: int = 0) -> None:

@@ -138,7 +138,7 @@ def test_killed_between_commit_and_acknowledgement_stores_nothing_twice(tmp_path
 @pytest.fixture
 def outbox(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three batches over many months, and nobody in this process who delivers them."""
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     for days in (0, 40, 400):
         events = [event(occurred_at=moment(days=days + n, hours=1)) for n in (0, 0, 70)]
         store(frames=[framed(events)], source=Batch.Source.QUEUE)

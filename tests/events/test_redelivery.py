@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 @pytest.fixture(autouse=True)
 def _by_hand(monkeypatch: Any) -> None:
     """Nothing is delivered but by the test, and nothing worth waiting for is on its way."""
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(redelivery, "_SETTLE_SECONDS", 0.001)
 

@@ -91,7 +91,7 @@ def test_a_message_larger_than_that_is_taken_alone() -> None:
 
 @pytest.mark.usefixtures("stores")
 def test_batches_share_a_block_only_as_far_as_their_bytes_allow(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(deliver, "BLOCK_BYTES", 500_000)
     for _ in range(5):
         store(frames=[frame(large(4))], source=Batch.Source.QUEUE)
@@ -102,7 +102,7 @@ def test_batches_share_a_block_only_as_far_as_their_bytes_allow(monkeypatch: Any
 
 @pytest.mark.usefixtures("stores")
 def test_a_batch_larger_than_a_block_is_delivered_alone(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(deliver, "BLOCK_BYTES", 1000)
     for _ in range(2):
         store(frames=[frame(large(1))], source=Batch.Source.QUEUE)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 @pytest.fixture(autouse=True)
 def _no_delivery(monkeypatch: Any) -> None:
     """What is in the outbox stays there to be looked at."""
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
 
 
 def put(*frames: bytes) -> Stored:

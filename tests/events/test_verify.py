@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 
 @pytest.fixture(autouse=True)
 def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 @pytest.fixture
 def _by_hand(monkeypatch: Any) -> None:
     """Nothing is delivered, and nothing on its way to a rollup, but by the test."""
-    monkeypatch.setattr(background, "deliver_soon", lambda: None)
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.001)
 
 
