@@ -44,8 +44,13 @@ def _redis() -> None:
     get_redis_connection("default").ping()
 
 
+def _rate_limit() -> None:
+    get_redis_connection("rate_limit").ping()
+
+
 _PROBES: dict[str, _Probe] = {
     "postgresql": _postgresql,
     "redis": _redis,
+    "rate_limit": _rate_limit,
     "clickhouse": clickhouse.ping,
 }

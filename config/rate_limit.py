@@ -50,7 +50,7 @@ def middleware(get_response: _Answer) -> _Answer:
 
 def take(address: str, *, limit: int) -> Allowance:
     """Take one request's token from the address's bucket. Raises redis' RedisError."""
-    connection = get_redis_connection("default")
+    connection = get_redis_connection("rate_limit")
     arguments = (1, f"rate_limit:{address}", limit, WINDOW_SECONDS, 1)
     try:
         allowed, remaining, reset = connection.evalsha(_SCRIPT_SHA, *arguments)

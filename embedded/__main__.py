@@ -13,7 +13,13 @@ from embedded.processes import PROJECT, StackError
 from embedded.supervisor import Supervisor
 
 # Of the environment; those of them that are set are used and, in `stack.env`, passed on.
-STORE_VARIABLES = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "CLICKHOUSE_URL")
+STORE_VARIABLES = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "RATE_LIMIT_REDIS_URL",
+    "CELERY_BROKER_URL",
+    "CLICKHOUSE_URL",
+)
 
 
 def main() -> int:

@@ -12,29 +12,47 @@ from embedded.processes import Program, StackError
 # What was accepted is on disk before the answer: with `everysec` Redis answers without even having
 # written while an fsync is under way, and loses that when it is killed. Requests that come together
 # share an fsync. A snapshot beside the log would only repeat it.
-CONFIGURATION = """\
+_QUEUE = """\
+appendonly yes
+appendfsync always
+maxmemory 1gb
+maxmemory-policy noeviction
+"""
+# Buckets of the rate limit are full again after a minute, and after a restart at once. Clients of
+# ever new addresses push out those not seen for longest.
+_RATE_LIMIT = """\
+appendonly no
+maxmemory 64mb
+maxmemory-policy allkeys-lru
+"""
+_COMMON = """\
 bind {host}
 port {port}
 requirepass {password}
-appendonly yes
-appendfsync always
 save ""
-maxmemory 1gb
-maxmemory-policy noeviction
 loglevel warning
 """
 
 
-def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
+def queue(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
     """Redis on loopback `port` with its data in `folder`, which is made if it is new."""
+    return _program("redis", _QUEUE, folder, port, held)
+
+
+def rate_limit(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
+    """One that keeps nothing on disk but its password."""
+    return _program("rate-limit", _RATE_LIMIT, folder, port, held)
+
+
+def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ...]) -> Program:
     folder.mkdir(mode=0o700, exist_ok=True)
     password = private_files.secret(folder / "password")
     # A file, as everyone on the machine can read a command line.
-    configuration = CONFIGURATION.format(host=HOST, port=port, password=password)
-    private_files.write(folder / "redis.conf", configuration)
+    common = _COMMON.format(host=HOST, port=port, password=password)
+    private_files.write(folder / "redis.conf", common + rules)
     url = f"redis://:{password}@{HOST}:{port}/0"
     return Program(
-        name="redis",
+        name=name,
         command=[str(_binary()), "redis.conf"],
         url=url,
         ready=lambda: is_ready(url),

@@ -10,6 +10,7 @@ from embedded.processes import Program, StackError
 READY: dict[str, Callable[[str], bool]] = {
     "DATABASE_URL": postgres.is_ready,
     "REDIS_URL": redis_server.is_ready,
+    "RATE_LIMIT_REDIS_URL": redis_server.is_ready,
     "CLICKHOUSE_URL": clickhouse.is_ready,
 }
 GIVEN_SECONDS = 10
@@ -44,7 +45,12 @@ def programs(
             ),
         )
     if "REDIS_URL" not in given:
-        yield "REDIS_URL", redis_server.program(folder / "redis", port=ports.pick_free(), held=held)
+        yield "REDIS_URL", redis_server.queue(folder / "redis", port=ports.pick_free(), held=held)
+        if "RATE_LIMIT_REDIS_URL" not in given:
+            yield (
+                "RATE_LIMIT_REDIS_URL",
+                redis_server.rate_limit(folder / "rate-limit", port=ports.pick_free(), held=held),
+            )
     if "CLICKHOUSE_URL" not in given:
         yield (
             "CLICKHOUSE_URL",

@@ -48,4 +48,5 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _empty_redis() -> None:
     """No test inherits a rate limit or a queued message."""
-    get_redis_connection("default").flushdb()
+    for alias in ("default", "rate_limit"):
+        get_redis_connection(alias).flushdb()

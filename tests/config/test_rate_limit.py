@@ -63,7 +63,8 @@ def test_api_answers_tell_the_limit_and_others_do_not(client: Client, settings: 
 @pytest.mark.django_db
 def test_without_redis_nothing_is_accepted(client: Client, settings: Any) -> None:
     settings.CACHES = {
-        "default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+        alias: {**cache, "LOCATION": "redis://127.0.0.1:1/0"}
+        for alias, cache in settings.CACHES.items()
     }
     answer = client.post("/events", b"[]", content_type="application/json")
     assert answer.status_code == 503

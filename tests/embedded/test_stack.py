@@ -83,7 +83,7 @@ def test_a_second_terminal_finds_the_stores_by_the_data_folder(first_run: Stack)
 
 
 def test_store_passwords_are_not_on_any_command_line(first_run: Stack) -> None:
-    for store in ("postgres", "redis", "clickhouse"):
+    for store in ("postgres", "redis", "rate-limit", "clickhouse"):
         password = (first_run.folder / store / "password").read_text()
         assert not [line for line in left_of(first_run.folder) if password in line]
 

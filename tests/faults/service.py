@@ -38,7 +38,7 @@ class Service:
         self._processes: dict[str, Process] = {}
         self._programs: dict[str, Callable[[], Program]] = {
             "postgres": lambda: postgres.program(folder / "postgres", port=self._ports["postgres"]),
-            "redis": lambda: redis_server.program(folder / "redis", port=self._ports["redis"]),
+            "redis": lambda: redis_server.queue(folder / "redis", port=self._ports["redis"]),
             "clickhouse": lambda: clickhouse.program(
                 folder / "clickhouse", port=self._ports["clickhouse"]
             ),
