@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import msgspec
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,15 +28,15 @@ class EventsView(APIView):
     parser_classes = [EventsParser]
 
     @openapi.post_events
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         options = query_parameters.ingest_options(request.query_params)
         checked = _validated(request)
         if checked.errors and (options.strict or not checked.records):
-            return Response(_answer(checked, accepted=0, rejected=_received(checked)), status=400)
+            return _json(400, _answer(checked, accepted=0, rejected=_received(checked)))
         if options.wait:
             return _stored(checked)
         _put(checked)
-        return Response(_answer(checked, accepted=len(checked.records)), status=202)
+        return _json(202, _answer(checked, accepted=len(checked.records)))
 
     @openapi.get_events
     def get(self, request: Request) -> Response:
@@ -87,7 +89,7 @@ _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
 }
 
 
-def _stored(checked: Validated) -> Response:
+def _stored(checked: Validated) -> HttpResponse:
     try:
         data = [data for data, _ in frames(checked.records)]
         stored = store(frames=data, source=Batch.Source.REQUEST)
@@ -99,7 +101,13 @@ def _stored(checked: Validated) -> Response:
         ) from None
     answer = _answer(checked, accepted=stored.stored)
     answer["duplicates"] = stored.duplicates
-    return Response(answer)
+    return _json(200, answer)
+
+
+def _json(status: int, document: dict[str, Any]) -> HttpResponse:
+    """DRF's Response and renderer take ten times as long, a tenth of a request of one event."""
+    body = msgspec.json.encode(document)
+    return HttpResponse(body, status=status, content_type="application/json")
 
 
 def _received(checked: Validated) -> int:
