@@ -23,7 +23,7 @@ from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 from urllib3 import Timeout
 
-from config import request_id
+from config import metrics, request_id
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
@@ -210,9 +210,9 @@ def command(
         raise _translated(error) from error
 
 
-def log_comment(name: str) -> str:
+def log_comment(name: str, **about: str) -> str:
     """What a query says of itself in ClickHouse's query log: its name and the request it is for."""
-    said = {"name": name, "request_id": request_id.current()}
+    said = {"name": name, "request_id": request_id.current(), **about}
     return json.dumps({key: value for key, value in said.items() if value})
 
 
@@ -234,23 +234,29 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
     _require_schema()
     table = "events_buffer" if settings.CLICKHOUSE_USE_BUFFER else "events"
     try:
-        _client().raw_insert(
-            table,
-            column_names=COLUMNS,
-            insert_block=body,
-            fmt="JSONEachRow",
-            compression=compression,
-            settings={
-                **_LINE_SETTINGS,
-                **_TOKEN_SETTINGS,
-                "insert_deduplication_token": token,
-                "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,
-            },
-        )
+        with metrics.CLICKHOUSE_QUERY_SECONDS.labels("insert").time():
+            _client().raw_insert(
+                table,
+                column_names=COLUMNS,
+                insert_block=body,
+                fmt="JSONEachRow",
+                compression=compression,
+                settings=_insert_settings(token),
+            )
     except DriverError as error:
         # It may be about to be set up anew.
         _complete.discard(settings.CLICKHOUSE_URL)
         raise _translated(error) from error
+
+
+def _insert_settings(token: str) -> dict[str, Any]:
+    return {
+        **_LINE_SETTINGS,
+        **_TOKEN_SETTINGS,
+        "insert_deduplication_token": token,
+        "log_comment": log_comment("insert", batch_id=token),
+        "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,
+    }
 
 
 def _require_schema() -> None:

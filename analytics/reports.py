@@ -13,6 +13,7 @@ from django.conf import settings
 from analytics import clickhouse
 from analytics.queries import load, load_with
 from analytics.segments import Segment, condition
+from config import metrics
 
 # The mask of a user's weeks has so many bits, and the pattern taken from it so many.
 _MASK_WEEKS = 128
@@ -113,11 +114,12 @@ def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> 
     """Rows of the report's query, from the cheapest table that knows what the segments ask for."""
     where = condition(segments)
     sql = _sql(name, segments, where.sql)
-    return clickhouse.query(
-        sql,
-        parameters={**parameters, **where.parameters},
-        options={"log_comment": clickhouse.log_comment(name), **_limits()},
-    )
+    with metrics.CLICKHOUSE_QUERY_SECONDS.labels(name).time():
+        return clickhouse.query(
+            sql,
+            parameters={**parameters, **where.parameters},
+            options={"log_comment": clickhouse.log_comment(name), **_limits()},
+        )
 
 
 def _limits() -> dict[str, int]:

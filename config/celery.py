@@ -1,12 +1,14 @@
 """The Celery application: the queue between accept and store, and the periodic tasks."""
 
 import os
+from typing import Any
 
-from celery import Celery, Task
-from celery.signals import task_postrun, task_prerun
+from celery import Celery, Task, bootsteps
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_ready
+from django.conf import settings
 from django.db import close_old_connections
 
-from config import beat, broker
+from config import beat, broker, liveness
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -15,6 +17,34 @@ beat.install()
 app = Celery("events_analytics")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+class _SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Says every few seconds that this worker takes messages."""
+
+    requires = {"celery.worker.components:Timer"}
+
+    def start(self, worker: Any) -> None:
+        worker.timer.call_repeatedly(
+            liveness.EVERY_SECONDS, liveness.note_worker, (worker.hostname,)
+        )
+
+
+app.steps["worker"].add(_SignOfLife)
+
+
+@setup_logging.connect
+def _leave_logging_alone(**_: object) -> None:
+    """Celery has its own idea of logging unless somebody listens here; Django has set up ours."""
+
+
+@worker_ready.connect
+def _serve_metrics(**_: object) -> None:
+    # The children exist by now: none has a copy of its thread.
+    if settings.METRICS_PORT:
+        from events import exposition  # noqa: PLC0415 - needs the apps to be ready
+
+        exposition.serve(settings.METRICS_PORT)
 
 
 @task_prerun.connect

@@ -1,7 +1,7 @@
 """Strict readers of environment variables: a bad value stops the process and names the variable."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -52,6 +52,12 @@ class Environment:
         if raw.lower() in _FALSE:
             return False
         raise ImproperlyConfigured(f"{name} must be true or false, got {raw!r}")
+
+    def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
+        value = self.text(name, default)
+        if value not in choices:
+            raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        return value
 
     def items(self, name: str, default: str) -> list[str]:
         """A comma-separated list; blanks around and between commas are dropped."""

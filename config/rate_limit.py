@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django_redis import get_redis_connection
 from redis.exceptions import NoScriptError, RedisError
 
-from config import problems
+from config import metrics, problems
 
 WINDOW_SECONDS = 60
 LIMITED_PATHS = ("/events", "/stats", "/imports")
@@ -81,6 +81,7 @@ def _add_headers(response: HttpResponseBase, allowance: Allowance) -> None:
 
 
 def _too_many(allowance: Allowance) -> HttpResponse:
+    metrics.RATE_LIMIT_HITS.labels("address").inc()
     detail = f"More than {settings.RATE_LIMIT_PER_MINUTE} requests a minute from one address."
     response = _problem(429, detail)
     response["Retry-After"] = str(max(1, allowance.reset))

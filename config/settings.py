@@ -1,12 +1,13 @@
 """Every setting of the service, read from the environment once, strictly."""
 
+import os
 import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import environment
+from config import environment, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -34,7 +35,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "events.exposition.middleware",
     "config.request_id.middleware",
+    "config.access_log.middleware",
     "config.rate_limit.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -212,6 +215,23 @@ IMPORT_FOLDER = Path(
 IMPORT_MAX_MEGABYTES = env.number("IMPORT_MAX_MEGABYTES", 10_240, minimum=1)
 # How long an upload's record and its rejected rows are kept.
 IMPORT_DAYS = env.number("IMPORT_DAYS", 30)
+
+# --- Logs and metrics ---------------------------------------------------------------------------
+
+LOGGING = logs.configure(
+    level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    style=env.choice("LOG_STYLE", "auto", ("auto", "json", "console")),
+)
+# Where the processes of one machine or container count together; wiped before they start.
+METRICS_FOLDER = env.text("METRICS_FOLDER", "")
+if METRICS_FOLDER:
+    Path(METRICS_FOLDER).mkdir(parents=True, exist_ok=True)
+    # prometheus_client reads it, once.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_FOLDER
+# What /metrics asks for; without it only this machine is answered.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+# Where a worker answers for what it and its children have counted; 0 for nowhere.
+METRICS_PORT = env.number("METRICS_PORT", 0)
 
 # --- API --------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,12 +55,29 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url
+    variables["METRICS_FOLDER"] = str(_fresh(folder / "metrics"))
     supervisor.keep(data_folder.announced(folder, variables))
-    environment = {**variables, "DATA_DIR": str(folder)}
+    environment = {**variables, **_logging(), "DATA_DIR": str(folder)}
     for program in application.programs(folder, port, environment):
         supervisor.start(program)
     console.say(_addresses(folder, port, variables))
     return f"http://{ports.HOST}:{port}"
+
+
+def _fresh(folder: Path) -> Path:
+    """An empty folder: what processes of an earlier run have counted would never be forgotten."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _logging() -> dict[str, str]:
+    """A line for each request is for those who ask for it; colours go through the pipe to here."""
+    style = "console" if sys.stdout.isatty() else "json"
+    return {
+        "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
+        "LOG_STYLE": os.environ.get("LOG_STYLE") or style,
+    }
 
 
 def _show_demo(supervisor: Supervisor, console: Console, address: str) -> None:

@@ -23,7 +23,7 @@ NODE = f"stack@{socket.gethostname()}"
 WORKER = [*CELERY, "worker", "--loglevel", "warning", "--hostname", NODE]
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
-BEAT += ["django_celery_beat.schedulers:DatabaseScheduler"]
+BEAT += ["config.beat_scheduler:Scheduler"]
 WEB = ["-m", "embedded.web", "--interface", "wsgi", "--workers", "2"]
 # A body holds its thread until it has come, however slowly, and granian knows no limit for that:
 # threads for many, which cost little while they wait. nginx in front would take bodies in itself.

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 
 from celery import current_app
@@ -36,6 +37,13 @@ class Load(NamedTuple):
     events: int
     memory: int
     memory_limit: int
+
+
+class Waiting(NamedTuple):
+    """Messages on the queue or with a worker, and seconds since the oldest on it was put there."""
+
+    messages: int
+    age: float
 
 
 _looking = threading.Lock()
@@ -82,6 +90,20 @@ def load() -> Load:
     return Load(events, int(memory["used_memory"]), int(memory["maxmemory"]))
 
 
+def waiting() -> Waiting:
+    """Ask the broker. Raises redis.RedisError or kombu's OperationalError."""
+    with current_app.producer_pool.acquire(block=True) as producer:
+        client = producer.channel.client
+        name = current_app.conf.task_default_queue
+        with client.pipeline(transaction=False) as pipe:
+            pipe.llen(name)
+            pipe.hlen(producer.channel.unacked_key)
+            pipe.lrange(name, -1, -1)
+            queued, held, oldest = pipe.execute()
+    put_at = [_header(item, "at", default=time.time()) for item in oldest]
+    return Waiting(queued + held, max(0.0, time.time() - put_at[0]) if put_at else 0.0)
+
+
 def _estimate(client: Any, name: str, queued: int, messages: int) -> int:
     """Events in so many messages; few need no closer look, being within the limit at their most."""
     if not queued or messages * FRAME_EVENTS <= settings.QUEUE_LIMIT_EVENTS:
@@ -97,7 +119,12 @@ def _weights(sample: Sequence[bytes]) -> list[int]:
 
 def _weight(item: bytes) -> int:
     """Whatever somebody has put there must not stop ingest: what can't be read counts as one."""
+    return max(1, int(_header(item, "weight", default=1)))
+
+
+def _header(item: bytes, name: str, *, default: float) -> float:
     try:
-        return max(1, int(json.loads(item)["headers"]["weight"]))
+        value = float(json.loads(item)["headers"][name])
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
-        return 1
+        return default
+    return value if isfinite(value) else default

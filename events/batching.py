@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
 from kombu.message import Message
 from kombu.serialization import loads
+from structlog.contextvars import bound_contextvars
 
 from config.broker import acknowledge
 
@@ -88,7 +89,11 @@ class _Collector:
 
         self._pool.apply_async(
             _call,
-            (self._task.name, [(m.body, m.content_type, m.content_encoding) for m in messages]),
+            (
+                self._task.name,
+                [(m.body, m.content_type, m.content_encoding) for m in messages],
+                [one for m in messages for one in m.headers.get("request_ids") or ()],
+            ),
             callback=lambda _: acknowledge(messages),
             error_callback=failed,
         )
@@ -99,11 +104,12 @@ def _requeue(messages: Sequence[Message]) -> None:
         message.reject_log_error(logger, (Exception,), requeue=True)
 
 
-def _call(name: str, bodies: list[tuple[Any, str, str]]) -> None:
+def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str]) -> None:
     """In the pool's process: decode the messages and call the task with all of them at once."""
     close_old_connections()
     try:
-        current_app.tasks[name].run([_argument(*body) for body in bodies])
+        with bound_contextvars(request_ids=request_ids):
+            current_app.tasks[name].run([_argument(*body) for body in bodies])
     finally:
         close_old_connections()
 

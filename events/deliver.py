@@ -1,5 +1,6 @@
 """Deliver: the outbox of PostgreSQL into ClickHouse, again until ClickHouse has confirmed it."""
 
+import time
 from datetime import timedelta
 from random import uniform
 from typing import NamedTuple
@@ -7,11 +8,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from structlog import get_logger
 
 from analytics import clickhouse
+from config import metrics
 from events import parking, redelivery
 from events.models import Batch
 from events.records import BLOCK_BYTES, lines_bytes
@@ -52,6 +54,7 @@ class Claim(NamedTuple):
     batch_id: UUID
     payload: bytes
     attempt: int
+    events: int
 
 
 class Delivered(NamedTuple):
@@ -84,6 +87,7 @@ def deliver_due() -> Delivered:
 
 def _deliver(claim: Claim) -> bool:
     """Whether the block is in ClickHouse; if not it was split or set aside."""
+    began = time.perf_counter()
     try:
         _send(claim)
     except clickhouse.ClickHouseRefused as error:
@@ -93,12 +97,25 @@ def _deliver(claim: Claim) -> bool:
             raise
     else:
         _confirm(claim.batch_id)
+        _tell(claim, time.perf_counter() - began)
         return True
     return False
 
 
+def _tell(claim: Claim, seconds: float) -> None:
+    metrics.EVENTS_DELIVERED.inc(claim.events)
+    metrics.EVENTS_PROCESSING_SECONDS.labels("deliver").observe(seconds)
+    log.info(
+        "batch_delivered",
+        batch_id=str(claim.batch_id),
+        events=claim.events,
+        attempt=claim.attempt,
+        milliseconds=round(seconds * 1000, 1),
+    )
+
+
 def _send(claim: Claim) -> None:
-    batch_id, payload, attempt = claim
+    batch_id, payload, attempt, _ = claim
     if attempt == 1:
         clickhouse.insert_block(token=str(batch_id), body=payload)
     else:
@@ -168,7 +185,8 @@ def _take(group: list[UUID]) -> Claim:
         _merge(group)
     Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + lease())
     batch = Batch.objects.values("payload", "attempts").get(id=first)
-    return Claim(first, bytes(batch["payload"] or b""), batch["attempts"])
+    group_events = Batch.objects.filter(_is_in_block(first)).aggregate(sum=Sum("stored"))["sum"]
+    return Claim(first, bytes(batch["payload"] or b""), batch["attempts"], group_events)
 
 
 def lease() -> timedelta:
@@ -182,15 +200,24 @@ def _merge(group: list[UUID]) -> None:
 
 
 def _confirm(batch_id: UUID) -> None:
-    Batch.objects.filter(Q(id=batch_id) | Q(merged_into=batch_id)).update(
+    Batch.objects.filter(_is_in_block(batch_id)).update(
         state=Batch.State.DELIVERED, payload=None, error="", delivered_at=Now()
     )
 
 
+def _is_in_block(batch_id: UUID) -> Q:
+    return Q(id=batch_id) | Q(merged_into=batch_id)
+
+
 def _postpone(claim: Claim, error: Exception) -> None:
     wait = timedelta(seconds=_pause(claim.attempt))
+    code = getattr(error, "code", None)
     log.warning(
-        "delivery_failed", batch_id=str(claim.batch_id), attempt=claim.attempt, error=str(error)
+        "delivery_failed",
+        batch_id=str(claim.batch_id),
+        attempt=claim.attempt,
+        # What ClickHouse says of a block may quote it, and stands with the batch.
+        error=f"ClickHouse's error {code}" if code else str(error),
     )
     # Unless another has taken it up since: the lease may have ended.
     Batch.objects.filter(id=claim.batch_id, attempts=claim.attempt).update(

@@ -8,6 +8,7 @@ import zstandard
 from django.db import transaction
 from structlog import get_logger
 
+from config import metrics
 from events.models import Batch
 from events.records import Record, decoded_bytes, frame, unframe
 
@@ -75,7 +76,9 @@ def _split(batch: Batch, records: list[Record], reason: str) -> None:
 
 
 def _park(batch: Batch, reason: str) -> None:
-    log.error("batch_failed", batch_id=str(batch.pk), events=batch.stored, error=reason)
+    # The reason may quote an event: it stands with the batch, for those who may see it.
+    log.error("batch_failed", batch_id=str(batch.pk), events=batch.stored)
+    metrics.EVENTS_FAILED.labels("deliver").inc(batch.stored)
     Batch.objects.filter(id=batch.pk).update(
         state=Batch.State.FAILED, error=reason[:ERROR_CHARACTERS], claimed_until=None
     )
@@ -83,11 +86,13 @@ def _park(batch: Batch, reason: str) -> None:
 
 def park_unstored(payload: bytes, *, reason: str) -> None:
     """Keep what came off the queue and can't be stored, as a batch that failed before its store."""
-    log.error("message_failed", bytes=len(payload), error=reason)
+    events = len(read(payload))
+    log.error("message_failed", bytes=len(payload), events=events)
+    metrics.EVENTS_FAILED.labels("store").inc(events)
     Batch.objects.create(
         source=Batch.Source.QUEUE,
         state=Batch.State.UNSTORED,
-        received=len(read(payload)),
+        received=events,
         stored=0,
         duplicates=0,
         payload=payload,

@@ -6,8 +6,10 @@ waits for a clock, and nobody is answered before the broker has its events.
 """
 
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Sequence
+from typing import Any
 
 import kombu.exceptions
 import redis.exceptions
@@ -15,6 +17,7 @@ from celery import current_app
 from kombu.messaging import Producer
 from kombu.utils.uuid import uuid
 
+from config import request_id
 from events.backpressure import require_room
 from events.records import FRAME_EVENTS, Record, decoded_bytes, frames
 from events.tasks import store_events
@@ -31,6 +34,7 @@ class _Waiting:
 
     def __init__(self, events: Sequence[Record]) -> None:
         self.events = events
+        self.request_id = request_id.current()
         self.sent = False
         self.error: Exception | None = None
 
@@ -52,7 +56,7 @@ def put(*, events: Sequence[Record]) -> None:
     except _BROKER_ERRORS as error:
         raise QueueUnavailable(str(error)) from error
     if len(events) >= FRAME_EVENTS:
-        _send(events)
+        _send(events, [request_id.current()])
         return
     mine = _Waiting(events)
     with _gathering:
@@ -70,26 +74,31 @@ def _send_gathered() -> None:
         _gathered.clear()
     error: Exception | None = None
     try:
-        _send([event for waiting in group for event in waiting.events])
+        _send(
+            [event for waiting in group for event in waiting.events],
+            [waiting.request_id for waiting in group],
+        )
     except Exception as raised:
         error = raised
     for waiting in group:
         waiting.sent, waiting.error = True, error
 
 
-def _send(events: Sequence[Record]) -> None:
+def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
     try:
         with current_app.producer_pool.acquire(block=True) as producer:
             for data, count in frames(events):
-                _publish(producer, data, {"weight": count, "bytes": decoded_bytes(data)})
+                size = {"weight": count, "bytes": decoded_bytes(data)}
+                _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
     except _BROKER_ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 
 
-def _publish(producer: Producer, data: bytes, size: dict[str, int]) -> None:
+def _publish(producer: Producer, data: bytes, about: dict[str, Any]) -> None:
     """What `apply_async` sends, without its routing, options and signals: two thirds of its time.
 
-    `size` are the headers by which a worker decides how many messages it takes at once.
+    `about` are headers: by the size a worker decides how many messages it takes at once; the time
+    and the requests are for metrics and logs.
     The texts for Flower's list of arguments are left out; making them costs more than the rest.
     """
     queue = current_app.amqp.queues[current_app.conf.task_default_queue]
@@ -99,7 +108,7 @@ def _publish(producer: Producer, data: bytes, size: dict[str, int]) -> None:
     )
     producer.publish(
         message.body,
-        headers={**message.headers, **size},
+        headers={**message.headers, **about},
         exchange="",
         routing_key=queue.name,
         declare=[queue],

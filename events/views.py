@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config import metrics
 from config.problems import Problem
 from config.rate_limit import client_address
 from events import openapi, outages, property_schemas, query_parameters, queue, rejected, search
@@ -74,7 +75,9 @@ def _validated(request: Request) -> Validated:
         status, code, what = _REFUSED_BODIES[type(error)]
         rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
         raise Problem(status, f"{what}: {error}.") from None
+    metrics.EVENTS_RECEIVED.labels("http").inc(_received(checked))
     if checked.errors:
+        metrics.EVENTS_REJECTED.labels("http").inc(len(checked.errors))
         rejected.keep_events(
             body=body, errors=checked.errors, client=client, readable=found.readable
         )

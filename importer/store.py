@@ -8,6 +8,7 @@ from django.db import DatabaseError, transaction
 from psycopg import errors
 from structlog import get_logger
 
+from config import metrics
 from events import outages
 from events.models import Batch as OutboxBatch
 from events.store import store
@@ -70,6 +71,12 @@ class Storer:
                 row.save(update_fields=_MOVED)
         for name in _MOVED:
             setattr(self._row, name, getattr(row, name))
+        _count(batch)
+
+
+def _count(batch: Batch) -> None:
+    metrics.EVENTS_RECEIVED.labels("import").inc(batch.read)
+    metrics.EVENTS_REJECTED.labels("import").inc(len(batch.bad))
 
 
 _MOVED = (

@@ -1,0 +1,46 @@
+"""Signs of life of workers and of beat, in the Redis of the rate limit: nothing in it is kept."""
+
+import time
+from typing import NamedTuple
+
+import redis
+from django_redis import get_redis_connection
+
+EVERY_SECONDS = 5.0
+# Whoever has not said anything for so long is gone.
+_SILENCE_SECONDS = 30.0
+_WORKERS, _BEAT = "alive:workers", "alive:beat"
+
+
+class Alive(NamedTuple):
+    """Workers seen lately, and seconds since beat was; None where it never was."""
+
+    workers: int
+    beat_age: float | None
+
+
+def note_worker(name: str) -> None:
+    """Never raises: a worker works without the rate limit's Redis as well."""
+    try:
+        get_redis_connection("rate_limit").zadd(_WORKERS, {name: time.time()})
+    except redis.RedisError:
+        return
+
+
+def note_beat() -> None:
+    """Never raises either."""
+    try:
+        get_redis_connection("rate_limit").set(_BEAT, time.time())
+    except redis.RedisError:
+        return
+
+
+def seen() -> Alive:
+    """Raises redis.RedisError."""
+    now = time.time()
+    with get_redis_connection("rate_limit").pipeline() as pipe:
+        pipe.zremrangebyscore(_WORKERS, 0, now - _SILENCE_SECONDS)
+        pipe.zcard(_WORKERS)
+        pipe.get(_BEAT)
+        _, workers, beat = pipe.execute()
+    return Alive(workers, None if beat is None else max(0.0, now - float(beat)))

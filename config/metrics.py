@@ -1,0 +1,66 @@
+"""What is measured, by the names that Prometheus sees; counted by all processes in shared files.
+
+settings.METRICS_FOLDER holds the files (prometheus_client's multiprocess mode). Without it a
+process counts for itself alone.
+"""
+
+import hmac
+from ipaddress import ip_address
+
+from django.conf import settings
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+EVENTS_RECEIVED = Counter("events_received_total", "Events that came, valid or not.", ["source"])
+EVENTS_REJECTED = Counter("events_rejected_total", "Events refused at the door.", ["source"])
+EVENTS_STORED = Counter("events_stored_total", "Events new to PostgreSQL.", ["source"])
+EVENTS_DUPLICATE = Counter(
+    "events_duplicate_total", "Events whose id PostgreSQL had already.", ["source"]
+)
+EVENTS_DELIVERED = Counter("events_delivered_total", "Events that ClickHouse has confirmed.")
+EVENTS_FAILED = Counter(
+    "events_failed_total", "Events set aside because a store would not have them.", ["stage"]
+)
+EVENTS_PROCESSING_SECONDS = Histogram(
+    "events_processing_seconds", "Time of a batch in one stage.", ["stage"], buckets=_FAST
+)
+API_REQUEST_SECONDS = Histogram(
+    "api_request_duration_seconds",
+    "Time of a request.",
+    ["method", "route", "status"],
+    buckets=_FAST,
+)
+RATE_LIMIT_HITS = Counter(
+    "rate_limit_hits_total", "Requests refused for being too many.", ["limit"]
+)
+CLICKHOUSE_QUERY_SECONDS = Histogram(
+    "clickhouse_query_seconds", "Time of a query to ClickHouse.", ["report"], buckets=_FAST
+)
+
+
+def exposition(*state: Collector) -> bytes:
+    """All that was counted and what `state` reads from the stores now, in Prometheus' format."""
+    registry = REGISTRY
+    if settings.METRICS_FOLDER:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    parts = [generate_latest(registry)]
+    for collector in state:
+        now = CollectorRegistry()
+        now.register(collector)
+        parts.append(generate_latest(now))
+    return b"".join(parts)
+
+
+def may_ask(*, authorization: str, address: str, forwarded: bool) -> bool:
+    """Whoever has the token may; where there is none, whoever asks from this machine directly."""
+    if token := settings.METRICS_TOKEN:
+        return hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
+    try:
+        return ip_address(address).is_loopback and not forwarded
+    except ValueError:
+        return False

@@ -1,0 +1,113 @@
+"""How things stand in the stores, read at each scrape: queue, outbox, hot layer, workers, disks.
+
+A store that does not answer leaves its gauges out and has `store_up` say 0: the scrape goes on.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import redis
+from django.db import DatabaseError, connection
+from django_redis import get_redis_connection
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from psycopg import Error as DriverError
+
+from analytics import clickhouse
+from analytics.queries import load as load_query
+from config import liveness
+from events import backpressure
+from events.sql import load
+
+_Sample = tuple[str, str, list[tuple[dict[str, str], float]]]
+_Reader = Callable[[], Iterator[_Sample]]
+# Prometheus gives up after 10.
+_PATIENCE_SECONDS = 3
+_DOWN = (DatabaseError, DriverError, redis.RedisError, OSError, clickhouse.ClickHouseError)
+
+
+class State(Collector):
+    """A collector of prometheus_client."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        # Side by side: several that hang would otherwise outlast Prometheus' patience.
+        with ThreadPoolExecutor(len(_READERS)) as threads:
+            read = dict(zip(_READERS, threads.map(_samples, _READERS.values()), strict=True))
+        for samples in read.values():
+            yield from (_family(*sample) for sample in samples or [])
+        up = [({"store": store}, float(samples is not None)) for store, samples in read.items()]
+        yield _family("store_up", "Whether the store answers.", up)
+
+
+def _samples(read: _Reader) -> list[_Sample] | None:
+    """None where the store doesn't answer."""
+    try:
+        return list(read())
+    except _DOWN:
+        return None
+    finally:
+        connection.close()
+
+
+def _family(name: str, text: str, values: list[tuple[dict[str, str], float]]) -> GaugeMetricFamily:
+    labels = list(values[0][0]) if values else []
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for of, value in values:
+        family.add_metric([of[label] for label in labels], value)
+    return family
+
+
+def _one(name: str, text: str, value: float, **labels: str) -> _Sample:
+    return name, text, [(labels, value)]
+
+
+def _postgresql() -> Iterator[_Sample]:
+    with connection.cursor() as cursor:
+        cursor.execute(load("state"))
+        pending, age, failed, hot, used, limit = cursor.fetchone()
+    yield _one("batches_undelivered", "Batches that wait for ClickHouse.", pending)
+    yield _one("batches_undelivered_age_seconds", "Age of the oldest of them.", age)
+    yield _one("batches_failed", "Batches set aside for a person.", failed)
+    yield _one("hot_events_rows", "Rows of the hot layer, as PostgreSQL's statistics have it.", hot)
+    yield _one("postgresql_connections", "Connections of clients to PostgreSQL.", used)
+    yield _one("postgresql_connections_limit", "How many it takes.", limit)
+
+
+def _redis() -> Iterator[_Sample]:
+    waiting = backpressure.waiting()
+    yield _one("events_queue_messages", "Messages on the queue or with a worker.", waiting.messages)
+    yield _one("events_queue_age_seconds", "Age of the oldest on the queue.", waiting.age)
+    yield from _memory("redis", get_redis_connection("default"))
+
+
+def _rate_limit() -> Iterator[_Sample]:
+    yield from _memory("rate_limit", get_redis_connection("rate_limit"))
+    alive = liveness.seen()
+    yield _one("workers_alive", "Workers that said so within half a minute.", alive.workers)
+    if alive.beat_age is not None:
+        yield _one("beat_age_seconds", "Time since beat last looked at its plan.", alive.beat_age)
+
+
+def _memory(store: str, client: Any) -> Iterator[_Sample]:
+    memory = client.info("memory")
+    for name, key, text in (
+        ("redis_memory_bytes", "used_memory", "Memory that Redis uses."),
+        ("redis_memory_limit_bytes", "maxmemory", "Memory that Redis may use; 0 for no limit."),
+    ):
+        yield _one(name, text, float(memory[key]), store=store)
+
+
+def _clickhouse() -> Iterator[_Sample]:
+    seconds = {"max_execution_time": _PATIENCE_SECONDS}
+    [[free, total]] = clickhouse.query(load_query("disk"), options=seconds)
+    yield _one("clickhouse_disk_free_bytes", "Free on ClickHouse's disk.", free)
+    yield _one("clickhouse_disk_total_bytes", "Size of ClickHouse's disk.", total)
+
+
+_READERS: dict[str, _Reader] = {
+    "postgresql": _postgresql,
+    "redis": _redis,
+    "rate_limit": _rate_limit,
+    "clickhouse": _clickhouse,
+}
