@@ -16,11 +16,14 @@ import redis.exceptions
 from celery import current_app
 from kombu.messaging import Producer
 from kombu.utils.uuid import uuid
+from structlog import get_logger
 
 from config import request_id
 from events.backpressure import require_room
 from events.records import FRAME_EVENTS, Record, decoded_bytes, frames
 from events.tasks import store_events
+
+log = get_logger(__name__)
 
 _BROKER_ERRORS = (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError)
 
@@ -90,6 +93,7 @@ def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
             for data, count in frames(events):
                 size = {"weight": count, "bytes": decoded_bytes(data)}
                 _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
+                log.info("events_queued", events=count, request_ids=request_ids)
     except _BROKER_ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 

@@ -4,7 +4,7 @@ SELECT
     coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE state = 'pending')), 0),
     count(*) FILTER (WHERE state IN ('failed', 'unstored')),
     (
-        SELECT coalesce(sum(greatest(reltuples, 0)), 0)
+        SELECT coalesce(sum(greatest(reltuples, pg_stat_get_live_tuples(inhrelid))), 0)
         FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
         WHERE inhparent = 'hot_events'::regclass
     ),

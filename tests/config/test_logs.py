@@ -1,0 +1,132 @@
+"""Logs: a JSON object a line, from our code as from libraries, and nothing in it that is secret."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from django.test import Client
+
+from config import logs
+from tests.samples import event, framed
+
+
+class Lines(logging.Handler):
+    """Keeps what would be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logs.formatter())
+        self.written: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.written.append(self.format(record))
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, self.written) if line["event"] == name]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler, root = Lines(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_a_line_says_when_where_and_what(lines: Lines) -> None:
+    structlog.get_logger("ours").info("hot_purged", day="2026-01-01")
+    [line] = lines.named("hot_purged")
+    assert (line["level"], line["logger"], line["day"]) == ("info", "ours", "2026-01-01")
+    assert line["time"].endswith("Z")
+    assert line["process"] > 0
+
+
+def test_a_librarys_line_and_its_traceback_have_the_same_shape(lines: Lines) -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        logging.getLogger("library").exception("went %s", "wrong")
+    [line] = lines.named("went wrong")
+    assert (line["level"], line["logger"]) == ("error", "library")
+    assert "ValueError: two\nlines" in line["exception"]
+    assert "\n" not in lines.written[0]
+
+
+def test_what_is_no_json_is_written_as_text(lines: Lines) -> None:
+    structlog.get_logger("ours").info("odd", value=object, raw=float("nan"))
+    assert "class 'object'" in lines.named("odd")[0]["value"]
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_request_is_one_line_with_its_id_and_without_its_query(
+    client: Client, lines: Lines
+) -> None:
+    client.get("/events?user_id=secret-person", headers={"X-Request-ID": "mine"})
+    [line] = lines.named("request")
+    assert (line["request_id"], line["method"], line["path"]) == ("mine", "GET", "/events")
+    assert line["status"] == 200
+    assert line["milliseconds"] >= 0
+    assert "secret-person" not in "".join(lines.written)
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_request_is_followed_by_its_id_from_the_door_to_the_store(
+    client: Client, lines: Lines
+) -> None:
+    client.post(
+        "/events?wait=true",
+        json.dumps([event(user_id="secret-person")]).encode(),
+        content_type="application/json",
+        headers={"X-Request-ID": "mine"},
+    )
+    [stored] = lines.named("batch_stored")
+    assert (stored["request_id"], stored["stored"], stored["duplicates"]) == ("mine", 1, 0)
+    client.post(
+        "/events",
+        json.dumps([event()]).encode(),
+        content_type="application/json",
+        headers={"X-Request-ID": "queued"},
+    )
+    [queued] = lines.named("events_queued")
+    assert (queued["events"], queued["request_ids"]) == (1, ["queued"])
+    assert "secret-person" not in "".join(lines.written)
+
+
+@pytest.mark.usefixtures("stores")
+def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    from analytics import clickhouse  # noqa: PLC0415
+    from events import background, deliver  # noqa: PLC0415
+    from events.models import Batch  # noqa: PLC0415
+    from events.store import store  # noqa: PLC0415
+
+    def refuse(**_: object) -> None:
+        raise clickhouse.ClickHouseRefused("cannot parse secret-person", code=27)
+
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+    monkeypatch.setattr(clickhouse, "insert_block", refuse)
+    store(frames=[framed([event(user_id="secret-person")])], source=Batch.Source.REQUEST)
+    deliver.deliver_due()
+    assert Batch.objects.get().error == "cannot parse secret-person"
+    assert lines.named("batch_failed")
+    assert "secret-person" not in "".join(lines.written)
+    Batch.objects.all().delete()
+
+
+def test_an_answer_that_is_an_error_is_told_once_and_a_crash_with_its_traceback(
+    lines: Lines,
+) -> None:
+    logging.getLogger("django.request").error("Service Unavailable: /events")
+    assert not lines.written
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        logging.getLogger("django.request").exception("Internal Server Error: /events")
+    assert "RuntimeError: broken" in lines.named("Internal Server Error: /events")[0]["exception"]

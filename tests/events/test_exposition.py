@@ -1,0 +1,110 @@
+"""`/metrics`: who may ask, what is counted, and what stands there while stores are down."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from config import liveness
+from tests.samples import event
+from tests.waiting import deliver_all
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+def samples(client: Client) -> dict[str, float]:
+    """Values by name and labels."""
+    text = client.get("/metrics").content.decode()
+    found = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
+def post(client: Client, *events: dict[str, Any], query: str = "") -> int:
+    body = json.dumps(list(events)).encode()
+    return client.post(f"/events{query}", body, content_type="application/json").status_code
+
+
+def test_events_are_counted_from_the_door_to_clickhouse(client: Client) -> None:
+    before = samples(client)
+    good = event()
+    assert post(client, good, good, event(user_id=""), query="?wait=true") == 200
+    deliver_all()
+    after = samples(client)
+
+    def grown(name: str) -> float:
+        return after[name] - before.get(name, 0)
+
+    assert grown('events_received_total{source="http"}') == 3
+    assert grown('events_rejected_total{source="http"}') == 1
+    assert grown('events_stored_total{source="request"}') == 1
+    assert grown('events_duplicate_total{source="request"}') == 1
+    assert grown("events_delivered_total") == 1
+    assert grown('events_processing_seconds_count{stage="store"}') == 1
+    assert grown('clickhouse_query_seconds_count{report="insert"}') == 1
+    route = 'method="POST",route="events",status="200"'
+    assert grown(f"api_request_duration_seconds_count{{{route}}}") == 1
+
+
+def test_the_state_of_the_stores_is_read_at_each_scrape(client: Client) -> None:
+    assert post(client, event()) == 202
+    liveness.note_worker("one")
+    liveness.note_worker("two")
+    liveness.note_beat()
+    now = samples(client)
+    assert now["events_queue_messages"] == 1
+    assert 0 <= now["events_queue_age_seconds"] < 60
+    assert now["workers_alive"] == 2
+    assert 0 <= now["beat_age_seconds"] < 60
+    assert now["batches_undelivered"] == now["batches_failed"] == 0
+    assert 0 < now["postgresql_connections"] < now["postgresql_connections_limit"]
+    assert 0 < now["clickhouse_disk_free_bytes"] <= now["clickhouse_disk_total_bytes"]
+    assert now['redis_memory_bytes{store="redis"}'] > 0
+    stores = ("postgresql", "redis", "rate_limit", "clickhouse")
+    assert [now[f'store_up{{store="{store}"}}'] for store in stores] == [1, 1, 1, 1]
+
+
+def test_a_store_that_is_down_leaves_its_own_gauges_out_and_no_others(
+    client: Client, settings: Any
+) -> None:
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    now = samples(client)
+    assert now['store_up{store="clickhouse"}'] == 0
+    assert now['store_up{store="postgresql"}'] == 1
+    assert "clickhouse_disk_free_bytes" not in now
+    assert "batches_undelivered" in now
+
+
+def test_refusals_are_counted_and_strange_methods_and_paths_make_no_new_series(
+    client: Client, settings: Any
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 1
+    before = samples(client)
+    for _ in range(3):
+        client.get("/events?limit=x")
+    for number in range(3):
+        client.generic(f"ODD{number}", f"/nowhere/{number}")
+    after = samples(client)
+    name = 'rate_limit_hits_total{limit="address"}'
+    assert after[name] - before.get(name, 0) == 2
+    odd = {name for name in after if "nowhere" in name or "ODD" in name}
+    assert odd == set()
+
+
+def test_without_a_token_only_this_machine_is_answered(client: Client) -> None:
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", REMOTE_ADDR="10.0.0.1").status_code == 403
+    forwarded = {"X-Forwarded-For": "127.0.0.1"}
+    assert client.get("/metrics", headers=forwarded).status_code == 403
+    assert client.get("/metrics", REMOTE_ADDR="127.0.0.1, 10.0.0.1").status_code == 403
+
+
+def test_with_a_token_whoever_has_it_is_answered(client: Client, settings: Any) -> None:
+    settings.METRICS_TOKEN = "of-prometheus"
+    for wrong in ("", "Bearer", "Bearer of-Prometheus", "of-prometheus", "Bearer é"):
+        assert client.get("/metrics", headers={"Authorization": wrong}).status_code == 403
+    right = {"Authorization": "Bearer of-prometheus", "Host": "172.18.0.5:8000"}
+    answer = client.get("/metrics", headers=right, REMOTE_ADDR="172.18.0.9")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
