@@ -17,6 +17,7 @@ from embedded import ports
 from embedded.__main__ import STORE_VARIABLES
 
 START_SECONDS = 180
+LAST_LINES = 40
 
 
 class Stack(NamedTuple):
@@ -67,17 +68,23 @@ class Stack(NamedTuple):
 def running(**variables: str) -> Iterator[Stack]:
     """The whole service without a rate limit, ready; `variables` are settings of its own."""
     with TemporaryDirectory(prefix="events-analytics-bench-") as name:
-        port, folder = ports.pick_free(), Path(name) / "data"
-        process = subprocess.Popen(
-            [sys.executable, "-m", "embedded"],
-            env={**_environment(port, folder), **variables},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        port, folder, output = ports.pick_free(), Path(name) / "data", Path(name) / "output"
+        with output.open("w") as target:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "embedded"],
+                env={**_environment(port, folder), **variables},
+                stdout=target,
+                stderr=subprocess.STDOUT,
+            )
         stack = Stack(port, folder, process.pid)
         try:
             _wait_until_ready(stack, process)
             yield stack
+        except BaseException:
+            # Perhaps the stack's fault, and its folder will be gone.
+            lines = output.read_text(errors="replace").splitlines()
+            print("\n".join(lines[-LAST_LINES:]), file=sys.stderr)  # noqa: T201
+            raise
         finally:
             process.terminate()
             process.wait()
@@ -95,7 +102,7 @@ def _wait_until_ready(stack: Stack, process: "subprocess.Popen[bytes]") -> None:
     url = f"http://{ports.HOST}:{stack.port}/ready"
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError("the stack ended before it was ready; see what `make up` says")
+            raise RuntimeError("the stack ended before it was ready")
         try:
             with urllib.request.urlopen(url):
                 return
