@@ -16,6 +16,7 @@ SECRETS = {
     "REDIS_PASSWORD": "c" * 32,
     "CLICKHOUSE_PASSWORD": "d" * 32,
     "GRAFANA_PASSWORD": "e" * 32,
+    "METRICS_TOKEN": "f" * 32,
 }
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR = re.compile(r":-|-|:\?|\?|:\+|\+")

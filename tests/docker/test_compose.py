@@ -166,9 +166,14 @@ def test_files_that_are_mounted_are_in_the_repository() -> None:
         if volume.startswith("./")
     ]
     assert len(mounted) > 6
-    missing = [path for path in mounted if not (PROJECT / path).exists()]
-    # To come with the metrics.
-    assert not [path for path in missing if "prometheus" not in path and "grafana" not in path]
+    assert not [path for path in mounted if not (PROJECT / path).exists()]
+
+
+def test_prometheus_has_the_token_that_the_service_asks_for_as_a_file() -> None:
+    document = compose.load(SECRETS)
+    assert document["services"]["prometheus"]["secrets"] == ["metrics_token"]
+    assert document["secrets"]["metrics_token"] == {"environment": "METRICS_TOKEN"}
+    assert document["services"]["api"]["environment"]["METRICS_TOKEN"] == SECRETS["METRICS_TOKEN"]
 
 
 def test_every_variable_passed_to_the_service_is_a_setting_and_every_setting_is_passed() -> None:
