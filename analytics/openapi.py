@@ -5,11 +5,12 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from config.openapi import RATE_LIMIT_HEADERS, TOO_MANY_REQUESTS, problem
+from config import access
+from config.openapi import RATE_LIMIT_HEADERS, problem, refusals
 
 _ERRORS = {
     **problem(400, "A wrong or missing parameter.", "Wrong query parameters: from: is missing."),
-    **TOO_MANY_REQUESTS,
+    **refusals(access.READ),
     **problem(503, "ClickHouse is gone or over a limit.", "ClickHouse can't answer now."),
 }
 _SEGMENT = OpenApiParameter(

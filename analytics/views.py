@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from analytics import openapi, reports
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
+from config import access
 from config.problems import Problem
 from config.query_parameters import problem, read, whole_number
 
@@ -29,6 +30,8 @@ _LIMITS = {
 
 class ReportView(APIView):
     """A report answers 503 where ClickHouse can't: gone, overloaded, or over a limit."""
+
+    scopes = {"GET": access.READ}
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ClickHouseUnavailable):

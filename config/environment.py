@@ -9,6 +9,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+# Random characters have more; a word, a placeholder or one key held down has less.
+_SECRET_LENGTH = 32
+_SECRET_VARIETY = 8
 
 
 class Environment:
@@ -29,6 +32,16 @@ class Environment:
         value = self._variables.get(name, default)
         if value is None:
             raise ImproperlyConfigured(f"{name} is not set and has no default")
+        return value
+
+    def secret(self, name: str) -> str:
+        """What nobody may guess; empty where it is not set."""
+        value = self.text(name, "")
+        if value and (len(value) < _SECRET_LENGTH or len(set(value)) < _SECRET_VARIETY):
+            raise ImproperlyConfigured(
+                f"{name} is too easy to guess: at least {_SECRET_LENGTH} random characters, as "
+                "`openssl rand -hex 32` makes them"
+            )
         return value
 
     def number(self, name: str, default: int, *, minimum: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says the same way everywhere: problems and the rate limit's headers."""
+"""What the OpenAPI document says the same way everywhere: refusals and the rate limit's headers."""
 
 from typing import Any
 
@@ -29,6 +29,8 @@ def problem(status: int, when: str, detail: str) -> dict[Any, OpenApiResponse]:
 
 _TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
     411: "Length Required",
@@ -40,11 +42,28 @@ _TITLES = {
     507: "Insufficient Storage",
 }
 
-TOO_MANY_REQUESTS = problem(
-    429,
-    "Over the rate limit; `Retry-After` says for how long.",
-    "More than 1000 requests a minute.",
-)
+
+def refusals(scope: str) -> dict[Any, OpenApiResponse]:
+    """The answers to requests without a good key, and to those past their limit."""
+    return {
+        **problem(
+            401,
+            "The API key is unknown, revoked or expired, or missing where one is required.",
+            "There is no such API key, or it was revoked.",
+        ),
+        **problem(
+            403,
+            f"The API key has not the scope `{scope}`.",
+            f"This needs a key with the scope {scope!r}; this one has not.",
+        ),
+        **problem(
+            429,
+            "Over the rate limit; `Retry-After` says for how long.",
+            "More than 1000 requests a minute from one address.",
+        ),
+    }
+
+
 RATE_LIMIT_HEADERS = [
     OpenApiParameter(
         "RateLimit-Policy",

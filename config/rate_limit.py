@@ -1,4 +1,4 @@
-"""The rate limit: a token bucket per client address in Redis, on every API path.
+"""The rate limit: a token bucket in Redis per client address, or per API key with its own limit.
 
 Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names the quota and its
 window in seconds, `RateLimit` what is left and when the bucket is full again.
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.module_loading import import_string
 from django_redis import get_redis_connection
 from redis.exceptions import NoScriptError, RedisError
 
@@ -33,25 +34,35 @@ class Allowance(NamedTuple):
 
 def middleware(get_response: _Answer) -> _Answer:
     """Refuses with 429 what is over the limit, and with 503 everything while Redis is down."""
+    own_limit: Callable[[HttpRequest], tuple[str, int] | None] = import_string(
+        settings.RATE_LIMIT_OF_KEY
+    )
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        if not settings.RATE_LIMIT_PER_MINUTE or not request.path.startswith(LIMITED_PATHS):
+        if not request.path.startswith(LIMITED_PATHS):
+            return get_response(request)
+        own = own_limit(request)
+        bucket, limit = own or (client_address(request), settings.RATE_LIMIT_PER_MINUTE)
+        if not limit:
             return get_response(request)
         try:
-            allowance = take(client_address(request), limit=settings.RATE_LIMIT_PER_MINUTE)
+            allowance = take(bucket, limit=limit)
         except RedisError:
             return _unavailable()
-        response = get_response(request) if allowance.allowed else _too_many(allowance)
-        _add_headers(response, allowance)
+        if allowance.allowed:
+            response = get_response(request)
+        else:
+            response = _too_many(allowance, limit, "key" if own else "address")
+        _add_headers(response, allowance, limit)
         return response
 
     return answer
 
 
-def take(address: str, *, limit: int) -> Allowance:
-    """Take one request's token from the address's bucket. Raises redis' RedisError."""
+def take(bucket: str, *, limit: int) -> Allowance:
+    """Take one request's token from a bucket of so many a minute. Raises redis' RedisError."""
     connection = get_redis_connection("rate_limit")
-    arguments = (1, f"rate_limit:{address}", limit, WINDOW_SECONDS, 1)
+    arguments = (1, f"rate_limit:{bucket}", limit, WINDOW_SECONDS, 1)
     try:
         allowed, remaining, reset = connection.evalsha(_SCRIPT_SHA, *arguments)
     except NoScriptError:
@@ -74,15 +85,14 @@ def client_address(request: HttpRequest) -> str:
     return hops[-trusted] if trusted <= len(hops) else hops[0]
 
 
-def _add_headers(response: HttpResponseBase, allowance: Allowance) -> None:
-    limit = settings.RATE_LIMIT_PER_MINUTE
+def _add_headers(response: HttpResponseBase, allowance: Allowance, limit: int) -> None:
     response["RateLimit-Policy"] = f'"default";q={limit};w={WINDOW_SECONDS}'
     response["RateLimit"] = f'"default";r={allowance.remaining};t={allowance.reset}'
 
 
-def _too_many(allowance: Allowance) -> HttpResponse:
-    metrics.RATE_LIMIT_HITS.labels("address").inc()
-    detail = f"More than {settings.RATE_LIMIT_PER_MINUTE} requests a minute from one address."
+def _too_many(allowance: Allowance, limit: int, whose: str) -> HttpResponse:
+    metrics.RATE_LIMIT_HITS.labels(whose).inc()
+    detail = f"More than {limit} requests a minute from one {whose}."
     response = _problem(429, detail)
     response["Retry-After"] = str(max(1, allowance.reset))
     return response

@@ -7,14 +7,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import environment, logs
+from config import cors, environment, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
 
 # --- Django -----------------------------------------------------------------------------------
 
-SECRET_KEY = env.text("DJANGO_SECRET_KEY", "insecure-until-set")
+# Whoever knows it makes himself an administrator. Commands that sign nothing run without it, the
+# web server does not (config/wsgi.py).
+SECRET_KEY = env.secret("DJANGO_SECRET_KEY")
 DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
@@ -38,8 +40,10 @@ MIDDLEWARE = [
     "events.exposition.middleware",
     "config.request_id.middleware",
     "config.access_log.middleware",
-    "config.rate_limit.middleware",
     "django.middleware.security.SecurityMiddleware",
+    "config.content_security.middleware",
+    "config.cors.middleware",
+    "config.rate_limit.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -201,9 +205,31 @@ BATCH_DAYS = env.number("BATCH_DAYS", 30)
 REJECTED_DAYS = env.number("REJECTED_DAYS", 7)
 REJECTED_MAX_ROWS = env.number("REJECTED_MAX_ROWS", 100_000)
 REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
+
+# --- Access -----------------------------------------------------------------------------------
+
+# Of the API, for all but /health, /ready, /openapi.json and /docs.
+API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
+RATE_LIMIT_OF_KEY = "events.authentication.own_limit"
+# Tries to log in to the admin a minute, of an address and of a user name; 0 for any number.
+LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
+# Origins whose pages may have browsers post events, or *.
+CORS_ORIGINS = cors.origins(env.items("CORS_ORIGINS", ""))
 # How many proxies in front of the service add themselves to X-Forwarded-For; 0 believes none.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
+# The first of ours sets it to how the client came, whatever that said itself.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+# Behind TLS: sends whoever comes without it there, and keeps cookies and browsers to it.
+HTTPS_ONLY = env.flag("HTTPS_ONLY", False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+# Asked from inside, behind whatever ends TLS.
+SECURE_REDIRECT_EXEMPT = ["^(health|ready|metrics)$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
+# Asks for SECURE_HSTS_PRELOAD: a list in browsers that a domain leaves only after months. That is
+# for its owner to decide, not for a service on one of its names.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # --- Imports ----------------------------------------------------------------------------------
 
@@ -239,8 +265,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.negotiation.Negotiation",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["events.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["config.access.HasScope"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.problems.handle",
@@ -253,6 +279,7 @@ SPECTACULAR_SETTINGS = {
     ),
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     # Swagger UI's assets from the sidecar package: /docs works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 # Django looks for pages in this module only.
-from events import admin_batches, admin_rejected  # noqa: F401
+from events import admin_api_keys, admin_batches, admin_rejected  # noqa: F401
 from events.admin_dates import DateDrillDown
 from events.admin_tables import ReadOnlyAdmin, as_uuid
 from events.models import HotEvent, PropertySchema

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -10,7 +12,8 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from config.openapi import RATE_LIMIT_HEADERS, TOO_MANY_REQUESTS, problem
+from config import access
+from config.openapi import RATE_LIMIT_HEADERS, problem, refusals
 from events.inspection import MAX_TEXT
 from events.query_parameters import DEFAULT_PAGE, MAX_PAGE
 from events.validation import MAX_EVENTS
@@ -161,7 +164,7 @@ post_events = extend_schema(
         **problem(411, "A chunked body.", "Send a Content-Length; chunked bodies are not taken."),
         **problem(413, "Over 10,000 events or 20 MiB decoded.", "10001 events in one request."),
         **problem(415, "Not application/json, or an unknown encoding.", "Unsupported media type."),
-        **TOO_MANY_REQUESTS,
+        **refusals(access.INGEST),
         **problem(503, "The queue or store is down; nothing is lost by resending.", "Try again."),
     },
 )
@@ -195,7 +198,26 @@ get_events = extend_schema(
             examples=[OpenApiExample("page", value={"events": [_SAMPLE_EVENT], "next": None})],
         ),
         **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),
-        **TOO_MANY_REQUESTS,
+        **refusals(access.READ),
         **problem(503, "A store is down.", "PostgreSQL can't be reached."),
     },
 )
+
+
+class KeySchemes(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The two headers that a key may come in, of which one is enough."""
+
+    target_class = "events.authentication.KeyAuthentication"
+    name = ["bearer", "header"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        text = "An API key, ea_…, made in the admin or by `manage.py make_api_key`."
+        return [
+            {"type": "http", "scheme": "bearer", "description": text},
+            {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": text},
+        ]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        """Either; or neither where keys are not required."""
+        either: list[dict[str, list[Any]]] = [{name: []} for name in self.name]
+        return either if settings.API_KEYS_REQUIRED else [*either, {}]

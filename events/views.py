@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config import metrics
+from config import access, metrics
 from config.problems import Problem
 from config.rate_limit import client_address
 from events import openapi, outages, property_schemas, query_parameters, queue, rejected, search
@@ -26,6 +26,7 @@ REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-re
 class EventsView(APIView):
     """`/events`: events in by POST, the hot layer out by GET."""
 
+    scopes = {"POST": access.INGEST, "GET": access.READ}
     parser_classes = [EventsParser]
 
     @openapi.post_events

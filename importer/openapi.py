@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from config.openapi import RATE_LIMIT_HEADERS, TOO_MANY_REQUESTS, problem
+from config import access
+from config.openapi import RATE_LIMIT_HEADERS, problem, refusals
 from importer.models import Import
 from importer.presets import PRESETS
 
@@ -85,7 +86,7 @@ post_imports = extend_schema(
         **problem(413, "Over IMPORT_MAX_MEGABYTES.", "Not taken: a file of more than 10240 MB."),
         **problem(415, "A form.", "Send the file itself as the body (curl -T FILE), not a form."),
         **problem(422, "The Idempotency-Key came with another payload before.", "Not taken: …"),
-        **TOO_MANY_REQUESTS,
+        **refusals(access.INGEST),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached; send the file again."),
         **problem(507, "The disk is full.", "Not taken: the file cannot be kept: …"),
     },
@@ -99,7 +100,7 @@ get_import = extend_schema(
     responses={
         200: OpenApiResponse(_PROGRESS, description="As it stands."),
         **problem(404, "Unknown.", "There is no such import."),
-        **TOO_MANY_REQUESTS,
+        **refusals(access.INGEST),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),
     },
 )
@@ -112,7 +113,7 @@ get_rejected = extend_schema(
     responses={
         (200, "text/csv"): OpenApiTypes.BINARY,
         **problem(404, "None were rejected.", "No row of this import was rejected."),
-        **TOO_MANY_REQUESTS,
+        **refusals(access.INGEST),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),
     },
 )

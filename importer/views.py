@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config import access
 from config.problems import Problem
 from events import outages
 from events.request_body import throw_away
@@ -49,6 +50,7 @@ class AnyFile(BaseParser):
 class ImportsView(APIView):
     """`/imports`: a file in."""
 
+    scopes = {"POST": access.INGEST}
     parser_classes = [AnyFile]
 
     @openapi.post_imports
@@ -68,6 +70,9 @@ class ImportsView(APIView):
 class ImportView(APIView):
     """`/imports/{id}`: how far it is."""
 
+    # Whoever brings a file in has to see what became of it.
+    scopes = {"GET": access.INGEST}
+
     @openapi.get_import
     def get(self, request: Request, pk: UUID) -> Response:
         row = _row(pk)
@@ -82,18 +87,24 @@ class ImportView(APIView):
 class RejectedRowsView(APIView):
     """`/imports/{id}/rejected`: the rows that were not imported."""
 
+    # Whoever brings a file in has to see what became of it.
+    scopes = {"GET": access.INGEST}
+
     @openapi.get_rejected
     def get(self, request: Request, pk: UUID) -> FileResponse:
-        row = _row(pk)
-        try:
-            file = Path(row.rejected_path).open("rb") if row.rejected_path else None  # noqa: SIM115
-        except OSError:
-            file = None
-        if file is None:
-            raise Problem(404, "No row of this import was rejected.")
-        return FileResponse(
-            file, as_attachment=True, filename=f"{pk}.rejected.csv", content_type="text/csv"
-        )
+        return rejected_rows(_row(pk))
+
+
+def rejected_rows(row: Import) -> FileResponse:
+    """The file of rows that were not imported. Raises Problem 404."""
+    try:
+        file = Path(row.rejected_path).open("rb") if row.rejected_path else None  # noqa: SIM115
+    except OSError:
+        file = None
+    if file is None:
+        raise Problem(404, "No row of this import was rejected.")
+    name = f"{row.pk}.rejected.csv"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
 
 
 def _received(request: Request, size: int, given: Arguments) -> Import:

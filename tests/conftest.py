@@ -1,6 +1,7 @@
 """Starts the real stores once for the whole run, before Django reads its settings."""
 
 import os
+import secrets
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,7 +40,11 @@ def _started(stack: ExitStack) -> dict[str, str]:
     """The variables of the running stores, whose data goes with `stack`."""
     prefix = "events-analytics-tests-"
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
-    variables = {"DATA_DIR": str(folder)}  # keeps the settings away from a running stack's
+    variables = {
+        "DATA_DIR": str(folder),  # keeps the settings away from a running stack's
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(32),
+        "API_KEYS_REQUIRED": "false",  # tests of keys set it themselves
+    }
     for name, program in stores.programs(folder, throwaway=True):
         stack.enter_context(Process(program))
         variables[name] = program.url

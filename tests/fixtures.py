@@ -8,6 +8,7 @@ from django_redis import get_redis_connection
 
 from analytics import clickhouse as engine
 from analytics.migrate import apply_schema
+from events.keyring import keyring
 from events.models import Batch
 from tests.waiting import deliver_all
 
@@ -50,3 +51,9 @@ def _empty_redis() -> None:
     """No test inherits a rate limit or a queued message."""
     for alias in ("default", "rate_limit"):
         get_redis_connection(alias).flushdb()
+
+
+@pytest.fixture(autouse=True)
+def _no_keys() -> None:
+    """No test inherits the API keys that this process has read."""
+    keyring.forget()

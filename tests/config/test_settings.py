@@ -15,7 +15,7 @@ STACK_ONLY = {"PORT", "DATA_DIR"}
 
 def read_by_the_code() -> set[str]:
     text = (PROJECT / "config" / "settings.py").read_text()
-    return set(re.findall(r'env\.(?:text|number|flag|items|choice)\(\s*"([A-Z_]+)"', text))
+    return set(re.findall(r'env\.(?:text|secret|number|flag|items|choice)\(\s*"([A-Z_]+)"', text))
 
 
 def asked_for_by_compose() -> set[str]:

@@ -4,6 +4,7 @@
 """
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from embedded.processes import Process, Program
 from tests.faults.proxy import Proxy
 
 SETTINGS = {
-    "DJANGO_SECRET_KEY": "of the fault suite",
+    "DJANGO_SECRET_KEY": secrets.token_urlsafe(32),
+    "API_KEYS_REQUIRED": "false",
     "RATE_LIMIT_PER_MINUTE": "0",
     # What a killed worker and a killed deliverer held comes back after this and twice this: the
     # defaults would only make the end later.

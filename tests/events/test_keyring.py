@@ -1,0 +1,213 @@
+"""API keys as a process knows them: fresh within seconds, in bounds, and without PostgreSQL."""
+
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from events import api_keys, keyring
+from events.keyring import KEPT_SECONDS, Keyring
+from events.models import ApiKey
+from tests.events.keys import bearer, made, secret
+from tests.samples import event
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("stores", "keys_required")
+
+
+@pytest.fixture
+def keys_required(settings: Any) -> None:
+    settings.API_KEYS_REQUIRED = True
+    settings.RATE_LIMIT_PER_MINUTE = 0
+
+
+@contextmanager
+def postgresql_down() -> Iterator[None]:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "cursor", fail)
+        yield
+
+
+def status(client: Client, key: str) -> int:
+    """Of a request that itself needs no database."""
+    answer = client.post("/events", [event()], content_type="application/json", headers=bearer(key))
+    return answer.status_code
+
+
+def test_a_known_key_costs_no_query(client: Client) -> None:
+    key = secret("ingest")
+    assert status(client, key) == 202
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(50):
+            assert status(client, key) == 202
+    assert not [query for query in queries.captured_queries if "api_keys" in query["sql"]]
+
+
+def test_a_key_made_a_moment_ago_is_known(client: Client) -> None:
+    for _ in range(keyring.LOOKS):
+        assert status(client, secret("ingest")) == 202
+
+
+def test_a_new_key_is_known_soon_while_a_stranger_tries_others(client: Client) -> None:
+    for _ in range(50):
+        status(client, "ea_" + secrets.token_urlsafe(32))
+    key = secret("ingest")
+    began = time.monotonic()
+    while status(client, key) != 202:
+        assert time.monotonic() - began < 2 * keyring.LOOK_SECONDS
+        time.sleep(0.05)
+
+
+def test_a_revoked_key_is_refused_within_the_time_it_says(client: Client) -> None:
+    row, key = made("ingest")
+    assert status(client, key) == 202
+    api_keys.revoke(row)
+    began = time.monotonic()
+    while status(client, key) != 401:
+        assert time.monotonic() - began <= KEPT_SECONDS
+        time.sleep(0.1)
+
+
+def test_a_revoked_key_is_refused_at_once_after_a_quiet_time(client: Client) -> None:
+    row, key = made("ingest")
+    assert status(client, key) == 202
+    api_keys.revoke(row)
+    # As if nothing had been asked for so long.
+    keyring.keyring._read_at -= KEPT_SECONDS
+    assert status(client, key) == 401
+
+
+def test_a_thousand_random_keys_cost_few_queries_and_no_memory(client: Client) -> None:
+    known = secret("ingest")
+    assert status(client, known) == 202
+    began = time.monotonic()
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(1000):
+            random = "ea_" + secrets.token_urlsafe(32)
+            assert client.get("/events", headers=bearer(random)).status_code == 401
+    seconds = time.monotonic() - began
+    asked = [query for query in queries.captured_queries if "api_keys" in query["sql"]]
+    # The background's are its own.
+    assert len(asked) <= 1 + keyring.LOOKS + seconds / keyring.LOOK_SECONDS
+    ring = keyring.keyring
+    assert len(ring._keys) == 1
+    assert len(ring._noted) == 1
+    assert sys.getsizeof(ring._used) < 500
+
+
+def test_no_more_keys_are_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "MAX_KEYS", 2)
+    oldest, *others = [secret("read") for _ in range(3)]
+    ring = Keyring()
+    found = [ring.find(api_keys.digest(key)) for key in (oldest, *others)]
+    assert [key is not None for key in found] == [False, True, True]
+
+
+def test_without_postgresql_keys_seen_before_are_accepted_and_others_wait(client: Client) -> None:
+    key, never_seen = secret("ingest"), "ea_" + secrets.token_urlsafe(32)
+    assert status(client, key) == 202
+    with postgresql_down():
+        keyring.keyring._read_at -= KEPT_SECONDS
+        began = time.monotonic()
+        assert {status(client, key) for _ in range(20)} == {202}
+        answer = client.get("/events", headers=bearer(never_seen))
+        assert answer.status_code == 503
+        assert answer["Retry-After"] == "5"
+        assert answer["Content-Type"] == "application/problem+json"
+        assert time.monotonic() - began < 5
+    wait_until(lambda: status(client, never_seen) == 401)
+
+
+def test_without_postgresql_a_wrong_scope_stays_wrong(client: Client) -> None:
+    key = secret("read")
+    assert status(client, key) == 403
+    with postgresql_down():
+        keyring.keyring._read_at -= KEPT_SECONDS
+        assert status(client, key) == 403
+
+
+def test_a_process_that_starts_without_postgresql_knows_no_key_yet(client: Client) -> None:
+    key = secret("ingest")
+    with postgresql_down():
+        assert status(client, key) == 503
+        assert status(client, "nonsense") == 401
+    wait_until(lambda: status(client, key) == 202)
+
+
+def test_requests_do_not_wait_for_a_read_that_hangs(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = secret("ingest")
+    assert status(client, key) == 202
+    keyring.keyring._read_at -= KEPT_SECONDS
+    monkeypatch.setattr(keyring, "_PATIENCE_SECONDS", 0.2)
+    with keyring.keyring._lock:
+        began = time.monotonic()
+        assert status(client, key) == 202
+        assert time.monotonic() - began < 2
+
+
+def test_many_who_ask_together_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    row, key = made("read")
+    ring = Keyring()
+    reads = []
+    read = ring._read
+
+    def counted() -> None:
+        reads.append(time.monotonic())
+        read()
+
+    monkeypatch.setattr(ring, "_read", counted)
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda _: ring.find(api_keys.digest(key)), range(64)))
+    assert {one.id for one in found if one} == {row.pk}
+    assert len(reads) == 1
+
+
+def test_the_last_use_is_written_in_the_background_once_a_minute(client: Client) -> None:
+    row, key = made("ingest")
+    assert status(client, key) == 202
+    wait_until(lambda: used(row) is not None)
+    first = used(row)
+    for _ in range(5):
+        assert status(client, key) == 202
+    time.sleep(0.5)
+    assert used(row) == first
+    # As if a minute had passed.
+    keyring.keyring._noted.clear()
+    assert status(client, key) == 202
+    wait_until(lambda: used(row) != first)
+
+
+def test_a_refused_use_is_none(client: Client) -> None:
+    row, key = made("ingest")
+    api_keys.revoke(row)
+    assert status(client, key) == 401
+    time.sleep(0.3)
+    assert used(row) is None
+
+
+def test_a_last_use_that_can_not_be_written_harms_nothing(client: Client) -> None:
+    _, key = made("ingest")
+    assert status(client, key) == 202
+    keyring.keyring._noted.clear()
+    with postgresql_down():
+        assert status(client, key) == 202
+        time.sleep(0.3)
+    assert status(client, key) == 202
+
+
+def used(row: ApiKey) -> Any:
+    return ApiKey.objects.values_list("last_used_at", flat=True).get(pk=row.pk)
