@@ -122,3 +122,8 @@ def labels(expression: str) -> Iterator[tuple[str, str]]:
     for name, matchers in re.findall(r"(\w+)\{([^}]*)\}", expression):
         for label in re.findall(r'(\w+) *(?:=~|!~|!=|=) *"', matchers):
             yield name, label
+
+
+def named_in(legend: str) -> list[str]:
+    """The labels that it shows."""
+    return re.findall(r"\{\{(\w+)\}\}", legend)

@@ -171,7 +171,9 @@ def test_files_that_are_mounted_are_in_the_repository() -> None:
 
 def test_prometheus_has_the_token_that_the_service_asks_for_as_a_file() -> None:
     document = compose.load(SECRETS)
-    assert document["services"]["prometheus"]["secrets"] == ["metrics_token"]
+    assert document["services"]["prometheus"]["secrets"] == [
+        {"source": "metrics_token", "mode": 0o444}  # readable without being root
+    ]
     assert document["secrets"]["metrics_token"] == {"environment": "METRICS_TOKEN"}
     assert document["services"]["api"]["environment"]["METRICS_TOKEN"] == SECRETS["METRICS_TOKEN"]
 
