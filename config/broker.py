@@ -77,7 +77,16 @@ class Channel(stock.Channel):
         self.noted: set[str] = set()
         self._unconfirmed: set[str] = set()
         self._source = ""
+        self._client_of_pool: Any = None
         super().__init__(*args, **options)
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        """Kombu makes a client for each command, which takes longer than the command."""
+        if asynchronous:
+            return super()._create_client(asynchronous)
+        if getattr(self._client_of_pool, "connection_pool", None) is not self.pool:
+            self._client_of_pool = super()._create_client()
+        return self._client_of_pool
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **options: Any) -> Any:
         # Nobody writes such messages down: they are replies, lost with whom they were meant for.
