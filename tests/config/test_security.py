@@ -1,0 +1,148 @@
+"""What protects the pages and the start: secret, TLS, headers, Content-Security-Policy."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+
+from tests.config.test_settings import environment
+from tests.factories import AdminFactory
+
+PROJECT = Path(__file__).parents[2]
+GOOD = secrets.token_hex(32)
+PRODUCTION = {
+    "DJANGO_SECRET_KEY": GOOD,
+    "HTTPS_ONLY": "true",
+    "TRUSTED_PROXIES": "1",
+    "API_KEYS_REQUIRED": "true",
+    "ALLOWED_HOSTS": "events.example.com",
+}
+
+
+def python(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SECRET_KEY"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**kept, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_djangos_checks_of_a_deployment_find_nothing() -> None:
+    command = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = python(*command, **PRODUCTION)
+    assert done.returncode == 0, done.stderr
+    assert "no issues (1 silenced)" in done.stdout
+
+
+def test_the_web_server_does_not_start_without_a_secret() -> None:
+    done = python("-c", "import config.wsgi")
+    assert done.returncode != 0
+    assert "DJANGO_SECRET_KEY is not set" in done.stderr
+    assert python("-c", "import config.wsgi", DJANGO_SECRET_KEY=GOOD).returncode == 0
+
+
+@pytest.mark.parametrize("value", ["changeme", "insecure-until-set", "a" * 64, "0123456" * 9])
+def test_a_weak_secret_stops_every_process_and_is_not_repeated(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DJANGO_SECRET_KEY is too easy") as raised:
+        environment(DJANGO_SECRET_KEY=value).secret("DJANGO_SECRET_KEY")
+    assert value not in str(raised.value)
+
+
+def test_a_random_secret_is_taken() -> None:
+    for value in (GOOD, secrets.token_urlsafe(32), secrets.token_hex(16)):
+        assert environment(DJANGO_SECRET_KEY=value).secret("DJANGO_SECRET_KEY") == value
+
+
+def test_behind_tls_who_comes_without_it_is_sent_there_but_for_probes(
+    client: Client, settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 60
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    plain = client.get("/docs")
+    assert (plain.status_code, plain["Location"]) == (301, "https://testserver/docs")
+    assert client.get("/health").status_code == 200
+    secure = client.get("/docs", headers={"X-Forwarded-Proto": "https"})
+    assert secure.status_code == 200
+    assert secure["Strict-Transport-Security"].startswith("max-age=60")
+
+
+def test_without_proxies_of_ours_nobody_claims_to_come_by_tls() -> None:
+    code = "from config import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
+    assert python("-c", code, DJANGO_SECRET_KEY=GOOD).stdout.strip() == "None"
+    said = python("-c", code, **PRODUCTION).stdout
+    assert "HTTP_X_FORWARDED_PROTO" in said
+
+
+def test_a_forged_host_is_refused(client: Client) -> None:
+    answer = client.get("/admin/login/", headers={"Host": "evil.example"})
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def policy(answer: Any) -> dict[str, str]:
+    parts = (part.split(maxsplit=1) for part in answer["Content-Security-Policy"].split(";"))
+    return {name: " ".join(rest) for name, *rest in parts}
+
+
+def test_answers_of_the_api_are_nothing_to_a_browser(client: Client) -> None:
+    for path in ("/events?limit=x", "/health", "/nothing", "/openapi.json", "/events-of-mine"):
+        answer = client.get(path)
+        assert policy(answer) == {"default-src": "'none'", "frame-ancestors": "'none'"}
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_documentations_page_has_no_script_but_from_here(client: Client) -> None:
+    answer = client.get("/docs")
+    html = answer.content.decode()
+    assert policy(answer)["script-src"] == "'self'"
+    assert policy(answer)["connect-src"] == "'self'"
+    sources = re.findall(r'<script src="([^"]+)"></script>', html)
+    assert html.count("<script") == len(sources) == 3
+    for source in sources:
+        assert source.startswith("/")
+        script: Any = client.get(source)
+        assert script.status_code == 200
+        script.close()
+    assert "/openapi.json" in client.get(sources[-1]).content.decode()
+
+
+@pytest.mark.django_db
+def test_the_admins_pages_have_no_script_among_their_html(client: Client) -> None:
+    client.force_login(AdminFactory.create())
+    for path in (
+        "/admin/",
+        "/admin/events/apikey/",
+        "/admin/events/apikey/add/",
+        "/admin/events/propertyschema/add/",
+        "/admin/importer/import/add/",
+        "/admin/django_celery_beat/periodictask/",
+        "/admin/django_celery_beat/periodictask/1/change/",
+        "/admin/auth/user/add/",
+    ):
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert policy(answer)["script-src"] == "'self'"
+        assert policy(answer)["form-action"] == "'self'"
+        assert policy(answer)["frame-ancestors"] == "'none'"
+        html = answer.content.decode()
+        assert not scripts(html), path
+        assert not re.search(r"<[^>]+\son\w+=", html), path
+        assert "javascript:" not in html
+
+
+def scripts(html: str) -> list[str]:
+    """Those that a browser would run from the page itself; data is none."""
+    tags = re.findall(r"<script([^>]*)>(.*?)</script>", html, re.DOTALL)
+    return [code for tag, code in tags if code.strip() and "application/json" not in tag]
