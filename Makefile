@@ -1,7 +1,7 @@
 # Events Analytics on this machine. Needs Python 3.11 or newer, make, and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check bench faults lock clean
+.PHONY: help up demo test check audit bench faults lock clean
 
 # The first that runs and is new enough.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
@@ -27,12 +27,16 @@ demo: $(VENV)/embedded ## The same with sample events and the three answers (EXI
 test: $(VENV)/dev ## Run the tests on stores of their own
 	@$(PYTEST) $(ARGS)
 
-check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, tests
+check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, audit, tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy .
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run  # no database needed
+	$(BIN)/python -m tests.audit
 	$(PYTEST)
+
+audit: $(VENV)/dev ## Look the pinned packages up among known vulnerabilities
+	@$(BIN)/python -m tests.audit $(ARGS)
 
 bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
 	$(BIN)/python -m bench $(ARGS)
