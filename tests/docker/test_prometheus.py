@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from django.core.management import get_commands
 
 from tests.docker import compose, monitoring
 from tests.docker.compose import PROJECT, SECRETS
@@ -99,6 +100,26 @@ def test_the_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
     text = (PROJECT / "README.md").read_text().split("### Alerts")[1]
     titles = re.findall(r"^#### (.+)$", text.split("\n## ")[0], re.MULTILINE)
     assert sorted(", ".join(titles).split(", ")) == sorted(ALERTS)
+
+
+def test_commands_of_the_runbook_name_services_commands_and_log_lines_that_there_are() -> None:
+    text = (PROJECT / "README.md").read_text().split("### Alerts")[1].split("\n## ")[0]
+    commands = re.findall(r"^docker compose (\w+)([^|;#\n]*)", text, re.MULTILINE)
+    named = {
+        word
+        for command, words in commands
+        for word in words.split()[: 1 if command == "exec" else None]
+        if re.fullmatch(r"[a-z][a-z-]+", word)
+    }
+    assert set(compose.services()) > named > {"api", "worker", "clickhouse", "rate-limit"}
+    assert set(re.findall(r"manage\.py (\w+)", text)) == {"deliver_batches"} <= set(get_commands())
+    logged = set(re.findall(r'"event":"(\w+)"', text))
+    code = "".join(path.read_text() for app in ("config", "events") for path in files(app))
+    assert {name for name in logged if f'"{name}"' in code} == logged != set()
+
+
+def files(app: str) -> list[Path]:
+    return list((PROJECT / app).glob("*.py"))
 
 
 def test_nobody_is_woken_by_what_can_wait() -> None:
