@@ -9,6 +9,7 @@ import zstandard
 from rest_framework.parsers import BaseParser
 
 from config.problems import Problem
+from config.unread import throw_away
 
 MAX_DECODED_BYTES = 20 * 1024 * 1024
 _PIECE = 64 * 1024
@@ -16,8 +17,6 @@ _PIECE = 64 * 1024
 _ZSTD_PIECE = 256
 # One an event, at most. Beginning one takes 3 µs, and a million empty ones fit into 20 MB.
 _MAX_MEMBERS = 10_000
-# One still sending would hear of a broken connection only.
-_UNHEARD_BYTES = 64 * 1024 * 1024
 
 _Decoder = TypeVar("_Decoder")
 
@@ -83,13 +82,6 @@ def _joined(decoded: Iterator[bytes]) -> bytes:
             raise Problem(413, f"The body decodes to more than {MAX_DECODED_BYTES} bytes.")
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def throw_away(stream: IO[Any]) -> None:
-    """Read what a refused client is still sending, within bounds, so that it hears the answer."""
-    for _ in range(_UNHEARD_BYTES // _PIECE):
-        if not stream.read(_PIECE):
-            break
 
 
 def _members(begin: Callable[[], _Decoder]) -> Iterator[_Decoder]:

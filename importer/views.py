@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 
 from config import access
 from config.problems import Problem
+from config.unread import throw_away
 from events import outages
-from events.request_body import throw_away
 from importer import openapi, uploads
 from importer.arguments import Arguments
 from importer.chunks import FileRefused
