@@ -29,7 +29,7 @@ LOOKS = 10
 LOOK_SECONDS = 0.5
 # Keys in force at a time, about half a kilobyte each in every process.
 MAX_KEYS = 10_000
-# Somebody else reads them, and PostgreSQL takes longer than this: it counts as down until then.
+# Somebody else reads them, and PostgreSQL takes longer than this: it counts as down till then.
 _PATIENCE_SECONDS = 1.0
 # How exact last_used_at is.
 USE_SECONDS = 60.0
@@ -103,7 +103,11 @@ class Keyring:
                 self._background.soon()
             return True
         # Down, the background looks when it is back: no request waits for that.
-        if self._is_down or not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+        if self._is_down:
+            return False
+        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
+            self._is_down = True
+            self._background.soon()
             return False
         try:
             if self._read_at < moment:
@@ -118,7 +122,7 @@ class Keyring:
 
     def _refresh(self) -> bool:
         with self._lock:
-            if self._is_stale:
+            if self._is_stale or self._is_down:
                 self._read()
         self._write_uses()
         return not self._is_down

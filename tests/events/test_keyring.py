@@ -155,8 +155,9 @@ def test_requests_do_not_wait_for_a_read_that_hangs(
     monkeypatch.setattr(keyring, "_PATIENCE_SECONDS", 0.2)
     with keyring.keyring._lock:
         began = time.monotonic()
-        assert status(client, key) == 202
+        assert {status(client, key) for _ in range(20)} == {202}
         assert time.monotonic() - began < 2
+    wait_until(lambda: not keyring.keyring._is_down)
 
 
 def test_many_who_ask_together_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
