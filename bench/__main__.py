@@ -4,6 +4,8 @@ Ratios above 1 are better than the target or the peer, also those of times and s
 """
 
 import argparse
+import signal
+import sys
 
 from bench import buffer, chunks, dedup, history, processes, service, stack, table, workers
 from bench.table import Bound, Row
@@ -13,6 +15,8 @@ COMPARISONS = ("buffer", "chunks", "workers", "dedup")
 
 def main() -> None:
     options = _options()
+    # So that the stack ends as well.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     _print(table.machine())
     if options.compare:
         for name in COMPARISONS if options.compare == "all" else [options.compare]:
