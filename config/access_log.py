@@ -11,7 +11,8 @@ from config import metrics
 log = get_logger("request")
 
 # Asked by machines all the time.
-_QUIET = ("/health", "/ready", "/static/")
+_QUIET = ("/health", "/ready")
+_PATH_CHARACTERS = 200
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -23,12 +24,13 @@ def middleware(get_response: _Answer) -> _Answer:
         metrics.API_REQUEST_SECONDS.labels(
             _method(request), _route(request), response.status_code
         ).observe(seconds)
-        say = log.debug if request.path.startswith(_QUIET) else log.info
+        is_quiet = request.path in _QUIET or request.path.startswith("/static/")
+        say = log.debug if is_quiet else log.info
         say(
             "request",
             method=request.method,
             # Without the query: a segment may name a person.
-            path=request.path,
+            path=request.path[:_PATH_CHARACTERS],
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
         )

@@ -28,13 +28,15 @@ from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as stock
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
+from redis.exceptions import ResponseError
 
 logger = get_logger(__name__)
 
 _ADOPT = Path(__file__).with_name("broker_adopt.lua").read_text()
 _TAKE = Path(__file__).with_name("broker_take.lua").read_text()
-# Redis serves nobody else while it takes them: less than a millisecond.
+# Redis serves nobody else while it takes them: 3 ms for as many small ones, 40 ms for the bytes.
 _TAKE_AT_MOST = 20
+_TAKE_BYTES = 1_000_000
 _TAKEN = "{queue}.taken"
 
 
@@ -50,12 +52,24 @@ class QoS(stock.QoS):
             super().append(message, delivery_tag)
 
     def ack_many(self, delivery_tags: Sequence[str]) -> None:
-        with self.pipe_or_acquire() as pipe:
-            pipe.zrem(self.unacked_index_key, *delivery_tags)
-            pipe.hdel(self.unacked_key, *delivery_tags)
-            pipe.execute()
-        for tag in delivery_tags:
-            virtual.QoS.ack(self, tag)
+        """Raises what Redis raises; then some may come back, but none holds prefetch for ever."""
+        try:
+            with self.pipe_or_acquire() as pipe:
+                pipe.zrem(self.unacked_index_key, *delivery_tags)
+                pipe.hdel(self.unacked_key, *delivery_tags)
+                pipe.execute()
+        finally:
+            for tag in delivery_tags:
+                virtual.QoS.ack(self, tag)
+
+    def ack(self, delivery_tag: str) -> None:
+        self.ack_many([delivery_tag])
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
 
     def restore_visible(self, *args: Any, **options: Any) -> None:
         """Put back what was not acknowledged in time, and begin that time for what was taken."""
@@ -63,7 +77,11 @@ class QoS(stock.QoS):
             adopt = client.register_script(_ADOPT)
             for queue in self.channel.active_queues:
                 keys = [_TAKEN.format(queue=queue), self.unacked_key, self.unacked_index_key]
-                adopt(keys=keys, args=[queue, time()])
+                try:
+                    adopt(keys=keys, args=[queue, time()])
+                except ResponseError:
+                    # Whatever lies there, what vanished workers held has to come back.
+                    logger.exception("what was taken off %s can't be looked through", queue)
         super().restore_visible(*args, **options)
 
 
@@ -76,7 +94,8 @@ class Channel(stock.Channel):
         # Tags of messages on their way to a consumer that Redis has as unacknowledged.
         self.noted: set[str] = set()
         self._unconfirmed: set[str] = set()
-        self._source = ""
+        # What is asked for at present, and whether it is lost with us.
+        self._source, self._is_unconfirmed = "", False
         self._client_of_pool: Any = None
         super().__init__(*args, **options)
 
@@ -98,17 +117,18 @@ class Channel(stock.Channel):
         if not queues:
             return
         [self._source] = queues
+        self._is_unconfirmed = self._source in self._unconfirmed
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()  # type: ignore[assignment]
         self.client.connection.send_command(*self._command(timeout or self.brpop_timeout))
 
     def _command(self, seconds: float) -> tuple[str | float, ...]:
-        if self._source in self._unconfirmed:
+        if self._is_unconfirmed:
             return ("BRPOP", self._source, seconds)
         return ("BLMOVE", self._source, _TAKEN.format(queue=self._source), "RIGHT", "LEFT", seconds)
 
     def _brpop_read(self, **options: Any) -> bool:
-        if self._source in self._unconfirmed:
+        if self._is_unconfirmed:
             return bool(super()._brpop_read(**options))
         try:
             item = self._moved(options)
@@ -119,6 +139,7 @@ class Channel(stock.Channel):
                 self.connection._deliver(message, self._source)
             return True
         finally:
+            self.noted.clear()
             self._in_poll = None  # type: ignore[assignment]
             self._flush_brpop_reauth()
 
@@ -137,11 +158,13 @@ class Channel(stock.Channel):
         try:
             first = loads(bytes_to_str(item))
             tag = first["properties"]["delivery_tag"]
+            if not isinstance(tag, str):
+                raise TypeError("the delivery tag is no text")
         except (ValueError, LookupError, TypeError):
             # No Celery wrote this. It stays where it was taken to, and is set aside from there.
-            logger.exception("a message that can't be read was on the queue %s", self._source)
+            logger.error("a message that can't be read was on the queue %s", self._source)
             return []
-        messages = [first, *map(loads, map(bytes_to_str, self._note(item, tag)))]
+        messages = [first, *filter(None, map(_read, self._note(item, tag)))]
         self.noted.update(message["properties"]["delivery_tag"] for message in messages)
         return messages
 
@@ -153,9 +176,18 @@ class Channel(stock.Channel):
         with self.conn_or_acquire() as client:
             others: list[bytes] = client.register_script(_TAKE)(
                 keys=[self._source, taken, qos.unacked_key, qos.unacked_index_key],
-                args=[item, tag, time(), more],
+                args=[item, tag, time(), more, _TAKE_BYTES],
             )
         return others
+
+
+def _read(item: bytes) -> Any:
+    """None for what Redis takes for JSON and Python does not."""
+    try:
+        return loads(bytes_to_str(item))
+    except ValueError:
+        logger.error("a message that can't be read was on a queue")
+        return None
 
 
 class Transport(stock.Transport):

@@ -1,7 +1,14 @@
 -- Writes a message that was taken off a queue down as unacknowledged, and takes more of them off it
 -- in the same step. What is no message of Celery's joins what was taken, to be set aside from there.
 -- KEYS: the queue, the list of what was taken off it, unacked, unacked_index. ARGV: the message, its
--- tag, now in seconds, how many more at most. Answers the others.
+-- tag, now in seconds, how many more and how many bytes at most. Answers the others.
+local function tag_of(item)
+    local known, message = pcall(cjson.decode, item)
+    local properties = known and type(message) == 'table' and message.properties
+    local tag = type(properties) == 'table' and properties.delivery_tag
+    return type(tag) == 'string' and tag or nil
+end
+
 local function note(item, tag)
     redis.call('ZADD', KEYS[4], ARGV[3], tag)
     redis.call('HSET', KEYS[3], tag, '[' .. item .. ', "", ' .. cjson.encode(KEYS[1]) .. ']')
@@ -9,13 +16,13 @@ end
 
 note(ARGV[1], ARGV[2])
 redis.call('LREM', KEYS[2], 1, ARGV[1])
-local more = {}
+local more, size = {}, #ARGV[1]
 for _ = 1, tonumber(ARGV[4]) do
+    if size >= tonumber(ARGV[5]) then break end
     local item = redis.call('RPOP', KEYS[1])
     if not item then break end
-    local known, message = pcall(cjson.decode, item)
-    local tag = known and type(message) == 'table' and message.properties
-        and message.properties.delivery_tag
+    size = size + #item
+    local tag = tag_of(item)
     if tag then
         note(item, tag)
         more[#more + 1] = item

@@ -20,9 +20,9 @@ class Alive(NamedTuple):
 
 
 def note_worker(name: str) -> None:
-    """Never raises: a worker works without the rate limit's Redis as well."""
+    """Never raises, nor takes long: a worker works without the rate limit's Redis as well."""
     try:
-        get_redis_connection("rate_limit").zadd(_WORKERS, {name: time.time()})
+        get_redis_connection("liveness").zadd(_WORKERS, {name: time.time()})
     except redis.RedisError:
         return
 
@@ -30,7 +30,7 @@ def note_worker(name: str) -> None:
 def note_beat() -> None:
     """Never raises either."""
     try:
-        get_redis_connection("rate_limit").set(_BEAT, time.time())
+        get_redis_connection("liveness").set(_BEAT, time.time())
     except redis.RedisError:
         return
 

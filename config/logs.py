@@ -5,9 +5,12 @@ where it is about requests. No content of events, no key and no query string is 
 PostgreSQL and ClickHouse say of a row they refuse is kept with the batch, and shown in the admin.
 """
 
+import json
 import logging
 import os
+import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +20,23 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config import request_id
 
-# One line for each message and task would say less than our own for each batch.
-_QUIET = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "django_celery_beat")
+# The least of each that is written, whatever LOG_LEVEL is.
+_LEAST = {
+    # One line for each message and task would say less than our own for each batch.
+    **dict.fromkeys(("celery.app.trace", "celery.worker.strategy", "celery.beat"), "WARNING"),
+    "django_celery_beat": "WARNING",
+    # They write whole messages and commands down.
+    **dict.fromkeys(
+        ("celery.concurrency", "celery.pool", "kombu", "amqp", "multiprocessing"), "INFO"
+    ),
+    # It writes addresses of requests to ClickHouse, which hold what is asked for.
+    "urllib3": "ERROR",
+    "django.security.DisallowedHost": "CRITICAL",
+}
+# What PostgreSQL says behind its message quotes rows and statements.
+_QUOTED = re.compile(r"\n(?:DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+):.*?(?=\n\n|\Z)", re.DOTALL)
+# Longer lines than a pipe takes at once would mix with those of other processes.
+_REQUESTS_A_LINE = 50
 
 
 def configure(*, level: str, style: str) -> dict[str, Any]:
@@ -51,21 +69,32 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["output"], "level": level},
         "loggers": {
-            **{name: {"level": "WARNING"} for name in _QUIET},
+            **{name: {"level": max(level, least, key=_number)} for name, least in _LEAST.items()},
             # Django's line for each answer that is an error would repeat the request's own.
             "django.request": {"filters": ["failures"]},
-            "django.security.DisallowedHost": {"level": "CRITICAL"},
         },
     }
 
 
 def formatter(*, is_console: bool = False) -> logging.Formatter:
-    renderer: Processor = structlog.dev.ConsoleRenderer() if is_console else _as_json
-    exceptions: list[Processor] = [] if is_console else [structlog.processors.format_exc_info]
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     return ProcessorFormatter(
-        processors=[ProcessorFormatter.remove_processors_meta, *exceptions, renderer],
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _without_quotes,
+            console if is_console else _as_json,
+        ],
         foreign_pre_chain=_shared(),
     )
+
+
+def about_requests(log: Any, event: str, request_ids: Sequence[str], **fields: str | float) -> None:
+    """A line about what concerns these requests, and more where they are too many for one."""
+    for start in range(0, max(1, len(request_ids)), _REQUESTS_A_LINE):
+        if some := request_ids[start : start + _REQUESTS_A_LINE]:
+            fields["request_ids"] = some  # type: ignore[assignment]
+        log.info(event if not start else f"{event}_also_for", **fields)
 
 
 def _shared() -> list[Processor]:
@@ -85,8 +114,22 @@ def _add_origin(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return line
 
 
+def _without_quotes(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    for key, value in line.items():
+        if isinstance(value, str) and "\n" in value:
+            line[key] = _QUOTED.sub("", value)
+    return line
+
+
 def _as_json(_: WrappedLogger, __: str, line: EventDict) -> str:
-    return msgspec.json.encode(line, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(line, enc_hook=str).decode()
+    except UnicodeEncodeError:  # half a surrogate pair: a file's name can have one
+        return json.dumps(line, default=str)
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level]
 
 
 def _is_failure(record: logging.LogRecord) -> bool:

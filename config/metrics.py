@@ -5,6 +5,8 @@ process counts for itself alone.
 """
 
 import hmac
+import struct
+import time
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -41,6 +43,19 @@ CLICKHOUSE_QUERY_SECONDS = Histogram(
     "clickhouse_query_seconds", "Time of a query to ClickHouse.", ["report"], buckets=_FAST
 )
 
+# A series that first appears with its first event has no rate then: the first failure of all
+# would be seen by nobody.
+for _source in ("http", "import"):
+    EVENTS_RECEIVED.labels(_source)
+    EVENTS_REJECTED.labels(_source)
+for _source in ("queue", "request", "import"):
+    EVENTS_STORED.labels(_source)
+    EVENTS_DUPLICATE.labels(_source)
+for _stage in ("store", "deliver"):
+    EVENTS_FAILED.labels(_stage)
+for _limit in ("address", "key", "login"):
+    RATE_LIMIT_HITS.labels(_limit)
+
 
 def exposition(*state: Collector) -> bytes:
     """All that was counted and what `state` reads from the stores now, in Prometheus' format."""
@@ -48,12 +63,21 @@ def exposition(*state: Collector) -> bytes:
     if settings.METRICS_FOLDER:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    parts = [generate_latest(registry)]
+    parts = [_text(registry)]
     for collector in state:
         now = CollectorRegistry()
         now.register(collector)
         parts.append(generate_latest(now))
     return b"".join(parts)
+
+
+def _text(registry: CollectorRegistry) -> bytes:
+    try:
+        return generate_latest(registry)
+    except struct.error:
+        # A file that a process has just made and not yet given its size.
+        time.sleep(0.05)
+        return generate_latest(registry)
 
 
 def may_ask(*, authorization: str, address: str, forwarded: bool) -> bool:

@@ -4,7 +4,8 @@ It comes back in the answer's X-Request-ID, and stands in the `log_comment` of C
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import uuid4
 
@@ -13,12 +14,27 @@ from django.http import HttpRequest, HttpResponseBase
 # Anything else could forge lines of a log, or fill it.
 _FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
+_several: ContextVar[Sequence[str]] = ContextVar("request_ids", default=())
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def current() -> str:
     """That of the request being answered; empty outside of one."""
     return _current.get()
+
+
+def several() -> Sequence[str]:
+    """Those of the requests whose events a worker has before it; empty outside of that."""
+    return _several.get()
+
+
+@contextmanager
+def working_for(request_ids: Sequence[str]) -> Iterator[None]:
+    before = _several.set(request_ids)
+    try:
+        yield
+    finally:
+        _several.reset(before)
 
 
 def middleware(get_response: _Answer) -> _Answer:

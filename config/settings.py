@@ -133,15 +133,20 @@ REDIS_URL = env.text("REDIS_URL", "redis://localhost:6379/0")
 RATE_LIMIT_REDIS_URL = env.text("RATE_LIMIT_REDIS_URL", REDIS_URL)
 
 
-def _redis(url: str) -> dict[str, object]:
+def _redis(url: str, *, connect: float = 2, answer: float = 5) -> dict[str, object]:
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": url,
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 5},
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": connect, "SOCKET_TIMEOUT": answer},
     }
 
 
-CACHES = {"default": _redis(REDIS_URL), "rate_limit": _redis(RATE_LIMIT_REDIS_URL)}
+CACHES = {
+    "default": _redis(REDIS_URL),
+    "rate_limit": _redis(RATE_LIMIT_REDIS_URL),
+    # Signs of life, which a worker gives between two messages: it waits for no more than that.
+    "liveness": _redis(RATE_LIMIT_REDIS_URL, connect=0.5, answer=0.5),
+}
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A message whose worker vanished is taken up by another after this long. Longer than any
@@ -258,6 +263,8 @@ if METRICS_FOLDER:
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 # Where a worker answers for what it and its children have counted; 0 for nowhere.
 METRICS_PORT = env.number("METRICS_PORT", 0)
+if METRICS_PORT and not METRICS_FOLDER:
+    raise ImproperlyConfigured("METRICS_PORT needs METRICS_FOLDER: children count in files")
 
 # --- API --------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class Load(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Messages on the queue or with a worker, and seconds since the oldest on it was put there."""
+    """Messages on the queue or with a worker, and seconds that the oldest has been there."""
 
     messages: int
     age: float
@@ -99,9 +99,11 @@ def waiting() -> Waiting:
             pipe.llen(name)
             pipe.hlen(producer.channel.unacked_key)
             pipe.lrange(name, -1, -1)
-            queued, held, oldest = pipe.execute()
-    put_at = [_header(item, "at", default=time.time()) for item in oldest]
-    return Waiting(queued + held, max(0.0, time.time() - put_at[0]) if put_at else 0.0)
+            pipe.zrange(producer.channel.unacked_index_key, 0, 0, withscores=True)
+            queued, held, last, taken = pipe.execute()
+    now = time.time()
+    since = [*(_header(item, "at", default=now) for item in last), *(at for _, at in taken)]
+    return Waiting(queued + held, max(0.0, now - min(since, default=now)))
 
 
 def _estimate(client: Any, name: str, queued: int, messages: int) -> int:

@@ -15,8 +15,8 @@ from django.db import close_old_connections
 from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
 from kombu.message import Message
 from kombu.serialization import loads
-from structlog.contextvars import bound_contextvars
 
+from config import request_id
 from config.broker import acknowledge
 
 logger = get_logger(__name__)
@@ -84,7 +84,9 @@ class _Collector:
 
     def _submit(self, messages: Sequence[Message]) -> None:
         def failed(error: Any) -> None:
-            logger.error("%s: %d messages go back: %s", self._task.name, len(messages), error)
+            # Its text, a traceback, may quote an event.
+            kind = getattr(error, "type", type(error)).__name__
+            logger.error("%s: %d messages go back: %s", self._task.name, len(messages), kind)
             self._timer.call_after(self._task.requeue_delay, _requeue, (messages,))
 
         self._pool.apply_async(
@@ -108,7 +110,7 @@ def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str])
     """In the pool's process: decode the messages and call the task with all of them at once."""
     close_old_connections()
     try:
-        with bound_contextvars(request_ids=request_ids):
+        with request_id.working_for(request_ids):
             current_app.tasks[name].run([_argument(*body) for body in bodies])
     finally:
         close_old_connections()

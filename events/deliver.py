@@ -216,8 +216,8 @@ def _postpone(claim: Claim, error: Exception) -> None:
         "delivery_failed",
         batch_id=str(claim.batch_id),
         attempt=claim.attempt,
-        # What ClickHouse says of a block may quote it, and stands with the batch.
-        error=f"ClickHouse's error {code}" if code else str(error),
+        # What is said of a block may quote it, and stands with the batch.
+        error=f"ClickHouse's error {code}" if code else type(error).__name__,
     )
     # Unless another has taken it up since: the lease may have ended.
     Batch.objects.filter(id=claim.batch_id, attempts=claim.attempt).update(

@@ -1,8 +1,9 @@
 """`/metrics`, for Prometheus, from web processes and from workers."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -26,11 +27,18 @@ def _metrics(request: HttpRequest) -> HttpResponse:
     allowed = metrics.may_ask(
         authorization=request.META.get("HTTP_AUTHORIZATION", ""),
         address=request.META.get("REMOTE_ADDR", ""),
-        forwarded="HTTP_X_FORWARDED_FOR" in request.META,
+        forwarded=_is_forwarded(request.META),
     )
     if not allowed:
         return HttpResponse("Not for strangers: see METRICS_TOKEN.\n", status=403)
     return HttpResponse(metrics.exposition(State()), content_type=metrics.CONTENT_TYPE)
+
+
+def _is_forwarded(head: Mapping[str, Any]) -> bool:
+    """Whether a proxy says that it speaks for another."""
+    return any(
+        f"HTTP_{name}" in head for name in ("X_FORWARDED_FOR", "X_REAL_IP", "FORWARDED", "VIA")
+    )
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -38,6 +46,8 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Silent(WSGIRequestHandler):
+    timeout = 5
+
     def log_message(self, *_: object) -> None:
         """Prometheus asks every few seconds."""
 
@@ -52,7 +62,7 @@ def _counted(environ: dict[str, str], start_response: Callable[..., object]) -> 
     allowed = metrics.may_ask(
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
         address=environ.get("REMOTE_ADDR", ""),
-        forwarded="HTTP_X_FORWARDED_FOR" in environ,
+        forwarded=_is_forwarded(environ),
     )
     start_response(
         "200 OK" if allowed else "403 Forbidden", [("Content-Type", metrics.CONTENT_TYPE)]

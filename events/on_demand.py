@@ -42,8 +42,9 @@ class OnDemand:
             return
         with self._starting:
             if self._owner != os.getpid():
-                self._owner = os.getpid()
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()
+                # Not before it runs: where no thread can be had now, one may be had later.
+                self._owner = os.getpid()
 
     def _run(self) -> None:
         while True:

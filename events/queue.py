@@ -19,6 +19,7 @@ from kombu.utils.uuid import uuid
 from structlog import get_logger
 
 from config import request_id
+from config.logs import about_requests
 from events.backpressure import require_room
 from events.records import FRAME_EVENTS, Record, decoded_bytes, frames
 from events.tasks import store_events
@@ -93,7 +94,7 @@ def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
             for data, count in frames(events):
                 size = {"weight": count, "bytes": decoded_bytes(data)}
                 _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
-                log.info("events_queued", events=count, request_ids=request_ids)
+                about_requests(log, "events_queued", request_ids, events=count)
     except _BROKER_ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 

@@ -4,15 +4,14 @@ A store that does not answer leaves its gauges out and has `store_up` say 0: the
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-import redis
-from django.db import DatabaseError, connection
+from django.db import connection, transaction
 from django_redis import get_redis_connection
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from psycopg import Error as DriverError
+from structlog import get_logger
 
 from analytics import clickhouse
 from analytics.queries import load as load_query
@@ -24,27 +23,38 @@ _Sample = tuple[str, str, list[tuple[dict[str, str], float]]]
 _Reader = Callable[[], Iterator[_Sample]]
 # Prometheus gives up after 10.
 _PATIENCE_SECONDS = 3
-_DOWN = (DatabaseError, DriverError, redis.RedisError, OSError, clickhouse.ClickHouseError)
+_PATIENCE = f"{_PATIENCE_SECONDS}s"
+
+log = get_logger(__name__)
 
 
 class State(Collector):
     """A collector of prometheus_client."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        # Side by side: several that hang would otherwise outlast Prometheus' patience.
-        with ThreadPoolExecutor(len(_READERS)) as threads:
-            read = dict(zip(_READERS, threads.map(_samples, _READERS.values()), strict=True))
-        for samples in read.values():
+        up = {}
+        for store, samples in _read_all().items():
+            up[store] = float(samples is not None)
             yield from (_family(*sample) for sample in samples or [])
-        up = [({"store": store}, float(samples is not None)) for store, samples in read.items()]
-        yield _family("store_up", "Whether the store answers.", up)
+        values = [({"store": store}, value) for store, value in up.items()]
+        yield _family("store_up", "Whether the store answers.", values)
 
 
-def _samples(read: _Reader) -> list[_Sample] | None:
-    """None where the store doesn't answer."""
+def _read_all() -> dict[str, list[_Sample] | None]:
+    """What each store says; None where it doesn't within Prometheus' patience."""
+    for store in _READERS:
+        # One that hangs is not asked again before it has answered or failed.
+        if store not in _asked or _asked[store].done():
+            _asked[store] = _threads.submit(_samples, store)
+    wait(_asked.values(), timeout=_PATIENCE_SECONDS * 2)
+    return {store: asked.result() if asked.done() else None for store, asked in _asked.items()}
+
+
+def _samples(store: str) -> list[_Sample] | None:
     try:
-        return list(read())
-    except _DOWN:
+        return list(_READERS[store]())
+    except Exception as error:
+        log.warning("state_unknown", store=store, error=type(error).__name__)
         return None
     finally:
         connection.close()
@@ -63,7 +73,8 @@ def _one(name: str, text: str, value: float, **labels: str) -> _Sample:
 
 
 def _postgresql() -> Iterator[_Sample]:
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [_PATIENCE])
         cursor.execute(load("state"))
         pending, age, failed, hot, used, limit = cursor.fetchone()
     yield _one("batches_undelivered", "Batches that wait for ClickHouse.", pending)
@@ -111,3 +122,5 @@ _READERS: dict[str, _Reader] = {
     "rate_limit": _rate_limit,
     "clickhouse": _clickhouse,
 }
+_threads = ThreadPoolExecutor(len(_READERS), thread_name_prefix="state")
+_asked: dict[str, Future[list[_Sample] | None]] = {}

@@ -14,7 +14,8 @@ from psycopg import errors
 from psycopg.rows import scalar_row
 from structlog import get_logger
 
-from config import metrics
+from config import metrics, request_id
+from config.logs import about_requests
 from events import background, hot
 from events.models import Batch
 from events.records import Record, decoded_bytes, frame, timestamp, unframe
@@ -71,16 +72,20 @@ def _store_once(
         _copy_hot(fresh)
         kept = frames if len(fresh) == received else [frame(fresh)] if fresh else []
         batch_id = _insert_batch(source, received, len(fresh), kept)
-    _tell(batch_id, source, received, len(fresh), time.perf_counter() - began)
+        # An import's own transaction may be around this one, and be rolled back.
+        transaction.on_commit(partial(_tell, batch_id, source, received, len(fresh), began))
     return len(fresh)
 
 
-def _tell(batch_id: UUID, source: Batch.Source, received: int, stored: int, seconds: float) -> None:
+def _tell(batch_id: UUID, source: Batch.Source, received: int, stored: int, began: float) -> None:
+    seconds = time.perf_counter() - began
     metrics.EVENTS_STORED.labels(source.value).inc(stored)
     metrics.EVENTS_DUPLICATE.labels(source.value).inc(received - stored)
     metrics.EVENTS_PROCESSING_SECONDS.labels("store").observe(seconds)
-    log.info(
+    about_requests(
+        log,
         "batch_stored",
+        request_id.several(),
         batch_id=str(batch_id),
         source=source.value,
         stored=stored,

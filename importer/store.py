@@ -48,7 +48,7 @@ class Storer:
             except outages.POSTGRESQL as error:
                 if _is_full(error) or time.monotonic() > deadline or self._stop.is_set():
                     raise
-                log.warning("import_waits_for_postgresql", error=str(error).strip())
+                log.warning("import_waits_for_postgresql", error=type(error).__name__)
             self._stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             with suppress(DatabaseError, *outages.POSTGRESQL):

@@ -158,17 +158,53 @@ def test_what_was_taken_along_by_one_who_vanished_comes_back(
     assert waiting(redis)["queued"] == 5
 
 
+JUNK = [
+    *(b"no json", b"[]", b"5", b"null", b'{"properties": {}}', b'{"properties": null}'),
+    *(b'{"properties": 5}', b'{"properties": {"delivery_tag": null}}'),
+    b'{"properties": {"delivery_tag": true}}',
+]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
 def test_what_is_no_message_is_set_aside_and_harms_no_other(
-    redis: Any, consumer: Connection
+    redis: Any, consumer: Connection, is_first: bool
 ) -> None:
-    for junk in (b"no json", b"[]", b'{"properties": {}}'):
+    if not is_first:
+        publish()
+    for junk in JUNK:
         redis.lpush(QUEUE, junk)
-    publish()
+    if is_first:
+        publish()
     [message] = consume(consumer)
+    assert message.payload == "hello"
     message.ack()
     restore(consumer)
     assert not any(waiting(redis).values())
-    assert redis.llen(f"{QUEUE}.taken.unreadable") == 3
+    assert set(redis.lrange(f"{QUEUE}.taken.unreadable", 0, -1)) == set(JUNK)
+
+
+def test_messages_that_redis_would_not_forget_in_time_leave_room_for_others(
+    redis: Any, consumer: Connection
+) -> None:
+    for number in range(5):
+        publish(f"message {number}")
+    channel: Any = consumer.default_channel
+    channel.basic_qos(0, 3, False)
+    messages = consume(consumer)
+    channel.pool.connection_kwargs["socket_timeout"] = 0.3
+    channel.pool.disconnect()
+    redis.client_pause(1500)
+    broker.acknowledge(messages)
+    assert redis.ping()  # once the pause is over
+    assert [message.payload for message in consume(consumer)] == ["message 3", "message 4"]
+
+
+def test_large_messages_are_taken_a_few_at_a_time(redis: Any, consumer: Connection) -> None:
+    for _ in range(10):
+        publish("x" * 400_000)
+    redis.config_resetstat()
+    assert len(consume(consumer)) == 10
+    assert 3 <= redis.info("commandstats")["cmdstat_evalsha"]["calls"] <= 5
 
 
 def test_a_reply_that_needs_no_acknowledgement_leaves_nothing_behind(

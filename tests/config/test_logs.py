@@ -120,6 +120,42 @@ def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
     Batch.objects.all().delete()
 
 
+@pytest.mark.usefixtures("clickhouse")
+def test_what_a_report_is_asked_for_is_not_logged_while_clickhouse_is_gone(
+    client: Client, settings: Any, lines: Lines
+) -> None:
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    path = "/stats/dau?from=2025-01-01&to=2025-01-02&segment=user_id:secret-person"
+    assert client.get(path).status_code == 503
+    assert lines.named("request")
+    assert "secret-person" not in "".join(lines.written)
+
+
+def test_what_postgresql_quotes_behind_its_message_is_cut_off(lines: Lines) -> None:
+    said = 'terminated\nCONTEXT:  COPY hot_events, line 1: "1f55\tsecret-person\t{}"'
+    try:
+        raise RuntimeError(said)
+    except RuntimeError:
+        logging.getLogger("library").exception("failed: %s", said)
+    structlog.get_logger("ours").warning("failed", error=said)
+    assert "secret-person" not in "".join(lines.written)
+    assert "RuntimeError: terminated" in "".join(lines.written)
+
+
+def test_many_requests_are_told_in_lines_that_a_pipe_takes_whole(lines: Lines) -> None:
+    ids = [f"{number:064}" for number in range(120)]
+    logs.about_requests(structlog.get_logger("ours"), "batch_stored", ids, batch_id="b")
+    told = [line for line in map(json.loads, lines.written) if line.get("batch_id") == "b"]
+    assert [one for line in told for one in line["request_ids"]] == ids
+    assert [line["event"] for line in told] == ["batch_stored", *["batch_stored_also_for"] * 2]
+    assert max(map(len, lines.written)) < 4096
+
+
+def test_half_a_character_does_not_lose_the_line(lines: Lines) -> None:
+    structlog.get_logger("ours").info("odd", path="file\udcff.csv")
+    assert lines.named("odd")[0]["path"] == "file\udcff.csv"
+
+
 def test_an_answer_that_is_an_error_is_told_once_and_a_crash_with_its_traceback(
     lines: Lines,
 ) -> None:

@@ -2,10 +2,15 @@
 
 import json
 import re
+import time
 from typing import Any
 
+import psycopg
 import pytest
+from celery import current_app
+from django.db import connection
 from django.test import Client
+from kombu import pools
 
 from config import liveness
 from tests.samples import event
@@ -65,15 +70,50 @@ def test_the_state_of_the_stores_is_read_at_each_scrape(client: Client) -> None:
     assert [now[f'store_up{{store="{store}"}}'] for store in stores] == [1, 1, 1, 1]
 
 
-def test_a_store_that_is_down_leaves_its_own_gauges_out_and_no_others(
-    client: Client, settings: Any
-) -> None:
+def _clickhouse_gone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+
+
+def _rate_limit_gone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = {**settings.CACHES["rate_limit"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {**settings.CACHES, "rate_limit": gone}
+
+
+def _redis_gone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with current_app.connection_for_write("redis://127.0.0.1:1/0") as nowhere:
+        monkeypatch.setattr(current_app.amqp, "_producer_pool", pools.producers[nowhere])
+
+
+@pytest.mark.parametrize(
+    ("store", "end", "gauge"),
+    [
+        ("clickhouse", _clickhouse_gone, "clickhouse_disk_free_bytes"),
+        ("rate_limit", _rate_limit_gone, "workers_alive"),
+        ("redis", _redis_gone, "events_queue_messages"),
+    ],
+)
+def test_a_store_that_is_down_leaves_its_own_gauges_out_and_no_others(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, store: str, end: Any, gauge: str
+) -> None:
+    end(settings, monkeypatch)
     now = samples(client)
-    assert now['store_up{store="clickhouse"}'] == 0
-    assert now['store_up{store="postgresql"}'] == 1
-    assert "clickhouse_disk_free_bytes" not in now
+    up = {name: value for name, value in now.items() if name.startswith("store_up")}
+    assert [name for name, value in up.items() if not value] == [f'store_up{{store="{store}"}}']
+    assert len(up) == 4
+    assert gauge not in now
     assert "batches_undelivered" in now
+
+
+def test_a_table_that_is_locked_holds_no_scrape_up_and_no_connection(client: Client) -> None:
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        now = samples(client)
+        assert time.monotonic() - began < 8
+        assert now['store_up{store="postgresql"}'] == 0
+        assert now['store_up{store="redis"}'] == 1
+        other.rollback()
+    assert samples(client)['store_up{store="postgresql"}'] == 1
 
 
 def test_refusals_are_counted_and_strange_methods_and_paths_make_no_new_series(
