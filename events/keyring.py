@@ -6,7 +6,7 @@ nor the memory, and while PostgreSQL is down the keys of before go on being acce
 
 import time
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Condition
 from typing import NamedTuple
 
 import psycopg
@@ -29,8 +29,10 @@ LOOKS = 10
 LOOK_SECONDS = 0.5
 # Keys in force at a time, about half a kilobyte each in every process.
 MAX_KEYS = 10_000
-# Somebody else reads them, and PostgreSQL takes longer than this: it counts as down till then.
+# PostgreSQL takes longer than this to say: it counts as down until it has. A first connection, and
+# with it a process's first request with a key, may take longer.
 _PATIENCE_SECONDS = 1.0
+_FIRST_PATIENCE_SECONDS = 5.0
 # How exact last_used_at is.
 USE_SECONDS = 60.0
 
@@ -53,15 +55,17 @@ class KeysUnknown(Exception):
 
 
 class Keyring:
+    """Read by a thread of its own: a PostgreSQL that hangs keeps requests for a moment only."""
+
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._done = Condition()
         self._background = OnDemand("api keys", self._refresh, linger=0.0, longest_pause=5.0)
         self.forget()
 
     def forget(self) -> None:
         """As in a process that has just started."""
         self._keys: dict[bytes, Key] = {}
-        self._read_at = float("-inf")
+        self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
         self._looks, self._looked_at = float(LOOKS), 0.0
         self._noted: dict[int, float] = {}
@@ -70,10 +74,10 @@ class Keyring:
     def find(self, digest: bytes) -> Key | None:
         """The key of this digest, which may have expired. Raises KeysUnknown."""
         now = time.monotonic()
-        is_current = self._read_if_before(now - KEPT_SECONDS)
+        is_current = self._are_since(now - KEPT_SECONDS)
         key = self._keys.get(digest)
         if key is None and self._read_at < now and self._may_look(now):
-            is_current = self._read_if_before(now)
+            is_current = self._are_since(now)
             key = self._keys.get(digest)
         if key is None and not is_current:
             raise KeysUnknown
@@ -96,34 +100,32 @@ class Keyring:
         self._looks -= 1
         return True
 
-    def _read_if_before(self, moment: float) -> bool:
-        """Whether the keys in memory are of `moment` or later, read anew if need be."""
+    def _are_since(self, moment: float) -> bool:
+        """Whether the keys in memory are of `moment` or later, after a wait if need be."""
         if self._read_at >= moment:
             if self._is_stale:
                 self._background.soon()
             return True
+        self._wanted_from = max(self._wanted_from, moment)
+        self._background.soon()
         # Down, the background looks when it is back: no request waits for that.
-        if self._is_down:
-            return False
-        if not self._lock.acquire(timeout=_PATIENCE_SECONDS):
-            self._is_down = True
-            self._background.soon()
-            return False
-        try:
-            if self._read_at < moment:
-                self._read()
+        return not self._is_down and self._come_in_time(moment)
+
+    def _come_in_time(self, moment: float) -> bool:
+        is_first = self._read_at == float("-inf")
+        patience = _FIRST_PATIENCE_SECONDS if is_first else _PATIENCE_SECONDS
+        with self._done:
+            self._done.wait_for(lambda: self._read_at >= moment or self._is_down, patience)
+            self._is_down = self._read_at < moment
             return not self._is_down
-        finally:
-            self._lock.release()
 
     @property
     def _is_stale(self) -> bool:
         return self._read_at < time.monotonic() - FRESH_SECONDS
 
     def _refresh(self) -> bool:
-        with self._lock:
-            if self._is_stale or self._is_down:
-                self._read()
+        if self._is_stale or self._is_down or self._read_at < self._wanted_from:
+            self._read()
         self._write_uses()
         return not self._is_down
 
@@ -132,17 +134,22 @@ class Keyring:
         names = ("digest", "pk", "scopes", "expires_at", "rate_limit_per_minute")
         rows = ApiKey.objects.filter(revoked_at=None).order_by("-pk").values_list(*names)
         try:
-            self._keys = {
+            keys = {
                 bytes(digest): Key(pk, frozenset(scopes), expires_at, limit)
                 for digest, pk, scopes, expires_at, limit in rows[:MAX_KEYS]
             }
         except (db.Error, psycopg.Error) as error:
             if not self._is_down:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
-            self._is_down = True
-            self._background.soon()
+            self._tell(is_down=True)
         else:
-            self._read_at, self._is_down = began, False
+            self._keys, self._read_at = keys, began
+            self._tell(is_down=False)
+
+    def _tell(self, *, is_down: bool) -> None:
+        with self._done:
+            self._is_down = is_down
+            self._done.notify_all()
 
     def _write_uses(self) -> None:
         used: dict[int, datetime] = {}
