@@ -4,7 +4,6 @@ import base64
 import json
 import secrets
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -17,6 +16,7 @@ from tests.events.keys import ago, bearer, made, secret
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")
 
 # Every endpoint of the API with the scope it needs.
+UPLOAD = "0191f5a0-0000-4000-8000-000000000000"
 ENDPOINTS = [
     ("POST", "/events", "ingest"),
     ("POST", "/events?wait=true", "ingest"),
@@ -26,8 +26,8 @@ ENDPOINTS = [
     ("GET", "/stats/top-events?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/retention?start_date=2026-01-01", "read"),
     ("POST", "/imports", "ingest"),
-    ("GET", f"/imports/{uuid4()}", "ingest"),
-    ("GET", f"/imports/{uuid4()}/rejected", "ingest"),
+    ("GET", f"/imports/{UPLOAD}", "ingest"),
+    ("GET", f"/imports/{UPLOAD}/rejected", "ingest"),
 ]
 OPEN = ["/health", "/ready", "/openapi.json", "/docs"]
 
