@@ -42,7 +42,7 @@ _REQUESTS_A_LINE = 50
 def configure(*, level: str, style: str) -> dict[str, Any]:
     """Set structlog up; answers what logging.config.dictConfig needs for all other loggers.
 
-    `style` is `json`, `console`, or `auto`: colours where standard output is a terminal.
+    `style` is `json`, `console`, or `auto`: colours where standard error is a terminal.
     """
     structlog.configure(
         processors=[
@@ -54,7 +54,7 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    is_console = style == "console" or (style == "auto" and sys.stdout.isatty())
+    is_console = style == "console" or (style == "auto" and sys.stderr.isatty())
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -63,7 +63,8 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
         "handlers": {
             "output": {
                 "class": "logging.StreamHandler",
-                "stream": "ext://sys.stdout",
+                # What a command prints may be piped elsewhere: events, or a key.
+                "stream": "ext://sys.stderr",
                 "formatter": "line",
             }
         },

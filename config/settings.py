@@ -249,8 +249,12 @@ IMPORT_DAYS = env.number("IMPORT_DAYS", 30)
 
 # --- Logs and metrics ---------------------------------------------------------------------------
 
+# A command for people shows its own progress.
+_IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
 LOGGING = logs.configure(
-    level=env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+    level=env.choice(
+        "LOG_LEVEL", "WARNING" if _IS_COMMAND else "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
+    ),
     style=env.choice("LOG_STYLE", "auto", ("auto", "json", "console")),
 )
 # Where the processes of one machine or container count together; wiped before they start.

@@ -103,6 +103,7 @@ def test_answers_of_the_api_are_nothing_to_a_browser(client: Client) -> None:
         assert answer["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.django_db
 def test_the_documentations_page_has_no_script_but_from_here(client: Client) -> None:
     answer = client.get("/docs")
     html = answer.content.decode()
