@@ -6,6 +6,8 @@ window in seconds, `RateLimit` what is left and when the bucket is full again.
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +21,7 @@ from config import metrics, problems
 from config.unread import throw_body_away
 
 WINDOW_SECONDS = 60
-LIMITED_PATHS = ("/events", "/stats", "/imports")
+LIMITED_PATHS = ("/events", "/stats", "/imports", "/openapi.json", "/docs")
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -43,7 +45,7 @@ def middleware(get_response: _Answer) -> _Answer:
         if not request.path.startswith(LIMITED_PATHS):
             return get_response(request)
         own = own_limit(request)
-        bucket, limit = own or (client_address(request), settings.RATE_LIMIT_PER_MINUTE)
+        bucket, limit = own or (network(client_address(request)), settings.RATE_LIMIT_PER_MINUTE)
         if not limit:
             return get_response(request)
         try:
@@ -81,11 +83,31 @@ def client_address(request: HttpRequest) -> str:
     """
     direct = str(request.META.get("REMOTE_ADDR", ""))
     forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
-    hops = [hop.strip() for hop in forwarded.split(",")]
     trusted = settings.TRUSTED_PROXIES
-    if not trusted or not hops[0]:
+    if not trusted or not forwarded:
         return direct
-    return hops[-trusted] if trusted <= len(hops) else hops[0]
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    said = hops[-trusted] if trusted <= len(hops) else hops[0]
+    return said if _network(said) else direct
+
+
+def network(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of IPv6 that a subscriber has."""
+    return _network(address) or address
+
+
+@lru_cache(maxsize=10_000)
+def _network(address: str) -> str | None:
+    """None for what is no address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((int(parsed), 64), strict=False).network_address) + "/64"
 
 
 def _add_headers(response: HttpResponseBase, allowance: Allowance, limit: int) -> None:

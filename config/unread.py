@@ -23,6 +23,10 @@ def throw_away(stream: _Readable) -> None:
 
 
 def throw_body_away(request: HttpRequest) -> None:
-    """The same before anything was read: a client that waits to be asked for its body is not."""
-    if "HTTP_EXPECT" not in request.META:
+    """The same before anything was read: a client that waits to be asked for its body is not.
+
+    Nor one that sends a file: nginx passes that on as it comes, so that strangers who send a byte
+    a minute would hold a thread each.
+    """
+    if "HTTP_EXPECT" not in request.META and not request.path.startswith("/imports"):
         throw_away(request)

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from config import health, login_limit
@@ -15,6 +16,7 @@ urlpatterns = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     # Split: the page's script has an address of its own, as the Content-Security-Policy wants it.
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi")),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/login/", login_limit.limited(admin.site.login)),
     path("admin/", admin.site.urls),
 ]

@@ -68,7 +68,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            super().save_model(request, obj, form, change)
+            # Not what else stood there when the form was opened: it may be revoked by now.
+            obj.save(update_fields=form.changed_data)
         else:
             obj.secret = api_keys.make(obj)
             log.info("api_key_made", key=obj.pk, by=request.user.get_username())

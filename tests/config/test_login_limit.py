@@ -1,5 +1,6 @@
 """The throttle of the admin's login: by address, by name, and for whoever counts on neither."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -109,3 +110,26 @@ def test_a_limit_of_none_lets_everyone_try(client: Client, settings: Any) -> Non
 def test_a_post_without_the_forms_token_is_refused_before_it_counts() -> None:
     client = Client(enforce_csrf_checks=True)
     assert {attempt(client, "admin").status_code for _ in range(5)} == {403}
+
+
+def test_a_name_made_to_take_long_takes_no_longer_than_another(client: Client) -> None:
+    began = time.monotonic()
+    attempt(client, "a" + "\u0301" * 200_000 + "\u0327" * 200_000)
+    assert time.monotonic() - began < 2
+
+
+def test_the_whole_network_of_an_ipv6_subscriber_shares_a_limit(client: Client) -> None:
+    tried = [attempt(client, f"u{n}", address=f"2001:db8:1:2::{n}") for n in range(4)]
+    assert [answer.status_code for answer in tried] == [200, 200, 200, 429]
+    assert attempt(client, "u9", address="2001:db8:1:3::1").status_code == 200
+
+
+@pytest.mark.usefixtures("admin")
+def test_failures_and_successes_are_logged_without_the_password(
+    client: Client, lines: list[Any]
+) -> None:
+    attempt(client, "admin", "not-the-password")
+    attempt(client, "admin", PASSWORD)
+    told = [(one["event"], one["name"], one["address"]) for one in lines if "name" in one]
+    assert told == [("login_failed", "admin", "9.9.9.9"), ("logged_in", "admin", "9.9.9.9")]
+    assert "not-the-password" not in str(lines)

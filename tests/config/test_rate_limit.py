@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client, RequestFactory
 
-from config.rate_limit import Allowance, client_address, take
+from config.rate_limit import Allowance, client_address, network, take
 
 
 def test_a_bucket_is_emptied_by_requests_and_refused_then() -> None:
@@ -75,3 +75,25 @@ def test_without_redis_nothing_is_accepted(client: Client, settings: Any) -> Non
     assert ready.json()["stores"]["redis"] != "ok"
     assert ready.json()["stores"]["postgresql"] == "ok"
     assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "bucket"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_subscriber_is_one_client_however_many_addresses_it_has(
+    address: str, bucket: str
+) -> None:
+    assert network(address) == bucket
+
+
+@pytest.mark.parametrize("said", [", 203.0.113.9", "key:5", "203.0.113.9:1234", "x" * 5000])
+def test_what_is_no_address_is_not_believed(settings: Any, said: str) -> None:
+    settings.TRUSTED_PROXIES = 1
+    request = RequestFactory().get("/", headers={"X-Forwarded-For": said}, REMOTE_ADDR="10.0.0.2")
+    assert client_address(request) == ("203.0.113.9" if said.startswith(",") else "10.0.0.2")
