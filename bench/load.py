@@ -70,12 +70,18 @@ def _client(
 
 def _status(connection: socket.socket) -> int:
     """Read one answer to its end; its status."""
-    data = connection.recv(65536)
+    data = _received(connection)
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += _received(connection)
     head, _, rest = data.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
     missing = length - len(rest)
     while missing > 0:
-        missing -= len(connection.recv(65536))
+        missing -= len(_received(connection))
     return int(head[9:12])
+
+
+def _received(connection: socket.socket) -> bytes:
+    if not (data := connection.recv(65536)):
+        raise ConnectionError("the server closed the connection before the answer's end")
+    return data
