@@ -127,7 +127,7 @@ def test_thirty_years_in_one_request_arrive_in_both_layers_and_the_rollups(clien
 
 # --- The same for ever --------------------------------------------------------------------------
 
-POSTS = 60
+POSTS = 30
 EVENTS = 10_000
 
 

@@ -19,7 +19,11 @@ def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
     assert not outcome.harmful, outcome.summary()
 
 
-@pytest.mark.parametrize(("mode", "seconds"), [(Mode.GONE, 4), (Mode.HUNG, 15)])
+# One that hangs takes the patience of an insert longer to be noticed, and is among the faults above.
+@pytest.mark.parametrize(
+    ("mode", "seconds"),
+    [(Mode.GONE, 4), pytest.param(Mode.HUNG, 15, marks=pytest.mark.slow)],
+)
 def test_no_request_fails_while_clickhouse_does_not_answer(
     tmp_path: Path, mode: Mode, seconds: float
 ) -> None:
