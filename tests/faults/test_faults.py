@@ -19,7 +19,7 @@ def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
     assert not outcome.harmful, outcome.summary()
 
 
-# One that hangs takes the patience of an insert longer to be noticed, and is among the faults above.
+# One that hangs is noticed later by the patience of an insert; it is among the faults above too.
 @pytest.mark.parametrize(
     ("mode", "seconds"),
     [(Mode.GONE, 4), pytest.param(Mode.HUNG, 15, marks=pytest.mark.slow)],
