@@ -3,13 +3,6 @@
 -- visibility timeout. A consumer that was only slow writes the same entries again. What is no message
 -- of Celery's is set aside for a person.
 -- KEYS: the list of what was taken, unacked, unacked_index. ARGV: the queue, now in seconds.
-local function tag_of(item)
-    local known, message = pcall(cjson.decode, item)
-    local properties = known and type(message) == 'table' and message.properties
-    local tag = type(properties) == 'table' and properties.delivery_tag
-    return type(tag) == 'string' and tag or nil
-end
-
 local adopted = 0
 for _, item in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
     local tag = tag_of(item)

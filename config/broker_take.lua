@@ -2,13 +2,6 @@
 -- in the same step. What is no message of Celery's joins what was taken, to be set aside from there.
 -- KEYS: the queue, the list of what was taken off it, unacked, unacked_index. ARGV: the message, its
 -- tag, now in seconds, how many more and how many bytes at most. Answers the others.
-local function tag_of(item)
-    local known, message = pcall(cjson.decode, item)
-    local properties = known and type(message) == 'table' and message.properties
-    local tag = type(properties) == 'table' and properties.delivery_tag
-    return type(tag) == 'string' and tag or nil
-end
-
 local function note(item, tag)
     redis.call('ZADD', KEYS[4], ARGV[3], tag)
     redis.call('HSET', KEYS[3], tag, '[' .. item .. ', "", ' .. cjson.encode(KEYS[1]) .. ']')

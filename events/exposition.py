@@ -11,6 +11,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from config import metrics
 from events.state import State
 
+_REFUSAL = b"Not for strangers: see METRICS_TOKEN.\n"
+# Headers of proxies.
+_SPEAKS_FOR_ANOTHER = {
+    f"HTTP_{name}" for name in ("X_FORWARDED_FOR", "X_REAL_IP", "FORWARDED", "VIA")
+}
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -24,20 +29,16 @@ def middleware(get_response: _Answer) -> _Answer:
 
 
 def _metrics(request: HttpRequest) -> HttpResponse:
-    allowed = metrics.may_ask(
-        authorization=request.META.get("HTTP_AUTHORIZATION", ""),
-        address=request.META.get("REMOTE_ADDR", ""),
-        forwarded=_is_forwarded(request.META),
-    )
-    if not allowed:
-        return HttpResponse("Not for strangers: see METRICS_TOKEN.\n", status=403)
+    if not _may_ask(request.META):
+        return HttpResponse(_REFUSAL, status=403)
     return HttpResponse(metrics.exposition(State()), content_type=metrics.CONTENT_TYPE)
 
 
-def _is_forwarded(head: Mapping[str, Any]) -> bool:
-    """Whether a proxy says that it speaks for another."""
-    return any(
-        f"HTTP_{name}" in head for name in ("X_FORWARDED_FOR", "X_REAL_IP", "FORWARDED", "VIA")
+def _may_ask(environ: Mapping[str, Any]) -> bool:
+    return metrics.may_ask(
+        authorization=environ.get("HTTP_AUTHORIZATION", ""),
+        address=environ.get("REMOTE_ADDR", ""),
+        forwarded=not _SPEAKS_FOR_ANOTHER.isdisjoint(environ),
     )
 
 
@@ -59,12 +60,8 @@ def serve(port: int) -> None:
 
 
 def _counted(environ: dict[str, str], start_response: Callable[..., object]) -> Iterable[bytes]:
-    allowed = metrics.may_ask(
-        authorization=environ.get("HTTP_AUTHORIZATION", ""),
-        address=environ.get("REMOTE_ADDR", ""),
-        forwarded=_is_forwarded(environ),
-    )
+    allowed = _may_ask(environ)
     start_response(
         "200 OK" if allowed else "403 Forbidden", [("Content-Type", metrics.CONTENT_TYPE)]
     )
-    return [metrics.exposition()] if allowed else [b"Not for strangers: see METRICS_TOKEN.\n"]
+    return [metrics.exposition() if allowed else _REFUSAL]
