@@ -6,7 +6,9 @@ segments, or with segments on the event type alone, a report reads rollups; othe
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from django.conf import settings
 
@@ -14,6 +16,7 @@ from analytics import clickhouse
 from analytics.queries import load, load_with
 from analytics.segments import Segment, condition
 from config import metrics
+from config.server import departure
 
 # The mask of a user's weeks has so many bits, and the pattern taken from it so many.
 _MASK_WEEKS = 128
@@ -114,11 +117,15 @@ def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> 
     """Rows of the report's query, from the cheapest table that knows what the segments ask for."""
     where = condition(segments)
     sql = _sql(name, segments, where.sql)
-    with metrics.CLICKHOUSE_QUERY_SECONDS.labels(name).time():
+    comment = clickhouse.log_comment(name, query=uuid4().hex)
+    with (
+        departure.stopping(partial(clickhouse.kill, comment)),
+        metrics.CLICKHOUSE_QUERY_SECONDS.labels(name).time(),
+    ):
         return clickhouse.query(
             sql,
             parameters={**parameters, **where.parameters},
-            options={"log_comment": clickhouse.log_comment(name), **_limits()},
+            options={"log_comment": comment, **_limits()},
         )
 
 

@@ -12,6 +12,7 @@ from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
 from config import access
 from config.problems import Problem
+from config.server import departure
 from config.query_parameters import problem, read, whole_number
 
 MAX_DAYS = 36_600
@@ -34,7 +35,10 @@ class ReportView(APIView):
     scopes = {"GET": access.READ}
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, ClickHouseUnavailable):
+        if departure.has_left() and isinstance(exc, departure.ClientLeft | ClickHouseUnavailable):
+            # nginx' own number: no fault of the service's, and nobody hears it.
+            exc = Problem(499, "The client has left.", title="Client Closed Request")
+        elif isinstance(exc, ClickHouseUnavailable):
             exc = Problem(503, _reason(exc), headers={"Retry-After": "5"})
         return super().handle_exception(exc)
 

@@ -24,10 +24,7 @@ WORKER = [*CELERY, "worker", "--loglevel", "warning", "--hostname", NODE]
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["config.beat_scheduler:Scheduler"]
-WEB = ["-m", "embedded.web", "--interface", "wsgi", "--workers", "2"]
-# A body holds its thread until it has come, however slowly, and granian knows no limit for that:
-# threads for many, which cost little while they wait. nginx in front would take bodies in itself.
-WEB += ["--blocking-threads", "128"]
+WEB = ["-m", "embedded.web", "--interface", "rsgi", "--loop", "uvloop", "--workers", "2"]
 # Connections of a worker; any more wait. A thousand that say nothing leave room for others, and
 # all have a file under the usual limit of 1,024. They are closed after 30 s, where HTTP/2 is off.
 WEB += ["--backpressure", "800", "--http", "1"]
@@ -37,7 +34,7 @@ WEB += ["--http1-buffer-size", "32768"]
 WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
 # One told to stop while it is still starting never does.
 WEB += ["--workers-kill-timeout", "10"]
-WEB += ["--log-level", "warning", "config.wsgi:application", "--host", HOST, "--port"]
+WEB += ["--log-level", "warning", "config.server.rsgi:application", "--host", HOST, "--port"]
 MIGRATION_SECONDS = 3600
 # What a task has not finished by then is killed and delivered again.
 GRACE_SECONDS = 30

@@ -1,0 +1,3 @@
+KILL QUERY
+WHERE user = currentUser() AND Settings['log_comment'] = {comment:String}
+ASYNC

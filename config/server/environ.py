@@ -1,0 +1,53 @@
+"""RSGI's scope of a request as the environ of WSGI (PEP 3333)."""
+
+import sys
+from functools import lru_cache
+from typing import Any
+
+from granian.rsgi import Scope
+
+_COMMON: dict[str, Any] = {
+    "SCRIPT_NAME": "",
+    "wsgi.version": (1, 0),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+# Of these there can be no two that mean something, or HTTP has refused them.
+_WITHOUT_PREFIX = {"CONTENT_TYPE", "CONTENT_LENGTH"}
+
+
+def environ_of(scope: Scope) -> dict[str, Any]:
+    """All but `wsgi.input`."""
+    server, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        **_COMMON,
+        "REQUEST_METHOD": scope.method,
+        # WSGI's texts are bytes read as Latin-1.
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.url_scheme": scope.scheme,
+    }
+    for name, value in scope.headers.items():
+        if variable := _variable(name):
+            before = environ.get(variable)
+            environ[variable] = value if before is None else _joined(variable, before, value)
+    return environ
+
+
+@lru_cache(maxsize=1_000)
+def _variable(header: str) -> str | None:
+    """None for a name with `_`, which could pass for one with `-` that a proxy has set."""
+    if "_" in header:
+        return None
+    name = header.upper().replace("-", "_")
+    return name if name in _WITHOUT_PREFIX else f"HTTP_{name}"
+
+
+def _joined(variable: str, before: str, value: str) -> str:
+    return f"{before}{'; ' if variable == 'HTTP_COOKIE' else ','}{value}"

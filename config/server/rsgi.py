@@ -1,0 +1,98 @@
+"""The RSGI entry point: granian's event loop takes bodies in and watches clients, threads answer.
+
+With granian's own WSGI each body would hold a thread, however slowly it comes, and nobody would
+learn that a client has left.
+"""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from wsgiref.util import FileWrapper
+
+from django.http.response import HttpResponseBase
+from granian.rsgi import HTTPProtocol, ProtocolError, Scope  # type: ignore[attr-defined]
+
+from config.server.body import take_in
+from config.server.departure import Client, answering
+from config.server.environ import environ_of
+from config.wsgi import application as wsgi
+
+# They mostly wait for a store, or for a large body.
+_THREADS = 128
+_answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
+# Of their own, as those that answer may all be busy with what should be stopped.
+_stopping = ThreadPoolExecutor(8, thread_name_prefix="stop")
+
+
+async def application(scope: Scope, protocol: HTTPProtocol) -> None:
+    environ = environ_of(scope)
+    try:
+        environ["wsgi.input"] = await take_in(scope, protocol)
+    except TimeoutError:
+        _say_too_late(protocol)
+        return
+    except ProtocolError:
+        return  # the client has left
+    client = Client()
+    loop = asyncio.get_running_loop()
+    answer = loop.run_in_executor(_answering, _answer, environ, protocol, client)
+    if scope.method == "GET":
+        await _watch(answer, protocol, client)
+    await answer
+
+
+async def _watch(answer: asyncio.Future[None], protocol: HTTPProtocol, client: Client) -> None:
+    """Until there is an answer, or nobody waits for it."""
+    leaving = asyncio.ensure_future(_leaving(protocol))
+    await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
+    if answer.done():
+        leaving.cancel()
+    else:
+        await asyncio.get_running_loop().run_in_executor(_stopping, client.leave)
+
+
+async def _leaving(protocol: HTTPProtocol) -> None:
+    await protocol.client_disconnect()
+
+
+def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client) -> None:
+    """In a thread, from beginning to end."""
+    status, headers = 500, list[tuple[str, str]]()
+
+    def start(line: str, given: list[tuple[str, str]], *_: Any) -> Any:
+        nonlocal status, headers
+        status, headers = int(line[:3]), given
+
+    with answering(client):
+        body = wsgi({**environ, "wsgi.file_wrapper": FileWrapper}, start)
+    try:
+        _send(protocol, status, headers, body)
+    finally:
+        body.close()
+
+
+def _send(
+    protocol: HTTPProtocol,
+    status: int,
+    headers: list[tuple[str, str]],
+    body: HttpResponseBase | FileWrapper,
+) -> None:
+    name = getattr(getattr(body, "filelike", None), "name", None)
+    # Part of a file, which a browser may ask for, has no name.
+    if isinstance(name, str):
+        protocol.response_file(status, headers, name)
+    else:
+        protocol.response_bytes(status, headers, b"".join(body))
+
+
+def _say_too_late(protocol: HTTPProtocol) -> None:
+    """By hand: what Django's views answer with can't be imported before Django is set up."""
+    document = {
+        "type": "about:blank",
+        "title": "Request Timeout",
+        "status": 408,
+        "detail": "The body did not come in time.",
+    }
+    headers = [("content-type", "application/problem+json"), ("connection", "close")]
+    protocol.response_bytes(408, headers, json.dumps(document).encode())

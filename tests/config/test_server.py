@@ -1,0 +1,173 @@
+"""What granian's event loop does for the threads that answer: bodies, clients that leave, files."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from email.message import Message
+from http.client import HTTPConnection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple, cast
+
+import pytest
+from django.conf import settings
+from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
+
+from analytics import clickhouse
+from config.server import body
+from embedded import ports
+from tests import web_server
+from tests.samples import event
+from tests.waiting import wait_until
+from tests.web_server import HEAD, Web
+
+pytestmark = pytest.mark.usefixtures("stores")
+REPORT = "/stats/top-events?from=2026-01-01&to=2026-01-02"
+ENDLESS = """CREATE VIEW slow.daily_events AS
+SELECT toDate('2026-01-01') AS day, 't' AS event_type, number AS events"""
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
+    with web_server.running() as running:
+        yield running
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Message
+    body: bytes
+
+
+def answer(web: Web, method: str, path: str, **headers: str) -> Answer:
+    with closing(HTTPConnection(ports.HOST, web.port, timeout=20)) as connection:
+        connection.request(method, path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
+
+# --- Clients that leave -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endless() -> Iterator[str]:
+    """A ClickHouse database where the report of event types does not end; its URL."""
+    clickhouse.command("CREATE DATABASE slow", in_database=False)
+    clickhouse.command(f"{ENDLESS} FROM numbers({10**13}) WHERE sipHash64(number) = 1")
+    yield settings.CLICKHOUSE_URL.rpartition("/")[0] + "/slow"
+    clickhouse.command("DROP DATABASE slow", in_database=False)
+
+
+def running_reports() -> int:
+    sql = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE '%top_events%'"
+    [[count]] = clickhouse.query(sql)
+    return int(count)
+
+
+def ask(web: Web) -> socket.socket:
+    client = web.connect()
+    client.sendall(f"GET {REPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return client
+
+
+def test_a_report_ends_when_its_client_leaves_and_goes_on_while_one_waits(
+    endless: str, tmp_path: Path
+) -> None:
+    with web_server.running(CLICKHOUSE_URL=endless, METRICS_FOLDER=str(tmp_path)) as web:
+        staying, leaving = ask(web), ask(web)
+        wait_until(lambda: running_reports() == 2, seconds=10)
+        leaving.close()
+        wait_until(lambda: running_reports() == 1, seconds=5)
+        time.sleep(1)
+        assert running_reports() == 1
+        staying.close()
+        wait_until(lambda: running_reports() == 0, seconds=5)
+        # No fault of the service's, nor of ClickHouse's.
+        wait_until(lambda: counted(web, "499") == 2, seconds=5)
+        assert counted(web, "503") == 0
+
+
+def counted(web: Web, status: str) -> float:
+    """Requests that the server says it has answered so."""
+    start, said = b"api_request_duration_seconds_count{", f'status="{status}"'.encode()
+    lines = answer(web, "GET", "/metrics").body.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(start) and said in line)
+
+
+# --- Bodies -------------------------------------------------------------------------------------
+
+
+def test_more_slow_bodies_than_there_are_threads_hold_up_nobody(web: Web) -> None:
+    sent = json.dumps([event()]).encode()
+    head = HEAD + b"Content-Length: %d\r\n\r\n" % len(sent)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(web.connect()) for _ in range(400)]
+        for client in slow:
+            client.sendall(head + sent[:10])
+        began = time.monotonic()
+        assert {web.status(sent) for _ in range(10)} == {202}
+        assert time.monotonic() - began < 5
+        for client in slow:
+            client.sendall(sent[10:])
+        assert {client.recv(65536)[:12] for client in slow} == {b"HTTP/1.1 202"}
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.05)
+
+    async def never() -> bytes:
+        await asyncio.sleep(60)
+        return b""
+
+    scope = cast(Scope, SimpleNamespace(headers={"content-length": "5"}))
+    with pytest.raises(TimeoutError):
+        asyncio.run(body.take_in(scope, cast(HTTPProtocol, never)))
+
+
+# --- Heads and files ----------------------------------------------------------------------------
+
+
+def test_who_a_client_is_stands_in_the_last_header_that_a_proxy_can_have_set() -> None:
+    with web_server.running(RATE_LIMIT_PER_MINUTE="1", TRUSTED_PROXIES="1") as web:
+        heard = {name: web.answer(get(*headers), finished=False)[9:12] for name, *headers in ASKED}
+    assert heard == {
+        "two proxies": b"200",
+        "the same last proxy": b"429",
+        "another last proxy": b"200",
+        "nobody": b"200",
+        "a header that looks like it": b"429",
+    }
+
+
+def get(*headers: str) -> bytes:
+    return "\r\n".join(["GET /events HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
+
+
+ASKED = [
+    ("two proxies", "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 9.9.9.9"),
+    ("the same last proxy", "X-Forwarded-For: 2.2.2.2", "X-Forwarded-For: 9.9.9.9"),
+    ("another last proxy", "X-Forwarded-For: 9.9.9.9", "X-Forwarded-For: 3.3.3.3"),
+    ("nobody",),
+    ("a header that looks like it", "X_Forwarded_For: 4.4.4.4"),
+]
+
+
+@pytest.mark.parametrize("path", ["/%FF", "/%E2%82%AC", "/%00", "//", "/%2e%2e/events"])
+def test_odd_paths_are_not_found(web: Web, path: str) -> None:
+    found = answer(web, "GET", path)
+    assert found.status == 404
+    assert found.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_file_is_sent_whole_or_in_part(web: Web) -> None:
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css"
+    whole, part = answer(web, "GET", path), answer(web, "GET", path, Range="bytes=10-19")
+    assert (whole.status, part.status) == (200, 206)
+    assert len(whole.body) == int(whole.headers["Content-Length"]) > 1000
+    assert part.body == whole.body[10:20]
+    assert answer(web, "HEAD", path).body == b""
