@@ -37,6 +37,8 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         if variable := _variable(name):
             before = environ.get(variable)
             environ[variable] = value if before is None else _joined(variable, before, value)
+    # Without it Django would take the name of the address; HTTP/1.1 demands one (RFC 9112, 3.2).
+    environ.setdefault("HTTP_HOST", "")
     return environ
 
 

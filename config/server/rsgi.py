@@ -7,6 +7,7 @@ learn that a client has left.
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 from wsgiref.util import FileWrapper
 
@@ -30,10 +31,11 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
     try:
         environ["wsgi.input"] = await take_in(scope, protocol)
     except TimeoutError:
-        _say_too_late(protocol)
+        _refuse(protocol, HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time.")
         return
     except ProtocolError:
-        return  # the client has left
+        _refuse(protocol, HTTPStatus.BAD_REQUEST, "The body is shorter than its Content-Length.")
+        return
     client = Client()
     loop = asyncio.get_running_loop()
     answer = loop.run_in_executor(_answering, _answer, environ, protocol, client)
@@ -86,13 +88,8 @@ def _send(
         protocol.response_bytes(status, headers, b"".join(body))
 
 
-def _say_too_late(protocol: HTTPProtocol) -> None:
+def _refuse(protocol: HTTPProtocol, status: HTTPStatus, detail: str) -> None:
     """By hand: what Django's views answer with can't be imported before Django is set up."""
-    document = {
-        "type": "about:blank",
-        "title": "Request Timeout",
-        "status": 408,
-        "detail": "The body did not come in time.",
-    }
+    document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     headers = [("content-type", "application/problem+json"), ("connection", "close")]
-    protocol.response_bytes(408, headers, json.dumps(document).encode())
+    protocol.response_bytes(status, headers, json.dumps(document).encode())
