@@ -24,6 +24,7 @@ from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
 from urllib3 import Timeout
 
+from analytics import cluster
 from analytics.queries import load
 from config import metrics, request_id
 
@@ -128,6 +129,7 @@ def query(
     all_options = {
         "max_execution_time": settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
         "output_format_json_quote_64bit_integers": 0,
+        **cluster.options(),
         **(options or {}),
     }
     try:
@@ -153,6 +155,7 @@ def stream(
     all_options = {
         "max_execution_time": 0,
         "http_send_timeout": SILENCE_SECONDS,
+        **cluster.options(),
         **(options or {}),
     }
     try:
@@ -209,7 +212,12 @@ def command(
     Its answer is waited for as long as an insert's, or for `seconds`.
     """
     try:
-        _client(seconds).command(sql, parameters=dict(parameters or {}), use_database=in_database)
+        _client(seconds).command(
+            sql,
+            parameters=dict(parameters or {}),
+            settings=cluster.options(seconds=seconds),
+            use_database=in_database,
+        )
     except DriverError as error:
         raise _translated(error) from error
 
@@ -269,6 +277,7 @@ def _insert_settings(token: str) -> dict[str, Any]:
     return {
         **_LINE_SETTINGS,
         **_TOKEN_SETTINGS,
+        **cluster.options(),
         "insert_deduplication_token": token,
         "log_comment": log_comment("insert", batch_id=token),
         "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,

@@ -5,7 +5,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from analytics import clickhouse
+from django.conf import settings
+
+from analytics import clickhouse, cluster
+from analytics.queries import load
 
 RECORDS = """
 CREATE TABLE IF NOT EXISTS schema_files
@@ -18,6 +21,10 @@ _STATEMENT_END = re.compile(r";[ \t]*$", re.MULTILINE)
 
 class SchemaChanged(Exception):
     """A file that was applied reads differently now: what it says is not what the server has."""
+
+
+class WrongCluster(Exception):
+    """CLICKHOUSE_CLUSTER is not what the servers, or the tables that are there, were made for."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +46,16 @@ def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
 
     Gives the names of the files applied now. Every statement must be one that may run twice
     (`IF NOT EXISTS`): a run that was cut off is simply repeated, and two at once do no harm.
-    Raises SchemaChanged before anything is applied, and ClickHouseError.
+    Raises SchemaChanged and WrongCluster before anything is applied, and ClickHouseError.
     """
     clickhouse.command(
-        "CREATE DATABASE IF NOT EXISTS {name:Identifier}",
+        f"CREATE DATABASE IF NOT EXISTS {{name:Identifier}}{cluster.on()}",
         parameters={"name": clickhouse.Identifier(clickhouse.database())},
         in_database=False,
     )
-    clickhouse.command(RECORDS)
+    _check_cluster()
+    _check_records()
+    clickhouse.command(cluster.shared(RECORDS))
     applied = _applied()
     files = [SchemaFile(path.name, path.read_text()) for path in sorted(directory.glob("*.sql"))]
     for file in files:
@@ -64,9 +73,35 @@ def _applied() -> dict[str, str]:
     return dict(clickhouse.query("SELECT name, sha256 FROM schema_files FINAL"))
 
 
+def _check_cluster() -> None:
+    """More replicas a shard than two could confirm an event by most of them, and look it up at the
+    one that lacks it; what writes to each replica by itself would not replicate.
+    """
+    name = settings.CLICKHOUSE_CLUSTER
+    rows = clickhouse.query(load("cluster_shards"), parameters={"cluster": name}) if name else []
+    for shard, replicas, internal in rows:
+        if replicas > 2 or not internal:
+            raise WrongCluster(
+                f"shard {shard} of {name} needs internal_replication, and two replicas at most"
+            )
+
+
+def _check_records() -> None:
+    """What one server has stays on it: a cluster takes a database of its own."""
+    found = clickhouse.query(load("cluster_records"))
+    if found and bool(found[0][0]) != bool(settings.CLICKHOUSE_CLUSTER):
+        whose = "a cluster" if found[0][0] else "one server"
+        raise WrongCluster(
+            f"the database {clickhouse.database()} was made for {whose}: name another in "
+            "CLICKHOUSE_URL, or mend CLICKHOUSE_CLUSTER"
+        )
+
+
 def _apply(file: SchemaFile) -> None:
     for statement in file.statements:
-        clickhouse.command(statement)
+        for sql in cluster.statements(statement):
+            names = {"database": clickhouse.database()} if "{database:String}" in sql else None
+            clickhouse.command(sql, parameters=names)
     clickhouse.command(
         "INSERT INTO schema_files (name, sha256) SELECT {name:String}, {sha256:String}",
         parameters={"name": file.name, "sha256": file.sha256},

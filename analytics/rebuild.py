@@ -6,10 +6,11 @@ sets, minima and masks: what is in them twice counts once, so that arriving even
 from `events` may overlap. Counts may not: `daily_events` is mended by `daily_counts`.
 """
 
+import re
 from collections.abc import Callable
 from datetime import date
 
-from analytics import clickhouse
+from analytics import clickhouse, cluster
 from analytics.queries import load
 
 BY_DAY = ("daily_users", "daily_users_by_type")
@@ -26,8 +27,7 @@ def rebuild(
     `settled` returns once every insert that had begun before it was called has ended: those alone
     might see neither table's view. Raises ClickHouseError; the old table is then as it was.
     """
-    texts = {"old": table, "new": f"{table}_rebuilt", "view": f"{table}_rebuilt_view"}
-    texts["select"] = _select(f"{table}_view")
+    texts = _texts(table)
     days = {"start": start, "end": end}
     _discard(texts)
     _run("rebuild_table", texts)
@@ -45,6 +45,21 @@ def rebuild(
         _run("rebuild_exchange", texts)
     finally:
         _discard(texts)
+
+
+def _texts(table: str) -> dict[str, str]:
+    """What the statements are about: on a cluster each server's own tables, but rows of all."""
+    new, select = f"{table}_rebuilt", _select(f"{table}_view")
+    return {
+        "old": cluster.local(table),
+        "new": cluster.local(new),
+        "view": f"{new}_view",
+        "select": select,
+        "all old": table,
+        "into new": cluster.into(new),
+        "select all": re.sub(rf"\b{cluster.local('events')}\b", "events", select),
+        "on cluster": cluster.on(),
+    }
 
 
 def _discard(texts: dict[str, str]) -> None:

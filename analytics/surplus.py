@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from analytics import clickhouse, daily_counts, inventory
+from analytics import clickhouse, cluster, daily_counts, inventory
 from analytics.queries import load
 
 # A merge between finding a row and deleting it leaves the row, to be found again.
@@ -16,6 +16,7 @@ _ATTEMPTS = 20
 
 class _Copy(NamedTuple):
     event_id: str
+    user_hash: int
     part: str
     offset: int
     day: str
@@ -83,9 +84,11 @@ def _bites(copies: list[_Copy]) -> Iterator[list[_Copy]]:
 
 
 def _delete(copies: list[_Copy]) -> None:
+    table = f"{cluster.local('events')}{cluster.on()}"
     clickhouse.command(
-        load("surplus_delete"),
+        load("surplus_delete").replace("FROM events", f"FROM {table}"),
         parameters={
+            "users": [copy.user_hash for copy in copies],
             "parts": [copy.part for copy in copies],
             "offsets": [copy.offset for copy in copies],
         },

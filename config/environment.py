@@ -1,6 +1,7 @@
 """Strict readers of environment variables: a bad value stops the process and names the variable."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
@@ -9,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # Random characters have more; a word, a placeholder or one key held down has less.
 _SECRET_LENGTH = 32
 _SECRET_VARIETY = 8
@@ -41,6 +43,15 @@ class Environment:
             raise ImproperlyConfigured(
                 f"{name} is too easy to guess: at least {_SECRET_LENGTH} random characters, as "
                 "`openssl rand -hex 32` makes them"
+            )
+        return value
+
+    def word(self, name: str) -> str:
+        """A name that may stand in SQL as it is; empty where it is not set."""
+        value = self.text(name, "")
+        if value and not _WORD.fullmatch(value):
+            raise ImproperlyConfigured(
+                f"{name} must be letters, digits and underscores, not a digit first, got {value!r}"
             )
         return value
 

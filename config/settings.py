@@ -200,6 +200,12 @@ CLICKHOUSE_QUERY_ROWS = env.number("CLICKHOUSE_QUERY_ROWS", 0)
 CLICKHOUSE_INSERT_TIMEOUT_SECONDS = env.number("CLICKHOUSE_INSERT_TIMEOUT_SECONDS", 60, minimum=1)
 # Sends blocks through the Buffer engine, without deduplication tokens: see the README.
 CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
+# A cluster of the servers' configuration (remote_servers), over which the tables are spread.
+CLICKHOUSE_CLUSTER = env.word("CLICKHOUSE_CLUSTER")
+if CLICKHOUSE_CLUSTER and CLICKHOUSE_USE_BUFFER:
+    raise ImproperlyConfigured(
+        "CLICKHOUSE_USE_BUFFER is for one server, and CLICKHOUSE_CLUSTER is set"
+    )
 
 # --- Ingest -----------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from structlog import get_logger
 
-from analytics import clickhouse
+from analytics import clickhouse, cluster
 from analytics.queries import load as load_query
 from config import liveness
 from events import backpressure
@@ -110,8 +110,11 @@ def _memory(store: str, client: Any) -> Iterator[_Sample]:
 
 
 def _clickhouse() -> Iterator[_Sample]:
-    seconds = {"max_execution_time": _PATIENCE_SECONDS}
-    [[free, total]] = clickhouse.query(load_query("disk"), options=seconds)
+    disks = "system.disks"
+    [[free, total]] = clickhouse.query(
+        load_query("disk").replace(disks, cluster.every_server(disks)),
+        options={"max_execution_time": _PATIENCE_SECONDS, "skip_unavailable_shards": 1},
+    )
     yield _one("clickhouse_disk_free_bytes", "Free on ClickHouse's disk.", free)
     yield _one("clickhouse_disk_total_bytes", "Size of ClickHouse's disk.", total)
 

@@ -1,1 +1,1 @@
-DROP TABLE IF EXISTS /*new*/ SYNC
+DROP TABLE IF EXISTS /*new*//*on cluster*/ SYNC

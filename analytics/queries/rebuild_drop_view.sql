@@ -1,1 +1,1 @@
-DROP VIEW IF EXISTS /*view*/ SYNC
+DROP VIEW IF EXISTS /*view*//*on cluster*/ SYNC

@@ -1,2 +1,2 @@
 -- Into the new table what all events say.
-INSERT INTO /*new*/ /*select*/
+INSERT INTO /*into new*/ /*select all*/

@@ -1,3 +1,3 @@
 -- What the old table says of other days.
-INSERT INTO /*new*/
-SELECT * FROM /*old*/ WHERE day NOT BETWEEN {start:Date} AND {end:Date}
+INSERT INTO /*into new*/
+SELECT * FROM /*all old*/ WHERE day NOT BETWEEN {start:Date} AND {end:Date}

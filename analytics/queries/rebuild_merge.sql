@@ -1,2 +1,2 @@
 -- Reports read few parts faster than many.
-OPTIMIZE TABLE /*new*/ FINAL
+OPTIMIZE TABLE /*new*//*on cluster*/ FINAL

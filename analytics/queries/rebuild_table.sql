@@ -1,2 +1,2 @@
 -- A table like another, empty.
-CREATE TABLE /*new*/ AS /*old*/
+CREATE TABLE /*new*//*on cluster*/ AS /*old*/

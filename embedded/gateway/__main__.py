@@ -37,6 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--memory-mib", type=int, default=default_memory_bytes() // 2**20)
     parser.add_argument("--max-queries", type=int, default=16, help="queries running at once")
     parser.add_argument("--queue-seconds", type=float, default=10.0, help="wait for a free slot")
+    parser.add_argument("--config", type=Path, help="ClickHouse's own settings, such as clusters")
     return parser.parse_args()
 
 
@@ -55,6 +56,7 @@ def main() -> int:
             memory_bytes=arguments.memory_mib * 2**20,
             max_queries=arguments.max_queries,
             queue_seconds=arguments.queue_seconds,
+            config=arguments.config,
         )
     except FolderError as error:
         return _fail(str(error))

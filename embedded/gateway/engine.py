@@ -76,7 +76,13 @@ class Engine:
     """The open data directory. Safe to share between threads."""
 
     def __init__(
-        self, *, path: Path, memory_bytes: int, max_queries: int, queue_seconds: float
+        self,
+        *,
+        path: Path,
+        memory_bytes: int,
+        max_queries: int,
+        queue_seconds: float,
+        config: Path | None = None,
     ) -> None:
         _check_folder(path)
         _mend_tokens(path)
@@ -89,6 +95,7 @@ class Engine:
                 "max_server_memory_usage": memory_bytes,
                 "mark_cache_size": memory_bytes // 8,
                 "merges_mutations_memory_usage_soft_limit": memory_bytes // 2,
+                **({"config-file": config} if config else {}),
             }
         )
         try:

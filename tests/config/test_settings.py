@@ -15,7 +15,9 @@ STACK_ONLY = {"PORT", "DATA_DIR"}
 
 def read_by_the_code() -> set[str]:
     text = (PROJECT / "config" / "settings.py").read_text()
-    return set(re.findall(r'env\.(?:text|secret|number|flag|items|choice)\(\s*"([A-Z_]+)"', text))
+    return set(
+        re.findall(r'env\.(?:text|secret|word|number|flag|items|choice)\(\s*"([A-Z_]+)"', text)
+    )
 
 
 def asked_for_by_compose() -> set[str]:
@@ -48,6 +50,18 @@ def test_a_wrong_number_names_its_variable(value: str) -> None:
 def test_a_wrong_flag_names_its_variable() -> None:
     with pytest.raises(ImproperlyConfigured, match="DJANGO_DEBUG"):
         environment(DJANGO_DEBUG="maybe").flag("DJANGO_DEBUG", False)
+
+
+@pytest.mark.parametrize("value", ["a b", "1a", "a-b", "a`", "a'", "é", "a" * 65])
+def test_a_name_that_would_be_more_than_a_name_in_sql_is_refused(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="CLICKHOUSE_CLUSTER"):
+        environment(CLICKHOUSE_CLUSTER=value).word("CLICKHOUSE_CLUSTER")
+
+
+def test_a_name_is_taken_as_it_is_and_none_is_no_name() -> None:
+    assert environment(CLICKHOUSE_CLUSTER="Events_2").word("CLICKHOUSE_CLUSTER") == "Events_2"
+    assert environment().word("CLICKHOUSE_CLUSTER") == ""
+    assert environment(CLICKHOUSE_CLUSTER="").word("CLICKHOUSE_CLUSTER") == ""
 
 
 def test_a_variable_set_by_hand_wins_over_the_stacks_own(tmp_path: Path) -> None:
