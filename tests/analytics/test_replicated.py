@@ -1,0 +1,131 @@
+"""The cluster's tables are made by the engine in a real ZooKeeper, which stands in for Keeper.
+
+Rows can't be written to them here: for that a replica has to have an address that others fetch
+from, which the engine in one process has not.
+"""
+
+import re
+import shutil
+import signal
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.test import override_settings
+
+from analytics import clickhouse, cluster, rebuild
+from analytics.migrate import WrongCluster, apply_schema
+from embedded.ports import HOST, pick_free
+from embedded.processes import Process, Program
+from tests.analytics import clustered
+
+JARS = Path("/usr/share/java")
+pytestmark = [
+    pytest.mark.production,
+    pytest.mark.skipif(
+        not (shutil.which("java") and (JARS / "zookeeper.jar").exists()),
+        reason="ZooKeeper is not installed (apt-get install zookeeper)",
+    ),
+]
+NEW_TABLE = re.compile(r"(CREATE TABLE (?:IF NOT EXISTS )?\w+) ON CLUSTER \w+")
+DATABASE = "replicated"
+
+
+def program(folder: Path) -> Program:
+    port = pick_free()
+    file = folder / "zoo.cfg"
+    file.write_text(
+        f"tickTime=2000\ndataDir={folder}\nclientPort={port}\nclientPortAddress={HOST}\n"
+        "admin.enableServer=false\n4lw.commands.whitelist=ruok\n"
+    )
+    main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+    return Program(
+        name="zookeeper",
+        command=["java", "-Xmx128m", "-cp", f"{JARS}/*", main, str(file)],
+        url=f"{HOST}:{port}",
+        ready=lambda: _says_ok(port),
+        folder=folder,
+    )
+
+
+def _says_ok(port: int) -> bool:
+    try:
+        with closing(socket.create_connection((HOST, port), timeout=1)) as connection:
+            connection.sendall(b"ruok")
+            return connection.recv(4) == b"imok"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The names of the files that were applied to an empty cluster."""
+    with Process(program(tmp_path_factory.mktemp("zookeeper"))) as zookeeper:
+        host, _, port = zookeeper.program.url.partition(":")
+        node = f"<node><host>{host}</host><port>{port}</port></node>"
+        gateway = clustered.start(
+            tmp_path_factory.mktemp("replica"), more=f"<zookeeper>{node}</zookeeper>"
+        )
+        try:
+            with clustered.at(gateway, DATABASE, "one"), patched():
+                yield apply_schema()
+        finally:
+            gateway.stop(signal.SIGKILL)
+
+
+def patched() -> Any:
+    """ON CLUSTER gives all servers a table of one UUID; without it the statement names one.
+    Nor are records of what was applied written.
+    """
+    command = clickhouse.command
+
+    def command_here(sql: str, **options: Any) -> None:
+        if not sql.startswith("INSERT"):
+            sql = NEW_TABLE.sub(lambda it: f"{it[1]} UUID '{uuid.uuid4()}'", sql)
+            command(re.sub(r" ON CLUSTER \w+", "", sql), **options)
+
+    return patch.object(clickhouse, "command", command_here)
+
+
+def paths() -> dict[str, str]:
+    rows = clickhouse.query("SELECT table, zookeeper_path FROM system.replicas")
+    return dict(rows)
+
+
+def test_every_table_of_rows_is_replicated_within_its_shard(made: list[str]) -> None:
+    assert made == [path.name for path in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
+    rows = clickhouse.query(
+        "SELECT name, engine FROM system.tables WHERE database = currentDatabase()"
+        " AND engine LIKE '%MergeTree'"
+    )
+    assert {name for name, _ in rows} == {"schema_files"} | {
+        f"{table}_local" for table in clustered.TABLES
+    }
+    assert all(engine.startswith("Replicated") for _, engine in rows)
+    assert paths()["schema_files"].endswith("/all")
+    assert all(path.endswith("/1") for table, path in paths().items() if table != "schema_files")
+
+
+def test_a_table_that_takes_anothers_place_keeps_its_own_path(made: list[str]) -> None:
+    """Or a second rebuild would find the first one's path taken."""
+    texts = {"new": "daily_users_rebuilt_local", "old": "daily_users_local"}
+    texts["on cluster"] = cluster.on()
+    for _ in range(2):
+        before = paths()["daily_users_local"]
+        for name in ("rebuild_table", "rebuild_exchange", "rebuild_drop_table"):
+            rebuild._run(name, texts)
+        assert paths()["daily_users_local"] != before
+    assert "daily_users_rebuilt_local" not in paths()
+
+
+def test_the_database_of_a_cluster_is_refused_without_one(made: list[str]) -> None:
+    with (
+        override_settings(CLICKHOUSE_CLUSTER=""),
+        pytest.raises(WrongCluster, match="made for a cluster"),
+    ):
+        apply_schema()
