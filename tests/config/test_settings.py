@@ -21,7 +21,7 @@ def read_by_the_code() -> set[str]:
 
 
 def asked_for_by_compose() -> set[str]:
-    text = (PROJECT / "docker-compose.yml").read_text()
+    text = "".join(path.read_text() for path in PROJECT.glob("docker-compose*.yml"))
     return set(re.findall(r"\$\{([A-Z_]+)", text)) - read_by_the_code()
 
 

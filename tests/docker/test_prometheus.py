@@ -142,7 +142,8 @@ def test_prometheus_asks_every_container_where_it_answers() -> None:
     assert {"api", "worker"} <= set(services)
     assert f"--port={api['port']}" in services["api"]["command"]
     assert services["worker"]["environment"]["METRICS_PORT"] == str(worker["port"])
-    assert found["clickhouse"]["static_configs"] == [{"targets": ["clickhouse:9363"]}]
+    [clickhouse] = found["clickhouse"]["dns_sd_configs"]
+    assert (clickhouse["names"], clickhouse["port"]) == (["clickhouse"], 9363)
     root = ElementTree.parse(PROJECT / "docker" / "clickhouse" / "config.xml")
     assert root.findtext("prometheus/port") == "9363"
 
