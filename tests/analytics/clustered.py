@@ -42,11 +42,12 @@ _SHARDS = {
 }
 
 
-def start(folder: Path, *, more: str = "") -> Gateway:
+def start(folder: Path, *, more: str = "", replica: int = 1) -> Gateway:
     """A gateway whose engine knows these clusters, and `more` of a configuration."""
     folder.mkdir(exist_ok=True)
     file = folder / "config.xml"
-    file.write_text(_configuration(pick_free(), more))
+    macros = f"<macros><shard>1</shard><replica>{replica}</replica></macros>"
+    file.write_text(_configuration(pick_free(), macros + more))
     gateway = Gateway(folder / "data")
     gateway.start("--config", str(file))
     return gateway
@@ -59,7 +60,6 @@ def _configuration(port: int, more: str) -> str:
     )
     return (
         f"<clickhouse><tcp_port>{port}</tcp_port>{more}"
-        "<macros><shard>1</shard><replica>1</replica></macros>"
         f"<remote_servers>{clusters}</remote_servers></clickhouse>"
     )
 

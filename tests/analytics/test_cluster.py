@@ -1,5 +1,6 @@
 """On a cluster every event is there once and every report says what the oracle says."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -9,15 +10,18 @@ from django.test import override_settings
 from hypothesis import given, settings
 
 from analytics import clickhouse as engine
-from analytics import cluster, daily_counts, export, inventory, rebuild, surplus
+from analytics import cluster, daily_counts, export, inventory, rebuild, reports, surplus
 from analytics.migrate import SchemaFile, WrongCluster, apply_schema
+from analytics.segments import parse_segments
+from embedded.processes import PROJECT
 from tests.analytics import clustered, written
 from tests.analytics.comparison import compare_answers, deliver
-from tests.analytics.histories import History, histories, made_up
+from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.embedded.gateway import Gateway
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
 
+README = PROJECT / "README.md"
 DAY = date(2025, 1, 6)
 CAME = written.came("u1", "2025-01-06T12:00:00.000Z") + written.came("u2", "2025-01-07T12:00:00Z")
 FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(engine.SCHEMA_DIR.glob("*.sql"))]
@@ -56,7 +60,7 @@ def test_two_shards_answer_a_written_history_as_counted_by_hand(
     compare(gateway, getattr(written, name))
 
 
-@settings(made_up, max_examples=30)
+@settings(made_up, max_examples=(ASKED_FOR or 40) // 4)
 @given(history=histories())
 def test_two_shards_answer_any_history_as_the_oracle_does(
     gateway: Gateway, history: History
@@ -136,11 +140,36 @@ def test_surplus_copies_go_and_are_not_counted(stored: None) -> None:
     assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
 
 
+def test_a_row_at_the_place_of_another_shards_copy_stays(stored: None) -> None:
+    """Parts of two shards may have the same name, and a deletion is carried out on both."""
+    deliver(CAME[:1], blocks=1)
+    [[part, offset]] = engine.query("SELECT _part, _part_offset FROM events")
+    elsewhere = surplus._Copy("", 1, part, offset, "2025-01-06", "buy", "")
+    surplus._delete([elsewhere])
+    assert engine.query("SELECT count() FROM events") == [[1]]
+
+
 def test_an_export_has_the_events_of_all_shards(stored: None) -> None:
     sent = [event(**it) for it in CAME]
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     exported = {event_id for block in export.events() for event_id in block.event_id}
     assert exported == {it["event_id"] for it in sent}
+
+
+def test_one_servers_history_moves_as_the_readme_says(gateway: Gateway, stored: None) -> None:
+    [sql] = re.findall(r"`(INSERT INTO events \(.*?)`", README.read_text())
+    dated = [{**it, "properties": {"plan": "2025-01-01", "a.b": 42}} for it in CAME]
+    with clustered.at(gateway, "events", ""):
+        apply_schema()
+        deliver(dated, blocks=1)
+        expected = engine.query("SELECT * FROM events ORDER BY occurred_at")
+    engine.command(sql.replace("202601", "202501"))
+    assert engine.query("SELECT * FROM events ORDER BY occurred_at") == expected != []
+    assert daily_counts.unlike(start=DAY, end=date(2025, 1, 7)) == {}
+    [found] = reports.top_events(
+        start=DAY, end=DAY, limit=5, segments=parse_segments(["properties.plan:2025-01-01"])
+    )
+    assert found.events == 1
 
 
 def test_the_database_of_one_server_is_refused(stored: None) -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +21,7 @@ from django.test import override_settings
 from analytics import clickhouse, cluster, rebuild
 from analytics.migrate import WrongCluster, apply_schema
 from embedded.ports import HOST, pick_free
-from embedded.processes import Process, Program
+from embedded.processes import PROJECT, Process, Program
 from tests.analytics import clustered
 
 JARS = Path("/usr/share/java")
@@ -34,6 +34,7 @@ pytestmark = [
 ]
 NEW_TABLE = re.compile(r"(CREATE TABLE (?:IF NOT EXISTS )?\w+) ON CLUSTER \w+")
 DATABASE = "replicated"
+README = PROJECT / "README.md"
 
 
 def program(folder: Path) -> Program:
@@ -63,19 +64,28 @@ def _says_ok(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """The names of the files that were applied to an empty cluster."""
+def keeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with Process(program(tmp_path_factory.mktemp("zookeeper"))) as zookeeper:
-        host, _, port = zookeeper.program.url.partition(":")
-        node = f"<node><host>{host}</host><port>{port}</port></node>"
-        gateway = clustered.start(
-            tmp_path_factory.mktemp("replica"), more=f"<zookeeper>{node}</zookeeper>"
-        )
-        try:
-            with clustered.at(gateway, DATABASE, "one"), patched():
-                yield apply_schema()
-        finally:
-            gateway.stop(signal.SIGKILL)
+        yield zookeeper.program.url
+
+
+@contextmanager
+def server(folder: Path, keeper: str, replica: int) -> Iterator[None]:
+    host, _, port = keeper.partition(":")
+    node = f"<zookeeper><node><host>{host}</host><port>{port}</port></node></zookeeper>"
+    gateway = clustered.start(folder, more=node, replica=replica)
+    try:
+        with clustered.at(gateway, DATABASE, "one"):
+            yield
+    finally:
+        gateway.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, keeper: str) -> Iterator[list[str]]:
+    """The names of the files that were applied to an empty cluster."""
+    with server(tmp_path_factory.mktemp("first"), keeper, replica=1), patched():
+        yield apply_schema()
 
 
 def patched() -> Any:
@@ -121,6 +131,23 @@ def test_a_table_that_takes_anothers_place_keeps_its_own_path(made: list[str]) -
             rebuild._run(name, texts)
         assert paths()["daily_users_local"] != before
     assert "daily_users_rebuilt_local" not in paths()
+
+
+def test_a_replacement_takes_its_place_beside_its_twin(
+    made: list[str], keeper: str, tmp_path: Path
+) -> None:
+    """By what the README says to ask the twin for."""
+    command = re.search(r"`(SELECT create_table_query .*?)`", README.read_text())
+    assert command
+    asked = command[1].replace("events_cluster", DATABASE)
+    tables, twins = [sql for (sql,) in clickhouse.query(asked)], paths()
+    with server(tmp_path / "second", keeper, replica=2):
+        clickhouse.command(f"CREATE DATABASE {DATABASE}", in_database=False)
+        for sql in tables:
+            clickhouse.command(sql)
+        assert paths() == twins
+        replicas = clickhouse.query("SELECT DISTINCT replica_name FROM system.replicas")
+        assert sorted(replicas) == [["1-2"], ["2"]]
 
 
 def test_the_database_of_a_cluster_is_refused_without_one(made: list[str]) -> None:
