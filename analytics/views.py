@@ -12,8 +12,8 @@ from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
 from config import access
 from config.problems import Problem
-from config.server import departure
 from config.query_parameters import problem, read, whole_number
+from config.server import departure
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
