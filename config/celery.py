@@ -8,11 +8,11 @@ from celery.signals import setup_logging, task_postrun, task_prerun, worker_read
 from django.conf import settings
 from django.db import close_old_connections
 
-from config import beat, broker, liveness
+from config import beat, brokers, liveness
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-broker.install()
+brokers.install()
 beat.install()
 app = Celery("events_analytics")
 app.config_from_object("django.conf:settings", namespace="CELERY")

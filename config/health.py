@@ -7,9 +7,9 @@ from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django_redis import get_redis_connection
 from psycopg import Error as DriverError
-from redis.exceptions import RedisError
 
 from analytics import clickhouse
+from config import brokers
 
 _Probe = Callable[[], object]
 
@@ -20,7 +20,9 @@ def health(request: HttpRequest) -> JsonResponse:
 
 def ready(request: HttpRequest) -> JsonResponse:
     """Each store by name, `ok` or the reason; 503 if one is down."""
-    stores = {name: _state(probe) for name, probe in _PROBES.items()}
+    broker = brokers.current()
+    probes = {"postgresql": _postgresql, broker.NAME: broker.ping, **_PROBES}
+    stores = {name: _state(probe) for name, probe in probes.items()}
     good = all(state == "ok" for state in stores.values())
     document = {"status": "ok" if good else "unavailable", "stores": stores}
     return JsonResponse(document, status=200 if good else 503)
@@ -29,7 +31,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _state(probe: _Probe) -> str:
     try:
         probe()
-    except (DatabaseError, DriverError, RedisError, clickhouse.ClickHouseError) as error:
+    except (DatabaseError, DriverError, *brokers.ERRORS, clickhouse.ClickHouseError) as error:
         # The kind of error only: its text may hold an address or a user's name.
         return type(error).__name__
     return "ok"
@@ -40,17 +42,11 @@ def _postgresql() -> None:
         cursor.execute("SELECT 1")
 
 
-def _redis() -> None:
-    get_redis_connection("default").ping()
-
-
 def _rate_limit() -> None:
     get_redis_connection("rate_limit").ping()
 
 
 _PROBES: dict[str, _Probe] = {
-    "postgresql": _postgresql,
-    "redis": _redis,
     "rate_limit": _rate_limit,
     "clickhouse": clickhouse.ping,
 }

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import cors, environment, logs
+from config import brokers, cors, environment, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -156,20 +156,14 @@ CACHES = {
     "liveness": _redis(RATE_LIMIT_REDIS_URL, connect=0.5, answer=0.5),
 }
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A message whose worker vanished is taken up by another after this long. Longer than any
-    # batch takes; a message taken up too early is harmless, only work done twice.
-    "visibility_timeout": env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum=5),
-    # kombu looks for such messages every 10th time of every 10 s unless told otherwise.
-    "unacked_restore_interval": 2,
-    "unacked_restore_throttle": 1,
-    # One killed while it looks must not keep the others from looking for its 5 minutes.
-    "unacked_mutex_expire": 10,
-    "socket_timeout": 5,
-    "socket_connect_timeout": 2,
-    # Whoever accepts answers 503 at once; kombu would try for seconds. Workers retry on their own.
-    "max_retries": 0,
-}
+_BROKER = brokers.of(CELERY_BROKER_URL)
+_VISIBILITY_TIMEOUT = env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum=5)
+CELERY_BROKER_TRANSPORT_OPTIONS = _BROKER.options(visibility_timeout=_VISIBILITY_TIMEOUT)
+# After so long RabbitMQ takes a worker that says nothing for vanished; Redis knows no heartbeats.
+CELERY_BROKER_HEARTBEAT = _VISIBILITY_TIMEOUT
+CELERY_TASK_DEFAULT_QUEUE_TYPE = _BROKER.QUEUE_TYPE
+# Celery would make 28 queues for messages of another day, of which there are none.
+CELERY_WORKER_DETECT_QUORUM_QUEUES = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Around each task Celery would close the process's whole pool, under the threads that use it;

@@ -16,8 +16,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstal
 from kombu.message import Message
 from kombu.serialization import loads
 
-from config import request_id
-from config.broker import acknowledge
+from config import brokers, request_id
 
 logger = get_logger(__name__)
 
@@ -96,7 +95,7 @@ class _Collector:
                 [(m.body, m.content_type, m.content_encoding) for m in messages],
                 [one for m in messages for one in m.headers.get("request_ids") or ()],
             ),
-            callback=lambda _: acknowledge(messages),
+            callback=lambda _: brokers.current().acknowledge(messages),
             error_callback=failed,
         )
 

@@ -11,22 +11,18 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
-import kombu.exceptions
-import redis.exceptions
 from celery import current_app
 from kombu.messaging import Producer
 from kombu.utils.uuid import uuid
 from structlog import get_logger
 
-from config import request_id
+from config import brokers, request_id
 from config.logs import about_requests
 from events.backpressure import require_room
 from events.records import FRAME_EVENTS, Record, decoded_bytes, frames
 from events.tasks import store_events
 
 log = get_logger(__name__)
-
-_BROKER_ERRORS = (kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError)
 
 
 class QueueUnavailable(Exception):
@@ -57,7 +53,7 @@ def put(*, events: Sequence[Record]) -> None:
         return
     try:
         require_room()
-    except _BROKER_ERRORS as error:
+    except brokers.ERRORS as error:
         raise QueueUnavailable(str(error)) from error
     if len(events) >= FRAME_EVENTS:
         _send(events, [request_id.current()])
@@ -95,7 +91,7 @@ def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
                 size = {"weight": count, "bytes": decoded_bytes(data)}
                 _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
                 about_requests(log, "events_queued", request_ids, events=count)
-    except _BROKER_ERRORS as error:
+    except brokers.ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 
 
@@ -111,13 +107,12 @@ def _publish(producer: Producer, data: bytes, about: dict[str, Any]) -> None:
     message = current_app.amqp.as_task_v2(
         uuid(), store_events.name, args=(payload,), argsrepr="", kwargsrepr=""
     )
-    producer.publish(
-        message.body,
-        headers={**message.headers, **about},
-        exchange="",
-        routing_key=queue.name,
-        declare=[queue],
-        serializer="json",
-        retry=False,
+    about_message = {
+        "headers": {**message.headers, **about},
+        "exchange": "",
+        "routing_key": queue.name,
+        "declare": [queue],
+        "serializer": "json",
         **message.properties,
-    )
+    }
+    brokers.current().publish(producer, message.body, about_message)

@@ -5,7 +5,6 @@ A store that does not answer leaves its gauges out and has `store_up` say 0: the
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
 
 from django.db import connection, transaction
 from django_redis import get_redis_connection
@@ -15,7 +14,7 @@ from structlog import get_logger
 
 from analytics import clickhouse, cluster
 from analytics.queries import load as load_query
-from config import liveness
+from config import brokers, liveness
 from events import backpressure
 from events.sql import load
 
@@ -85,28 +84,30 @@ def _postgresql() -> Iterator[_Sample]:
     yield _one("postgresql_connections_limit", "How many it takes.", limit)
 
 
-def _redis() -> Iterator[_Sample]:
-    waiting = backpressure.waiting()
-    yield _one("events_queue_messages", "Messages on the queue or with a worker.", waiting.messages)
-    yield _one("events_queue_age_seconds", "Age of the oldest on the queue.", waiting.age)
-    yield from _memory("redis", get_redis_connection("default"))
+def _broker() -> Iterator[_Sample]:
+    broker = brokers.current()
+    waiting = broker.waiting()
+    yield _one("events_queue_messages", "Messages that wait for a worker.", waiting.messages)
+    if waiting.age is not None:
+        yield _one("events_queue_age_seconds", "Age of the oldest of them.", waiting.age)
+    load = backpressure.load()
+    if load.memory:
+        yield from _memory(broker.NAME, used=load.memory, limit=load.memory_limit)
 
 
 def _rate_limit() -> Iterator[_Sample]:
-    yield from _memory("rate_limit", get_redis_connection("rate_limit"))
+    memory = get_redis_connection("rate_limit").info("memory")
+    yield from _memory("rate_limit", used=memory["used_memory"], limit=memory["maxmemory"])
     alive = liveness.seen()
     yield _one("workers_alive", "Workers that said so within half a minute.", alive.workers)
     if alive.beat_age is not None:
         yield _one("beat_age_seconds", "Time since beat last looked at its plan.", alive.beat_age)
 
 
-def _memory(store: str, client: Any) -> Iterator[_Sample]:
-    memory = client.info("memory")
-    for name, key, text in (
-        ("redis_memory_bytes", "used_memory", "Memory that Redis uses."),
-        ("redis_memory_limit_bytes", "maxmemory", "Memory that Redis may use; 0 for no limit."),
-    ):
-        yield _one(name, text, float(memory[key]), store=store)
+def _memory(store: str, *, used: int, limit: int) -> Iterator[_Sample]:
+    yield _one("redis_memory_bytes", "Memory that Redis uses.", used, store=store)
+    text = "Memory that Redis may use; 0 for no limit."
+    yield _one("redis_memory_limit_bytes", text, limit, store=store)
 
 
 def _clickhouse() -> Iterator[_Sample]:
@@ -121,7 +122,7 @@ def _clickhouse() -> Iterator[_Sample]:
 
 _READERS: dict[str, _Reader] = {
     "postgresql": _postgresql,
-    "redis": _redis,
+    brokers.current().NAME: _broker,
     "rate_limit": _rate_limit,
     "clickhouse": _clickhouse,
 }

@@ -3,10 +3,9 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import kombu.exceptions
-import redis.exceptions
 from celery import shared_task
 
+from config import brokers
 from events.on_demand import OnDemand
 from importer import uploads
 
@@ -26,5 +25,5 @@ def purge_uploads() -> None:
 
 def import_soon() -> None:
     """Have a worker look for uploads now; if the queue does not take that, beat asks later."""
-    with suppress(kombu.exceptions.OperationalError, redis.exceptions.RedisError, OSError):
+    with suppress(*brokers.ERRORS):
         import_uploads.delay()

@@ -10,7 +10,7 @@ from django_redis import get_redis_connection
 from kombu.connection import Connection
 from kombu.entity import Queue
 
-from config import broker
+from config.brokers import redis as broker
 from tests.waiting import wait_until
 
 QUEUE = "celery"

@@ -11,10 +11,10 @@ the worker: to take it, to write it down and to acknowledge it. Here the script 
 on the queue along, and a batch is acknowledged as one.
 
 It overrides private methods: requirements.txt pins kombu, and `tests/config/test_broker.py` holds
-every moment of a message's way.
+every moment of a message's way. How full the queue is asks `redis_load`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -24,16 +24,34 @@ from typing import Any
 
 from celery.utils.log import get_logger
 from kombu.message import Message
+from kombu.messaging import Producer
 from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as stock
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import ResponseError
 
+from config.brokers.redis_load import load, ping, waiting
+
+__all__ = [
+    "NAME",
+    "QUEUE_TYPE",
+    "acknowledge",
+    "install",
+    "load",
+    "options",
+    "ping",
+    "publish",
+    "waiting",
+]
+
 logger = get_logger(__name__)
 
+NAME = "redis"
+QUEUE_TYPE = "classic"
+
 _TAG_OF, _ADOPT, _TAKE = (
-    Path(__file__).with_name(f"broker_{name}.lua").read_text()
+    Path(__file__).with_name(f"redis_{name}.lua").read_text()
     for name in ("tag_of", "adopt", "take")
 )
 # Redis serves nobody else while it takes them: 3 ms for as many small ones, 40 ms for the bytes.
@@ -198,6 +216,35 @@ class Transport(stock.Transport):
     Channel = Channel
 
 
+def options(*, visibility_timeout: int) -> dict[str, object]:
+    """Kombu's transport options; the timeout is in seconds."""
+    return {
+        # A message whose worker vanished is taken up by another after this long. Longer than any
+        # batch takes; a message taken up too early is harmless, only work done twice.
+        "visibility_timeout": visibility_timeout,
+        # kombu looks for such messages every 10th time of every 10 s unless told otherwise.
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        # One killed while it looks must not keep the others from looking for its 5 minutes.
+        "unacked_mutex_expire": 10,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        # Whoever accepts answers 503 at once; kombu would try for seconds. Workers try for ever.
+        "max_retries": 0,
+    }
+
+
+def install() -> None:
+    """Have kombu use this transport wherever a URL says Redis."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
+
+
+def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
+    """Returns when Redis has the message, on disk where it is set up so."""
+    producer.publish(body, retry=False, **message)
+
+
 def acknowledge(messages: Sequence[Message]) -> None:
     """At once where the transport can. What fails is logged, and comes back to the queue."""
     for channel, group in groupby(messages, key=attrgetter("channel")):
@@ -210,9 +257,3 @@ def acknowledge(messages: Sequence[Message]) -> None:
                     channel.basic_ack(tag)
         except Exception:
             logger.exception("%d messages can't be acknowledged", len(tags))
-
-
-def install() -> None:
-    """Have kombu use this transport wherever a URL says Redis."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

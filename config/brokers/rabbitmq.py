@@ -1,0 +1,162 @@
+"""RabbitMQ: a quorum queue, on disk at every node that has it, and publishers that wait for it.
+
+Celery publishes without waiting, and takes what RabbitMQ returns or refuses for sent. Here a message is
+sent once RabbitMQ has confirmed it, and a connection on which that failed is never used again.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from amqp.exceptions import AMQPError
+from celery import current_app
+from celery.utils.log import get_logger
+from kombu.entity import Queue
+from kombu.message import Message
+from kombu.messaging import Producer
+from kombu.transport import TRANSPORT_ALIASES, pyamqp
+
+from config.brokers.base import Load, Waiting
+
+logger = get_logger(__name__)
+
+NAME = "rabbitmq"
+QUEUE_TYPE = "quorum"
+# Past that it hangs, or takes nothing in because its disk or memory is nearly full.
+_PATIENCE_SECONDS = 5
+_CONNECT_SECONDS = 2
+# From this version on a message that came back so often is thrown away, unless told otherwise.
+_LIMITS_DELIVERIES = (4,)
+# Of how many messages the mean weight is.
+_REMEMBERED = 20
+
+# Nobody can look into RabbitMQ's queue: what this process has sent stands for what is on it.
+_mean_weight = 1.0
+
+
+class Channel(pyamqp.Channel):
+    def prepare_queue_arguments(self, arguments: Any, **options: Any) -> Any:
+        """A message goes back while PostgreSQL is away, however often: it must not be dropped."""
+        prepared = super().prepare_queue_arguments(arguments, **options)
+        version = re.findall(r"\d+", str(self.connection.server_properties.get("version", "")))
+        if prepared.get("x-queue-type") == QUEUE_TYPE and (
+            tuple(map(int, version[:1])) >= _LIMITS_DELIVERIES
+        ):
+            return {**prepared, "x-delivery-limit": -1}
+        return prepared
+
+
+class Connection(pyamqp.Connection):
+    Channel = Channel
+
+
+class Transport(pyamqp.Transport):
+    """For `amqp://` and, with TLS, `amqps://`."""
+
+    Connection = Connection
+
+    def qos_semantics_matches_spec(self, connection: Any) -> bool:
+        """Prefetch counts by consumer: quorum queues know no other, and a worker has one."""
+        return True
+
+
+class SSLTransport(Transport, pyamqp.SSLTransport):
+    """The same with TLS."""
+
+
+def options(*, visibility_timeout: int) -> dict[str, object]:
+    """Kombu's transport options. RabbitMQ itself gives back what a vanished worker held."""
+    return {
+        "confirm_publish": True,
+        "connect_timeout": _CONNECT_SECONDS,
+        "read_timeout": _PATIENCE_SECONDS,
+        "write_timeout": _PATIENCE_SECONDS,
+        # Whoever accepts answers 503 at once; kombu would try for seconds. Workers try for ever.
+        "max_retries": 0,
+    }
+
+
+def install() -> None:
+    """Have kombu use this transport wherever a URL says AMQP."""
+    for scheme, transport in (("amqp", Transport), ("amqps", SSLTransport)):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{transport.__name__}"
+
+
+def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
+    """Returns when RabbitMQ has confirmed that the message is on the queue's disks.
+
+    It was restarted since the connection was last used, or the queue is gone: that says nothing of
+    now, so a second try has a new connection, which makes the queue anew.
+    """
+    try:
+        _publish_once(producer, body, message)
+    except TimeoutError:
+        raise
+    except (AMQPError, OSError):
+        _publish_once(producer, body, message)
+    _remember(message["headers"].get("weight", 1))
+
+
+def _publish_once(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
+    try:
+        producer.publish(
+            body,
+            retry=False,
+            mandatory=True,
+            timeout=_PATIENCE_SECONDS,
+            confirm_timeout=_PATIENCE_SECONDS,
+            **message,
+        )
+    except BaseException:
+        _drop(producer)
+        raise
+
+
+def _drop(producer: Producer) -> None:
+    """A confirmation that comes late would be taken for that of the next message."""
+    connection: Any = producer.__connection__
+    connection.collect()
+    producer.revive(connection)
+
+
+def _remember(weight: int) -> None:
+    global _mean_weight  # noqa: PLW0603 - one mean a process
+    _mean_weight += (weight - _mean_weight) / _REMEMBERED
+
+
+def acknowledge(messages: Sequence[Message]) -> None:
+    """What fails is logged, and comes back to the queue."""
+    try:
+        for message in messages:
+            message.channel.basic_ack(message.delivery_tag)
+    except Exception:
+        logger.exception("%d messages can't be acknowledged", len(messages))
+
+
+def load(*, limit: int, largest: int) -> Load:
+    """Messages that wait, times the mean weight of those this process has sent lately.
+
+    Those with a worker are not counted: WORKER_PREFETCH and the number of workers bound them.
+    """
+    return Load(round(_messages() * max(1.0, _mean_weight)))
+
+
+def waiting() -> Waiting:
+    """Without an age, which nobody can ask RabbitMQ for, unless nothing waits."""
+    messages = _messages()
+    return Waiting(messages, None if messages else 0.0)
+
+
+def ping() -> None:
+    _messages()
+
+
+def _messages() -> int:
+    name = current_app.conf.task_default_queue
+    queue: Queue = current_app.amqp.queues[name]
+    with current_app.producer_pool.acquire(block=True) as producer:
+        try:
+            return int(queue(producer.channel).queue_declare().message_count)
+        except BaseException:
+            _drop(producer)
+            raise

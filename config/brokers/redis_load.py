@@ -1,0 +1,71 @@
+"""How full the queue in Redis is."""
+
+import json
+import time
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+from celery import current_app
+
+from config.brokers.base import Load, Waiting
+
+# Messages at either end of the queue whose size stands for all: the load may have changed.
+_SAMPLE = 5
+
+
+def ping() -> None:
+    with current_app.producer_pool.acquire(block=True) as producer:
+        producer.channel.client.ping()
+
+
+def load(*, limit: int, largest: int) -> Load:
+    """By the sizes of messages at either end, unless all are within the limit at their most."""
+    with current_app.producer_pool.acquire(block=True) as producer:
+        client = producer.channel.client
+        name = current_app.conf.task_default_queue
+        with client.pipeline(transaction=False) as pipe:
+            pipe.llen(name)
+            pipe.hlen(producer.channel.unacked_key)
+            pipe.info("memory")
+            queued, held, memory = pipe.execute()
+        messages = queued + held
+        events = messages * largest
+        if queued and events > limit:
+            events = _estimate(client, name, messages)
+    return Load(events, int(memory["used_memory"]), int(memory["maxmemory"]))
+
+
+def waiting() -> Waiting:
+    """The oldest is the next to be taken, or has been with a worker for longest."""
+    with current_app.producer_pool.acquire(block=True) as producer:
+        client = producer.channel.client
+        name = current_app.conf.task_default_queue
+        with client.pipeline(transaction=False) as pipe:
+            pipe.llen(name)
+            pipe.hlen(producer.channel.unacked_key)
+            pipe.lrange(name, -1, -1)
+            pipe.zrange(producer.channel.unacked_index_key, 0, 0, withscores=True)
+            queued, held, last, taken = pipe.execute()
+    now = time.time()
+    since = [*(_header(item, "at", default=now) for item in last), *(at for _, at in taken)]
+    return Waiting(queued + held, max(0.0, now - min(since, default=now)))
+
+
+def _estimate(client: Any, name: str, messages: int) -> int:
+    ends: Sequence[bytes] = client.lrange(name, 0, _SAMPLE - 1) + client.lrange(name, -_SAMPLE, -1)
+    weights = [_weight(item) for item in ends]
+    return messages * sum(weights) // max(1, len(weights))
+
+
+def _weight(item: bytes) -> int:
+    """Whatever somebody has put there must not stop ingest: what can't be read counts as one."""
+    return max(1, int(_header(item, "weight", default=1)))
+
+
+def _header(item: bytes, name: str, *, default: float) -> float:
+    try:
+        value = float(json.loads(item)["headers"][name])
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+        return default
+    return value if isfinite(value) else default
