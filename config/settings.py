@@ -128,6 +128,8 @@ def _postgres(url: str) -> dict[str, object]:
             **_SILENCE,
             **options,
         },
+        # Behind PgBouncer the next statement may find itself on another connection than its cursor.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 
 
@@ -161,9 +163,6 @@ _VISIBILITY_TIMEOUT = env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum
 CELERY_BROKER_TRANSPORT_OPTIONS = _BROKER.options(visibility_timeout=_VISIBILITY_TIMEOUT)
 # After so long RabbitMQ takes a worker that says nothing for vanished; Redis knows no heartbeats.
 CELERY_BROKER_HEARTBEAT = _VISIBILITY_TIMEOUT
-CELERY_TASK_DEFAULT_QUEUE_TYPE = _BROKER.QUEUE_TYPE
-# Celery would make 28 queues for messages of another day, of which there are none.
-CELERY_WORKER_DETECT_QUORUM_QUEUES = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # Around each task Celery would close the process's whole pool, under the threads that use it;

@@ -1,9 +1,12 @@
-"""A lock in PostgreSQL for whoever mends the stores: two at once would undo each other's counts."""
+"""One at a time for whoever mends the stores: two at once would undo each other's counts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from events import lock
+
+# Of the lock; any number that no other lock has.
+_REPAIR = int.from_bytes(b"repair")
 
 
 class RepairRunning(Exception):
@@ -11,14 +14,15 @@ class RepairRunning(Exception):
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """For as long as only one may repair. Raises RepairRunning."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('repair of the stores'))")
-        if not cursor.fetchone()[0]:
-            raise RepairRunning("another repair is running")
+def alone() -> Iterator[Callable[[], None]]:
+    """For as long as only one may repair. Raises RepairRunning, and psycopg.Error.
+
+    Gives what raises psycopg.Error where the lock is lost meanwhile.
+    """
+    held = lock.take(_REPAIR)
+    if held is None:
+        raise RepairRunning("another repair is running")
     try:
-        yield
+        yield held.check
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('repair of the stores'))")
+        held.release()

@@ -57,12 +57,12 @@ class _Collector:
         self._lock = threading.RLock()
 
     def receive(self, message: Message, *_: Any, **__: Any) -> None:
-        size = int(message.headers.get("bytes", 0))
+        size = _number(message, "bytes", 0)
         with self._lock:
             if self._bytes + size > self._task.max_bytes:
                 self._flush()
             self._messages.append(message)
-            self._weight += int(message.headers.get("weight", 1))
+            self._weight += _number(message, "weight", 1)
             self._bytes += size
             if self._weight >= self._task.max_weight or self._is_full():
                 self._flush()
@@ -93,11 +93,22 @@ class _Collector:
             (
                 self._task.name,
                 [(m.body, m.content_type, m.content_encoding) for m in messages],
-                [one for m in messages for one in m.headers.get("request_ids") or ()],
+                [one for m in messages for one in _request_ids(m)],
             ),
             callback=lambda _: brokers.current().acknowledge(messages),
             error_callback=failed,
         )
+
+
+def _number(message: Message, header: str, default: int) -> int:
+    """What somebody else has put on the queue may say anything here."""
+    value = message.headers.get(header, default)
+    return value if isinstance(value, int) else default
+
+
+def _request_ids(message: Message) -> list[str]:
+    ids = message.headers.get("request_ids")
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
 
 
 def _requeue(messages: Sequence[Message]) -> None:

@@ -22,14 +22,20 @@ def rebuild_rollups(
     """Every rollup says what the events say, of days from `start` to `end`, included, or all.
 
     Calls `done` with the name of each when it is. Raises RepairRunning when stores are being
-    repaired already, ClickHouseError and django.db.Error; what was rebuilt until then stays.
+    repaired already, ClickHouseError, django.db.Error and psycopg.Error; what was rebuilt until
+    then stays.
     """
     first, last = start or inventory.FIRST_DAY, end or inventory.LAST_DAY
-    with alone():
+    with alone() as still_alone:
+
+        def settled() -> None:
+            _wait_for_deliveries()
+            still_alone()
+
         daily_counts.subtract(daily_counts.unlike(start=first, end=last))
         done("daily_events")
         for table in (*rebuild.BY_DAY, *rebuild.BY_USER):
-            rebuild.rebuild(table, start=first, end=last, settled=_wait_for_deliveries)
+            rebuild.rebuild(table, start=first, end=last, settled=settled)
             done(table)
 
 

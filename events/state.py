@@ -39,19 +39,28 @@ class State(Collector):
         yield _family("store_up", "Whether the store answers.", values)
 
 
+def _readers() -> dict[str, _Reader]:
+    return {
+        "postgresql": _postgresql,
+        brokers.current().NAME: _broker,
+        "rate_limit": _rate_limit,
+        "clickhouse": _clickhouse,
+    }
+
+
 def _read_all() -> dict[str, list[_Sample] | None]:
     """What each store says; None where it doesn't within Prometheus' patience."""
-    for store in _READERS:
+    for store, reader in _readers().items():
         # One that hangs is not asked again before it has answered or failed.
         if store not in _asked or _asked[store].done():
-            _asked[store] = _threads.submit(_samples, store)
+            _asked[store] = _threads.submit(_samples, store, reader)
     wait(_asked.values(), timeout=_PATIENCE_SECONDS * 2)
     return {store: asked.result() if asked.done() else None for store, asked in _asked.items()}
 
 
-def _samples(store: str) -> list[_Sample] | None:
+def _samples(store: str, reader: _Reader) -> list[_Sample] | None:
     try:
-        return list(_READERS[store]())
+        return list(reader())
     except Exception as error:
         log.warning("state_unknown", store=store, error=type(error).__name__)
         return None
@@ -120,11 +129,6 @@ def _clickhouse() -> Iterator[_Sample]:
     yield _one("clickhouse_disk_total_bytes", "Size of ClickHouse's disk.", total)
 
 
-_READERS: dict[str, _Reader] = {
-    "postgresql": _postgresql,
-    brokers.current().NAME: _broker,
-    "rate_limit": _rate_limit,
-    "clickhouse": _clickhouse,
-}
-_threads = ThreadPoolExecutor(len(_READERS), thread_name_prefix="state")
+_STORES = 4
+_threads = ThreadPoolExecutor(_STORES, thread_name_prefix="state")
 _asked: dict[str, Future[list[_Sample] | None]] = {}

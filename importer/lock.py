@@ -1,11 +1,13 @@
 """Keeps two imports of one file apart; a process that died is no hindrance."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from django.db import DatabaseError, connection
+import psycopg
 
+from events.lock import Lock
+from events.lock import take as take_lock
 from importer.chunks import FileRefused
 
 
@@ -13,9 +15,13 @@ class InProgress(FileRefused):
     """Another process is importing the same file, and writes down what becomes of it."""
 
 
+# Of this process, by key.
+_held: dict[str, Lock] = {}
+
+
 @contextmanager
 def alone(key: str, path: Path | str) -> Iterator[None]:
-    """Raises InProgress while another has the lock."""
+    """Raises InProgress while another has the lock, and psycopg.Error."""
     take(key, path)
     try:
         yield
@@ -24,25 +30,26 @@ def alone(key: str, path: Path | str) -> Iterator[None]:
 
 
 def renew(key: str, path: Path | str) -> None:
-    """Take the lock on a new connection: the old one may be lost, and its lock with it."""
+    """Take the lock once more: the connection that had it may be lost. Raises as `alone` does."""
     _release(key)
-    connection.close()
     take(key, path)
 
 
-def _release(key: str) -> None:
-    # Without a connection there is no lock either.
-    with suppress(DatabaseError), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(key)])
+def check(key: str) -> None:
+    """Raises psycopg.Error where the lock is lost."""
+    if key not in _held:
+        raise psycopg.OperationalError("the lock of the import is lost")
+    _held[key].check()
 
 
 def take(key: str, path: Path | str) -> None:
-    """Take the lock for this connection. Raises InProgress while another has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_number(key)])
-        if cursor.fetchone() != (True,):
-            raise InProgress(f"{path} is being imported by another process")
+    """Take the lock until it is released or lost. Raises InProgress while another has it."""
+    held = take_lock(int.from_bytes(bytes.fromhex(key)[:8], signed=True))
+    if held is None:
+        raise InProgress(f"{path} is being imported by another process")
+    _held[key] = held
 
 
-def _number(key: str) -> int:
-    return int.from_bytes(bytes.fromhex(key)[:8], signed=True)
+def _release(key: str) -> None:
+    if held := _held.pop(key, None):
+        held.release()

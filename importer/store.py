@@ -43,6 +43,7 @@ class Storer:
         while True:
             try:
                 delivery.hold_back(since=self._row.started_at)
+                lock.check(self._row.key)
                 self._store(batch)
                 return
             except outages.POSTGRESQL as error:

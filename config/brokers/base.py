@@ -29,8 +29,6 @@ class Broker(Protocol):
     """A module of this package. What asks the broker raises one of brokers.ERRORS if it can't."""
 
     NAME: str
-    # Of the queue of events, as RabbitMQ knows them.
-    QUEUE_TYPE: str
 
     def options(self, *, visibility_timeout: int) -> dict[str, object]: ...
     def install(self) -> None: ...

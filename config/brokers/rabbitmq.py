@@ -1,10 +1,9 @@
 """RabbitMQ: a quorum queue, on disk at every node that has it, and publishers that wait for it.
 
-Celery publishes without waiting, and takes what RabbitMQ returns or refuses for sent. Here a message is
+Celery publishes without waiting, and takes what RabbitMQ returns or refuses for sent. Here it is
 sent once RabbitMQ has confirmed it, and a connection on which that failed is never used again.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,12 +20,11 @@ from config.brokers.base import Load, Waiting
 logger = get_logger(__name__)
 
 NAME = "rabbitmq"
-QUEUE_TYPE = "quorum"
 # Past that it hangs, or takes nothing in because its disk or memory is nearly full.
 _PATIENCE_SECONDS = 5
 _CONNECT_SECONDS = 2
-# From this version on a message that came back so often is thrown away, unless told otherwise.
-_LIMITS_DELIVERIES = (4,)
+# From this version on a message may come back 20 times, unless told otherwise.
+_LIMITS_DELIVERIES = 4
 # Of how many messages the mean weight is.
 _REMEMBERED = 20
 
@@ -35,15 +33,18 @@ _mean_weight = 1.0
 
 
 class Channel(pyamqp.Channel):
-    def prepare_queue_arguments(self, arguments: Any, **options: Any) -> Any:
-        """A message goes back while PostgreSQL is away, however often: it must not be dropped."""
-        prepared = super().prepare_queue_arguments(arguments, **options)
-        version = re.findall(r"\d+", str(self.connection.server_properties.get("version", "")))
-        if prepared.get("x-queue-type") == QUEUE_TYPE and (
-            tuple(map(int, version[:1])) >= _LIMITS_DELIVERIES
-        ):
-            return {**prepared, "x-delivery-limit": -1}
-        return prepared
+    def queue_declare(self, *args: Any, arguments: Any = None, **options: Any) -> Any:
+        """What is to last is a quorum queue. Celery can have them too, but adds 28 of its own."""
+        if options.get("durable") and not options.get("auto_delete"):
+            arguments = {**(arguments or {}), "x-queue-type": "quorum"}
+            if self._throws_away():
+                arguments["x-delivery-limit"] = -1
+        return super().queue_declare(*args, arguments=arguments, **options)
+
+    def _throws_away(self) -> bool:
+        """A message comes back while PostgreSQL is away, however often: it must not be dropped."""
+        version = str(self.connection.server_properties.get("version", ""))
+        return int(version.partition(".")[0] or 0) >= _LIMITS_DELIVERIES
 
 
 class Connection(pyamqp.Connection):

@@ -35,7 +35,6 @@ from config.brokers.redis_load import load, ping, waiting
 
 __all__ = [
     "NAME",
-    "QUEUE_TYPE",
     "acknowledge",
     "install",
     "load",
@@ -48,7 +47,6 @@ __all__ = [
 logger = get_logger(__name__)
 
 NAME = "redis"
-QUEUE_TYPE = "classic"
 
 _TAG_OF, _ADOPT, _TAKE = (
     Path(__file__).with_name(f"redis_{name}.lua").read_text()

@@ -72,7 +72,7 @@ def test_without_redis_nothing_is_accepted(client: Client, settings: Any) -> Non
     assert "Retry-After" in answer
     ready = client.get("/ready")
     assert ready.status_code == 503
-    assert ready.json()["stores"]["redis"] != "ok"
+    assert ready.json()["stores"]["rate_limit"] != "ok"
     assert ready.json()["stores"]["postgresql"] == "ok"
     assert client.get("/health").status_code == 200
 

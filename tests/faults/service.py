@@ -7,9 +7,11 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 import psutil
 
@@ -19,6 +21,7 @@ from embedded.__main__ import STORE_VARIABLES
 from embedded.processes import Process, Program
 from tests.faults.proxy import Proxy
 
+Fronts: TypeAlias = Mapping[str, Callable[[Mapping[str, str]], Program]]
 SETTINGS = {
     "DJANGO_SECRET_KEY": secrets.token_urlsafe(32),
     "API_KEYS_REQUIRED": "false",
@@ -33,8 +36,8 @@ SETTINGS = {
 class Service:
     """Stores, web, worker and beat on ports of their own; used from the main thread alone."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, fronts: Fronts) -> None:
+        self.folder, self._fronts = folder, fronts
         self.port = ports.pick_free()
         self._ports = {name: ports.pick_free() for name in ("postgres", "redis", "clickhouse")}
         self._processes: dict[str, Process] = {}
@@ -61,6 +64,11 @@ class Service:
                 f":{self._ports['clickhouse']}/", f":{self.proxy.port}/"
             ),
         }
+        for variable, front in self._fronts.items():
+            program = front(self.variables)
+            self._programs[program.name] = lambda program=program: program  # type: ignore[misc]
+            self.restart(program.name)
+            self.variables[variable] = program.url
         for program in application.programs(self.folder, self.port, self.settings()):
             if program.once:
                 with Process(program):
@@ -109,7 +117,7 @@ class Service:
         return [main, *main.children(recursive=True)]
 
     def stop(self) -> None:
-        for name in ("web", "beat", "worker", "clickhouse", "redis", "postgres"):
+        for name in reversed(list(self._programs)):
             if process := self._processes.pop(name, None):
                 process.__exit__()
         self.proxy.close()
@@ -125,10 +133,11 @@ class Service:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Service]:
+def running(folder: Path, fronts: Fronts = MappingProxyType({})) -> Iterator[Service]:
+    """`fronts` makes of the stores' variables programs whose addresses take their places."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
-        service = Service(folder)
+        service = Service(folder, fronts)
         stack.callback(service.stop)
         service.start()
         yield service

@@ -63,7 +63,7 @@ def run(folder: Path, *, seed: int, seconds: float, pace: float = 0.0) -> Outcom
             clients = Clients(service.port, seed=seed, pace=pace)
             faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
             _drain(service)
-            counted = _count(service, clients)
+            counted = count(service, clients)
         finally:
             plan.unmount_small_disk(folder)
     return Outcome(seed, faults, clients, counted, time.monotonic() - began)
@@ -166,7 +166,7 @@ def without_clickhouse(
         began = time.monotonic()
         _drain(service)
         drained = time.monotonic() - began
-        return Silence(clients, stored, ready, backlog, drained, _count(service, clients))
+        return Silence(clients, stored, ready, backlog, drained, count(service, clients))
 
 
 def _ready(port: int) -> int:
@@ -178,7 +178,7 @@ def _ready(port: int) -> int:
         connection.close()
 
 
-def _count(service: Service, clients: Clients) -> audit.Audit:
+def count(service: Service, clients: Clients) -> audit.Audit:
     return audit.audit(
         clients,
         clickhouse=service.clickhouse_url,

@@ -64,9 +64,10 @@ class Command(BaseCommand):
         mended: dict[Kind, int] = {}
 
         def act(difference: Difference) -> None:
+            still_alone()
             mended[difference.kind] = mended.get(difference.kind, 0) + repair(difference)
 
-        with alone():
+        with alone() as still_alone:
             report = look(act=act)
             self._print(report)
             if not report.differences:

@@ -1,0 +1,52 @@
+"""The whole service on RabbitMQ, which is killed under load, as are those who hold its messages."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import rabbit
+from tests.faults import audit, suite
+from tests.faults.clients import Clients
+from tests.faults.service import Service, running, wait_until
+
+pytestmark = [pytest.mark.production, rabbit.needs_rabbitmq]
+SETTLE_SECONDS = 2.0
+
+
+def test_whoever_is_killed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    with (
+        rabbit.prepared(tmp_path / "rabbitmq") as broker,
+        running(tmp_path / "service", {"CELERY_BROKER_URL": lambda _: broker.program()}) as service,
+    ):
+        clients = Clients(service.port, seed=7)
+        clients.start()
+        try:
+            _kill_one_after_another(service)
+        finally:
+            clients.stop()
+        wait_until(
+            lambda: broker.held() + audit.waiting(service.variables) == 0,
+            seconds=suite.DRAIN_SECONDS,
+            what="the queue and the outbox are empty",
+        )
+        found = suite.count(service, clients)
+    assert found.clean, found
+    assert sum(clients.accepted) > 1000
+    assert set(clients.statuses) <= suite.HARMLESS
+
+
+def _kill_one_after_another(service: Service) -> None:
+    time.sleep(SETTLE_SECONDS)
+    for name, number in (
+        ("worker", signal.SIGKILL),
+        ("rabbitmq", signal.SIGKILL),
+        ("web", signal.SIGKILL),
+        ("rabbitmq", signal.SIGTERM),
+    ):
+        service.kill(name, number)
+        time.sleep(SETTLE_SECONDS)
+        service.restart(name)
+        service.kill_child("worker")
+    time.sleep(SETTLE_SECONDS)
