@@ -38,9 +38,8 @@ def note_beat() -> None:
 def seen() -> Alive:
     """Raises redis.RedisError."""
     now = time.time()
-    with get_redis_connection("rate_limit").pipeline() as pipe:
-        pipe.zremrangebyscore(_WORKERS, 0, now - _SILENCE_SECONDS)
-        pipe.zcard(_WORKERS)
-        pipe.get(_BEAT)
-        _, workers, beat = pipe.execute()
+    # No pipeline: in a cluster the two keys are with different nodes.
+    client = get_redis_connection("rate_limit")
+    client.zremrangebyscore(_WORKERS, 0, now - _SILENCE_SECONDS)
+    workers, beat = client.zcard(_WORKERS), client.get(_BEAT)
     return Alive(workers, None if beat is None else max(0.0, now - float(beat)))

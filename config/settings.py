@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from config import brokers, cors, environment, logs
+from config.redis_cluster import is_cluster
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -144,10 +145,13 @@ RATE_LIMIT_REDIS_URL = env.text("RATE_LIMIT_REDIS_URL", REDIS_URL)
 
 
 def _redis(url: str, *, connect: float = 2, answer: float = 5) -> dict[str, object]:
+    options = {"SOCKET_CONNECT_TIMEOUT": connect, "SOCKET_TIMEOUT": answer}
+    cluster = {"CONNECTION_FACTORY": "config.redis_cluster.Factory"} if is_cluster(url) else {}
+    # Django would take a comma for two servers, of which the second only repeats the first.
     return {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": url,
-        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": connect, "SOCKET_TIMEOUT": answer},
+        "LOCATION": [url],
+        "OPTIONS": {**options, **cluster},
     }
 
 

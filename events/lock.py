@@ -1,8 +1,8 @@
 """A lock in PostgreSQL that ends with whoever holds it, also behind PgBouncer.
 
-PgBouncer lends a connection for a transaction, so a lock of the session would stay with one that is
-somebody else's by then. This one is of a transaction, kept open on a connection of its own. That has
-read nothing, so it holds back no vacuum.
+PgBouncer lends a connection for a transaction, so a lock of the session would stay with one that
+is somebody else's by then. This one is of a transaction, kept open on a connection of its own.
+That has read nothing, so it holds back no vacuum.
 """
 
 from typing import Any

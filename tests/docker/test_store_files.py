@@ -39,7 +39,7 @@ def started(service: str, folder: Path) -> Program:
 
 
 def binary() -> Path:
-    return redis_server._binary()
+    return redis_server.binary()
 
 
 def configured(server: Any) -> dict[str, str]:

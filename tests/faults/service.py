@@ -93,6 +93,10 @@ class Service:
         """Past the proxy: what the suite itself asks."""
         return self._processes["clickhouse"].program.url
 
+    def address(self, name: str) -> str:
+        """Of a store, past whatever is in front of it."""
+        return self._processes[name].program.url
+
     def restart(self, name: str) -> None:
         """Start it, as often as it takes: its own stores may be coming back too."""
         self._processes[name] = Process(self._programs[name](), show=self._log(name)).start()

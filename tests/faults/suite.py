@@ -98,7 +98,7 @@ def _import(service: Service, clients: Clients, stop: threading.Event) -> None:
     while not stop.wait(2):
         numbers = clients.claim(IMPORT_ROWS)
         file = service.folder / f"import-{numbers.start}.csv"
-        _write(file, numbers)
+        write(file, numbers)
         # The last one is finished even after the faults have ended.
         while plan.importer(service, file).wait() != 0:
             time.sleep(0.5)
@@ -107,7 +107,7 @@ def _import(service: Service, clients: Clients, stop: threading.Event) -> None:
         file.unlink()
 
 
-def _write(file: Path, numbers: range) -> None:
+def write(file: Path, numbers: range) -> None:
     fields = ("event_id", "occurred_at", "user_id", "event_type")
     with file.open("w", newline="") as target:
         rows = csv.writer(target)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import rabbit
 from tests.faults import audit, suite
 from tests.faults.clients import Clients
 from tests.faults.service import Service, running, wait_until
+from tests.scaling import rabbit
 
 pytestmark = [pytest.mark.production, rabbit.needs_rabbitmq]
 SETTLE_SECONDS = 2.0

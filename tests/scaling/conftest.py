@@ -10,7 +10,7 @@ from kombu import pools
 from config.brokers import rabbitmq
 from embedded.processes import Process
 from events import backpressure
-from tests.brokers import rabbit
+from tests.scaling import rabbit
 
 
 @pytest.fixture(scope="package")

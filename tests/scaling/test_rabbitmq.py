@@ -24,10 +24,10 @@ from embedded import ports
 from embedded.processes import Process
 from events import queue
 from events.models import Batch, Dedup
-from tests.brokers import rabbit
 from tests.events.test_batching import worker
 from tests.events.test_exposition import samples
 from tests.samples import event, records
+from tests.scaling import rabbit
 from tests.waiting import deliver_all, wait_until
 
 pytestmark = [
