@@ -1,6 +1,7 @@
 """redis-server from its wheel: writes its configuration and says how to run it."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import redis
@@ -64,6 +65,8 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
 
 def is_ready(url: str) -> bool:
     """False also while it still reads its log from disk."""
+    # Of a cluster the first node that is named speaks for all.
+    url = re.sub(r",[^/]*", "", url).replace("+cluster", "")
     try:
         with redis.Redis.from_url(url, socket_timeout=2) as client:
             return bool(client.ping())

@@ -1,10 +1,12 @@
 """A real Redis Cluster on loopback, of the redis-server that the service uses anyway."""
 
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import redis
 
@@ -29,16 +31,22 @@ save ""
 """
 
 
+def _has_bus(port: int) -> bool:
+    """Nodes talk to each other 10,000 ports higher."""
+    try:
+        socket.create_server((ports.HOST, port + 10_000)).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 class Node:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        # The nodes talk to each other 10,000 ports higher.
-        self.port = next(p for p in iter(ports.pick_free, 0) if p < 55_000)
+        self.port = next(filter(_has_bus, iter(ports.pick_free, 0)))
         rules = _RULES.format(host=ports.HOST, port=self.port, password=PASSWORD)
         (folder / "redis.conf").write_text(rules)
-        url = (
-            f"redis://:{PASSWORD.replace('@', '%40').replace(',', '%2C')}@{ports.HOST}:{self.port}"
-        )
+        url = f"redis://:{quote(PASSWORD)}@{ports.HOST}:{self.port}"
         self._process = Process(
             Program(
                 name=f"node {self.port}",
@@ -69,11 +77,11 @@ class Cluster:
     @property
     def url(self) -> str:
         named = ",".join(f"{ports.HOST}:{node.port}" for node in self.primaries)
-        return f"redis+cluster://:p%40ss%2Cword@{named}"
+        return f"redis+cluster://:{quote(PASSWORD)}@{named}"
 
     def primary_of(self, key: str) -> Node:
         slot = self.primaries[0].client.execute_command("CLUSTER KEYSLOT", key)
-        return self.primaries[min(2, slot * 3 // SLOTS)]
+        return self.primaries[min(2, int(slot) * 3 // SLOTS)]
 
     def move_slot(self, key: str, to: Node) -> None:
         """With what is in it, as redis-cli --cluster reshard does."""
