@@ -121,6 +121,16 @@ def test_what_no_queue_takes_is_an_error_and_leaves_no_confirmation_for_the_next
 
 
 @pytest.mark.usefixtures("broker")
+def test_from_version_4_on_no_message_is_dropped_for_coming_back_often() -> None:
+    """This version knows no such limit, and says so."""
+    with current_app.connection_for_write() as other:
+        channel = other.default_channel
+        channel.connection.server_properties["version"] = "4.1.0"
+        with pytest.raises(AMQPError, match="x-delivery-limit"):
+            current_app.amqp.queues["celery"](channel).queue_declare()
+
+
+@pytest.mark.usefixtures("broker")
 def test_a_message_is_persistent(client: Client) -> None:
     post(client)
     with current_app.connection_for_read() as other:
