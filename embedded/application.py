@@ -11,6 +11,7 @@ from pathlib import Path
 import kombu.exceptions
 import redis
 import urllib3
+from amqp.exceptions import AMQPError
 from celery import Celery
 
 from embedded.ports import HOST
@@ -87,7 +88,7 @@ def _consumes(broker: str) -> bool:
     try:
         with Celery(broker=broker, set_as_current=False) as app:
             return bool(app.control.ping(destination=[NODE], timeout=0.5))
-    except (kombu.exceptions.OperationalError, redis.RedisError, OSError):
+    except (kombu.exceptions.OperationalError, redis.RedisError, AMQPError, OSError):
         return False
 
 
