@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import suppress
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from psycopg import errors
 from structlog import get_logger
 
@@ -53,6 +53,7 @@ class Storer:
             self._stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             with suppress(DatabaseError, *outages.POSTGRESQL):
+                connection.close()  # Django would go on with one that is lost
                 lock.renew(self._row.key, self._row.path)
 
     def _store(self, batch: Batch) -> None:
