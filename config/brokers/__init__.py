@@ -25,7 +25,7 @@ _BY_SCHEME: dict[str, Broker] = {
 _KAFKA = (
     "CELERY_BROKER_URL: Kafka is not supported. Celery's transport for it commits the offset of "
     "all that was read when one message is acknowledged, so that what a killed worker held is "
-    "lost, and it does not hear of a message that Kafka refused (docs/adr/0002-brokers.md)"
+    "lost, and it does not hear of a message that Kafka refused (docs/adr/0003-brokers.md)"
 )
 
 
