@@ -1,7 +1,7 @@
 # Events Analytics on this machine. Needs Python 3.11 or newer, make, and a package index.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check audit bench faults lock clean
+.PHONY: help up demo backup restore test check audit bench faults lock clean
 
 # The first that runs and is new enough.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
@@ -23,6 +23,12 @@ up: $(VENV)/embedded ## Run the whole service until Ctrl-C (PORT=8000, DATA_DIR=
 
 demo: $(VENV)/embedded ## The same with sample events and the three answers (EXIT=1: then stop)
 	@$(BIN)/python -m embedded --demo $(if $(EXIT),--exit)
+
+backup: $(VENV)/embedded ## What make up keeps, while it runs, into a new folder (TO=folder, DATA_DIR=.data)
+	@$(BIN)/python -m embedded.backup "$(TO)"
+
+restore: $(VENV)/embedded ## A new DATA_DIR from such a folder (FROM=folder, DATA_DIR=.data)
+	@$(BIN)/python -m embedded.backup --restore "$(FROM)"
 
 test: $(VENV)/dev ## Run the tests on stores of their own
 	@$(PYTEST) $(ARGS)

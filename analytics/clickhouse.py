@@ -212,7 +212,8 @@ def command(
     Its answer is waited for as long as an insert's, or for `seconds`.
     """
     try:
-        _client(seconds).command(
+        # Not by the driver's own `command`, which puts parameters into the address, however long.
+        _client(seconds).raw_query(
             sql,
             parameters=dict(parameters or {}),
             settings=cluster.options(seconds=seconds),

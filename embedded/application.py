@@ -36,7 +36,7 @@ WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
 # One told to stop while it is still starting never does.
 WEB += ["--workers-kill-timeout", "10"]
 WEB += ["--log-level", "warning", "config.server.rsgi:application", "--host", HOST, "--port"]
-MIGRATION_SECONDS = 3600
+COMMAND_SECONDS = 24 * 3600
 # What a task has not finished by then is killed and delivered again.
 GRACE_SECONDS = 30
 
@@ -55,13 +55,18 @@ def _setup(folder: Path, environment: Mapping[str, str]) -> Iterator[Program]:
         "admin": ["ensure_admin", "--password-file", str(folder / "admin-password")],
     }
     for name, arguments in commands.items():
-        yield Program(
-            name=name,
-            command=[sys.executable, "manage.py", *arguments],
-            once=True,
-            timeout=MIGRATION_SECONDS,
-            environment=environment,
-        )
+        yield command(name, arguments, environment)
+
+
+def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> Program:
+    """One of manage.py's, to its end."""
+    return Program(
+        name=name,
+        command=[sys.executable, "manage.py", *arguments],
+        once=True,
+        timeout=COMMAND_SECONDS,
+        environment=environment,
+    )
 
 
 def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:

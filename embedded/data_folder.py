@@ -12,6 +12,7 @@ from embedded.processes import StackError
 
 # Stores of a run that was killed are given this long to end; they need a second or two.
 LEFTOVERS_SECONDS = 30
+ANNOUNCEMENT = "stack.env"
 
 
 @contextmanager
@@ -67,10 +68,19 @@ def _runs(pid: int) -> bool:
 @contextmanager
 def announced(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
     """Keep `variables` in `stack.env`, where commands in other terminals look for them."""
-    path = folder / "stack.env"
+    path = folder / ANNOUNCEMENT
     lines = [f"{name}={value}\n" for name, value in variables.items()]
     private_files.write(path, "".join(lines))
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def announced_in(folder: Path) -> dict[str, str]:
+    """What the stack that runs on `folder` has announced; nothing where none runs."""
+    try:
+        lines = (folder / ANNOUNCEMENT).read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in lines)

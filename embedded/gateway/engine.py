@@ -92,6 +92,8 @@ class Engine:
         self._slots = threading.BoundedSemaphore(max_queries)
         options = urlencode(
             {
+                # Wherever whoever started this may write; so may its `file()`.
+                "backups.allowed_path": "/",
                 "max_server_memory_usage": memory_bytes,
                 "mark_cache_size": memory_bytes // 8,
                 "merges_mutations_memory_usage_soft_limit": memory_bytes // 2,

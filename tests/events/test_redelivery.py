@@ -107,6 +107,17 @@ def test_events_that_are_there_without_their_token_are_not_doubled() -> None:
     assert_each_there_once(ids)
 
 
+def test_a_whole_block_that_is_doubled_is_not_too_much_to_take_out() -> None:
+    """The places of its rows are more than an address has room for."""
+    ids = put(inventory.IDS_AT_ONCE + 1)
+    claim = deliver._claim()
+    assert claim is not None
+    engine.insert_block(token="forgotten", body=claim.payload)
+    due_again()
+    assert deliver.deliver_due() == (1, False)
+    assert_each_there_once(ids)
+
+
 def test_a_token_noted_without_its_part_and_never_mended_loses_nothing(
     unmended: Engine,
 ) -> None:

@@ -1,0 +1,169 @@
+"""`make backup` and `make restore`: the data of the one-machine stack into a folder, and back.
+
+What is copied while events come is of several moments, so it is copied in the order in which events
+travel: queue and uploads, PostgreSQL, ClickHouse. An event that had been accepted before is then in
+one of them at least; one that is in several is known by its id, and `verify_stores` makes the
+stores agree.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import urllib3
+
+from embedded import application, data_folder, postgres, private_files, stores
+from embedded.__main__ import without_password
+from embedded.console import Console
+from embedded.processes import PROJECT, StackError
+from embedded.supervisor import Supervisor
+
+# Of the data folder: what no store holds. Without the key everybody would have to log in again.
+FILES = ("secret-key", "admin-password")
+QUEUE = "appendonly.aof"
+OURS = ("postgres", "redis", "clickhouse")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="embedded.backup", description=__doc__)
+    parser.add_argument("--restore", action="store_true", help="from the folder into DATA_DIR")
+    parser.add_argument("folder", type=lambda text: Path(text).absolute())
+    options = parser.parse_args()
+    data = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
+    try:
+        (restore if options.restore else backup)(data, options.folder)
+    except KeyboardInterrupt as signal:
+        print(f"Stopped by {signal}; what is there so far is of no use.", file=sys.stderr)
+        return 130
+    except (StackError, OSError) as error:
+        print(f"Stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def backup(data: Path, folder: Path) -> None:
+    """Of the stack that runs on `data`, into a new `folder`. Raises StackError, OSError."""
+    addresses = data_folder.announced_in(data)
+    if not addresses:
+        raise StackError(f"no stack runs on DATA_DIR={data}; of one that is stopped, copy that")
+    if missing := [name for name in OURS if not (data / name).exists()]:
+        raise StackError(f"{', '.join(missing)}: not in DATA_DIR={data}; back it up where it is")
+    # Whole under its name, or not at all.
+    draft = folder.with_name(f".{folder.name}.draft")
+    if folder.exists():
+        raise StackError(f"{folder} exists")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700, parents=True)
+    _copy_queue(data, draft)
+    _dump_postgres(addresses["DATABASE_URL"], draft / "postgres.dump")
+    _clickhouse(addresses["CLICKHOUSE_URL"], f"BACKUP DATABASE default TO {_place(draft)}")
+    for name in FILES:
+        shutil.copy2(data / name, draft)
+    draft.rename(folder)
+    print(f"{folder} has all that was accepted before now.")
+
+
+def _copy_queue(data: Path, folder: Path) -> None:
+    """A log that Redis appends to is good up to any byte; when rewritten it is another file."""
+    shutil.copy(data / "redis" / QUEUE, folder)
+    if (data / "imports").exists():
+        shutil.copytree(data / "imports", folder / "imports", copy_function=_copy_if_there)
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    """An upload that has been imported meanwhile is in PostgreSQL."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+
+
+def _dump_postgres(url: str, file: Path) -> None:
+    _run_client("pg_dump", url, "--format=custom", f"--file={file}")
+
+
+def _run_client(name: str, url: str, *arguments: str) -> None:
+    """Raises StackError with what it printed. Everyone could read a password among its words."""
+    command = [str(postgres.binary(name)), *arguments, f"--dbname={without_password(url)}"]
+    secret = {"PGPASSWORD": urlsplit(url).password or ""}
+    done = subprocess.run(
+        command, env={**os.environ, **secret}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise StackError(f"{name} failed:\n{done.stdout}{done.stderr}".rstrip())
+
+
+def _clickhouse(url: str, statement: str) -> None:
+    """Raises StackError with ClickHouse's reason."""
+    parts = urlsplit(url)
+    answer = urllib3.request(
+        "POST",
+        f"http://{parts.hostname}:{parts.port}/",
+        body=statement.encode(),
+        headers={"X-ClickHouse-Key": parts.password or ""},
+        timeout=urllib3.Timeout(connect=5, read=None),
+        retries=False,
+    )
+    if answer.status != 200:
+        raise StackError(f"ClickHouse: {answer.data.decode(errors='replace').strip()}")
+
+
+def _place(folder: Path) -> str:
+    escaped = str(folder / "clickhouse").replace("\\", "\\\\").replace("'", "\\'")
+    return f"File('{escaped}')"
+
+
+def restore(data: Path, folder: Path) -> None:
+    """A new stack on `data` with what is in `folder`, stopped. Raises StackError, OSError."""
+    if not (folder / "postgres.dump").exists():
+        raise StackError(f"{folder} is no backup")
+    console = Console()
+    with Supervisor(console) as supervisor:
+        lock = supervisor.keep(data_folder.claimed(data))
+        if there := [name for name in OURS if (data / name).exists()]:
+            raise StackError(f"DATA_DIR={data} has data already ({', '.join(there)})")
+        _put_files(folder, data)
+        variables = {"DJANGO_SECRET_KEY": private_files.secret(data / "secret-key")}
+        for name, program in stores.programs(data, held=(lock,)):
+            supervisor.start(program)
+            variables[name] = program.url
+        url = variables["DATABASE_URL"]
+        _run_client("pg_restore", url, "--single-transaction", str(folder / "postgres.dump"))
+        statement = f"RESTORE DATABASE default FROM {_place(folder)}"
+        _clickhouse(variables["CLICKHOUSE_URL"], statement)
+        _make_agree(supervisor, {**variables, "DATA_DIR": str(data)})
+    console.say(f"DATA_DIR={data} has it all; make up starts the service.")
+
+
+def _put_files(folder: Path, data: Path) -> None:
+    for name in FILES:
+        shutil.copy2(folder / name, data)
+    (data / "redis").mkdir(mode=0o700)
+    shutil.copy(folder / QUEUE, data / "redis")
+    if (folder / "imports").exists():
+        shutil.copytree(folder / "imports", data / "imports", dirs_exist_ok=True)
+
+
+def _make_agree(supervisor: Supervisor, environment: Mapping[str, str]) -> None:
+    """Before anything new is stored: this version's tables, then rollups, outbox, both stores.
+
+    The tables of a ClickHouse database are copied one after another, so that a rollup may lack
+    what the events have. The outbox may hold what ClickHouse had got when its turn came: sent
+    again, it is doubled there, which the verification mends.
+    """
+    for name, arguments in {
+        "migrate": ["migrate", "--verbosity=0"],
+        "schema": ["migrate_clickhouse"],
+        "rollups": ["rebuild_rollups"],
+        "deliver": ["deliver_batches"],
+        "verify": ["verify_stores", "--repair"],
+    }.items():
+        supervisor.start(application.command(name, arguments, environment))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
