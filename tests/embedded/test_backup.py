@@ -91,9 +91,9 @@ def saved(folder: Path) -> Iterator[tuple[Path, list[str]]]:
             load.join()
         assert done.returncode == 0, done.stderr
         assert len(load.accepted) > len(before)
-        yield folder / "backup", before
         # Gone amid what it did.
         stack.process.kill()
+        yield folder / "backup", before
 
 
 @pytest.fixture(scope="module")
@@ -155,10 +155,7 @@ def test_a_folder_that_has_data_is_not_restored_into(
     saved: tuple[Path, list[str]], folder: Path
 ) -> None:
     done = backup("--restore", str(saved[0]), data=folder / "data")
-    assert (done.returncode, "in use by another run" in done.stderr) == (1, True)
-    (folder / "used" / "redis").mkdir(parents=True)
-    done = backup("--restore", str(saved[0]), data=folder / "used")
-    assert "has data already (redis)" in done.stderr
+    assert (done.returncode, "has data already" in done.stderr) == (1, True)
 
 
 def test_what_can_not_be_backed_up_is_named_and_leaves_nothing(

@@ -1,6 +1,7 @@
 """The admin pages of API keys, and the command that makes one without them."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from io import StringIO
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 
 from events import api_keys
@@ -15,6 +17,7 @@ from events.models import ApiKey
 from importer.models import Import
 from tests.events.keys import ago, bearer, made
 from tests.factories import AdminFactory, ImportFactory
+from tests.waiting import wait_until
 
 KEYS = "/admin/events/apikey/"
 pytestmark = pytest.mark.usefixtures("stores")
@@ -68,6 +71,29 @@ def test_a_page_sent_again_makes_no_second_key(admin_client: Client) -> None:
     add(admin_client)
     assert "There is a key of this name" in add(admin_client).content.decode()
     assert ApiKey.objects.count() == 1
+
+
+def test_a_double_click_makes_one_key_and_says_so(admin_client: Client) -> None:
+    """The second finds no key of its name, and waits for the first, which is not yet committed."""
+    with ThreadPoolExecutor() as second, transaction.atomic():
+        made(name="website")
+        html = second.submit(add_in_a_thread, admin_client)
+        wait_until(is_held_up)
+    assert "There is a key of this name" in html.result()
+    assert ApiKey.objects.count() == 1
+
+
+def add_in_a_thread(client: Client) -> str:
+    try:
+        return str(add(client).content.decode())
+    finally:
+        connection.close()
+
+
+def is_held_up() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(
