@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -12,8 +13,20 @@ _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # Random characters have more; a word, a placeholder or one key held down has less.
-_SECRET_LENGTH = 32
 _SECRET_VARIETY = 8
+_WORDS = ("passw", "changeme", "change-me", "secret", "insecure", "example", "admin", "postgres")
+_WORDS += ("redis", "clickhouse", "12345", "qwerty")
+
+
+TOO_EASY = (
+    "is too easy to guess: at least {length} random characters,"
+    " as `openssl rand -hex 32` makes them"
+)
+
+
+def is_guessable(value: str, *, length: int) -> bool:
+    few = len(value) < length or len(set(value)) < _SECRET_VARIETY
+    return few or any(word in value.lower() for word in _WORDS)
 
 
 class Environment:
@@ -36,13 +49,25 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is not set and has no default")
         return value
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, *, length: int) -> str:
         """What nobody may guess; empty where it is not set."""
         value = self.text(name, "")
-        if value and (len(value) < _SECRET_LENGTH or len(set(value)) < _SECRET_VARIETY):
+        if value and is_guessable(value, length=length):
+            raise ImproperlyConfigured(f"{name} {TOO_EASY.format(length=length)}")
+        return value
+
+    def address(self, name: str, default: str, *schemes: str) -> str:
+        """A URL; one that can't be read is not repeated, as it holds a password."""
+        value = self.text(name, default)
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in schemes and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
             raise ImproperlyConfigured(
-                f"{name} is too easy to guess: at least {_SECRET_LENGTH} random characters, as "
-                "`openssl rand -hex 32` makes them"
+                f"{name} must be like {schemes[-1]}://user:password@host:port/database, with"
+                " any : / @ ? # % in the password written as %3A %2F %40 %3F %23 %25"
             )
         return value
 

@@ -16,8 +16,8 @@ env = environment.load(BASE_DIR)
 # --- Django -----------------------------------------------------------------------------------
 
 # Whoever knows it makes himself an administrator. Commands that sign nothing run without it, the
-# web server does not (config/wsgi.py).
-SECRET_KEY = env.secret("DJANGO_SECRET_KEY")
+# web server does not (config/wsgi.py). So long as Django's own check of a deployment wants it.
+SECRET_KEY = env.secret("DJANGO_SECRET_KEY", length=50)
 DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
@@ -112,8 +112,6 @@ _SILENCE = {
 def _postgres(url: str) -> dict[str, object]:
     """Django's DATABASES entry of `postgresql://user:password@host:port/name?option=…`."""
     parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured("DATABASE_URL must start with postgresql://")
     options = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -134,7 +132,10 @@ def _postgres(url: str) -> dict[str, object]:
     }
 
 
-DATABASES = {"default": _postgres(env.text("DATABASE_URL", "postgresql://localhost/events"))}
+DATABASE_URL = env.address(
+    "DATABASE_URL", "postgresql://localhost/events", "postgres", "postgresql"
+)
+DATABASES = {"default": _postgres(DATABASE_URL)}
 
 # --- Redis and Celery -------------------------------------------------------------------------
 
@@ -186,7 +187,9 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 # --- ClickHouse -------------------------------------------------------------------------------
 
 # http://user:password@host:port/database
-CLICKHOUSE_URL = env.text("CLICKHOUSE_URL", "http://default@localhost:8123/default")
+CLICKHOUSE_URL = env.address(
+    "CLICKHOUSE_URL", "http://default@localhost:8123/default", "https", "http"
+)
 CLICKHOUSE_QUERY_TIMEOUT_SECONDS = env.number("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", 30, minimum=1)
 # Of one report. Past a third of it intermediate results go to the server's disk, which is slower.
 CLICKHOUSE_QUERY_MEGABYTES = env.number("CLICKHOUSE_QUERY_MEGABYTES", 1024, minimum=16)
@@ -275,7 +278,7 @@ if METRICS_FOLDER:
     # prometheus_client reads it, once.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_FOLDER
 # What /metrics asks for; without it only this machine is answered.
-METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+METRICS_TOKEN = env.secret("METRICS_TOKEN", length=16)
 # Where a worker answers for what it and its children have counted; 0 for nowhere.
 METRICS_PORT = env.number("METRICS_PORT", 0)
 if METRICS_PORT and not METRICS_FOLDER:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from embedded import application, data_folder, demo, ports, private_files, stores
+from embedded import application, data_folder, demo, ports, stores
 from embedded.console import Console
 from embedded.processes import PROJECT, StackError
 from embedded.supervisor import Supervisor
@@ -101,7 +101,7 @@ def _free_port() -> int:
 def _settings(folder: Path) -> dict[str, str]:
     given = {name: os.environ[name] for name in STORE_VARIABLES if os.environ.get(name)}
     return {
-        "DJANGO_SECRET_KEY": private_files.secret(folder / "secret-key"),
+        "DJANGO_SECRET_KEY": data_folder.signing_key(folder),
         "API_KEYS_REQUIRED": os.environ.get("API_KEYS_REQUIRED", "false"),
         **given,
     }

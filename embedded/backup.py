@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from embedded import application, data_folder, postgres, private_files, stores
+from embedded import application, data_folder, postgres, stores
 from embedded.__main__ import without_password
 from embedded.console import Console
 from embedded.processes import PROJECT, StackError
@@ -127,7 +127,7 @@ def restore(data: Path, folder: Path) -> None:
         if there := [name for name in OURS if (data / name).exists()]:
             raise StackError(f"DATA_DIR={data} has data already ({', '.join(there)})")
         _put_files(folder, data)
-        variables = {"DJANGO_SECRET_KEY": private_files.secret(data / "secret-key")}
+        variables = {"DJANGO_SECRET_KEY": data_folder.signing_key(data)}
         for name, program in stores.programs(data, held=(lock,)):
             supervisor.start(program)
             variables[name] = program.url

@@ -65,6 +65,11 @@ def _runs(pid: int) -> bool:
     return pid != 0
 
 
+def signing_key(folder: Path) -> str:
+    """Django's. Earlier versions made a shorter one: with a new one everybody logs in again."""
+    return private_files.secret(folder / "secret-key", length=50)
+
+
 @contextmanager
 def announced(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
     """Keep `variables` in `stack.env`, where commands in other terminals look for them."""

@@ -17,8 +17,8 @@ def write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def secret(path: Path) -> str:
-    """The secret kept in `path`, made up at the first call."""
-    if not path.exists():
-        write(path, secrets.token_urlsafe(32))
+def secret(path: Path, *, length: int = 0) -> str:
+    """The secret kept in `path`, made up at the first call, and again where it is shorter."""
+    if not path.exists() or len(path.read_text()) < length:
+        write(path, secrets.token_urlsafe(48))
     return path.read_text()

@@ -5,3 +5,6 @@ from django.apps import AppConfig
 
 class EventsConfig(AppConfig):
     name = "events"
+
+    def ready(self) -> None:
+        from config import weak_secrets  # noqa: F401, PLC0415  (registers a check)

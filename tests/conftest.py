@@ -42,7 +42,7 @@ def _started(stack: ExitStack) -> dict[str, str]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
     variables = {
         "DATA_DIR": str(folder),  # keeps the settings away from a running stack's
-        "DJANGO_SECRET_KEY": secrets.token_urlsafe(32),
+        "DJANGO_SECRET_KEY": secrets.token_urlsafe(48),
         "API_KEYS_REQUIRED": "false",  # tests of keys set it themselves
     }
     for name, program in stores.programs(folder, throwaway=True):

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from tests.config.test_settings import environment
+from tests.docker import compose
 from tests.factories import AdminFactory
 
 PROJECT = Path(__file__).parents[2]
@@ -55,13 +56,53 @@ def test_the_web_server_does_not_start_without_a_secret() -> None:
 @pytest.mark.parametrize("value", ["changeme", "insecure-until-set", "a" * 64, "0123456" * 9])
 def test_a_weak_secret_stops_every_process_and_is_not_repeated(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="DJANGO_SECRET_KEY is too easy") as raised:
-        environment(DJANGO_SECRET_KEY=value).secret("DJANGO_SECRET_KEY")
+        environment(DJANGO_SECRET_KEY=value).secret("DJANGO_SECRET_KEY", length=50)
     assert value not in str(raised.value)
 
 
 def test_a_random_secret_is_taken() -> None:
-    for value in (GOOD, secrets.token_urlsafe(32), secrets.token_hex(16)):
-        assert environment(DJANGO_SECRET_KEY=value).secret("DJANGO_SECRET_KEY") == value
+    for value in (GOOD, secrets.token_urlsafe(48)):
+        assert environment(SECRET=value).secret("SECRET", length=50) == value
+
+
+@pytest.mark.parametrize("value", ["prometheus", "1" * 40])
+def test_a_weak_token_of_the_metrics_stops_every_process(value: str) -> None:
+    done = python("manage.py", "check", METRICS_TOKEN=value)
+    assert done.returncode != 0
+    assert "METRICS_TOKEN is too easy to guess" in done.stderr
+    assert value not in done.stderr
+
+
+ADDRESSES = {
+    "DATABASE_URL": "postgresql://events:{}@postgres:5432/events",
+    "REDIS_URL": "redis://:{}@redis:6379/0",
+    "RATE_LIMIT_REDIS_URL": "redis://:{}@rate-limit:6379/0",
+    "CELERY_BROKER_URL": "redis://:{}@redis:6379/0",
+    "CLICKHOUSE_URL": "http://events:{}@clickhouse:8123/events",
+}
+
+
+def secrets_check(**addresses: str) -> subprocess.CompletedProcess[str]:
+    """The command that compose starts before the stores."""
+    command = compose.services()["check"]["command"]
+    assert command[0] == "python"
+    return python(*command[1:], **PRODUCTION, **addresses)
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("password", ["events", "changeme-changeme-now"])
+def test_a_store_with_a_weak_password_is_named_before_it_starts(name: str, password: str) -> None:
+    good = {it: url.format(GOOD) for it, url in ADDRESSES.items()}
+    done = secrets_check(**{**good, name: ADDRESSES[name].format(password)})
+    assert done.returncode != 0
+    assert done.stderr.count("is too easy to guess") == 1
+    assert f"The password of {name} (" in done.stderr
+    assert f" {password}" not in done.stderr
+
+
+def test_random_passwords_of_stores_are_no_complaint() -> None:
+    done = secrets_check(**{name: url.format(GOOD) for name, url in ADDRESSES.items()})
+    assert done.returncode == 0, done.stderr
 
 
 def test_behind_tls_who_comes_without_it_is_sent_there_but_for_probes(

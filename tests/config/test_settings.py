@@ -15,9 +15,8 @@ STACK_ONLY = {"PORT", "DATA_DIR"}
 
 def read_by_the_code() -> set[str]:
     text = (PROJECT / "config" / "settings.py").read_text()
-    return set(
-        re.findall(r'env\.(?:text|secret|word|number|flag|items|choice)\(\s*"([A-Z_]+)"', text)
-    )
+    readers = "text|secret|word|address|number|flag|items|choice"
+    return set(re.findall(rf'env\.(?:{readers})\(\s*"([A-Z_]+)"', text))
 
 
 def asked_for_by_compose() -> set[str]:
@@ -45,6 +44,16 @@ def test_the_readme_lists_every_setting_and_no_other() -> None:
 def test_a_wrong_number_names_its_variable(value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="HOT_WINDOW_DAYS"):
         environment(HOT_WINDOW_DAYS=value).number("HOT_WINDOW_DAYS", 7, minimum=1)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "localhost", "mysql://u:hush@h/d", "://h", "postgresql://u:hush@h:54x/d", "http://[::1"],
+)
+def test_a_wrong_address_names_its_variable_and_is_not_repeated(value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must be like post") as raised:
+        environment(DATABASE_URL=value).address("DATABASE_URL", "", "postgres", "postgresql")
+    assert "hush" not in str(raised.value)
 
 
 def test_a_wrong_flag_names_its_variable() -> None:

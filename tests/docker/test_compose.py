@@ -12,9 +12,9 @@ from tests.config.test_settings import read_by_the_code
 from tests.docker import compose
 from tests.docker.compose import PROJECT, SECRETS, Missing
 
-OURS = {"api", "worker", "beat", "migrate"}
+OURS = {"api", "worker", "beat", "migrate", "check"}
 STORES = {"postgres", "redis", "rate-limit", "clickhouse"}
-ONE_SHOT = {"migrate"}
+ONE_SHOT = {"migrate", "check"}
 UNITS = {"m": 1, "g": 1024}
 HOST_MEGABYTES = 4096
 # Settings that are not an operator's to choose here; the image sets the last two.
@@ -141,6 +141,10 @@ def test_the_service_starts_behind_its_stores_and_their_schema() -> None:
         assert after["migrate"] == {"condition": "service_completed_successfully"}
         assert {it for it in after if after[it] == {"condition": "service_healthy"}} == STORES
     assert set(services["migrate"]["depends_on"]) == {"postgres", "clickhouse"}
+    for name in STORES:
+        assert services[name]["depends_on"] == {
+            "check": {"condition": "service_completed_successfully"}
+        }
     assert services["nginx"]["depends_on"] == {"api": {"condition": "service_healthy"}}
 
 

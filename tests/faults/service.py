@@ -23,7 +23,7 @@ from tests.faults.proxy import Proxy
 
 Fronts: TypeAlias = Mapping[str, Callable[[Mapping[str, str]], Program]]
 SETTINGS = {
-    "DJANGO_SECRET_KEY": secrets.token_urlsafe(32),
+    "DJANGO_SECRET_KEY": secrets.token_urlsafe(48),
     "API_KEYS_REQUIRED": "false",
     "RATE_LIMIT_PER_MINUTE": "0",
     # What a killed worker and a killed deliverer held comes back after this and twice this: the
