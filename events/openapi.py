@@ -19,6 +19,9 @@ from events.query_parameters import DEFAULT_PAGE, MAX_PAGE
 from events.validation import MAX_EVENTS
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_MOMENT = {
+    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
+}
 _EVENT: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -174,16 +177,16 @@ get_events = extend_schema(
     summary="Look at recent events",
     description="The events of the hot window (7 days by default), newest first.",
     parameters=[
-        OpenApiParameter("user_id", OpenApiTypes.STR),
-        OpenApiParameter("event_type", OpenApiTypes.STR),
+        OpenApiParameter("user_id", _NAME),
+        OpenApiParameter("event_type", _NAME),
+        OpenApiParameter("from", _MOMENT, description="A date, or a date and time with an offset."),
         OpenApiParameter(
-            "from", OpenApiTypes.STR, description="A date, or a date and time with an offset."
+            "to", _MOMENT, description="Likewise; included, a date with its whole day."
         ),
         OpenApiParameter(
-            "to", OpenApiTypes.STR, description="Likewise; included, a date with its whole day."
-        ),
-        OpenApiParameter(
-            "cursor", OpenApiTypes.STR, description="`next` of the page before this one."
+            "cursor",
+            {"type": "string", "minLength": 1},
+            description="`next` of the page before this one.",
         ),
         OpenApiParameter(
             "limit",

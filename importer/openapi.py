@@ -69,7 +69,7 @@ post_imports = extend_schema(
         _parameter("max_errors", "Stop at more bad rows: a number, or a percentage like 5%."),
         OpenApiParameter(
             "Idempotency-Key",
-            OpenApiTypes.STR,
+            {"type": "string", "minLength": 1, "maxLength": 255},
             OpenApiParameter.HEADER,
             description=(
                 "Of the client's making: the same file and parameters sent again under it answer "
