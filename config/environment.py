@@ -14,10 +14,10 @@ _FALSE = {"0", "false", "no", "off"}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 # Random characters have more; a word, a placeholder or one key held down has less.
 _SECRET_VARIETY = 8
-_WORDS = ("passw", "changeme", "change-me", "secret", "insecure", "example", "admin", "postgres")
-_WORDS += ("redis", "clickhouse", "12345", "qwerty")
-
-
+_WORDS = frozenset(
+    {"passw", "changeme", "change-me", "secret", "insecure", "example", "admin", "qwerty"}
+    | {"postgres", "redis", "clickhouse", "12345"}
+)
 TOO_EASY = (
     "is too easy to guess: at least {length} random characters,"
     " as `openssl rand -hex 32` makes them"

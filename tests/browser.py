@@ -1,0 +1,99 @@
+"""A real Chromium, told what to do by WebDriver, which is JSON over HTTP."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from embedded import ports
+from embedded.processes import Process, Program
+from tests.docker import nginx
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+MISSING = "chromium is not installed (apt-get install chromium chromium-driver)"
+# It looks for nothing but what it is sent to; the sandbox is not for root.
+_OPTIONS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--disable-dev-shm-usage",
+]
+_SECONDS = 30
+
+
+class Browser:
+    """One window. Selectors are those of CSS."""
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+
+    def open(self, url: str) -> None:
+        _ask("POST", f"{self._session}/url", url=url)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What the script returns; of a promise, what it is kept with."""
+        return _ask("POST", f"{self._session}/execute/sync", script=script, args=list(arguments))
+
+    def texts(self, selector: str) -> list[str]:
+        found: list[str] = self.run(
+            "return [...document.querySelectorAll(arguments[0])].map(it => it.textContent.trim())",
+            selector,
+        )
+        return found
+
+    def wait_for(self, selector: str) -> str:
+        """The text of the first that is there."""
+        deadline = time.monotonic() + _SECONDS
+        while not (found := self.texts(selector)):
+            assert time.monotonic() < deadline, (selector, self.complaints())
+            time.sleep(0.1)
+        return found[0]
+
+    def click(self, selector: str) -> None:
+        self.wait_for(selector)
+        self.run("document.querySelector(arguments[0]).click()", selector)
+
+    def fill(self, **values: str) -> None:
+        """Fields of a form by name."""
+        for name, value in values.items():
+            field = f"[name={name}]"
+            self.run("document.querySelector(arguments[0]).value = arguments[1]", field, value)
+
+    def complaints(self) -> list[str]:
+        """What its console has been told since it was last asked: a refused script, a 404."""
+        entries = _ask("POST", f"{self._session}/se/log", type="browser")
+        # Other than hints of no consequence, and an icon that browsers ask for by themselves.
+        grave = [it["message"] for it in entries if it["level"] in {"SEVERE", "WARNING"}]
+        return [message for message in grave if "/favicon.ico " not in message]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Browser]:
+    assert CHROMIUM
+    assert DRIVER
+    port = ports.pick_free()
+    program = Program(
+        name="chromedriver",
+        command=[DRIVER, f"--port={port}"],
+        ready=lambda: nginx.answers(port, path="/status"),
+    )
+    options = {"binary": CHROMIUM, "args": [*_OPTIONS, f"--user-data-dir={folder}"]}
+    wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+    with Process(program):
+        sessions = f"http://{ports.HOST}:{port}/session"
+        session = _ask("POST", sessions, capabilities={"alwaysMatch": wanted})["sessionId"]
+        try:
+            yield Browser(f"{sessions}/{session}")
+        finally:
+            _ask("DELETE", f"{sessions}/{session}")
+
+
+def _ask(method: str, address: str, /, **body: Any) -> Any:
+    sent = body if method == "POST" else None
+    answer = urllib3.request(method, address, json=sent, timeout=2 * _SECONDS, retries=False)
+    value = answer.json()["value"]
+    assert not (isinstance(value, dict) and "error" in value), value
+    return value
