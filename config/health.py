@@ -9,7 +9,7 @@ from django_redis import get_redis_connection
 from psycopg import Error as DriverError
 
 from analytics import clickhouse
-from config import brokers
+from config import brokers, migrated
 
 _Probe = Callable[[], object]
 
@@ -40,6 +40,7 @@ def _state(probe: _Probe) -> str:
 def _postgresql() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+    migrated.require()
 
 
 def _rate_limit() -> None:
