@@ -299,3 +299,12 @@ def test_errors_of_nginx_are_problems_too(stack: Stack, tmp_path: Path) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert json.loads(content) == {"type": "about:blank", "title": "Bad Gateway", "status": 502}
     assert answer.headers["X-Request-ID"]
+
+
+def test_errors_of_nginx_have_the_headers_of_the_services_own(proxy: Proxy) -> None:
+    ours, _ = proxy.request("GET", "/nothing")
+    theirs, _ = proxy.request("GET", "/metrics")
+    assert (ours.status, theirs.status) == (404, 404)
+    protecting = ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy")
+    for name in (*protecting, "Cross-Origin-Opener-Policy"):
+        assert theirs.headers[name] == ours.headers[name] is not None, name

@@ -16,7 +16,7 @@ from tests.docker.compose import PROJECT, SECRETS
 
 DOCKER = PROJECT / "docker"
 # Sections of ClickHouse's configuration that are no settings with a value.
-SECTIONS = {"logger", "timezone", "merge_tree", "prometheus"}
+SECTIONS = {"logger", "timezone", "merge_tree", "prometheus", "backups"}
 
 
 def started(service: str, folder: Path) -> Program:

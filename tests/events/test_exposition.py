@@ -52,6 +52,18 @@ def test_events_are_counted_from_the_door_to_clickhouse(client: Client) -> None:
     assert grown(f"api_request_duration_seconds_count{{{route}}}") == 1
 
 
+def test_statements_to_postgresql_are_counted_and_an_accepted_event_makes_none(
+    client: Client,
+) -> None:
+    name = 'django_db_execute_total{alias="default",vendor="postgresql"}'
+    assert post(client, event(), query="?wait=true") == 200
+    stored = samples(client)[name]
+    assert stored > 0
+    reading = samples(client)[name] - stored
+    assert post(client, event()) == 202
+    assert samples(client)[name] - stored == 2 * reading
+
+
 def test_the_state_of_the_stores_is_read_at_each_scrape(client: Client) -> None:
     assert post(client, event()) == 202
     liveness.note_worker("one")
