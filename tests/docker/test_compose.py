@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.core.management import get_commands
 
 from tests.config.test_settings import read_by_the_code
 from tests.docker import compose
@@ -211,3 +212,21 @@ def test_many_processes_find_enough_connections() -> None:
 def option(service: dict[str, Any], name: str) -> str:
     [value] = [it.partition("=")[2] for it in service["command"] if it.startswith(f"--{name}=")]
     return str(value)
+
+
+def test_what_the_readme_runs_there_is() -> None:
+    text = (PROJECT / "README.md").read_text()
+    asked = re.findall(r"docker compose (?:exec|run)(?: -[\w-]+)* ([a-z][a-z-]+)", text)
+    assert set(compose.services()) > set(asked) > {"api", "migrate", "redis", "postgres"}
+    commands = set(re.findall(r"manage\.py ([a-z_]+)", text))
+    assert commands <= set(get_commands())
+    targets = set(re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?m)(?:`|^)make ([a-z]+)", text)) <= targets
+
+
+def test_a_copy_of_clickhouse_lies_where_the_readme_takes_it_from() -> None:
+    configured = (PROJECT / "docker" / "clickhouse" / "config.xml").read_text()
+    [folder] = re.findall(r"<allowed_path>(.*)</allowed_path>", configured)
+    volumes = compose.services()["clickhouse"]["volumes"]
+    assert "clickhouse:/var/lib/clickhouse" in volumes
+    assert f"/var/lib/clickhouse/{folder}/events.tar" in (PROJECT / "README.md").read_text()
