@@ -114,7 +114,7 @@ def _postgres(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     return {
-        # Django's own, counted: docs/adr/0003-django-prometheus.md.
+        # Django's own, counted: docs/adr/0005-django-prometheus.md.
         "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
