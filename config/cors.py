@@ -57,6 +57,21 @@ def middleware(get_response: _Answer) -> _Answer:
     return answer
 
 
+def is_foreign(request: HttpRequest) -> bool:
+    """Whether a page that may not has had a browser send this.
+
+    It can, to localhost too: a simple POST is not asked about before, and CORS only hides the
+    answer. Browsers name the page's origin with every POST; other clients don't.
+    """
+    origin = request.META.get("HTTP_ORIGIN")
+    if origin is None:
+        return False
+    if request.path == PATH and not {origin, "*"}.isdisjoint(settings.CORS_ORIGINS):
+        return False
+    # /docs has a form to try it with.
+    return bool(origin.partition("://")[2] != request.get_host())
+
+
 def _open(response: HttpResponseBase, origin: str, is_preflight: bool) -> None:
     is_any = "*" in settings.CORS_ORIGINS
     if not is_any:

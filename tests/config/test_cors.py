@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from config import cors
+from tests.events.keys import bearer, secret
 from tests.samples import event
 
 SHOP, STRANGER = "https://shop.example", "https://stranger.example"
@@ -110,3 +111,43 @@ def test_what_is_no_origin_names_the_setting(wrong: str) -> None:
 def test_origins_are_taken_as_browsers_write_them() -> None:
     good = [SHOP, "http://localhost:3000", "http://[::1]:8080", "capacitor://localhost", "*"]
     assert cors.origins(good) == good
+
+
+# --- Without keys
+
+
+def posted(client: Client, path: str = "/events", **headers: str) -> int:
+    """The status of what a page can send without asking before, if it is of `Origin`."""
+    types = {"/events": "application/json", "/imports": "text/plain"}
+    return client.post(path, "[]", content_type=types[path], headers=headers).status_code
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("origin", [STRANGER, "null", "http://testserver:1", "http://", ""])
+def test_where_no_key_is_required_a_page_of_another_site_may_not_post(
+    client: Client, origin: str
+) -> None:
+    assert [posted(client, path, Origin=origin) for path in ("/events", "/imports")] == [403, 403]
+
+
+@pytest.mark.usefixtures("stores", "shop")
+def test_a_page_of_ours_and_one_of_the_service_itself_may(client: Client, settings: Any) -> None:
+    # Refused for what they send, not for who sends it; both posts reach the view.
+    assert posted(client, "/imports", Origin="http://testserver") == 400
+    assert posted(client, Origin="http://testserver") == posted(client) == 202
+    assert posted(client, Origin=SHOP) == 202
+    settings.CORS_ORIGINS = ["*"]
+    assert posted(client, Origin=STRANGER) == 202
+
+
+@pytest.mark.usefixtures("stores", "shop")
+def test_files_are_taken_from_no_page_but_the_services_own(client: Client, settings: Any) -> None:
+    assert posted(client, "/imports", Origin=SHOP) == 403
+    settings.CORS_ORIGINS = ["*"]
+    assert posted(client, "/imports", Origin=SHOP) == 403
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_page_that_shows_a_key_may_post(client: Client) -> None:
+    key = bearer(secret("ingest"))["Authorization"]
+    assert posted(client, Origin=STRANGER, Authorization=key) == 202
