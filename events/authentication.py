@@ -10,6 +10,9 @@ from rest_framework.request import Request
 from events import api_keys
 from events.keyring import Key, KeysUnknown, keyring
 
+# In the request's environment, where no header can have this name.
+_FOUND = "events.api_key"
+
 
 class Unchecked(APIException):
     """There may be such a key. (`config.problems` can't be imported where DRF reads settings.)"""
@@ -46,8 +49,21 @@ def own_limit(request: HttpRequest) -> tuple[str, int] | None:
 def presented(request: HttpRequest) -> Key | None:
     """The key that the request shows, None without one; never from the query, which is logged.
 
-    Raises AuthenticationFailed, and Unchecked where it can't be known.
+    Looked up once a request: what was found, or why not, stays with it. Raises
+    AuthenticationFailed, and Unchecked where it can't be known.
     """
+    if _FOUND not in request.META:
+        try:
+            request.META[_FOUND] = _looked_up(request)
+        except APIException as refusal:
+            request.META[_FOUND] = refusal
+    found = request.META[_FOUND]
+    if isinstance(found, APIException):
+        raise found
+    return cast(Key | None, found)
+
+
+def _looked_up(request: HttpRequest) -> Key | None:
     secret = _secret(request)
     if secret is None:
         return None

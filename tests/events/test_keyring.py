@@ -71,6 +71,22 @@ def test_a_known_key_costs_no_query(client: Client) -> None:
     assert not [query for query in queries.captured_queries if "api_keys" in query["sql"]]
 
 
+def test_a_key_is_looked_up_once_a_request(client: Client, settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 1000
+    ring, looked_up = keyring.keyring, []
+    find = ring.find
+
+    def counted(digest: bytes) -> keyring.Key | None:
+        looked_up.append(digest)
+        return find(digest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ring, "find", counted)
+        assert status(client, secret("ingest")) == 202
+        assert status(client, "ea_" + secrets.token_urlsafe(32)) == 401
+    assert len(looked_up) == 2
+
+
 def test_a_key_made_a_moment_ago_is_known(client: Client) -> None:
     for _ in range(keyring.LOOKS):
         assert status(client, secret("ingest")) == 202
