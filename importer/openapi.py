@@ -87,7 +87,11 @@ post_imports = extend_schema(
         **problem(415, "A form.", "Send the file itself as the body (curl -T FILE), not a form."),
         **problem(422, "The Idempotency-Key came with another payload before.", "Not taken: …"),
         **refusals(access.INGEST),
-        **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached; send the file again."),
+        **problem(
+            503,
+            "PostgreSQL is down, or many files are on their way in.",
+            "PostgreSQL can't be reached; send the file again.",
+        ),
         **problem(507, "The disk is full.", "Not taken: the file cannot be kept: …"),
     },
 )

@@ -4,15 +4,16 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, Protocol
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from structlog import get_logger
@@ -29,6 +30,9 @@ from importer.run import Run, import_rest
 _PIECE = 64 * 1024
 # Stores that share the disk come to a halt when it is full, long before an import does.
 KEPT_FREE_BYTES = 1024**3
+# Each holds a thread of the web process until it has come, however slowly: few enough to leave
+# others theirs (application.WEB has 128). nginx.conf lets as many through in all.
+AT_ONCE = 32
 # Two bytes of a file make fifty of its rejected rows.
 REJECTED_BYTES = 256 * 1024**2
 # Runs in a row that came to no end and stored nothing: the file kills whoever reads it.
@@ -39,6 +43,7 @@ BEAT_SECONDS = 5.0
 DEAD_SECONDS = 60.0
 
 log = get_logger(__name__)
+_places = BoundedSemaphore(AT_ONCE)
 
 
 class Stream(Protocol):
@@ -47,6 +52,10 @@ class Stream(Protocol):
 
 class UploadRefused(Exception):
     """Why an upload was not taken; nothing of it is kept."""
+
+
+class TooMany(UploadRefused):
+    """As many as may be are on their way into this process."""
 
 
 class TooLarge(UploadRefused):
@@ -69,6 +78,17 @@ class OtherPayload(UploadRefused):
     """The idempotency key was used before, for another payload."""
 
 
+@contextmanager
+def place() -> Iterator[None]:
+    """One of those that may be received at once; without a wait. Raises TooMany."""
+    if not _places.acquire(blocking=False):
+        raise TooMany("too many files are on their way in; send it again later")
+    try:
+        yield
+    finally:
+        _places.release()
+
+
 def receive(
     *, stream: Stream, size: int, name: str, given: Mapping[str, Any], key: str | None = None
 ) -> Import:
@@ -83,6 +103,7 @@ def receive(
         raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
     _require_room(size)
     row, first = _row_of(key, name, given)
+    _give_connection_back()
     if not first:
         return _same_again(row, stream, size, given)
     try:
@@ -161,6 +182,12 @@ def _known(new: Import) -> tuple[Import, bool]:
     return row, bool(ours)
 
 
+def _give_connection_back() -> None:
+    """A file may take its time, and the pool has few: to be taken again when it is here."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def _same_again(row: Import, stream: Stream, size: int, given: Mapping[str, Any]) -> Import:
     """Raises OtherPayload unless the stream and its arguments are those of the row."""
     if size == row.size and row.options == dict(given):
@@ -185,6 +212,7 @@ def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, s
                     beat = time.monotonic()
                     if not _ours(row).update(updated_at=Now()):
                         raise StillReceiving(_TAKEN_OVER)
+                    _give_connection_back()
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

@@ -58,7 +58,11 @@ class ImportsView(APIView):
         size = _length(request)
         given = _arguments(request)
         try:
-            row = _received(request, size, given)
+            with uploads.place():
+                row = _received(request, size, given)
+        except uploads.TooMany as error:
+            # What it is sending is not waited for: that is what there is no place for.
+            raise Problem(503, f"Not taken: {error}.", headers={"Retry-After": "10"}) from None
         except outages.POSTGRESQL:
             raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
         import_soon()

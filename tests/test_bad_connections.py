@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from events.request_body import MAX_DECODED_BYTES
+from importer import uploads
 from tests import web_server
 from tests.samples import event
 from tests.waiting import wait_until
@@ -113,6 +114,20 @@ def test_bodies_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
         for client in slow:
             client.sendall(body[5:])
         assert Counter(client.recv(65536)[:12] for client in slow) == {b"HTTP/1.1 202": 100}
+
+
+def test_files_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
+    head = b"POST /imports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nevent_id,"
+    with ExitStack() as stack:
+        slow = connected(stack, web, 300)  # more than there are threads
+        for client in slow:
+            client.sendall(head)
+        assert_others_are_served(web)
+        assert web.status(json.dumps([event()]).encode(), query="?wait=true") == 200
+        wait_until(lambda: len(select(slow, [], [], 0)[0]) >= 300 - 2 * uploads.AT_ONCE)
+        answered = select(slow, [], [], 0)[0]
+        said = {client.recv(65536).partition(b"\r\n")[0] for client in answered}
+    assert said == {b"HTTP/1.1 503 Service Unavailable"}
 
 
 def test_clients_that_leave_amid_their_bodies_leave_no_thread_behind(web: Web) -> None:

@@ -25,7 +25,7 @@ class Web(NamedTuple):
         """Bytes that the largest of its processes uses."""
         return max(one.memory_info().rss for one in self.process.children())
 
-    def status(self, body: bytes | None = None, encoding: str = "identity") -> int:
+    def status(self, body: bytes | None = None, encoding: str = "identity", query: str = "") -> int:
         """Of a POST of events, or without a body of `/health`."""
         connection = HTTPConnection(ports.HOST, self.port, timeout=60)
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
@@ -33,7 +33,7 @@ class Web(NamedTuple):
             if body is None:
                 connection.request("GET", "/health")
             else:
-                connection.request("POST", "/events", body, headers)
+                connection.request("POST", f"/events{query}", body, headers)
             return connection.getresponse().status
         finally:
             connection.close()
