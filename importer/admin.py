@@ -63,6 +63,10 @@ class UploadForm(forms.Form):
         help_text="What becomes of columns that nothing names.",
     )
     encoding = forms.CharField(required=False, help_text="Of CSV, such as latin-1.")
+    # A tab is one, which Django would strip.
+    delimiter = forms.CharField(
+        required=False, strip=False, max_length=2, help_text=r"Of CSV; \t for a tab."
+    )
     max_errors = forms.CharField(
         required=False, help_text="Stop at more bad rows: a number, or a percentage like 5%."
     )

@@ -83,6 +83,20 @@ def test_a_file_is_uploaded_and_imported(
     assert "100 %" in page(admin_client, IMPORTS)
 
 
+@pytest.mark.parametrize(("written", "stands"), [("\\t", "\t"), ("\t", "\t"), ("#", "#")])
+def test_the_form_takes_a_delimiter(
+    admin_client: Client, tmp_path: Path, settings: Any, written: str, stands: str
+) -> None:
+    settings.IMPORT_FOLDER = tmp_path
+    row = ["0191f5a0-0000-7000-8000-000000000001", "2026-01-06T12:00:00Z", "u1", "buy,now"]
+    lines = [["event_id", "occurred_at", "user_id", "event_type"], row]
+    text = "".join(stands.join(line) + "\n" for line in lines)
+    form = {"file": SimpleUploadedFile("june.csv", text.encode()), "delimiter": written}
+    admin_client.post(f"{IMPORTS}add/", form)
+    uploads.import_waiting()
+    assert Import.objects.get().stored == 1
+
+
 def test_a_file_that_cannot_be_imported_is_refused_in_the_form(
     admin_client: Client, tmp_path: Path, settings: Any
 ) -> None:
