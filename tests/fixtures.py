@@ -4,13 +4,39 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 from django_redis import get_redis_connection
 
 from analytics import clickhouse as engine
 from analytics.migrate import apply_schema
 from events.keyring import keyring
 from events.models import Batch
+from tests import web_server
 from tests.waiting import deliver_all
+from tests.web_server import Web
+
+# What migrations and Django itself have put there, for good.
+_KEPT = ["django_migrations", "django_content_type", "auth_permission"]
+_FILLED = """
+SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+  AND pg_relation_size(oid) > 0 AND NOT relname = ANY(%s)
+"""
+
+
+def _empty_postgresql(case: TransactionTestCase) -> None:
+    """Instead of Django's flush: that empties every table of ours and makes all permissions anew.
+
+    It took longer than most tests, and knows managed tables only.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FILLED, [_KEPT])
+        [names] = cursor.fetchone()
+        if names:
+            cursor.execute(f"TRUNCATE {names} CASCADE")
+
+
+TransactionTestCase._fixture_teardown = _empty_postgresql  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
@@ -27,10 +53,17 @@ def clickhouse(clickhouse_schema: None) -> None:
 def empty_clickhouse() -> None:
     tables = engine.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
-        " AND engine LIKE '%MergeTree' AND name != 'schema_files'"
+        " AND engine LIKE '%MergeTree' AND name != 'schema_files' AND total_rows > 0"
     )
     for (name,) in tables:
         engine.command("TRUNCATE TABLE {name:Identifier}", parameters={"name": name})
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
+    """The real web server, for all that need nothing special of it."""
+    with web_server.running() as running:
+        yield running
 
 
 @pytest.fixture
@@ -41,9 +74,6 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
     # test delivers no more.
     Batch.objects.update(claimed_until=None)
     deliver_all()
-    # pytest-django's flush knows managed tables only.
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE hot_events")
 
 
 @pytest.fixture(autouse=True)

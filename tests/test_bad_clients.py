@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from django.test import Client
 from analytics import clickhouse as engine
 from events import purge
 from events.models import Batch, Dedup, HotEvent
-from tests import web_server
 from tests.events.test_batching import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
 from tests.samples import event
@@ -27,12 +25,6 @@ pytestmark = pytest.mark.usefixtures("stores")
 KEYS_OF_AN_EVENT = 250
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 YESTERDAY = f"{NOON - timedelta(days=1):%Y-%m-%d}"
-
-
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
-    with web_server.running() as running:
-        yield running
 
 
 def post(client: Client, events: list[dict[str, Any]], query: str = "") -> None:
@@ -127,7 +119,7 @@ def test_thirty_years_in_one_request_arrive_in_both_layers_and_the_rollups(clien
 
 # --- The same for ever --------------------------------------------------------------------------
 
-POSTS = 30
+POSTS = 15
 EVENTS = 10_000
 
 

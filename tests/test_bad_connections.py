@@ -7,9 +7,10 @@ import socket
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from select import select
 
 import pytest
@@ -29,12 +30,6 @@ PROMPT_SECONDS = 5
 MIB = 2**20
 
 
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
-    with web_server.running() as running:
-        yield running
-
-
 def assert_others_are_served(web: Web) -> None:
     began = time.monotonic()
     for _ in range(5):  # enough to meet both processes
@@ -47,9 +42,10 @@ def connected(stack: ExitStack, web: Web, count: int) -> list[socket.socket]:
     return [stack.enter_context(web.connect()) for _ in range(count)]
 
 
+@cache
 def blanks(pack: Callable[[bytes], bytes]) -> bytes:
-    """What was 500 MB before it was packed."""
-    return pack(b"[" + b" " * 500_000_000)
+    """What was 200 MB before it was packed: ten times what a body may grow to."""
+    return pack(b"[" + b" " * 200_000_000)
 
 
 def small(pack: Callable[[bytes], bytes], count: int) -> bytes:

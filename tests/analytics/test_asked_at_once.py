@@ -1,7 +1,6 @@
 """The reports over the real web server: asked by fifty at once, and in long requests."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import quote
@@ -10,7 +9,6 @@ import pytest
 
 from analytics import clickhouse as engine
 from embedded import ports
-from tests import web_server
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -21,12 +19,6 @@ LONGEST_SECONDS = 30
 RANGE = "from=2024-01-01&to=2024-12-31"
 DAY = "from=2025-01-01&to=2025-01-01"
 NOBODY = [{"date": "2025-01-01", "unique_users": 0}]
-
-
-@pytest.fixture(scope="module")
-def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
-    with web_server.running() as running:
-        yield running
 
 
 def have_events(count: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from embedded import ports
 from embedded.processes import Process
 from tests import web_server
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -15,6 +16,8 @@ def test_it_ends_however_often_it_is_told_to_at_once(number: signal.Signals) -> 
     with Process(web_server.program(ports.pick_free())) as web:
         assert web.process is not None
         workers = psutil.Process(web.process.pid).children()
+        # One told so while it is still starting is waited for.
+        wait_until(lambda: all(worker.num_threads() > 2 for worker in workers))
         for _ in range(200):
             web.process.send_signal(number)
         # The last may meet an interpreter that no longer has handlers.

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.purging import purge_under_load
+from tests.faults.service import running
 from tests.faults.suite import run, without_clickhouse
 
 
@@ -33,7 +34,8 @@ def main() -> int:
 
 
 def _without_clickhouse(folder: Path, seconds: float) -> int:
-    silence = without_clickhouse(folder, seconds=seconds)
+    with running(folder) as service:
+        silence = without_clickhouse(service, seconds=seconds)
     clients = silence.clients
     print(  # noqa: T201
         f"ClickHouse gone for {seconds:g} s: {clients.sent:,} events sent, answers"
@@ -45,7 +47,8 @@ def _without_clickhouse(folder: Path, seconds: float) -> int:
 
 
 def _purge(folder: Path, rows: int) -> int:
-    purge = purge_under_load(folder, rows=rows)
+    with running(folder) as service:
+        purge = purge_under_load(service, rows=rows)
     clients = purge.clients
     print(  # noqa: T201
         f"a day of {purge.rows:,} events purged in {purge.seconds:.2f} s; meanwhile"

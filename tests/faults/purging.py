@@ -5,16 +5,15 @@ import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 
 from embedded.processes import PROJECT
 from tests.faults.clients import Clients
-from tests.faults.service import Service, running
+from tests.faults.service import Service
 
-_LOAD_SECONDS = 5
+_LOAD_SECONDS = 3
 
 
 class Purge(NamedTuple):
@@ -25,19 +24,18 @@ class Purge(NamedTuple):
     clients: Clients
 
 
-def purge_under_load(folder: Path, *, rows: int, pace: float = 0.0) -> Purge:
+def purge_under_load(service: Service, *, rows: int, pace: float = 0.0) -> Purge:
     """Purge one day of `rows` events amid requests, some seconds of them before and after."""
-    with running(folder) as service:
-        day = datetime.now(UTC).date() - timedelta(days=9)
-        _fill(service, day, rows)
-        clients = Clients(service.port, seed=1, pace=pace)
-        clients.start()
-        time.sleep(_LOAD_SECONDS)
-        seconds = _purge(service)
-        time.sleep(_LOAD_SECONDS)
-        clients.stop()
-        assert not _exists(service, day)
-        return Purge(rows, seconds, clients)
+    day = datetime.now(UTC).date() - timedelta(days=9)
+    _fill(service, day, rows)
+    clients = Clients(service.port, seed=1, pace=pace)
+    clients.start()
+    time.sleep(_LOAD_SECONDS)
+    seconds = _purge(service)
+    time.sleep(_LOAD_SECONDS)
+    clients.stop()
+    assert not _exists(service, day)
+    return Purge(rows, seconds, clients)
 
 
 def _fill(service: Service, day: date, rows: int) -> None:

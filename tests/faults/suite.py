@@ -145,28 +145,27 @@ class Silence(NamedTuple):
 
 
 def without_clickhouse(
-    folder: Path, *, seconds: float, pace: float = 0.0, mode: Mode = Mode.GONE
+    service: Service, *, seconds: float, pace: float = 0.0, mode: Mode = Mode.GONE
 ) -> Silence:
     """ClickHouse is gone for so long under load; `drained` is the seconds of catching up."""
-    with running(folder) as service:
-        clients = Clients(service.port, seed=1, pace=pace)
-        service.proxy.mode = mode
-        clients.start()
-        time.sleep(seconds)
-        clients.stop()
-        began = time.monotonic()
-        wait_until(
-            lambda: audit.queued(service.variables) == 0,
-            seconds=DRAIN_SECONDS,
-            what="everything is stored",
-        )
-        stored = time.monotonic() - began
-        ready, backlog = _ready(service.port), audit.waiting(service.variables)
-        service.proxy.mode = Mode.OPEN
-        began = time.monotonic()
-        _drain(service)
-        drained = time.monotonic() - began
-        return Silence(clients, stored, ready, backlog, drained, count(service, clients))
+    clients = Clients(service.port, seed=1, pace=pace)
+    service.proxy.mode = mode
+    clients.start()
+    time.sleep(seconds)
+    clients.stop()
+    began = time.monotonic()
+    wait_until(
+        lambda: audit.queued(service.variables) == 0,
+        seconds=DRAIN_SECONDS,
+        what="everything is stored",
+    )
+    stored = time.monotonic() - began
+    ready, backlog = _ready(service.port), audit.waiting(service.variables)
+    service.proxy.mode = Mode.OPEN
+    began = time.monotonic()
+    _drain(service)
+    drained = time.monotonic() - began
+    return Silence(clients, stored, ready, backlog, drained, count(service, clients))
 
 
 def _ready(port: int) -> int:

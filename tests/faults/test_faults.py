@@ -1,11 +1,13 @@
 """The short version of the fault suite; `make faults ARGS="--seconds 600"` is the long one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.proxy import Mode
 from tests.faults.purging import purge_under_load
+from tests.faults.service import Service, running
 from tests.faults.suite import run, without_clickhouse
 
 SEED = 7
@@ -19,15 +21,26 @@ def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
     assert not outcome.harmful, outcome.summary()
 
 
-# One that hangs is noticed later by the patience of an insert; it is among the faults above too.
-@pytest.mark.parametrize(
-    ("mode", "seconds"),
-    [(Mode.GONE, 4), pytest.param(Mode.HUNG, 15, marks=pytest.mark.slow)],
-)
-def test_no_request_fails_while_clickhouse_does_not_answer(
-    tmp_path: Path, mode: Mode, seconds: float
-) -> None:
-    silence = without_clickhouse(tmp_path / "run", seconds=seconds, pace=0.05, mode=mode)
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """New to the first of the tests below: what it counts is all there is."""
+    with running(tmp_path_factory.mktemp("service") / "run") as started:
+        yield started
+
+
+def test_no_request_fails_while_clickhouse_does_not_answer(service: Service) -> None:
+    assert_no_request_fails(service, Mode.GONE, seconds=4)
+
+
+# It is noticed later, by the patience of an insert; it is among the faults above too.
+@pytest.mark.slow
+def test_no_request_fails_while_clickhouse_hangs(tmp_path: Path) -> None:
+    with running(tmp_path / "run") as service:
+        assert_no_request_fails(service, Mode.HUNG, seconds=15)
+
+
+def assert_no_request_fails(service: Service, mode: Mode, *, seconds: float) -> None:
+    silence = without_clickhouse(service, seconds=seconds, pace=0.05, mode=mode)
     assert set(silence.clients.statuses) <= {200, 202}
     assert silence.stored < 5
     assert silence.ready == 503
@@ -36,8 +49,8 @@ def test_no_request_fails_while_clickhouse_does_not_answer(
     assert silence.audit.clean, silence.audit
 
 
-def test_a_purge_amid_requests_is_short_and_nobody_notices(tmp_path: Path) -> None:
-    purge = purge_under_load(tmp_path / "run", rows=200_000, pace=0.05)
+def test_a_purge_amid_requests_is_short_and_nobody_notices(service: Service) -> None:
+    purge = purge_under_load(service, rows=200_000, pace=0.05)
     assert set(purge.clients.statuses) <= {200, 202}
     assert purge.seconds < 2
     assert purge.clients.longest < 2
