@@ -9,9 +9,9 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 VENV := .venv
 BIN := $(VENV)/bin
-# Two at once, a module of tests at a time: they wait more than they compute. In their own order, or
+# Three on two cores, a module of tests at a time: they wait more than they compute. In their own order, or
 # modules of few and long tests would be left for the end.
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 PORT ?= 8000
 export PORT
 

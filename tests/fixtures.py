@@ -8,11 +8,13 @@ from django.test import TransactionTestCase
 from django_redis import get_redis_connection
 
 from analytics import clickhouse as engine
+from analytics import daily_counts
 from analytics.migrate import apply_schema
+from events import background, rejected
 from events.keyring import keyring
 from events.models import Batch
 from tests import web_server
-from tests.waiting import deliver_all
+from tests.waiting import deliver_all, wait_until
 from tests.web_server import Web
 
 # What migrations and Django itself have put there, for good.
@@ -74,6 +76,25 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
     # test delivers no more.
     Batch.objects.update(claimed_until=None)
     deliver_all()
+
+
+@pytest.fixture
+def no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is delivered but by the test."""
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+
+
+@pytest.fixture
+def by_hand(no_delivery: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is delivered, and nothing on its way to a rollup, but by the test."""
+    monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.001)
+
+
+@pytest.fixture
+def rejected_kept(stores: None) -> Iterator[None]:
+    """What another thread has to write of refused events is written in the end."""
+    yield
+    wait_until(lambda: not rejected._waiting)
 
 
 @pytest.fixture(autouse=True)

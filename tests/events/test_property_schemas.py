@@ -11,21 +11,17 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from events import property_schemas, rejected
+from events import property_schemas
 from tests.factories import PropertySchemaFactory
 from tests.samples import event
-from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("stores", "as_just_started")
+pytestmark = pytest.mark.usefixtures("rejected_kept", "as_just_started")
 
 
 @pytest.fixture
-def as_just_started(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def as_just_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(property_schemas, "_loaded", {})
     monkeypatch.setattr(property_schemas, "_loaded_at", float("-inf"))
-    yield
-    # What was refused is written by another thread.
-    wait_until(lambda: not rejected._waiting)
 
 
 @contextmanager

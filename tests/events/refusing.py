@@ -1,0 +1,26 @@
+"""Events refused at the door, and what was kept of them."""
+
+import json
+from typing import Any
+
+from django.test import Client
+
+from events.models import RejectedEvent
+from tests.samples import event
+from tests.waiting import wait_until
+
+
+def post(client: Client, body: Any, **headers: Any) -> Any:
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
+    return client.post("/events", text, content_type="application/json", **headers)
+
+
+def kept(count: int) -> list[RejectedEvent]:
+    wait_until(lambda: RejectedEvent.objects.count() == count)
+    return list(RejectedEvent.objects.order_by("id"))
+
+
+def refused_one(client: Client, **changes: Any) -> RejectedEvent:
+    post(client, [event(**changes)])
+    [row] = kept(1)
+    return row
