@@ -60,8 +60,9 @@ lock: $(BIN)/python ## Pin and hash what the image installs (requirements.lock)
 clean: ## Remove the virtual environment; data stays
 	rm -rf $(VENV)
 
-# One stamp per set of requirements: pip runs only when a file it reads has changed.
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# One stamp per set of requirements: pip runs only when a file it reads has changed. Python compiles
+# what it imports; to compile all that is installed takes longer than to install it.
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 $(VENV)/embedded: requirements.txt requirements-embedded.txt | $(BIN)/python
 	@echo "Installing what the service needs into $(VENV) (a minute or two, once) ..."

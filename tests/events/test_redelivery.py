@@ -1,6 +1,5 @@
 """Blocks sent again: whatever an attempt without an answer has left, each event is there once."""
 
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from analytics import clickhouse as engine
 from analytics import daily_counts, inventory
@@ -20,6 +18,7 @@ from events.records import frame, unframe
 from events.store import store
 from tests.analytics.test_killed_engine import Engine, undo_rename
 from tests.events.damage import assert_rollups_hold_the_events, drop_cold, lose_block, put
+from tests.events.meanwhile import in_thread
 from tests.samples import event, framed
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -181,18 +180,6 @@ def test_while_the_stores_are_being_repaired_a_doubtful_block_waits() -> None:
     due_again()
     deliver.deliver_due()
     assert_each_there_once(ids)
-
-
-def in_thread(work: Callable[[], object]) -> None:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
 
 
 # --- split, set aside, discarded
