@@ -7,7 +7,8 @@ from events.deliver import deliver_due
 from events.models import Batch
 
 
-def wait_until(done: Callable[[], object], *, seconds: float = 20) -> None:
+def wait_until(done: Callable[[], object], *, seconds: float = 60) -> None:
+    """`seconds` bounds a failure: for what takes two, 20 were too few on a machine with others."""
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "waited in vain"

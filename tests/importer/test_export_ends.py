@@ -154,7 +154,7 @@ def test_stopped_midway_it_leaves_no_file(number: signal.Signals, tmp_path: Path
     process = started("--output", tmp_path / "events.csv.gz")
     wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == b"Stopped; the export is not complete.\n"
     assert list(tmp_path.iterdir()) == []

@@ -158,12 +158,12 @@ def test_standard_output_takes_what_a_file_would(kind: str, tmp_path: Path) -> N
     delivered(50)
     path = tmp_path / f"events.{kind}"
     export_events("--output", path)
-    printed, said = started("--format", kind).communicate(timeout=30)
+    printed, said = started("--format", kind).communicate(timeout=60)
     assert sorted(printed.splitlines()) == sorted(path.read_bytes().splitlines())
     assert said.startswith(b"50 events in ")
 
 
 def test_standard_output_takes_parquet() -> None:
     known = delivered(50)
-    printed, _ = started("--format", "parquet").communicate(timeout=30)
+    printed, _ = started("--format", "parquet").communicate(timeout=60)
     assert set(read_table(io.BytesIO(printed))["event_id"].to_pylist()) == known

@@ -109,7 +109,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> Non
     process = start(path)
     wait_until(lambda: reached() > 0)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[0].decode()
+    said = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 130
     assert "Stopped; the same command goes on from here." in said
     assert "Traceback" not in said
