@@ -31,7 +31,7 @@ _PIECE = 64 * 1024
 # Stores that share the disk come to a halt when it is full, long before an import does.
 KEPT_FREE_BYTES = 1024**3
 # Each holds a thread of the web process until it has come, however slowly: few enough to leave
-# others theirs (application.WEB has 128). nginx.conf lets as many through in all.
+# others theirs (config.server.rsgi has 128). nginx.conf lets as many through in all.
 AT_ONCE = 32
 # Two bytes of a file make fifty of its rejected rows.
 REJECTED_BYTES = 256 * 1024**2

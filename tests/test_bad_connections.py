@@ -113,7 +113,7 @@ def test_bodies_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
 
 
 def test_files_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
-    head = b"POST /imports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nevent_id,"
+    head = b"POST /imports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nevent_id,"
     with ExitStack() as stack:
         slow = connected(stack, web, 300)  # more than there are threads
         for client in slow:
@@ -126,12 +126,15 @@ def test_files_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
     assert said == {b"HTTP/1.1 503 Service Unavailable"}
 
 
-def test_clients_that_leave_amid_their_bodies_leave_no_thread_behind(web: Web) -> None:
+@pytest.mark.parametrize("length", [1_000, 1_000_000])
+def test_clients_that_leave_amid_their_bodies_leave_no_thread_behind(web: Web, length: int) -> None:
+    processes = web.process.children()
     for _ in range(5):  # more than there are threads
         with ExitStack() as stack:
             for client in connected(stack, web, 100):
-                client.sendall(HEAD + b"Content-Length: 1000\r\n\r\n[")
+                client.sendall(HEAD + b"Content-Length: %d\r\n\r\n[" % length)
     assert_others_are_served(web)
+    assert web.process.children() == processes
 
 
 def test_a_thousand_silent_connections_hold_up_nobody(web: Web) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from wsgiref.util import FileWrapper
 
 from django.http.response import HttpResponseBase
-from granian.rsgi import HTTPProtocol, ProtocolError, Scope  # type: ignore[attr-defined]
+from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
 
 from config.server.body import take_in
 from config.server.departure import Client, answering
@@ -33,7 +33,7 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
     except TimeoutError:
         _refuse(protocol, HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time.")
         return
-    except ProtocolError:
+    except (ProtocolClosed, ProtocolError):
         _refuse(protocol, HTTPStatus.BAD_REQUEST, "The body is shorter than its Content-Length.")
         return
     client = Client()
