@@ -37,8 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
     except StackError as error:
         raise pytest.UsageError(str(error)) from None
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    # A password's hash is slow on purpose: a third of a second for each admin a test logs in.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     django.setup()
     # It needs Django, which pytest_plugins would be too early for.
     config.pluginmanager.import_plugin("tests.fixtures")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django_celery_beat.models import PeriodicTask
@@ -207,7 +206,6 @@ def test_two_purges_at_once_drop_each_day_once() -> None:
 
 
 def test_an_operators_schedule_outlives_an_upgrade() -> None:
-    migration().make_schedules(apps, None)
     task = PeriodicTask.objects.get(name="purge hot events")
     assert (task.crontab.hour, task.crontab.minute, str(task.crontab.timezone)) == (
         *("3", "0"),
