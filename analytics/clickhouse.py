@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -74,8 +73,6 @@ _TOKEN_SETTINGS = {
 }
 # What it warns of, with a traceback, is raised as well.
 logging.getLogger(ResponseSource.__module__).setLevel(logging.ERROR)
-# A query that is to be ended may be still on its way to the server.
-_KILL_TRIES, _KILL_PAUSE_SECONDS = 10, 0.2
 SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
 
@@ -230,15 +227,16 @@ def log_comment(name: str, **about: str) -> str:
 
 
 def kill(comment: str) -> None:
-    """Ends the query that runs with this `log_comment`, or is about to.
+    """Asks for the end of the query that runs with this `log_comment`, on whichever server.
 
     Found by it and not by a `query_id`, which the engine of the one-machine stack can't be given.
+    It may not have come to the server yet: whoever wants it gone asks again. Nothing is raised.
+    With the time limit of a report, as its connection does: one more would ask the server, which
+    may be full, for its version first.
     """
-    for _ in range(_KILL_TRIES):
-        with suppress(ClickHouseError):
-            if query(load("kill_query"), parameters={"comment": comment}):
-                return
-        time.sleep(_KILL_PAUSE_SECONDS)
+    sql = load("kill_query").replace("/*on cluster*/", cluster.on())
+    with suppress(ClickHouseError):
+        query(sql, parameters={"comment": comment})
 
 
 def flush_buffer() -> None:

@@ -53,10 +53,14 @@ class _Counted:
         return piece
 
 
-def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
-    """The decoded body; raises Problem for what can't be read or grows past MAX_DECODED_BYTES."""
+def require_length(headers: Mapping[str, Any]) -> None:
+    """Raises Problem for a chunked body, which Django takes for none."""
     if "CONTENT_LENGTH" not in headers and "HTTP_TRANSFER_ENCODING" in headers:
         raise Problem(411, "Send a Content-Length; chunked bodies are not taken.")
+
+
+def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
+    """The decoded body; raises Problem for what can't be read or grows past MAX_DECODED_BYTES."""
     encoding = headers.get("HTTP_CONTENT_ENCODING", "").strip().lower() or "identity"
     if encoding not in _DECODERS:
         known = ", ".join(sorted(_DECODERS))
@@ -66,9 +70,8 @@ def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
         body = _joined(_DECODERS[encoding](source))
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise Problem(400, f"The body is not valid {encoding}: {error}.") from None
-    # The server tells a client that has gone from one that has finished by nothing else. (No body
-    # at all is no JSON either, which the view says.)
-    if 0 < source.size < int(headers.get("CONTENT_LENGTH") or 0):
+    # The server tells a client that has gone from one that has finished by nothing else.
+    if source.size < int(headers.get("CONTENT_LENGTH") or 0):
         raise Problem(400, "The body is shorter than its Content-Length.")
     return body
 

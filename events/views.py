@@ -15,7 +15,7 @@ from events import openapi, outages, property_schemas, query_parameters, queue, 
 from events.backpressure import QueueFull
 from events.models import Batch
 from events.records import frames
-from events.request_body import EventsParser
+from events.request_body import EventsParser, require_length
 from events.store import store
 from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
 
@@ -66,6 +66,7 @@ def _put(checked: Validated) -> None:
 
 def _validated(request: Request) -> Validated:
     """The events of the body, checked; what is refused is kept for the admin."""
+    require_length(request.META)
     # Without a body DRF asks no parser and answers an empty dict.
     body = cast(bytes, request.data or b"")
     client = client_address(request._request)

@@ -138,8 +138,8 @@ def _length(request: Request) -> int:
     if not length:
         raise Problem(400, "The body is empty.")
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= 255:
-        raise Problem(400, "Idempotency-Key must have 1 to 255 characters.")
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii()):
+        raise Problem(400, "Idempotency-Key must have 1 to 255 characters of ASCII.")
     return length
 
 

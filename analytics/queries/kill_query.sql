@@ -1,3 +1,3 @@
-KILL QUERY
-WHERE user = currentUser() AND Settings['log_comment'] = {comment:String}
+KILL QUERY /*on cluster*/
+WHERE Settings['log_comment'] = {comment:String}
 ASYNC

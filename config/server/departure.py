@@ -15,7 +15,7 @@ class Client:
         self._lock = threading.Lock()
 
     def leave(self) -> None:
-        """Stops what is being done for them, and what would be begun after; may take a while."""
+        """Tries to stop what is being done for them; nothing is begun after that. Call it again."""
         with self._lock:
             self.has_left, stop = True, self._stop
         if stop:
@@ -24,14 +24,13 @@ class Client:
     @contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
         with self._lock:
-            self._stop = stop
-        try:
             if self.has_left:
                 raise ClientLeft
+            self._stop = stop
+        try:
             yield
         finally:
-            with self._lock:
-                self._stop = None
+            self._stop = None
 
 
 class ClientLeft(Exception):
@@ -54,10 +53,10 @@ def answering(client: Client) -> Iterator[None]:
 
 @contextmanager
 def stopping(stop: Callable[[], None]) -> Iterator[None]:
-    """If the client leaves during the block, `stop` is called, once and from another thread.
+    """If the client leaves during the block, `stop` is called, and again until the block ends.
 
-    It may be called when the block has just ended. Raises ClientLeft for one that left before.
-    Where no request is being answered, nobody leaves.
+    From another thread; the last time perhaps when the block has just ended. Raises ClientLeft
+    for one that left before. Where no request is being answered, nobody leaves.
     """
     client = _current.get()
     if client is _NOBODY:

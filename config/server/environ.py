@@ -29,17 +29,27 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "QUERY_STRING": scope.query_string,
         "SERVER_NAME": server,
         "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "SERVER_PROTOCOL": "HTTP/1.0" if scope.http_version == "1" else "HTTP/1.1",
         "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
         "wsgi.url_scheme": scope.scheme,
     }
-    for name, value in scope.headers.items():
+    given = scope.headers.items()
+    for name, value in given:
         if variable := _variable(name):
             before = environ.get(variable)
             environ[variable] = value if before is None else _joined(variable, before, value)
+    if len({name for name, _ in given}) < len(scope.headers.keys()):
+        _add_unreadable(environ, scope)
     # Without it Django would take the name of the address; HTTP/1.1 demands one (RFC 9112, 3.2).
     environ.setdefault("HTTP_HOST", "")
     return environ
+
+
+def _add_unreadable(environ: dict[str, Any], scope: Scope) -> None:
+    """Headers that are not ASCII, which granian leaves out: a key or encoding must not be none."""
+    for name in set(scope.headers.keys()):
+        if variable := _variable(name):
+            environ.setdefault(variable, "\N{REPLACEMENT CHARACTER}")
 
 
 @lru_cache(maxsize=1_000)

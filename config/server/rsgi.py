@@ -5,14 +5,12 @@ learn that a client has left.
 """
 
 import asyncio
-import json
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 from typing import Any
 from wsgiref.util import FileWrapper
 
 from django.http.response import HttpResponseBase
-from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
+from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from config.server.body import take_in
 from config.server.departure import Client, answering
@@ -24,22 +22,16 @@ _THREADS = 128
 _answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
 # Of their own, as those that answer may all be busy with what should be stopped.
 _stopping = ThreadPoolExecutor(8, thread_name_prefix="stop")
+_PAUSE_SECONDS = 0.2
 
 
 async def application(scope: Scope, protocol: HTTPProtocol) -> None:
     environ = environ_of(scope)
-    try:
-        environ["wsgi.input"] = await take_in(scope, protocol)
-    except TimeoutError:
-        _refuse(protocol, HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time.")
-        return
-    except (ProtocolClosed, ProtocolError):
-        _refuse(protocol, HTTPStatus.BAD_REQUEST, "The body is shorter than its Content-Length.")
-        return
+    environ["wsgi.input"] = await take_in(scope, protocol)
     client = Client()
     loop = asyncio.get_running_loop()
     answer = loop.run_in_executor(_answering, _answer, environ, protocol, client)
-    if scope.method == "GET":
+    if scope.method in ("GET", "HEAD"):
         await _watch(answer, protocol, client)
     await answer
 
@@ -48,10 +40,11 @@ async def _watch(answer: asyncio.Future[None], protocol: HTTPProtocol, client: C
     """Until there is an answer, or nobody waits for it."""
     leaving = asyncio.ensure_future(_leaving(protocol))
     await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
-    if answer.done():
-        leaving.cancel()
-    else:
+    leaving.cancel()
+    # What is to be stopped may be still on its way to where it is done.
+    while not answer.done():
         await asyncio.get_running_loop().run_in_executor(_stopping, client.leave)
+        await asyncio.wait((answer,), timeout=_PAUSE_SECONDS)
 
 
 async def _leaving(protocol: HTTPProtocol) -> None:
@@ -86,10 +79,3 @@ def _send(
         protocol.response_file(status, headers, name)
     else:
         protocol.response_bytes(status, headers, b"".join(body))
-
-
-def _refuse(protocol: HTTPProtocol, status: HTTPStatus, detail: str) -> None:
-    """By hand: what Django's views answer with can't be imported before Django is set up."""
-    document = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    headers = [("content-type", "application/problem+json"), ("connection", "close")]
-    protocol.response_bytes(status, headers, json.dumps(document).encode())

@@ -113,14 +113,16 @@ class Engine:
         return text.splitlines()
 
     @contextmanager
-    def session(self, *, settings: Mapping[str, str], database: str) -> Iterator[Any]:
+    def session(
+        self, *, settings: Mapping[str, str], database: str, at_once: bool = False
+    ) -> Iterator[Any]:
         """A connection of its own with these settings, so that none leaks into another query.
 
         Opening one costs 0.2 ms. `settings` may hold query parameters as `param_x`. Raises
         EngineError for an unknown setting or database, and TOO_MANY_SIMULTANEOUS_QUERIES when
-        no slot becomes free in time.
+        no slot becomes free in time; `at_once` waits for none and takes none.
         """
-        if not self._slots.acquire(timeout=self._queue_seconds):
+        if not at_once and not self._slots.acquire(timeout=self._queue_seconds):
             raise refusal(
                 202,
                 "TOO_MANY_SIMULTANEOUS_QUERIES",
@@ -133,7 +135,8 @@ class Engine:
         except RuntimeError as error:  # what chDB raises is of this class
             raise from_engine(error) from error
         finally:
-            self._slots.release()
+            if not at_once:
+                self._slots.release()
 
     def kill(self, marker: str) -> None:
         """Cancel the queries that end with this marker."""

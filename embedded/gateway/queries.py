@@ -75,7 +75,12 @@ def run(engine: Engine, query: Query) -> Iterator[Outcome]:
     with ExitStack() as stack:
         if insert is None:
             statement = parse_statement(head + b"".join(body))
-            session = engine.session(settings=query.settings, database=query.database)
+            session = engine.session(
+                settings=query.settings,
+                database=query.database,
+                # What it ends may hold all the slots.
+                at_once=statement.keyword == "KILL",
+            )
             connection = stack.enter_context(session)
             outcome = _run_statement(connection, statement, query, stack)
             if query.whole:

@@ -37,5 +37,7 @@ def test_clickhouse_knows_for_which_request_it_computes_a_report(
     monkeypatch.setattr(reports, "load", lambda _: "SELECT getSetting('log_comment'), 1")
     path = "/stats/top-events?from=2025-01-01&to=2025-01-02"
     [row] = client.get(path, headers={"X-Request-ID": "mine"}).json()
-    assert json.loads(row["event_type"]) == {"name": "top_events", "request_id": "mine"}
+    said = json.loads(row["event_type"])
+    assert {**said, "query": ""} == {"name": "top_events", "request_id": "mine", "query": ""}
+    assert len(said["query"]) == 32
     assert json.loads(clickhouse.log_comment("export_events")) == {"name": "export_events"}

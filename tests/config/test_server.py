@@ -31,8 +31,10 @@ SELECT toDate('2026-01-01') AS day, 't' AS event_type, number AS events"""
 
 
 @pytest.fixture(scope="module")
-def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
-    with web_server.running() as running:
+def web(
+    django_db_setup: None, clickhouse_schema: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Web]:
+    with web_server.running(METRICS_FOLDER=str(tmp_path_factory.mktemp("metrics"))) as running:
         yield running
 
 
@@ -90,6 +92,20 @@ def test_a_report_ends_when_its_client_leaves_and_goes_on_while_one_waits(
         assert counted(web, "503") == 0
 
 
+def test_forty_clients_that_leave_at_once_leave_nothing_behind(
+    endless: str, tmp_path: Path
+) -> None:
+    """More than ClickHouse computes at a time: the others' queries have yet to begin."""
+    with web_server.running(CLICKHOUSE_URL=endless, METRICS_FOLDER=str(tmp_path)) as web:
+        clients = [ask(web) for _ in range(40)]
+        time.sleep(2)
+        for client in clients:
+            client.close()
+        # Their time limit is 30 seconds.
+        wait_until(lambda: counted(web, "499") == 40, seconds=20)
+        assert counted(web, "503") == 0
+
+
 def counted(web: Web, status: str) -> float:
     """Requests that the server says it has answered so."""
     start, said = b"api_request_duration_seconds_count{", f'status="{status}"'.encode()
@@ -115,18 +131,47 @@ def test_more_slow_bodies_than_there_are_threads_hold_up_nobody(web: Web) -> Non
         assert {client.recv(65536)[:12] for client in slow} == {b"HTTP/1.1 202"}
 
 
+@pytest.mark.parametrize("length", [5, 1_000_000])
 def test_a_body_that_does_not_come_is_not_waited_for_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.1)
+    scope = cast(Scope, SimpleNamespace(headers={"content-length": str(length)}))
 
-    async def never() -> bytes:
+    async def read() -> bytes:
+        taken = await body.take_in(scope, cast(HTTPProtocol, Silent()))
+        return await asyncio.to_thread(taken.read)
+
+    began = time.monotonic()
+    assert asyncio.run(read()) == b""
+    assert time.monotonic() - began < 5
+
+
+class Silent:
+    """A client that never sends its body."""
+
+    async def __call__(self) -> bytes:
         await asyncio.sleep(60)
-        return b""
+        return b"too late"
 
-    scope = cast(Scope, SimpleNamespace(headers={"content-length": "5"}))
-    with pytest.raises(TimeoutError):
-        asyncio.run(body.take_in(scope, cast(HTTPProtocol, never)))
+    def __aiter__(self) -> "Silent":
+        return self
+
+    async def __anext__(self) -> bytes:
+        return await self()
+
+
+def test_a_body_that_is_cut_short_is_refused_and_counted(web: Web) -> None:
+    before = counted(web, "400")
+    head = HEAD + b"Content-Length: 100\r\n\r\n"
+    assert web.answer(head + b"[") == b"HTTP/1.1 400 Bad Request"
+    assert web.answer(head.replace(b"100", b"1000000") + b"[") == b"HTTP/1.1 400 Bad Request"
+    assert counted(web, "400") == before + 2
+
+
+def test_a_chunked_body_is_asked_to_say_its_length(web: Web) -> None:
+    chunks = b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
+    assert web.answer(HEAD + chunks) == b"HTTP/1.1 411 Length Required"
 
 
 # --- Heads and files ----------------------------------------------------------------------------
@@ -155,6 +200,25 @@ ASKED = [
     ("nobody",),
     ("a header that looks like it", "X_Forwarded_For: 4.4.4.4"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("Content-Encoding", 415),
+        ("Authorization", 202),
+        ("X-API-Key", 401),
+        ("Idempotency-Key", 400),
+    ],
+)
+def test_a_header_that_is_not_ascii_does_not_pass_for_none(
+    web: Web, header: str, status: int
+) -> None:
+    path = b"/imports" if header == "Idempotency-Key" else b"/events"
+    sent = json.dumps([event()]).encode()
+    head = HEAD.replace(b"/events", path) + header.encode() + ": é\r\n".encode()
+    said = web.answer(head + b"Content-Length: %d\r\n\r\n" % len(sent) + sent, finished=False)
+    assert int(said[9:12]) == status
 
 
 @pytest.mark.parametrize("path", ["/%FF", "/%E2%82%AC", "/%00", "//", "/%2e%2e/events"])
