@@ -12,6 +12,8 @@ from typing import Any
 
 from django.conf import settings
 
+# Of each shard: what is confirmed is on all of them.
+REPLICAS = 2
 # Whatever has a user goes where the user is. Counts have none: each shard counts its users' events,
 # and a correction may lie anywhere. A key of their own columns would have shards left unasked.
 _SHARDED_BY = {"daily_events": "rand()"}
@@ -59,23 +61,36 @@ def every_server(table: str) -> str:
     return f"clusterAllReplicas({settings.CLICKHOUSE_CLUSTER}, {table})"
 
 
+def every_replica(table: str) -> str:
+    """The rows of `table` as each server has them; read only while all of them answer."""
+    if not settings.CLICKHOUSE_CLUSTER:
+        return table
+    return f"clusterAllReplicas({settings.CLICKHOUSE_CLUSTER}, currentDatabase(), {local(table)})"
+
+
 def options(*, seconds: float | None = None) -> dict[str, Any]:
     """Settings with which a statement sees and leaves the same as it does on one server.
 
-    Other servers are waited for as long as an insert may take, or for `seconds`.
+    The other servers' part in a statement is waited for as long as an insert may take, or for
+    `seconds`, and a second replica for half of it.
     """
     if not settings.CLICKHOUSE_CLUSTER:
         return {}
     patience = int(seconds or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS)
     return {
-        # An insert is confirmed when each shard has it, on most of its replicas: of two, on both.
+        # An insert is confirmed when each shard has it, on both replicas. Not "auto": of a replica
+        # alone it waits for a second one's word, and some versions don't look who is alive first.
         "distributed_foreground_insert": 1,
-        "insert_quorum": "auto",
-        "insert_quorum_timeout": patience * 1000,
+        "insert_quorum": REPLICAS,
+        # Ends before max_execution_time, whose error says that the block was too much.
+        "insert_quorum_timeout": patience * 1000 // 2,
         "distributed_ddl_task_timeout": patience,
-        # Two tables of a shard are read from one replica, or one that lags would seem miscounted;
-        # and from none that is far behind, were it the last one.
+        # Tables of a shard are read from one replica whichever server is asked, or one that lags
+        # would seem miscounted: the first, unless it has failed of late; and from none that is far
+        # behind, were it the last one.
         "load_balancing": "in_order",
+        "prefer_localhost_replica": 0,
+        "use_hedged_requests": 0,
         "fallback_to_stale_replicas_for_distributed_queries": 0,
         # A segment on a user asks that user's shard alone.
         "optimize_skip_unused_shards": 1,

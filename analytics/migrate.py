@@ -74,15 +74,15 @@ def _applied() -> dict[str, str]:
 
 
 def _check_cluster() -> None:
-    """More replicas a shard than two could confirm an event by most of them, and look it up at the
-    one that lacks it; what writes to each replica by itself would not replicate.
+    """With one replica no insert would be confirmed, with three one might lack what is; and what
+    writes to each replica by itself would not replicate.
     """
     name = settings.CLICKHOUSE_CLUSTER
     rows = clickhouse.query(load("cluster_shards"), parameters={"cluster": name}) if name else []
     for shard, replicas, internal in rows:
-        if replicas > 2 or not internal:
+        if replicas != cluster.REPLICAS or not internal:
             raise WrongCluster(
-                f"shard {shard} of {name} needs internal_replication, and two replicas at most"
+                f"shard {shard} of {name} needs two replicas and internal_replication"
             )
 
 

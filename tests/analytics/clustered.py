@@ -4,7 +4,8 @@ The engine of the tests speaks to no other server. It takes two shards of its ow
 servers, though, plans and merges as for any others, and tells each part of a query its shard's
 number: with `APART` each shard sees the users alone that a cluster would have put there. What it
 lacks are the queue of ON CLUSTER, and an address for replicas, without which Replicated tables can
-be made but not written to; `said_to_one` leaves both out.
+be made but not written to; `said_to_one` leaves both out. Nor does it listen: what goes to itself
+must not take the way through the network (`at`).
 """
 
 import re
@@ -33,11 +34,14 @@ APART = {
     f"{STORED}.{table}_local": f"shardNum() = {_SHARD_OF.get(table, '1 + user_hash % 2')}"
     for table in TABLES
 }
+OPTIONS = cluster.options
 # `nobody` listens on port 1.
 _SHARDS = {
     "one": [["127.0.0.1"]],
+    "pair": [["127.0.0.1", "localhost"]],
     "two": [["127.0.0.1"], ["localhost"]],
     "half": [["127.0.0.1"], ["nobody"]],
+    "half_a_shard": [["127.0.0.1", "nobody"]],
     "three_replicas": [["127.0.0.1", "localhost", "127.0.0.2"]],
 }
 
@@ -93,7 +97,8 @@ def schema(gateway: Gateway) -> Iterator[None]:
         command(said_to_one(sql), **options)
 
     with patch.object(clickhouse, "command", command_one):
-        with at(gateway, STORED, "one"):
+        # Both replicas of a pair are this server, and would take each row twice.
+        with at(gateway, STORED, "one"), patch.object(cluster, "REPLICAS", 1):
             apply_schema()
         for database, shards in ((SPREAD, "two"), (HALF, "half")):
             with at(gateway, database, shards):
@@ -114,8 +119,16 @@ def distributed() -> list[str]:
 @contextmanager
 def at(gateway: Gateway, database: str, shards: str) -> Iterator[None]:
     url = f"http://default@127.0.0.1:{gateway.port}/{database}"
-    with override_settings(CLICKHOUSE_URL=url, CLICKHOUSE_CLUSTER=shards):
+    with (
+        override_settings(CLICKHOUSE_URL=url, CLICKHOUSE_CLUSTER=shards),
+        patch.object(cluster, "options", _options_within),
+    ):
         yield
+
+
+def _options_within(**given: Any) -> dict[str, Any]:
+    options = OPTIONS(**given)
+    return {**options, "prefer_localhost_replica": 1} if options else options
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 import pytest
 from django.test import override_settings
@@ -14,6 +15,7 @@ from analytics import cluster, daily_counts, export, inventory, rebuild, reports
 from analytics.migrate import SchemaFile, WrongCluster, apply_schema
 from analytics.segments import parse_segments
 from embedded.processes import PROJECT
+from events.rollups import rebuild_rollups
 from tests.analytics import clustered, written
 from tests.analytics.comparison import compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
@@ -149,6 +151,51 @@ def test_a_row_at_the_place_of_another_shards_copy_stays(stored: None) -> None:
     assert engine.query("SELECT count() FROM events") == [[1]]
 
 
+@pytest.mark.parametrize("replica", [1, 2])
+def test_what_one_replica_alone_has_has_arrived(
+    gateway: Gateway, stored: None, monkeypatch: pytest.MonkeyPatch, replica: int
+) -> None:
+    """Or its block would be sent under a second token, and be there twice once it is copied."""
+    sent = [event(**it) for it in CAME]
+    engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
+    ids = [it["event_id"] for it in sent]
+    query = engine.query
+
+    def query_lagging(sql: str, **given: Any) -> list[list[Any]]:
+        seen = f"{{'stored.events_local': 'shardNum() = {replica}'}}"
+        options = {**given["options"], "additional_table_filters": seen}
+        return query(sql, **{**given, "options": options})
+
+    with clustered.at(gateway, clustered.STORED, "pair"):
+        assert inventory.copies(ids=ids, start=DAY, end=DAY) == {ids[0]: 1}
+        monkeypatch.setattr(engine, "query", query_lagging)
+        assert inventory.copies(ids=ids, start=DAY, end=DAY) == {ids[0]: 1}
+
+
+def test_nothing_has_arrived_or_not_while_a_replica_can_not_say(
+    gateway: Gateway, stored: None
+) -> None:
+    with (
+        clustered.at(gateway, clustered.STORED, "half_a_shard"),
+        pytest.raises(engine.ClickHouseUnavailable),
+    ):
+        inventory.copies(ids=[str(uuid.uuid4())], start=DAY, end=DAY)
+
+
+def test_an_insert_waits_for_both_replicas_and_for_less_than_its_time() -> None:
+    with override_settings(CLICKHOUSE_CLUSTER="one", CLICKHOUSE_INSERT_TIMEOUT_SECONDS=60):
+        options = engine._insert_settings("token")
+    assert options["insert_quorum"] == 2
+    assert options["insert_quorum_timeout"] <= options["max_execution_time"] * 1000 / 2
+
+
+def test_a_shard_is_read_from_one_replica_whichever_server_is_asked() -> None:
+    with override_settings(CLICKHOUSE_CLUSTER="one"):
+        options = cluster.options()
+    assert options["load_balancing"] == "in_order"
+    assert options["prefer_localhost_replica"] == options["use_hedged_requests"] == 0
+
+
 def test_an_export_has_the_events_of_all_shards(stored: None) -> None:
     sent = [event(**it) for it in CAME]
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
@@ -161,6 +208,7 @@ def test_one_servers_history_moves_as_the_readme_says(gateway: Gateway, stored: 
     dated = [{**it, "properties": {"plan": "2025-01-01", "a.b": 42}} for it in CAME]
     with clustered.at(gateway, "events", ""):
         apply_schema()
+        empty_clickhouse()
         deliver(dated, blocks=1)
         expected = engine.query("SELECT * FROM events ORDER BY occurred_at")
     engine.command(sql.replace("202601", "202501"))
@@ -172,16 +220,42 @@ def test_one_servers_history_moves_as_the_readme_says(gateway: Gateway, stored: 
     assert found.events == 1
 
 
-def test_the_database_of_one_server_is_refused(stored: None) -> None:
+@pytest.mark.django_db
+def test_a_month_that_was_cut_off_moves_again_as_the_readme_says(
+    gateway: Gateway, stored: None
+) -> None:
+    insert, drop = (
+        re.findall(rf"`({start}.*?)`", README.read_text())[0].replace("202601", "202501")
+        for start in (r"INSERT INTO events \(", "ALTER TABLE events_local ON")
+    )
+    end = date(2025, 1, 7)
+    with clustered.at(gateway, "events", ""):
+        apply_schema()
+        empty_clickhouse()
+        deliver(CAME, blocks=1)
+    engine.command(insert.replace(" SETTINGS", " AND user_id = 'u1' SETTINGS"))
+    engine.command(drop)
+    engine.command(insert)
+    rebuild_rollups(start=DAY, end=end)
+    assert inventory.counts(start=DAY, end=end) == {DAY: 1, end: 1}
+    assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
+    assert daily_counts.unlike(start=DAY, end=end) == {}
+
+
+def test_the_database_of_one_server_is_refused(gateway: Gateway) -> None:
     """As which `said_to_one` has made it."""
-    with pytest.raises(WrongCluster, match="made for one server"):
+    with (
+        clustered.at(gateway, clustered.STORED, "pair"),
+        pytest.raises(WrongCluster, match="made for one server"),
+    ):
         apply_schema()
 
 
-def test_more_than_two_replicas_a_shard_are_refused(gateway: Gateway) -> None:
+@pytest.mark.parametrize("shards", ["one", "three_replicas"])
+def test_any_but_two_replicas_a_shard_are_refused(gateway: Gateway, shards: str) -> None:
     with (
-        clustered.at(gateway, clustered.STORED, "three_replicas"),
-        pytest.raises(WrongCluster, match="shard 1 of three_replicas"),
+        clustered.at(gateway, clustered.STORED, shards),
+        pytest.raises(WrongCluster, match=f"shard 1 of {shards} needs two replicas"),
     ):
         apply_schema()
 

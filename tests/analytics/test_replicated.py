@@ -75,7 +75,7 @@ def server(folder: Path, keeper: str, replica: int) -> Iterator[None]:
     node = f"<zookeeper><node><host>{host}</host><port>{port}</port></node></zookeeper>"
     gateway = clustered.start(folder, more=node, replica=replica)
     try:
-        with clustered.at(gateway, DATABASE, "one"):
+        with clustered.at(gateway, DATABASE, "pair"):
             yield
     finally:
         gateway.stop(signal.SIGKILL)

@@ -191,7 +191,8 @@ def refusing(*, more_than: int, code: int, monkeypatch: Any) -> None:
 
     def insert_block(*, token: str, body: bytes) -> None:
         if len(unframe(body)) > more_than:
-            kind = engine.ClickHouseUnavailable if code == 241 else engine.ClickHouseRefused
+            content = code in engine._CONTENT
+            kind = engine.ClickHouseRefused if content else engine.ClickHouseUnavailable
             raise kind("too much", code=code)
         real(token=token, body=body)
 
@@ -224,6 +225,22 @@ def test_a_block_that_is_never_taken_is_not_cut_small_and_never_set_aside(
         refusing(more_than=0, code=241, monkeypatch=patched)
         ids = put(10)
         deliver_often(10)
+        assert Batch.objects.get().state == Batch.State.PENDING
+    due_again()
+    deliver.deliver_due()
+    assert_each_there_once(ids)
+
+
+@pytest.mark.parametrize("code", [285, 286, 319])
+def test_a_block_that_waits_for_another_replica_is_repeated_as_it_is(
+    monkeypatch: Any, code: int
+) -> None:
+    """It may be on one already: under two other tokens it would be there twice."""
+    monkeypatch.setattr(deliver, "_SMALL_BYTES", 100)
+    with monkeypatch.context() as patched:
+        refusing(more_than=0, code=code, monkeypatch=patched)
+        ids = put(10)
+        deliver_often(8)
         assert Batch.objects.get().state == Batch.State.PENDING
     due_again()
     deliver.deliver_due()
