@@ -3,7 +3,7 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from celery import shared_task
+from celery import current_app, shared_task
 
 from config import brokers
 from events.on_demand import OnDemand
@@ -24,6 +24,10 @@ def purge_uploads() -> None:
 
 
 def import_soon() -> None:
-    """Have a worker look for uploads now; if the queue does not take that, beat asks later."""
-    with suppress(*brokers.ERRORS):
-        import_uploads.delay()
+    """Have a worker look for uploads now; if the queue does not take that, beat asks later.
+
+    Not by `delay`: somebody waits for the answer, and a broker that gives none holds that up for
+    half a minute.
+    """
+    with suppress(*brokers.ERRORS), current_app.producer_pool.acquire(block=True) as producer:
+        brokers.send(producer, import_uploads.name, expires=import_uploads.expires)

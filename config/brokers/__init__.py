@@ -4,17 +4,22 @@
 the figures are of.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import kombu.exceptions
-from amqp.exceptions import AMQPError
+from celery import current_app
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from kombu.messaging import Producer
+from kombu.utils.uuid import uuid
 from redis.exceptions import RedisError
 
 from config.brokers import rabbitmq, redis
 from config.brokers.base import Broker
 
 # By which a broker says that it is away, or does not take a message.
-ERRORS = (kombu.exceptions.OperationalError, RedisError, AMQPError, OSError)
+ERRORS = (kombu.exceptions.OperationalError, RedisError, *rabbitmq.ERRORS, OSError)
 
 _BY_SCHEME: dict[str, Broker] = {
     "redis": redis,
@@ -48,3 +53,32 @@ def install() -> None:
 
 def current() -> Broker:
     return of(settings.CELERY_BROKER_URL)
+
+
+def send(
+    producer: Producer,
+    task: str,
+    args: Sequence[Any] = (),
+    *,
+    headers: Mapping[str, Any] | None = None,
+    expires: float | None = None,
+) -> None:
+    """Returns when the broker has the task. Raises one of ERRORS, at the latest after seconds.
+
+    What `apply_async` sends, without its routing, options and signals, which take two thirds of its
+    time, and without its tries and the farewells to a broker that does not answer.
+    The texts for Flower's list of arguments are left out; making them costs more than the rest.
+    """
+    queue = current_app.amqp.queues[current_app.conf.task_default_queue]
+    message = current_app.amqp.as_task_v2(
+        uuid(), task, args=args, expires=expires, argsrepr="", kwargsrepr=""
+    )
+    about_message = {
+        "headers": {**message.headers, **(headers or {})},
+        "exchange": "",
+        "routing_key": queue.name,
+        "declare": [queue],
+        "serializer": "json",
+        **message.properties,
+    }
+    current().publish(producer, message.body, about_message)

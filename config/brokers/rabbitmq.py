@@ -7,7 +7,7 @@ sent once RabbitMQ has confirmed it, and a connection on which that failed is ne
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, MessageNacked, NotFound
 from celery import current_app
 from celery.utils.log import get_logger
 from kombu.entity import Queue
@@ -20,6 +20,8 @@ from config.brokers.base import Load, Waiting
 logger = get_logger(__name__)
 
 NAME = "rabbitmq"
+# py-amqp's way to say that RabbitMQ refused a message is none of its other errors.
+ERRORS = (AMQPError, MessageNacked)
 # Past that it hangs, or takes nothing in because its disk or memory is nearly full.
 _PATIENCE_SECONDS = 5
 _CONNECT_SECONDS = 2
@@ -33,13 +35,34 @@ _mean_weight = 1.0
 
 
 class Channel(pyamqp.Channel):
-    def queue_declare(self, *args: Any, arguments: Any = None, **options: Any) -> Any:
-        """What is to last is a quorum queue. Celery can have them too, but adds 28 of its own."""
-        if options.get("durable") and not options.get("auto_delete"):
-            arguments = {**(arguments or {}), "x-queue-type": "quorum"}
-            if self._throws_away():
-                arguments["x-delivery-limit"] = -1
-        return super().queue_declare(*args, arguments=arguments, **options)
+    def queue_declare(self, queue: str = "", *, arguments: Any = None, **options: Any) -> Any:
+        """What is to last is a quorum queue, unless it is there already: then as it was made.
+
+        To declare it with other arguments would be refused, after an update of RabbitMQ say.
+        Celery can have quorum queues too, but adds 28 of its own.
+        """
+        lasts = options.get("durable") and not options.get("auto_delete")
+        if options.get("passive") or not lasts:
+            return super().queue_declare(queue, arguments=arguments, **options)
+        if existing := self._existing(queue):
+            return existing
+        arguments = {**(arguments or {}), "x-queue-type": "quorum"}
+        if self._throws_away():
+            arguments["x-delivery-limit"] = -1
+        return super().queue_declare(queue, arguments=arguments, **options)
+
+    def _existing(self, queue: str) -> Any:
+        """None if there is none: RabbitMQ then closes the channel, and a worker's has its limits.
+
+        When it fails otherwise the connection goes; to close the channel would be waited for too.
+        """
+        look = self.connection.channel()
+        try:
+            found = look.queue_declare(queue, passive=True)
+        except NotFound:
+            found = None
+        look.close()
+        return found
 
     def _throws_away(self) -> bool:
         """A message comes back while PostgreSQL is away, however often: it must not be dropped."""
@@ -86,14 +109,14 @@ def install() -> None:
 def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
     """Returns when RabbitMQ has confirmed that the message is on the queue's disks.
 
-    It was restarted since the connection was last used, or the queue is gone: that says nothing of
-    now, so a second try has a new connection, which makes the queue anew.
+    It was restarted since the connection was last used, the queue is gone or refused the message:
+    that says nothing of now, so a second try has a new connection, which makes the queue anew.
     """
     try:
         _publish_once(producer, body, message)
     except TimeoutError:
         raise
-    except (AMQPError, OSError):
+    except (*ERRORS, OSError):
         _publish_once(producer, body, message)
     _remember(message["headers"].get("weight", 1))
 

@@ -8,7 +8,6 @@ from celery import current_app
 from kombu import pools
 
 from config.brokers import rabbitmq
-from embedded.processes import Process
 from events import backpressure
 from tests.scaling import rabbit
 
@@ -16,7 +15,7 @@ from tests.scaling import rabbit
 @pytest.fixture(scope="package")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbit.RabbitMQ]:
     folder = tmp_path_factory.mktemp("rabbitmq") / "node"
-    with rabbit.prepared(folder) as broker, Process(broker.program()):
+    with rabbit.prepared(folder) as broker:
         yield broker
 
 
@@ -38,6 +37,12 @@ def on_rabbitmq(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
     _forget_connections()
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less of what a test of a broker without an answer waits for; to be asked for first."""
+    monkeypatch.setattr(rabbitmq, "_PATIENCE_SECONDS", 2)
+
+
 def _forget_connections() -> None:
     pools.reset()
     current_app._pool = current_app.amqp._producer_pool = None
@@ -46,6 +51,7 @@ def _forget_connections() -> None:
 @pytest.fixture
 def broker(node: rabbit.RabbitMQ, on_rabbitmq: Any) -> rabbit.RabbitMQ:
     """The node, on which nothing waits."""
+    node.start()
     on_rabbitmq(node.url)
     with current_app.connection_for_write() as connection:
         connection.default_channel.queue_delete("celery")

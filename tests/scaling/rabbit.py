@@ -1,6 +1,7 @@
 """A real RabbitMQ of its own on loopback, whose node can be killed and brought back."""
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -33,6 +34,7 @@ class RabbitMQ:
     def __init__(self, folder: Path, epmd_port: int) -> None:
         folder.mkdir(mode=0o700)
         self.folder, self.port = folder, ports.pick_free()
+        self._process: Process | None = None
         self.url = f"amqp://guest:guest@{ports.HOST}:{self.port}//"
         advanced = f"[{{rabbit, [{{quorum_tick_interval, {TICK_MILLISECONDS}}}]}}].\n"
         files = {"plugins": "[].\n", "env": "", "rabbitmq.conf": "", "advanced.config": advanced}
@@ -68,6 +70,24 @@ class RabbitMQ:
             timeout=90,
         )
 
+    def start(self) -> None:
+        """Unless it runs."""
+        if not self._process:
+            self._process = Process(self.program())
+            self._process.start()
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """By that signal, if it runs."""
+        if process := self._process:
+            os.kill(self.pid, number)
+            process.process.wait(60)  # type: ignore[union-attr]
+            process.__exit__()
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        return int(self._process.process.pid)  # type: ignore[union-attr]
+
     def answers(self) -> bool:
         try:
             socket.create_connection((ports.HOST, self.port), timeout=1).close()
@@ -101,4 +121,8 @@ def prepared(folder: Path) -> Iterator[RabbitMQ]:
         name="epmd", command=[str(EPMD), "-port", str(port), "-address", ports.HOST], timeout=10
     )
     with Process(epmd):
-        yield RabbitMQ(folder, port)
+        node = RabbitMQ(folder, port)
+        try:
+            yield node
+        finally:
+            node.end()

@@ -1,33 +1,26 @@
 """RabbitMQ by URL alone: 202 only for what is on its disk, and what a worker held comes back."""
 
-import json
-import os
-import signal
-import socket
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import psutil
+import amqp
 import pytest
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, NotFound
 from celery import current_app
 from django.db import connection
 from django.test import Client
 from kombu.messaging import Producer
 
 from analytics import clickhouse as engine
-from config import brokers
 from config.brokers import rabbitmq
 from embedded import ports
-from embedded.processes import Process
 from events import queue
 from events.models import Batch, Dedup
 from tests.events.test_batching import worker
 from tests.events.test_exposition import samples
 from tests.samples import event, records
 from tests.scaling import rabbit
+from tests.scaling.queueing import assert_refused, made, messages, post
 from tests.waiting import deliver_all, wait_until
 
 pytestmark = [
@@ -37,24 +30,19 @@ pytestmark = [
 ]
 
 
-def post(client: Client, count: int = 1) -> Any:
-    body = json.dumps([event() for _ in range(count)])
-    return client.post("/events", body, content_type="application/json")
-
-
-def assert_refused(answer: Any) -> None:
-    assert answer.status_code == 503, answer.content
-    assert int(answer["Retry-After"]) > 0
-
-
-def messages() -> int:
-    return brokers.current().waiting().messages
-
-
 def raw(body: Any, **properties: Any) -> None:
     """Something on the queue that is not of this service."""
     with current_app.connection_for_write() as broker:
         Producer(broker).publish(body, exchange="", routing_key="celery", **properties)
+
+
+def is_there(node: rabbit.RabbitMQ) -> bool:
+    with amqp.Connection(f"{ports.HOST}:{node.port}") as other:
+        try:
+            other.channel().queue_declare("celery", passive=True)
+        except NotFound:
+            return False
+    return True
 
 
 def held_up(cursor: Any) -> None:
@@ -136,98 +124,26 @@ def test_from_version_4_on_no_message_is_dropped_for_coming_back_often(
         assert limit in broker.ask("list_queues", "name", "arguments")
 
 
+def test_a_queue_that_is_there_is_used_as_it_was_made(
+    client: Client, broker: rabbit.RabbitMQ
+) -> None:
+    """By another version of RabbitMQ, or with what somebody wanted of it."""
+    made(broker, {"x-max-length": 1_000_000})
+    assert post(client).status_code == 202
+    with current_app.connection_for_write() as other:
+        channel = other.default_channel
+        channel.connection.server_properties["version"] = "4.1.0"
+        assert current_app.amqp.queues["celery"](channel).queue_declare().message_count == 1
+    with worker():
+        wait_until(lambda: Dedup.objects.count() == 1, seconds=60)
+
+
 @pytest.mark.usefixtures("broker")
 def test_a_message_is_persistent(client: Client) -> None:
     post(client)
     with current_app.connection_for_read() as other:
         message = other.default_channel.basic_get("celery")
         assert message.properties["delivery_mode"] == 2
-
-
-# --- RabbitMQ away, hanging or full
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[rabbit.RabbitMQ]:
-    """A node of the test's own, not started yet."""
-    with rabbit.prepared(tmp_path / "rabbitmq") as node:
-        yield node
-
-
-def test_a_broker_that_is_gone_is_503_at_once(client: Client, on_rabbitmq: Any) -> None:
-    on_rabbitmq(f"amqp://guest:guest@{ports.HOST}:1//")
-    began = time.monotonic()
-    assert_refused(post(client))
-    assert_refused(post(client, 1500))
-    assert time.monotonic() - began < 3
-
-
-def test_a_broker_that_never_says_a_word_is_503_before_long(
-    client: Client, on_rabbitmq: Any
-) -> None:
-    with socket.create_server((ports.HOST, 0), backlog=50) as silent:
-        on_rabbitmq(f"amqp://guest:guest@{ports.HOST}:{silent.getsockname()[1]}//")
-        began = time.monotonic()
-        assert_refused(post(client))
-        assert time.monotonic() - began < 10
-
-
-def test_a_broker_that_freezes_is_503_before_long_and_taken_up_again(
-    client: Client, own: rabbit.RabbitMQ, on_rabbitmq: Any
-) -> None:
-    on_rabbitmq(own.url)
-    with Process(own.program()) as process:
-        assert post(client).status_code == 202
-        node = psutil.Process(process.process.pid)  # type: ignore[union-attr]
-        node.suspend()
-        try:
-            for _ in range(2):
-                began = time.monotonic()
-                assert_refused(post(client))
-                assert time.monotonic() - began < 12
-        finally:
-            node.resume()
-        wait_until(lambda: post(client).status_code == 202, seconds=30)
-
-
-def test_a_broker_with_no_memory_left_is_503_until_it_has_some(
-    client: Client, broker: rabbit.RabbitMQ
-) -> None:
-    assert post(client).status_code == 202
-    broker.ask("set_vm_memory_high_watermark", "0.00001")
-    try:
-        time.sleep(1)
-        assert_refused(post(client))
-    finally:
-        broker.ask("set_vm_memory_high_watermark", "0.4")
-    wait_until(lambda: post(client).status_code == 202, seconds=30)
-
-
-def test_a_restart_costs_no_accepted_message_and_no_request_after_it(
-    client: Client, own: rabbit.RabbitMQ, on_rabbitmq: Any
-) -> None:
-    on_rabbitmq(own.url)
-    for number, end in enumerate((signal.SIGKILL, signal.SIGTERM)):
-        with Process(own.program()) as process:
-            wait_until(lambda: post(client).status_code == 202, seconds=30)
-            assert post(client, 20).status_code == 202
-            assert messages() == 2 * (number + 1)
-            time.sleep(rabbit.NEW_QUEUE_SECONDS)
-            os.kill(process.process.pid, end)  # type: ignore[union-attr]
-            process.process.wait(60)  # type: ignore[union-attr]
-        assert_refused(post(client))
-    with Process(own.program()):
-        wait_until(_can_be_asked, seconds=30)
-        assert messages() == 4
-        assert post(client).status_code == 202
-
-
-def _can_be_asked() -> bool:
-    try:
-        brokers.current().ping()
-    except brokers.ERRORS:
-        return False
-    return True
 
 
 # --- workers
@@ -271,34 +187,20 @@ def test_what_a_killed_child_held_is_stored_by_another(
         wait_until(lambda: broker.held() == 0, seconds=60)
 
 
-def test_no_more_is_with_a_worker_than_it_may_hold(
-    client: Client, node: rabbit.RabbitMQ, broker: rabbit.RabbitMQ, monkeypatch: pytest.MonkeyPatch
+def test_no_more_is_with_a_worker_than_it_may_hold_also_one_that_made_the_queue(
+    broker: rabbit.RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKER_PREFETCH", "5")
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, worker():
         held_up(cursor)
+        wait_until(lambda: is_there(broker), seconds=60)
         for _ in range(30):
             queue.put(events=records([event()]))
-        with worker():
-            wait_until(lambda: messages() <= 20, seconds=60)
-            time.sleep(1)
-            assert messages() == 20  # 2 children, 5 each
-            cursor.execute("ROLLBACK")
-            wait_until(lambda: Dedup.objects.count() == 30, seconds=60)
-
-
-def test_a_worker_that_starts_before_the_broker_or_loses_it_comes_back(
-    client: Client, own: rabbit.RabbitMQ, on_rabbitmq: Any
-) -> None:
-    on_rabbitmq(own.url)
-    with worker():
-        time.sleep(2)
-        for number in (1, 2):
-            with Process(own.program()) as process:
-                wait_until(lambda: post(client).status_code == 202, seconds=30)
-                wait_until(lambda n=number: Dedup.objects.count() == n, seconds=60)  # type: ignore[misc]
-                os.kill(process.process.pid, signal.SIGKILL)  # type: ignore[union-attr]
-                process.process.wait(60)  # type: ignore[union-attr]
+        wait_until(lambda: messages() <= 20, seconds=60)
+        time.sleep(1)
+        assert messages() == 20  # 2 children, 5 each
+        cursor.execute("ROLLBACK")
+        wait_until(lambda: Dedup.objects.count() == 30, seconds=60)
 
 
 TASK = {"task": "events.store_events", "id": "1", "lang": "py"}
