@@ -11,7 +11,7 @@ from tests.faults.clients import Clients
 from tests.faults.service import Service, running, wait_until
 from tests.scaling import rabbit
 
-pytestmark = [pytest.mark.production, rabbit.needs_rabbitmq]
+pytestmark = [pytest.mark.production, pytest.mark.slow, rabbit.needs_rabbitmq]
 SETTLE_SECONDS = 2.0
 
 
