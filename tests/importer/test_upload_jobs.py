@@ -1,14 +1,19 @@
 """Uploads and the workers that import them: killed, two at once, out of room."""
 
+import socket
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connections
 from django.test import Client
+from kombu import pools
 
+from embedded import ports
 from importer import uploads
 from importer.lock import InProgress
 from importer.models import Import
@@ -27,6 +32,25 @@ def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path)
     assert failed["state"] == "failed"
     assert "given up" in failed["error"]
     assert list(folder.iterdir()) == []
+
+
+def test_a_redis_that_says_nothing_is_waited_for_once_and_the_upload_is_kept(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        socket.create_server((ports.HOST, 0), backlog=50) as silent,
+        current_app.connection_for_write(
+            f"redis://{ports.HOST}:{silent.getsockname()[1]}/0"
+        ) as there,
+    ):
+        there.transport_options["socket_timeout"] = 1
+        monkeypatch.setattr(current_app.amqp, "_producer_pool", pools.producers[there])
+        began = time.monotonic()
+        status, taken = post(client, csv_of(5))
+        assert status == 202
+        assert time.monotonic() - began < 3
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["stored"] == 5
 
 
 def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
