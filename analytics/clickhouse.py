@@ -235,8 +235,10 @@ def kill(comment: str) -> None:
     may be full, for its version first.
     """
     sql = load("kill_query").replace("/*on cluster*/", cluster.on())
+    # A server of a cluster that is gone is not waited for.
+    options = {"distributed_ddl_task_timeout": 0} if cluster.on() else None
     with suppress(ClickHouseError):
-        query(sql, parameters={"comment": comment})
+        query(sql, parameters={"comment": comment}, options=options)
 
 
 def flush_buffer() -> None:

@@ -117,6 +117,10 @@ def _place(folder: Path) -> str:
     return f"File('{escaped}')"
 
 
+# Who was sending a batch when the copy was made is gone; it would be waited for two minutes.
+_NOBODY_DELIVERS = "UPDATE batches SET claimed_until = NULL WHERE claimed_until IS NOT NULL"
+
+
 def restore(data: Path, folder: Path) -> None:
     """A new stack on `data` with what is in `folder`, stopped. Raises StackError, OSError."""
     if not (folder / "postgres.dump").exists():
@@ -133,6 +137,7 @@ def restore(data: Path, folder: Path) -> None:
             variables[name] = program.url
         url = variables["DATABASE_URL"]
         _run_client("pg_restore", url, "--single-transaction", str(folder / "postgres.dump"))
+        _run_client("psql", url, "--command", _NOBODY_DELIVERS)
         statement = f"RESTORE DATABASE default FROM {_place(folder)}"
         _clickhouse(variables["CLICKHOUSE_URL"], statement)
         _make_agree(supervisor, {**variables, "DATA_DIR": str(data)})

@@ -102,7 +102,8 @@ def restored(folder: Path, saved: tuple[Path, list[str]]) -> Iterator[Stack]:
     done = backup("--restore", str(saved[0]), data=new)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the stores agree" in done.stdout
-    with running(new, RATE_LIMIT_PER_MINUTE="0") as stack:
+    # What the worker had taken when it was copied is taken up again after so long.
+    with running(new, RATE_LIMIT_PER_MINUTE="0", QUEUE_VISIBILITY_TIMEOUT_SECONDS="5") as stack:
         stack.wait_until_ready()
         wait_for(lambda: audit.waiting(data_folder.announced_in(new)) == 0)
         yield stack

@@ -124,7 +124,7 @@ def test_frames_that_are_merged_while_the_outbox_is_read_are_not_missed(monkeypa
         with connection.cursor() as cursor:
             cursor.execute(load("merge_batches"), {"ids": ids, "first": ids[0]})
 
-    before(monkeypatch, parking, "readable", merge)
+    before(monkeypatch, parking, "read", merge)
     agreeing()
     assert Batch.objects.filter(state="merged").count() == 3
 
