@@ -50,12 +50,14 @@ def _readers() -> dict[str, _Reader]:
 
 def _read_all() -> dict[str, list[_Sample] | None]:
     """What each store says; None where it doesn't within Prometheus' patience."""
-    for store, reader in _readers().items():
+    readers = _readers()
+    for store, reader in readers.items():
         # One that hangs is not asked again before it has answered or failed.
         if store not in _asked or _asked[store].done():
             _asked[store] = _threads.submit(_samples, store, reader)
-    wait(_asked.values(), timeout=_PATIENCE_SECONDS * 2)
-    return {store: asked.result() if asked.done() else None for store, asked in _asked.items()}
+    asked = {store: _asked[store] for store in readers}
+    wait(asked.values(), timeout=_PATIENCE_SECONDS * 2)
+    return {store: one.result() if one.done() else None for store, one in asked.items()}
 
 
 def _samples(store: str, reader: _Reader) -> list[_Sample] | None:
