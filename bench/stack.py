@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from embedded import ports
+from embedded import data_folder, ports
 from embedded.__main__ import STORE_VARIABLES
 
 START_SECONDS = 180
@@ -60,8 +60,7 @@ class Stack(NamedTuple):
 
     def addresses(self) -> dict[str, str]:
         """The URLs of the stores by the names of their settings."""
-        lines = (self.folder / "stack.env").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+        return data_folder.announced_in(self.folder)
 
 
 @contextmanager

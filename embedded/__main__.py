@@ -119,7 +119,7 @@ def _addresses(folder: Path, port: int, variables: Mapping[str, str]) -> str:
         "ClickHouse": without_password(variables["CLICKHOUSE_URL"]),
     }
     lines = [f"  {name:<11}{place}" for name, place in places.items()]
-    passwords = f"  Passwords of the stores are in {folder / 'stack.env'}."
+    passwords = f"  Passwords of the stores are in {folder / data_folder.ANNOUNCEMENT}."
     return "\n".join(["", "Events Analytics is ready.", *lines, passwords, ""])
 
 

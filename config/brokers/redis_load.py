@@ -24,9 +24,7 @@ def load(*, limit: int, largest: int) -> Load:
     with current_app.producer_pool.acquire(block=True) as producer:
         client = producer.channel.client
         name = current_app.conf.task_default_queue
-        with client.pipeline(transaction=False) as pipe:
-            pipe.llen(name)
-            pipe.hlen(producer.channel.unacked_key)
+        with _lengths(producer.channel, name) as pipe:
             pipe.info("memory")
             queued, held, memory = pipe.execute()
         messages = queued + held
@@ -39,17 +37,20 @@ def load(*, limit: int, largest: int) -> Load:
 def waiting() -> Waiting:
     """The oldest is the next to be taken, or has been with a worker for longest."""
     with current_app.producer_pool.acquire(block=True) as producer:
-        client = producer.channel.client
         name = current_app.conf.task_default_queue
-        with client.pipeline(transaction=False) as pipe:
-            pipe.llen(name)
-            pipe.hlen(producer.channel.unacked_key)
+        with _lengths(producer.channel, name) as pipe:
             pipe.lrange(name, -1, -1)
             pipe.zrange(producer.channel.unacked_index_key, 0, 0, withscores=True)
             queued, held, last, taken = pipe.execute()
     now = time.time()
     since = [*(_header(item, "at", default=now) for item in last), *(at for _, at in taken)]
     return Waiting(queued + held, max(0.0, now - min(since, default=now)))
+
+
+def _lengths(channel: Any, name: str) -> Any:
+    """A pipeline that asks how many messages wait and how many workers hold; more may be asked."""
+    pipe = channel.client.pipeline(transaction=False)
+    return pipe.llen(name).hlen(channel.unacked_key)
 
 
 def _estimate(client: Any, name: str, messages: int) -> int:

@@ -3,6 +3,7 @@
 import sys
 from functools import lru_cache
 from typing import Any
+from wsgiref.util import FileWrapper
 
 from granian.rsgi import Scope
 
@@ -13,6 +14,7 @@ _COMMON: dict[str, Any] = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+    "wsgi.file_wrapper": FileWrapper,
 }
 # Of these there can be no two that mean something, or HTTP has refused them.
 _WITHOUT_PREFIX = {"CONTENT_TYPE", "CONTENT_LENGTH"}

@@ -60,7 +60,7 @@ def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client) -> 
         status, headers = int(line[:3]), given
 
     with answering(client):
-        body = wsgi({**environ, "wsgi.file_wrapper": FileWrapper}, start)
+        body = wsgi(environ, start)
     try:
         _send(protocol, status, headers, body)
     finally:

@@ -96,19 +96,10 @@ def test_events_that_are_confirmed_and_not_there_are_sent_under_another_token(
     assert_each_there_once(ids)
 
 
-def test_events_that_are_there_without_their_token_are_not_doubled() -> None:
-    ids = put(4)
-    claim = deliver._claim()
-    assert claim is not None
-    engine.insert_block(token="forgotten", body=claim.payload)
-    due_again()
-    assert deliver.deliver_due() == (1, False)
-    assert_each_there_once(ids)
-
-
-def test_a_whole_block_that_is_doubled_is_not_too_much_to_take_out() -> None:
-    """The places of its rows are more than an address has room for."""
-    ids = put(inventory.IDS_AT_ONCE + 1)
+# The places of a whole block's rows are more than an address has room for.
+@pytest.mark.parametrize("count", [4, inventory.IDS_AT_ONCE + 1])
+def test_events_that_are_there_without_their_token_are_not_doubled(count: int) -> None:
+    ids = put(count)
     claim = deliver._claim()
     assert claim is not None
     engine.insert_block(token="forgotten", body=claim.payload)
