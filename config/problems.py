@@ -9,11 +9,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from config.unread import throw_body_away
-
 CONTENT_TYPE = "application/problem+json"
-# By what stands in the headers: keys, scopes and methods.
-_BEFORE_THE_BODY = {401, 403, 405, 503}
 
 
 class Problem(APIException):
@@ -72,8 +68,6 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(exc, context)
     if response is None:
         return None
-    if response.status_code in _BEFORE_THE_BODY:
-        throw_body_away(context["request"]._request)
     response.data = _document_of(exc, response)
     response.content_type = CONTENT_TYPE
     return response

@@ -18,7 +18,6 @@ from django_redis import get_redis_connection
 from redis.exceptions import NoScriptError, RedisError
 
 from config import metrics, problems
-from config.unread import throw_body_away
 
 WINDOW_SECONDS = 60
 LIMITED_PATHS = ("/events", "/stats", "/imports", "/openapi.json", "/docs")
@@ -51,12 +50,10 @@ def middleware(get_response: _Answer) -> _Answer:
         try:
             allowance = take(bucket, limit=limit)
         except RedisError:
-            throw_body_away(request)
             return _unavailable()
         if allowance.allowed:
             response = get_response(request)
         else:
-            throw_body_away(request)
             response = _too_many(allowance, limit, "key" if own else "address")
         _add_headers(response, allowance, limit)
         return response

@@ -44,6 +44,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.content_security.middleware",
     "config.cors.middleware",
+    "config.server.refusals.middleware",
     "config.rate_limit.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -207,6 +208,11 @@ if CLICKHOUSE_CLUSTER and CLICKHOUSE_USE_BUFFER:
     raise ImproperlyConfigured(
         "CLICKHOUSE_USE_BUFFER is for one server, and CLICKHOUSE_CLUSTER is set"
     )
+
+# --- Web --------------------------------------------------------------------------------------
+
+# What a web process may take of memory, whatever arrives at once: config/server/room.py.
+WEB_MEMORY_MEGABYTES = env.number("WEB_MEMORY_MEGABYTES", 280, minimum=280)
 
 # --- Ingest -----------------------------------------------------------------------------------
 

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from events.properties import PropertyError, checked
+from events.properties import MAX_BYTES, PropertyError, checked
 from events.records import Record, timestamp
 
 MAX_TEXT = 200
 _MAX_MESSAGE = 500
+# A valid event has a colon for each key, and those of its text: no more than properties have bytes.
+_MAX_COLONS = MAX_BYTES + 1_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(hours=24)
 
@@ -62,6 +64,9 @@ def inspect(raw: bytes, *, latest: datetime) -> Record:
 
 
 def _fields(raw: bytes) -> dict[str, msgspec.Raw]:
+    if raw.count(b":") > _MAX_COLONS:
+        # Before objects are made of its keys: 20 MB may have two million.
+        raise FieldError(None, "too_large", "the event has more keys than an event may")
     try:
         return _decode_object(raw)
     except msgspec.ValidationError:

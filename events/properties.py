@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 
 MAX_BYTES = 64 * 1024
+# White space included: an indented document has a few times its compact size.
+_MAX_RAW_BYTES = 16 * MAX_BYTES
 MAX_DEPTH = 8
 MAX_KEYS = 255
 MIN_INTEGER = -(2**63)
@@ -38,9 +40,11 @@ def checked(raw: bytes) -> bytes:
     `raw` is JSON text that a decoder has already found well-formed up to strings' insides.
     Raises PropertyError.
     """
+    if len(raw) > _MAX_RAW_BYTES:
+        raise _too_many_bytes()
     compact = bytes(msgspec.json.format(raw, indent=-1))
     if len(compact) > MAX_BYTES:
-        raise PropertyError("too_large", f"properties take more than {MAX_BYTES} bytes as JSON")
+        raise _too_many_bytes()
     if not _is_plain(compact):
         _walk(compact)
     return compact
@@ -138,6 +142,10 @@ def _check_key(key: str) -> None:
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise PropertyError("nul", "properties contain a NUL character or a lone surrogate")
+
+
+def _too_many_bytes() -> PropertyError:
+    return PropertyError("too_large", f"properties take more than {MAX_BYTES} bytes as JSON")
 
 
 def _too_deep() -> PropertyError:

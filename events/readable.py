@@ -41,10 +41,9 @@ def without_lone_surrogates(body: bytes) -> bytes:
     """Each lone surrogate, which is well-formed JSON, becomes a NUL: equally refused."""
     if not _MAYBE_LONE.search(body):
         return body
-    # Pairs of backslashes stand for one each and begin no escape. They are never half in a match.
-    plain = body.replace(rb"\\", b"  ")
     readable = bytearray(body)
-    for lone in _LONE.finditer(plain):
+    # Pairs of backslashes stand for one each and begin no escape. They are never half in a match.
+    for lone in _LONE.finditer(body.replace(rb"\\", b"  ")):
         readable[lone.start() : lone.end()] = _NUL
     return bytes(readable)
 

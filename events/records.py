@@ -88,6 +88,18 @@ def decoded_bytes(data: bytes) -> int:
     return max(0, zstandard.frame_content_size(data))
 
 
+def groups(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The frames in order, as many together as decode to FRAME_BYTES, or one that is larger."""
+    group: list[bytes] = []
+    for data in frames:
+        if group and sum(map(decoded_bytes, group)) + decoded_bytes(data) > FRAME_BYTES:
+            yield group
+            group = []
+        group.append(data)
+    if group:
+        yield group
+
+
 def lines_bytes(records: Sequence[Record]) -> int:
     """What a frame of the records would decode to."""
     return len(_encode_lines(records))

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -28,12 +29,24 @@ log = get_logger(__name__)
 # More than any valid event takes; of what is longer the beginning is kept.
 MAX_RAW_BYTES = 128 * 1024
 # What may wait in memory to be written, in each process; the rest is only counted.
-_WAITING_ROWS = 20_000
-_WAITING_BYTES = 32 * 1024 * 1024
-_COLUMNS = ("client", "position", "event_id", "field", "code", "message", "raw", "raw_bytes")
+_WAITING_BYTES = 12 * 1024 * 1024
 _MEANWHILE = "it was sent again or deleted by somebody else meanwhile"
 
-_waiting: deque[RejectedEvent] = deque()
+
+class _Row(NamedTuple):
+    """A row of rejected_events; `position` is None for a body that was refused as a whole."""
+
+    client: str
+    position: int | None
+    event_id: str
+    field: str
+    code: str
+    message: str
+    raw: str
+    raw_bytes: int
+
+
+_waiting: deque[_Row] = deque()
 _waiting_lock = threading.Lock()
 _dropped = 0
 _untrimmed_rows = _untrimmed_bytes = 0
@@ -63,32 +76,36 @@ def keep_body(*, body: bytes, code: str, message: str, client: str) -> None:
     _add([_row(client, body, EventError(-1, None, None, code, message))])
 
 
-def _row(client: str, raw: bytes, error: EventError) -> RejectedEvent:
-    # Bytes that are no UTF-8 show as \xff. PostgreSQL has no NUL in a text.
-    text = raw[:MAX_RAW_BYTES].decode(errors="backslashreplace").replace("\0", "\\x00")
-    row = RejectedEvent(client=client, code=error.code, message=_storable(error.message), raw=text)
-    row.position = error.index if error.index >= 0 else None
-    row.event_id, row.field = _storable(error.event_id or ""), _storable(error.field or "")
-    row.raw_bytes = len(raw)
-    return row
+def _row(client: str, raw: bytes, error: EventError) -> _Row:
+    return _Row(
+        client=client,
+        position=error.index if error.index >= 0 else None,
+        event_id=_storable(error.event_id or ""),
+        field=_storable(error.field or ""),
+        code=error.code,
+        message=_storable(error.message),
+        # Bytes that are no UTF-8 show as \xff. PostgreSQL has no NUL in a text.
+        raw=raw[:MAX_RAW_BYTES].decode(errors="backslashreplace").replace("\0", "\\x00"),
+        raw_bytes=len(raw),
+    )
 
 
 def _storable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
-def _size(row: RejectedEvent) -> int:
+def _size(row: _Row) -> int:
     """In memory; in PostgreSQL about as much. Escaped bytes take four times what was sent."""
-    return sys.getsizeof(row.raw) + sys.getsizeof(row.message)
+    return sys.getsizeof(row) + sum(map(sys.getsizeof, row))
 
 
-def _add(rows: Iterable[RejectedEvent]) -> None:
+def _add(rows: Iterable[_Row]) -> None:
     global _dropped  # noqa: PLW0603
     with _waiting_lock:
         size = sum(map(_size, _waiting))
         for row in rows:
             size += _size(row)
-            if len(_waiting) < _WAITING_ROWS and size <= _WAITING_BYTES:
+            if size <= _WAITING_BYTES:
                 _waiting.append(row)
             else:
                 _dropped += 1
@@ -114,14 +131,14 @@ def _write() -> bool:
 _writer = OnDemand("rejected", _write, linger=0.2, longest_pause=10.0)
 
 
-def _copy(rows: Iterable[RejectedEvent]) -> None:
-    statement = f"COPY rejected_events ({', '.join(_COLUMNS)}) FROM STDIN"
+def _copy(rows: Iterable[_Row]) -> None:
+    statement = f"COPY rejected_events ({', '.join(_Row._fields)}) FROM STDIN"
     with transaction.atomic(), connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([getattr(row, name) for name in _COLUMNS])
+            copy.write_row(row)
 
 
-def _trim_after(rows: Sequence[RejectedEvent]) -> None:
+def _trim_after(rows: Sequence[_Row]) -> None:
     """Trim whenever a tenth of what may be kept has come in: counting it all costs some 50 ms."""
     global _untrimmed_rows, _untrimmed_bytes  # noqa: PLW0603
     _untrimmed_rows += len(rows)

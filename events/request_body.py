@@ -1,17 +1,19 @@
 """The body of an ingest request: read, decoded, and never larger in memory than allowed."""
 
+import io
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import IO, Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 import zstandard
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from config.problems import Problem
-from config.unread import throw_away
+from config.server import room
+from config.server.room import MAX_BODY_BYTES
 
-MAX_DECODED_BYTES = 20 * 1024 * 1024
 _PIECE = 64 * 1024
 # zstd gives out whatever its input holds, up to 32,768 times its size: 8 MiB from 256 bytes.
 _ZSTD_PIECE = 256
@@ -22,7 +24,7 @@ _Decoder = TypeVar("_Decoder")
 
 
 class EventsParser(BaseParser):
-    """DRF parser that answers the decoded bytes; what they mean is `events.validation`'s work."""
+    """DRF parser that answers the decoded bytes, in a list for `take_body`."""
 
     media_type = "application/json"
 
@@ -32,12 +34,18 @@ class EventsParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        request = (parser_context or {})["request"]
-        try:
-            return read_body(stream, request.META)
-        except Problem:
-            throw_away(stream)
-            raise
+        return [read_body(stream, (parser_context or {})["request"].META)]
+
+
+def take_body(request: Request) -> bytes:
+    """The decoded body of a request, once. Raises Problem.
+
+    Nothing else keeps it then: a DRF request lives on until Python's garbage collector comes, and
+    with it what `request.data` holds, which may be 20 MB.
+    """
+    require_length(request.META)
+    # Without a body DRF asks no parser and answers an empty dict.
+    return cast(list[bytes], request.data).pop() if request.data else b""
 
 
 class _Counted:
@@ -60,7 +68,7 @@ def require_length(headers: Mapping[str, Any]) -> None:
 
 
 def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
-    """The decoded body; raises Problem for what can't be read or grows past MAX_DECODED_BYTES."""
+    """The decoded body; raises Problem for what can't be read or grows past MAX_BODY_BYTES."""
     encoding = headers.get("HTTP_CONTENT_ENCODING", "").strip().lower() or "identity"
     if encoding not in _DECODERS:
         known = ", ".join(sorted(_DECODERS))
@@ -77,14 +85,26 @@ def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
 
 
 def _joined(decoded: Iterator[bytes]) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
+    """Raises Problem 413 past MAX_BODY_BYTES, and 503 where there is no room to decode it now."""
+    # One piece alone, a plain body, is not copied.
+    whole = io.BytesIO(next(decoded, b""))
+    size = whole.seek(0, io.SEEK_END)
+    _require_bounds(size)
     for piece in decoded:
         size += len(piece)
-        if size > MAX_DECODED_BYTES:
-            raise Problem(413, f"The body decodes to more than {MAX_DECODED_BYTES} bytes.")
-        pieces.append(piece)
-    return b"".join(pieces)
+        _require_bounds(size)
+        whole.write(piece)
+    return whole.getvalue()
+
+
+def _require_bounds(size: int) -> None:
+    if size > MAX_BODY_BYTES:
+        raise Problem(413, f"The body decodes to more than {MAX_BODY_BYTES} bytes.")
+    try:
+        room.need_for_body(size)
+    except room.NoRoom:
+        detail = "Nothing was accepted: too many large bodies are being decoded. Send it again."
+        raise Problem(503, detail, headers={"Retry-After": "1"}) from None
 
 
 def _members(begin: Callable[[], _Decoder]) -> Iterator[_Decoder]:
@@ -95,7 +115,8 @@ def _members(begin: Callable[[], _Decoder]) -> Iterator[_Decoder]:
 
 
 def _plain(stream: _Counted) -> Iterator[bytes]:
-    while piece := stream.read(_PIECE):
+    """In one piece, as the event loop has it in memory already."""
+    while piece := stream.read(MAX_BODY_BYTES + 1):
         yield piece
 
 
@@ -132,7 +153,7 @@ def _inflate(stream: _Counted, window: int, head: bytes = b"") -> Iterator[bytes
 
 def _zstd(stream: _Counted) -> Iterator[bytes]:
     """Frames in a row; the window is bounded too, or a frame could ask for gigabytes at once."""
-    unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_DECODED_BYTES)
+    unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_BODY_BYTES)
     frames = _members(unpacker.decompressobj)
     decoder = next(frames)
     data = stream.read(_ZSTD_PIECE)

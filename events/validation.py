@@ -4,8 +4,10 @@ The fast path decodes the whole body into typed structs at once; whatever it doe
 looked at again one by one in `events.inspection`, which knows every spelling and words the errors.
 """
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -29,16 +31,48 @@ class _Typed(msgspec.Struct, forbid_unknown_fields=True):
     properties: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class _TypedBody(msgspec.Struct, forbid_unknown_fields=True):
-    events: list[_Typed]
+# No shorter body has more than MAX_EVENTS: a valid event has 116 bytes, any other element two.
+_FEW_VALID_BYTES = 100 * MAX_EVENTS
+_FEW_BYTES = 2 * MAX_EVENTS
 
 
-class _RawBody(msgspec.Struct, forbid_unknown_fields=True):
-    events: list[msgspec.Raw]
+def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
+    """Decodes `{"events": [...]}` or a bare array to its elements."""
+    body = msgspec.defstruct("Body", [("events", list[element])], forbid_unknown_fields=True)
+    decode = msgspec.json.Decoder(body | list[element]).decode
+
+    def elements(text: bytes) -> list[Any]:
+        decoded: Any = decode(text)
+        found: list[Any] = decoded if isinstance(decoded, list) else decoded.events
+        return found
+
+    return elements
 
 
-_decode_typed = msgspec.json.Decoder(_TypedBody | list[_Typed]).decode
-_decode_raw = msgspec.json.Decoder(_RawBody | list[msgspec.Raw]).decode
+def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
+    """The same, but passes over all elements behind the first MAX_EVENTS + 1.
+
+    A list of 20 MB may have ten million. To this decoder an array is a struct of so many fields,
+    which takes 80 KB however short it is.
+    """
+    fields = [(f"_{n}", element, msgspec.UNSET) for n in range(MAX_EVENTS + 1)]
+    array = msgspec.defstruct("Array", fields, array_like=True)
+    body = msgspec.defstruct("Body", [("events", array)], forbid_unknown_fields=True)
+    decode_array = msgspec.json.Decoder(array).decode
+    decode_body: Callable[[bytes], Any] = msgspec.json.Decoder(body).decode
+
+    def elements(text: bytes) -> list[Any]:
+        # No union may have two structs.
+        is_array = _OPENS_ARRAY.match(text)
+        found: Any = decode_array(text) if is_array else decode_body(text).events
+        return [one for one in msgspec.structs.astuple(found) if one is not msgspec.UNSET]
+
+    return elements
+
+
+_OPENS_ARRAY = re.compile(rb"[ \t\r\n]*\[")
+_decode_typed, _decode_many_typed = _decoder(_Typed), _bounded_decoder(_Typed)
+_decode_raw, _decode_many_raw = _decoder(msgspec.Raw), _bounded_decoder(msgspec.Raw)
 
 
 class NotJSON(ValueError):
@@ -83,11 +117,11 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
 
 
 def _typed(body: bytes) -> list[_Typed] | None:
+    decode = _decode_typed if len(body) < _FEW_VALID_BYTES else _decode_many_typed
     try:
-        decoded = _decode_typed(body)
+        return decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return decoded.events if isinstance(decoded, _TypedBody) else decoded
 
 
 def _record(event: _Typed, latest: datetime) -> Record | None:
@@ -125,13 +159,13 @@ def _events(readable: bytes) -> tuple[bytes, list[msgspec.Raw]]:
 
 
 def _raw_events(readable: bytes) -> list[msgspec.Raw]:
+    decode = _decode_raw if len(readable) < _FEW_BYTES else _decode_many_raw
     try:
-        decoded = _decode_raw(readable)
+        events: list[msgspec.Raw] = decode(readable)
     except msgspec.ValidationError as error:
         raise WrongShape(inspection.brief(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NotJSON(inspection.brief(error)) from None
-    events = decoded.events if isinstance(decoded, _RawBody) else decoded
     _check_count(len(events))
     return events
 
@@ -153,7 +187,7 @@ def event_texts(body: bytes, readable: bytes | None = None) -> list[bytes]:
 
 def _check_count(count: int) -> None:
     if count > MAX_EVENTS:
-        raise TooManyEvents(f"{count} events in one request; {MAX_EVENTS} are allowed")
+        raise TooManyEvents(f"more than {MAX_EVENTS} events in one request")
 
 
 def _one_by_one(

@@ -1,6 +1,6 @@
 """The HTTP endpoints of ingest and of the hot layer."""
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from django.http import HttpResponse
@@ -11,11 +11,12 @@ from rest_framework.views import APIView
 from config import access, metrics
 from config.problems import Problem
 from config.rate_limit import client_address
+from config.server import room
 from events import openapi, outages, property_schemas, query_parameters, queue, rejected, search
 from events.backpressure import QueueFull
 from events.models import Batch
-from events.records import frames
-from events.request_body import EventsParser, require_length
+from events.records import frames, groups
+from events.request_body import EventsParser, take_body
 from events.store import store
 from events.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
 
@@ -66,9 +67,7 @@ def _put(checked: Validated) -> None:
 
 def _validated(request: Request) -> Validated:
     """The events of the body, checked; what is refused is kept for the admin."""
-    require_length(request.META)
-    # Without a body DRF asks no parser and answers an empty dict.
-    body = cast(bytes, request.data or b"")
+    body = take_body(request)
     client = client_address(request._request)
     try:
         found = validate(body)
@@ -78,6 +77,7 @@ def _validated(request: Request) -> Validated:
         rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
         raise Problem(status, f"{what}: {error}.") from None
     metrics.EVENTS_RECEIVED.labels("http").inc(_received(checked))
+    room.need(room.work_bytes(len(body), events=_received(checked)))
     if checked.errors:
         metrics.EVENTS_REJECTED.labels("http").inc(len(checked.errors))
         rejected.keep_events(
@@ -95,17 +95,20 @@ _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
 
 
 def _stored(checked: Validated) -> HttpResponse:
+    answer = _answer(checked, accepted=0)
+    data = [data for data, _ in frames(checked.records)]
+    # The store makes records of its own; a large body's would be too many at once.
+    checked.records.clear()
     try:
-        data = [data for data, _ in frames(checked.records)]
-        stored = store(frames=data, source=Batch.Source.REQUEST)
+        stored = [store(frames=group, source=Batch.Source.REQUEST) for group in groups(data)]
     except outages.POSTGRESQL:
         # It may have gone in the middle of the commit.
         raise _unavailable(
             "PostgreSQL can't be reached or was lost; it is not known whether the events were "
             "stored. Sending them again with the same ids is safe."
         ) from None
-    answer = _answer(checked, accepted=stored.stored)
-    answer["duplicates"] = stored.duplicates
+    answer["accepted"] = sum(part.stored for part in stored)
+    answer["duplicates"] = sum(part.duplicates for part in stored)
     return _json(200, answer)
 
 
@@ -124,16 +127,7 @@ def _answer(checked: Validated, *, accepted: int, rejected: int | None = None) -
         "received": _received(checked),
         "accepted": accepted,
         "rejected": len(checked.errors) if rejected is None else rejected,
-        "errors": [
-            {
-                "index": e.index,
-                "event_id": e.event_id,
-                "field": e.field,
-                "code": e.code,
-                "message": e.message,
-            }
-            for e in checked.errors
-        ],
+        "errors": checked.errors,
     }
 
 

@@ -4,11 +4,10 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -30,9 +29,6 @@ from importer.run import Run, import_rest
 _PIECE = 64 * 1024
 # Stores that share the disk come to a halt when it is full, long before an import does.
 KEPT_FREE_BYTES = 1024**3
-# Each holds a thread of the web process until it has come, however slowly: few enough to leave
-# others theirs (config.server.rsgi has 128). nginx.conf lets as many through in all.
-AT_ONCE = 32
 # Two bytes of a file make fifty of its rejected rows.
 REJECTED_BYTES = 256 * 1024**2
 # Runs in a row that came to no end and stored nothing: the file kills whoever reads it.
@@ -43,7 +39,6 @@ BEAT_SECONDS = 5.0
 DEAD_SECONDS = 60.0
 
 log = get_logger(__name__)
-_places = BoundedSemaphore(AT_ONCE)
 
 
 class Stream(Protocol):
@@ -52,10 +47,6 @@ class Stream(Protocol):
 
 class UploadRefused(Exception):
     """Why an upload was not taken; nothing of it is kept."""
-
-
-class TooMany(UploadRefused):
-    """As many as may be are on their way into this process."""
 
 
 class TooLarge(UploadRefused):
@@ -76,17 +67,6 @@ class StillReceiving(UploadRefused):
 
 class OtherPayload(UploadRefused):
     """The idempotency key was used before, for another payload."""
-
-
-@contextmanager
-def place() -> Iterator[None]:
-    """One of those that may be received at once; without a wait. Raises TooMany."""
-    if not _places.acquire(blocking=False):
-        raise TooMany("too many files are on their way in; send it again later")
-    try:
-        yield
-    finally:
-        _places.release()
 
 
 def receive(

@@ -1,6 +1,7 @@
 """The HTTP endpoints of imports."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 from uuid import UUID
@@ -14,7 +15,6 @@ from rest_framework.views import APIView
 
 from config import access
 from config.problems import Problem
-from config.unread import throw_away
 from events import outages
 from importer import openapi, uploads
 from importer.arguments import Arguments
@@ -23,6 +23,8 @@ from importer.models import Import
 from importer.options import OptionError
 from importer.tasks import import_soon
 
+_PIECE = 64 * 1024
+_UNHEARD_PIECES = 1024
 _LISTS = ("map", "set")
 _STATUS = {
     uploads.TooLarge: 413,
@@ -58,11 +60,7 @@ class ImportsView(APIView):
         size = _length(request)
         given = _arguments(request)
         try:
-            with uploads.place():
-                row = _received(request, size, given)
-        except uploads.TooMany as error:
-            # What it is sending is not waited for: that is what there is no place for.
-            raise Problem(503, f"Not taken: {error}.", headers={"Retry-After": "10"}) from None
+            row = _received(request, size, given)
         except outages.POSTGRESQL:
             raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
         import_soon()
@@ -122,11 +120,19 @@ def _received(request: Request, size: int, given: Arguments) -> Import:
             key=request.headers.get("Idempotency-Key"),
         )
     except (OptionError, FileRefused) as error:
-        throw_away(stream)
+        _read_away(stream)
         raise Problem(400, f"{str(error)[:500]}.") from None
     except uploads.UploadRefused as error:
-        throw_away(stream)
+        _read_away(stream)
         raise Problem(_STATUS[type(error)], f"Not taken: {error}.") from None
+
+
+def _read_away(stream: IO[Any]) -> None:
+    """Most clients listen only when they have sent all. More than 64 MB is not waited for."""
+    with suppress(OSError):
+        for _ in range(_UNHEARD_PIECES):
+            if not stream.read(_PIECE):
+                break
 
 
 def _length(request: Request) -> int:

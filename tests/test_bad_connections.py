@@ -16,8 +16,8 @@ from select import select
 import pytest
 import zstandard
 
-from events.request_body import MAX_DECODED_BYTES
-from importer import uploads
+from config.server.body import FILES_AT_ONCE
+from config.server.room import MAX_BODY_BYTES
 from tests import web_server
 from tests.samples import event
 from tests.waiting import wait_until
@@ -87,12 +87,12 @@ def test_many_bombs_at_once_take_no_more_than_what_they_may_grow_to(web: Web) ->
         assert_others_are_served(web)
     assert statuses == {413: 64}
     # All 32 in one process, joined once: more than there ever are.
-    assert web.memory - before < 32 * 2 * MAX_DECODED_BYTES
+    assert web.memory - before < 32 * 2 * MAX_BODY_BYTES
 
 
 def test_a_client_that_sends_too_much_is_told_so(web: Web) -> None:
     """An answer before the end of the body is lost where a client sends first and reads then."""
-    assert web.status(b" " * (2 * MAX_DECODED_BYTES)) == 413
+    assert web.status(b" " * (2 * MAX_BODY_BYTES)) == 413
 
 
 def test_bodies_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
@@ -120,7 +120,7 @@ def test_files_that_come_a_byte_at_a_time_hold_up_nobody(web: Web) -> None:
             client.sendall(head)
         assert_others_are_served(web)
         assert web.status(json.dumps([event()]).encode(), query="?wait=true") == 200
-        wait_until(lambda: len(select(slow, [], [], 0)[0]) >= 300 - 2 * uploads.AT_ONCE)
+        wait_until(lambda: len(select(slow, [], [], 0)[0]) >= 300 - 2 * FILES_AT_ONCE)
         answered = select(slow, [], [], 0)[0]
         said = {client.recv(65536).partition(b"\r\n")[0] for client in answered}
     assert said == {b"HTTP/1.1 503 Service Unavailable"}

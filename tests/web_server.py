@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -24,6 +25,11 @@ class Web(NamedTuple):
     def memory(self) -> int:
         """Bytes that the largest of its processes uses."""
         return max(one.memory_info().rss for one in self.process.children())
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes that the largest of its processes has ever used."""
+        return max(map(_peak, self.process.children()))
 
     def status(self, body: bytes | None = None, encoding: str = "identity", query: str = "") -> int:
         """Of a POST of events, or without a body of `/health`."""
@@ -56,6 +62,12 @@ class Web(NamedTuple):
                 raise
             except OSError:
                 return b""
+
+
+def _peak(process: psutil.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
 
 
 def program(port: int, **variables: str) -> Program:

@@ -1,73 +1,242 @@
-"""The body of a request: in memory before a thread has it, or piece by piece where it is large."""
+"""The body of a request: in memory before a thread has it, or a file that a thread reads."""
 
 import asyncio
 import io
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
 
-# A batch of a thousand events has as much.
-WHOLE_BYTES = 256 * 1024
-# What bodies that are on their way may fill of a process's memory; past it threads wait for them.
-_ALL_BYTES = 64 * 1024 * 1024
+from config.server import room
+from config.server.room import MAX_BODY_BYTES, SMALL_BYTES, NoRoom, Share
+
+# Paths whose bodies are files. A thread writes each to disk as it comes, so it has any size.
+FILE_PATHS = ("/imports", "/admin/importer/import/add/")
+# A file holds its thread however slowly it comes: few enough to leave others theirs
+# (config.server.rsgi has 128). nginx.conf lets as many through in all.
+FILES_AT_ONCE = 32
 # A small body takes no longer, nor a piece of a large one.
 PATIENCE_SECONDS = 60
-_on_their_way = 0
+# A body waits no longer for room: to come in, and then to be worked on.
+ROOM_SECONDS = 20
+# While others wait for room, a body that comes more slowly than this loses its own.
+_SLOW_BYTES_PER_SECOND = 32 * 1024
+_SLOW_SECONDS = 2
+_LOOK_SECONDS = 0.5
+# A compressed body is reckoned to become so many times as large; one that grows more asks for more.
+_USUAL_RATIO = 20
+# Most clients listen only when they have sent their body. One that sends more than this, or for
+# longer, hears of a broken connection instead of its answer.
+_UNHEARD_BYTES = 64 * 1024 * 1024
+_UNHEARD_SECONDS = 10
+
+# In the request's environment, where no header can have this name.
+REFUSAL = "events.refusal"
+
+_open_files = 0
 
 
-async def take_in(scope: Scope, protocol: HTTPProtocol) -> io.BufferedIOBase:
-    """What WSGI calls `wsgi.input`: less than its Content-Length where the rest does not come."""
-    headers = scope.headers
-    length = headers.get("content-length", "")
-    if not length and "transfer-encoding" not in headers:
-        return io.BytesIO()
-    size = int(length) if length.isdecimal() else WHOLE_BYTES + 1
-    is_small = size <= WHOLE_BYTES and _on_their_way + size <= _ALL_BYTES
-    # One that waits to be asked for its body should hear first whether it is wanted.
-    if not is_small or "expect" in headers:
-        return io.BufferedReader(_Incoming(protocol, asyncio.get_running_loop()))
-    return io.BytesIO(await _whole(protocol, size))
+class Refusal(NamedTuple):
+    """Why a body was not taken; `retry_after` in seconds, 0 where it makes no sense to."""
+
+    status: HTTPStatus
+    detail: str
+    retry_after: int = 0
 
 
-async def _whole(protocol: HTTPProtocol, size: int) -> bytes:
-    global _on_their_way  # noqa: PLW0603 - one thread alone runs the event loop
-    _on_their_way += size
+_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {MAX_BODY_BYTES} bytes."
+)
+_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "Nothing was accepted: the body came too slowly.")
+_NO_ROOM = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "Nothing was accepted: too many large bodies are coming in at once. Send it again.",
+    retry_after=1,
+)
+_TOO_MANY_FILES = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    f"Not taken: {FILES_AT_ONCE} files are on their way already. Send it again.",
+    retry_after=10,
+)
+
+
+class Body(NamedTuple):
+    """What `take_in` made of a body. Whoever answers the request calls `release` then.
+
+    `stream` is WSGI's `wsgi.input`; of a refused body it is empty.
+    """
+
+    stream: io.BufferedIOBase
+    share: Share | None = None
+    refusal: Refusal | None = None
+    file: "_File | None" = None
+    was_left: bool = False
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether part of it may still come: the connection can't be used for another request."""
+        return self.was_left or (self.file is not None and not self.file.has_ended)
+
+    def release(self) -> None:
+        global _open_files  # noqa: PLW0603 - one thread alone runs the event loop
+        # What a request still refers to is kept until Python's garbage collector comes.
+        self.stream.close()
+        if self.share:
+            self.share.release()
+        if self.file:
+            _open_files -= 1
+
+
+async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
+    """The body, shorter than its Content-Length where the client left; or why it was refused."""
+    length = scope.headers.get("content-length", "")
+    if not length.isdecimal():
+        # There is no body, or a chunked one, which no view takes.
+        return Body(io.BytesIO(), was_left="transfer-encoding" in scope.headers)
+    size = int(length)
+    if not size:
+        return Body(io.BytesIO())
+    if scope.path.startswith(FILE_PATHS):
+        return _file(protocol)
+    if size <= SMALL_BYTES:
+        # All connections together hold less of these than one large body.
+        return await _received(_whole(protocol), _expected(scope, size))
+    return await _large(scope, protocol, size)
+
+
+async def _large(scope: Scope, protocol: HTTPProtocol, size: int) -> Body:
+    is_sent = "expect" not in scope.headers
+    if size > MAX_BODY_BYTES:
+        return await _refused(_TOO_LARGE, protocol, is_sent)
+    try:
+        share = await room.coming.take(size, seconds=ROOM_SECONDS)
+    except NoRoom:
+        return await _refused(_NO_ROOM, protocol, is_sent)
+    try:
+        return await _received(_joined(protocol), _expected(scope, size))
+    finally:
+        share.release()
+
+
+def _expected(scope: Scope, size: int) -> int:
+    """How large the body is likely to be when it is decoded."""
+    is_packed = scope.headers.get("content-encoding", "identity") not in ("", "identity")
+    return min(size * _USUAL_RATIO, MAX_BODY_BYTES) if is_packed else size
+
+
+async def _received(data: Awaitable[bytes], expected: int) -> Body:
+    """The body with its room to be worked on."""
+    try:
+        stream = io.BytesIO(await data)
+    except TimeoutError:
+        return Body(io.BytesIO(), refusal=_TOO_SLOW, was_left=True)
+    place = room.small_work if expected <= SMALL_BYTES else room.work
+    try:
+        share = await place.take(room.work_bytes(expected), seconds=ROOM_SECONDS)
+    except NoRoom:
+        return Body(io.BytesIO(), refusal=_NO_ROOM)
+    return Body(stream, share)
+
+
+async def _whole(protocol: HTTPProtocol) -> bytes:
+    """A small body by one call. Raises TimeoutError."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await protocol()
-    except (TimeoutError, ProtocolClosed, ProtocolError):
+    except (ProtocolClosed, ProtocolError):
         return b""
-    finally:
-        _on_their_way -= size
 
 
-class _Incoming(io.RawIOBase):
+async def _joined(protocol: HTTPProtocol) -> bytes:
+    """A large body from its pieces. Raises TimeoutError."""
+    data, pieces, began = io.BytesIO(), protocol.__aiter__(), time.monotonic()
+
+    def is_slow() -> bool:
+        seconds = time.monotonic() - began
+        return seconds > _SLOW_SECONDS and data.tell() < seconds * _SLOW_BYTES_PER_SECOND
+
+    while piece := await _piece(pieces, lambda: room.coming.is_crowded and is_slow()):
+        data.write(piece)
+    return data.getvalue()
+
+
+async def _piece(pieces: Any, is_unwelcome: Callable[[], bool]) -> bytes:
+    """The next piece, nothing at the end. Raises TimeoutError."""
+    coming = asyncio.ensure_future(_next(pieces))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (await asyncio.wait({coming}, timeout=_LOOK_SECONDS))[0]:
+        if is_unwelcome() or time.monotonic() > deadline:
+            coming.cancel()
+            raise TimeoutError
+    return coming.result()
+
+
+async def _next(pieces: Any) -> bytes:
+    try:
+        # Given a default, anext ends the process where the client leaves (CPython 3.11).
+        return bytes(await anext(pieces))
+    except (StopAsyncIteration, ProtocolClosed, ProtocolError):
+        return b""
+
+
+async def _refused(refusal: Refusal, protocol: HTTPProtocol, is_sent: bool) -> Body:
+    """Reads the body away where the client is sending it: else it would not hear the answer.
+
+    One that waits to be asked for its body (Expect: 100-continue) is not asked.
+    """
+    left = _UNHEARD_BYTES
+    pieces, began = protocol.__aiter__(), time.monotonic()
+
+    def is_late() -> bool:
+        return time.monotonic() - began > _UNHEARD_SECONDS
+
+    try:
+        while is_sent and left > 0 and not is_late():
+            piece = await _piece(pieces, is_late)
+            if not piece:
+                return Body(io.BytesIO(), refusal=refusal)
+            left -= len(piece)
+    except TimeoutError:
+        pass
+    return Body(io.BytesIO(), refusal=refusal, was_left=True)
+
+
+def _file(protocol: HTTPProtocol) -> Body:
+    global _open_files  # noqa: PLW0603
+    if _open_files >= FILES_AT_ONCE:
+        # What it is sending is not waited for: that is what there is no room for.
+        return Body(io.BytesIO(), refusal=_TOO_MANY_FILES, was_left=True)
+    _open_files += 1
+    file = _File(protocol, asyncio.get_running_loop())
+    return Body(io.BufferedReader(file), file=file)
+
+
+class _File(io.RawIOBase):
     """A body read by a thread while the event loop takes it in; one that stops coming has ended."""
 
     def __init__(self, protocol: HTTPProtocol, loop: asyncio.AbstractEventLoop) -> None:
         self._protocol, self._loop = protocol, loop
         self._pieces: Any = None
         self._left = memoryview(b"")
-        self._has_ended = False
+        self.has_ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, target: Any, /) -> int:
-        if not self._left and not self._has_ended:
+        if not self._left and not self.has_ended:
             piece = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
             self._left = memoryview(piece.result())
-            self._has_ended = not self._left
+            self.has_ended = not self._left
         size = min(len(target), len(self._left))
         target[:size], self._left = self._left[:size], self._left[size:]
         return size
 
     async def _next(self) -> bytes:
-        if self._pieces is None:
-            self._pieces = self._protocol.__aiter__()
+        self._pieces = self._pieces or self._protocol.__aiter__()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                # Given a default, anext ends the process where the client leaves (CPython 3.11).
-                return bytes(await anext(self._pieces))
-        except (StopAsyncIteration, TimeoutError, ProtocolClosed, ProtocolError):
+            return await _piece(self._pieces, lambda: False)
+        except TimeoutError:
             return b""

@@ -12,12 +12,14 @@ from wsgiref.util import FileWrapper
 from django.http.response import HttpResponseBase
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
-from config.server.body import take_in
+from config.server import memory, room
+from config.server.body import REFUSAL, Body, take_in
 from config.server.departure import Client, answering
 from config.server.environ import environ_of
 from config.wsgi import application as wsgi
 
-# They mostly wait for a store, or for a large body.
+memory.give_back()
+# They mostly wait for a store, or for a file.
 _THREADS = 128
 _answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
 # Of their own, as those that answer may all be busy with what should be stopped.
@@ -27,13 +29,19 @@ _PAUSE_SECONDS = 0.2
 
 async def application(scope: Scope, protocol: HTTPProtocol) -> None:
     environ = environ_of(scope)
-    environ["wsgi.input"] = await take_in(scope, protocol)
+    body = await take_in(scope, protocol)
+    environ["wsgi.input"] = body.stream
+    if body.refusal:
+        environ[REFUSAL] = body.refusal
     client = Client()
     loop = asyncio.get_running_loop()
-    answer = loop.run_in_executor(_answering, _answer, environ, protocol, client)
-    if scope.method in ("GET", "HEAD"):
-        await _watch(answer, protocol, client)
-    await answer
+    try:
+        answer = loop.run_in_executor(_answering, _answer, environ, protocol, client, body)
+        if scope.method in ("GET", "HEAD"):
+            await _watch(answer, protocol, client)
+        await answer
+    finally:
+        body.release()
 
 
 async def _watch(answer: asyncio.Future[None], protocol: HTTPProtocol, client: Client) -> None:
@@ -51,7 +59,7 @@ async def _leaving(protocol: HTTPProtocol) -> None:
     await protocol.client_disconnect()
 
 
-def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client) -> None:
+def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client, body: Body) -> None:
     """In a thread, from beginning to end."""
     status, headers = 500, list[tuple[str, str]]()
 
@@ -59,23 +67,25 @@ def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client) -> 
         nonlocal status, headers
         status, headers = int(line[:3]), given
 
-    with answering(client):
-        body = wsgi(environ, start)
+    with answering(client), room.held(body.share):
+        response = wsgi(environ, start)
+    if body.is_unread:
+        headers = [*headers, ("Connection", "close")]
     try:
-        _send(protocol, status, headers, body)
+        _send(protocol, status, headers, response)
     finally:
-        body.close()
+        response.close()
 
 
 def _send(
     protocol: HTTPProtocol,
     status: int,
     headers: list[tuple[str, str]],
-    body: HttpResponseBase | FileWrapper,
+    response: HttpResponseBase | FileWrapper,
 ) -> None:
-    name = getattr(getattr(body, "filelike", None), "name", None)
+    name = getattr(getattr(response, "filelike", None), "name", None)
     # Part of a file, which a browser may ask for, has no name.
     if isinstance(name, str):
         protocol.response_file(status, headers, name)
     else:
-        protocol.response_bytes(status, headers, b"".join(body))
+        protocol.response_bytes(status, headers, b"".join(response))

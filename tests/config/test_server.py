@@ -136,14 +136,12 @@ def test_a_body_that_does_not_come_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.1)
-    scope = cast(Scope, SimpleNamespace(headers={"content-length": str(length)}))
-
-    async def read() -> bytes:
-        taken = await body.take_in(scope, cast(HTTPProtocol, Silent()))
-        return await asyncio.to_thread(taken.read)
-
+    scope = cast(Scope, SimpleNamespace(path="/events", headers={"content-length": str(length)}))
     began = time.monotonic()
-    assert asyncio.run(read()) == b""
+    taken = asyncio.run(body.take_in(scope, cast(HTTPProtocol, Silent())))
+    assert (taken.stream.read(), taken.is_unread) == (b"", True)
+    assert taken.refusal
+    assert taken.refusal.status == 408
     assert time.monotonic() - began < 5
 
 

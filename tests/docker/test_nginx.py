@@ -16,7 +16,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from config.server.body import WHOLE_BYTES
+from config.server.room import SMALL_BYTES
 from embedded import ports
 from embedded.processes import Process
 from importer.models import Import
@@ -205,7 +205,7 @@ def test_an_upload_is_passed_on_while_it_comes(proxy: Proxy) -> None:
     csv = b"event_id,occurred_at,user_id,event_type,properties\n"
     csv += b"0191f5a0-0000-7000-8000-000000000001,2026-01-06T12:00:00Z,u1,view,{}\n" * 5_000
     # Smaller ones the api takes in before it looks at them.
-    assert len(csv) > WHOLE_BYTES
+    assert len(csv) > SMALL_BYTES
     head = b"POST /imports?name=a.csv HTTP/1.1\r\nHost: localhost\r\n"
     head += b"Content-Length: %d\r\n\r\n" % len(csv)
     with socket.create_connection((ports.HOST, proxy.port), timeout=20) as client:

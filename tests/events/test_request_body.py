@@ -8,7 +8,8 @@ import pytest
 import zstandard
 
 from config.problems import Problem
-from events.request_body import MAX_DECODED_BYTES, read_body, require_length
+from config.server.room import MAX_BODY_BYTES
+from events.request_body import read_body, require_length
 
 TEXT = b'{"events": []}' * 10_000
 
@@ -76,9 +77,9 @@ def test_an_unknown_encoding_is_named(encoding: str) -> None:
 
 @pytest.mark.parametrize(("encoding", "pack"), [pytest.param("", bytes, id="plain"), *COMPRESSED])
 def test_the_limit_is_on_what_comes_out(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
-    assert len(read(pack(bytes(MAX_DECODED_BYTES)), encoding)) == MAX_DECODED_BYTES
+    assert len(read(pack(bytes(MAX_BODY_BYTES)), encoding)) == MAX_BODY_BYTES
     with pytest.raises(Problem) as caught:
-        read(pack(bytes(MAX_DECODED_BYTES + 1)), encoding)
+        read(pack(bytes(MAX_BODY_BYTES + 1)), encoding)
     assert caught.value.status_code == 413
 
 

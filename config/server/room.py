@@ -1,0 +1,165 @@
+"""Room: how much of a web process's memory the bodies of requests may take at once.
+
+A body on its way takes its own size. The events of a body that has come take several times as
+much until they are on the queue. What does not fit waits its turn, and hears 503 if that does not
+come, so that WEB_MEMORY_MEGABYTES holds whatever arrives at the same time.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.conf import settings
+
+MIB = 1024 * 1024
+# What a body may have, on the way and decoded.
+MAX_BODY_BYTES = 20 * MIB
+# A body of a few events, which waits behind no large one.
+SMALL_BYTES = 16 * 1024
+
+# A process takes 110 MB when it starts and 180 after a day of large bodies, less what these reserve.
+_OTHERS_BYTES = 164 * MIB
+_GROWN_BYTES = 4 * MIB
+_COMING_BYTES = 24 * MIB
+_SMALL_WORK_BYTES = 20 * MIB
+# Objects: a valid event has at least 116 bytes and takes 850; one that is refused has at least 2
+# bytes and takes 350. No body has more than 10,000.
+_EVENT_BYTES = 850
+_UNKNOWN_BYTES_PER_BYTE = 175
+_MOST_OBJECT_BYTES = 10_000 * _EVENT_BYTES
+
+
+def work_bytes(size: int, *, events: int | None = None) -> int:
+    """What a body of `size` decoded bytes takes at most while its events are checked and queued.
+
+    The body itself, the records' compact copy of it, the lines of a frame, and objects: those of
+    the worst body of that size until it is known how many `events` it has.
+    """
+    if events is None:
+        return 3 * size + min(_UNKNOWN_BYTES_PER_BYTE * size, _MOST_OBJECT_BYTES)
+    return 3 * size + _EVENT_BYTES * events
+
+
+class NoRoom(Exception):
+    """The room is taken; it may be free again in a few seconds."""
+
+
+class Share:
+    """What one request has taken of a room. Any thread may change it, one at a time."""
+
+    def __init__(self, room: "Room", size: int) -> None:
+        self._room = room
+        self.size = size
+
+    def resize(self, size: int) -> None:
+        """Raises NoRoom where more is wanted than is free."""
+        self._room.change(size - self.size)
+        self.size = size
+
+    def release(self) -> None:
+        self.resize(0)
+
+
+class Room:
+    """A number of bytes that requests share. They come in through the event loop, in order."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._taken = 0
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether somebody waits."""
+        return any(not place.done() for _, place in self._waiting)
+
+    def change(self, by: int) -> None:
+        """From any thread. Raises NoRoom."""
+        with self._lock:
+            if by > 0 and self._taken + by > self.size:
+                raise NoRoom
+            self._taken += by
+        if by < 0 and self._waiting and self._loop:
+            self._loop.call_soon_threadsafe(self._admit)
+
+    async def take(self, size: int, *, seconds: float) -> Share:
+        """Raises NoRoom for what does not fit within that time."""
+        if not self.is_crowded:
+            try:
+                self.change(size)
+                return Share(self, size)
+            except NoRoom:
+                pass
+        await self._wait(size, seconds)
+        return Share(self, size)
+
+    async def _wait(self, size: int, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        place = self._loop.create_future()
+        self._waiting.append((size, place))
+        self._admit()
+        try:
+            async with asyncio.timeout(seconds):
+                await place
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if place.done() and not place.cancelled():  # admitted at the last moment
+                self.change(-size)
+            place.cancel()
+            self._admit()
+            if isinstance(error, TimeoutError):
+                raise NoRoom from None
+            raise
+
+    def _admit(self) -> None:
+        """In the event loop: those who wait, in order, while there is room for the first."""
+        while self._waiting:
+            size, place = self._waiting[0]
+            if not place.done():
+                try:
+                    self.change(size)
+                except NoRoom:
+                    return
+                place.set_result(None)
+            self._waiting.popleft()
+
+
+# Bodies on their way; those of a few events while they are worked on; and the larger ones.
+coming = Room(_COMING_BYTES)
+small_work = Room(_SMALL_WORK_BYTES)
+work = Room(settings.WEB_MEMORY_MEGABYTES * MIB - _OTHERS_BYTES - _COMING_BYTES - _SMALL_WORK_BYTES)
+
+_current: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+@contextmanager
+def held(share: Share | None) -> Iterator[None]:
+    """What is done in the block is done within this share."""
+    before = _current.set(share)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def need(size: int) -> None:
+    """Say what the present request takes from now on, in bytes. Raises NoRoom.
+
+    Without a share, as in a test or a command, nothing is counted.
+    """
+    if share := _current.get():
+        share.resize(size)
+
+
+def need_for_body(size: int) -> None:
+    """The same for a body that has `size` bytes so far and is growing. Raises NoRoom.
+
+    Past a few MB it asks for all that a body may have: of several that grow at once, one shall
+    come to its end.
+    """
+    if (share := _current.get()) and share.size < work_bytes(size):
+        share.resize(work_bytes(MAX_BODY_BYTES if size > _GROWN_BYTES else 2 * size))

@@ -1,0 +1,105 @@
+"""Room for bodies: shares, turns, and what is free again."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from config.server import room
+from config.server.room import MAX_BODY_BYTES, NoRoom, Room
+
+
+def run(scene: Callable[[Room], Awaitable[None]]) -> None:
+    async def play() -> None:
+        await scene(Room(100))
+
+    asyncio.run(play())
+
+
+def test_what_fits_comes_in_at_once_and_the_rest_when_it_is_free_again() -> None:
+    async def scene(place: Room) -> None:
+        first = await place.take(60, seconds=5)
+        second = asyncio.create_task(place.take(60, seconds=5))
+        await asyncio.sleep(0.05)
+        assert not second.done()
+        assert place.is_crowded
+        first.release()
+        (await second).release()
+        await place.take(100, seconds=0.1)
+
+    run(scene)
+
+
+def test_nobody_passes_one_who_waits() -> None:
+    async def scene(place: Room) -> None:
+        first = await place.take(60, seconds=5)
+        large = asyncio.create_task(place.take(100, seconds=5))
+        await asyncio.sleep(0)
+        small = asyncio.create_task(place.take(10, seconds=5))
+        await asyncio.sleep(0.05)
+        assert not small.done()
+        first.release()
+        (await large).release()
+        await small
+
+    run(scene)
+
+
+def test_one_who_waits_in_vain_is_told_and_holds_up_nobody() -> None:
+    async def scene(place: Room) -> None:
+        await place.take(60, seconds=5)
+        with pytest.raises(NoRoom):
+            await place.take(60, seconds=0.05)
+        assert not place.is_crowded
+        await place.take(40, seconds=0.1)
+
+    run(scene)
+
+
+def test_one_who_is_cancelled_while_waiting_leaves_no_trace() -> None:
+    async def scene(place: Room) -> None:
+        first = await place.take(60, seconds=5)
+        waiting = asyncio.create_task(place.take(60, seconds=5))
+        await asyncio.sleep(0.05)
+        first.release()  # admitted, and cancelled before it hears of it
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        await place.take(100, seconds=0.1)
+
+    run(scene)
+
+
+def test_a_thread_that_needs_less_lets_the_next_in() -> None:
+    async def scene(place: Room) -> None:
+        share = await place.take(90, seconds=5)
+        second = asyncio.create_task(place.take(50, seconds=5))
+        await asyncio.sleep(0.05)
+        threading.Thread(target=share.resize, args=[10]).start()
+        await second
+
+    run(scene)
+
+
+def test_a_body_that_grows_beyond_the_room_is_refused() -> None:
+    async def scene(_: Room) -> None:
+        place = Room(room.work_bytes(MAX_BODY_BYTES) + 1_000_000)
+        first, second = await place.take(1, seconds=1), await place.take(1, seconds=1)
+        with room.held(first):
+            room.need_for_body(5_000_000)
+        with room.held(second), pytest.raises(NoRoom):
+            room.need_for_body(5_000_000)
+        with room.held(first):
+            # The one that was first has room to its end.
+            room.need_for_body(MAX_BODY_BYTES)
+            room.need(room.work_bytes(1_000, events=1))
+        with room.held(second):
+            room.need_for_body(MAX_BODY_BYTES)
+
+    run(scene)
+
+
+def test_the_largest_body_fits_by_itself() -> None:
+    assert room.work_bytes(MAX_BODY_BYTES) < room.work.size
+    assert room.coming.size > MAX_BODY_BYTES
