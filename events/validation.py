@@ -15,7 +15,7 @@ import msgspec
 from events import inspection
 from events.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
 from events.properties import PropertyError, checked
-from events.readable import without_depths, without_lone_surrogates
+from events.readable import Unreadable, without_depths, without_lone_surrogates
 from events.records import Record, timestamp
 
 MAX_EVENTS = 10_000
@@ -112,7 +112,7 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
         records = [_record(event, latest) for event in typed]
         if None not in records:
             return Validated([record for record in records if record], [])
-    readable, raws = _events(without_lone_surrogates(body))
+    readable, raws = _events(body)
     return _one_by_one(raws, latest, known=records)._replace(readable=readable)
 
 
@@ -146,12 +146,16 @@ def _record(event: _Typed, latest: datetime) -> Record | None:
     )
 
 
-def _events(readable: bytes) -> tuple[bytes, list[msgspec.Raw]]:
+def _events(body: bytes, readable: bytes | None = None) -> tuple[bytes, list[msgspec.Raw]]:
     """The events' own texts, and the text that they are parts of: this one or a shallower."""
     try:
-        return readable, _raw_events(readable)
-    except RecursionError:
-        readable = without_depths(readable)
+        readable = readable or without_lone_surrogates(body)
+        try:
+            return readable, _raw_events(readable)
+        except RecursionError:
+            readable = without_depths(readable)
+    except Unreadable as error:
+        raise NotJSON(str(error)) from None
     try:
         return readable, _raw_events(readable)
     except RecursionError:
@@ -175,7 +179,7 @@ def event_texts(body: bytes, readable: bytes | None = None) -> list[bytes]:
 
     Raises as `validate` does.
     """
-    readable, raws = _events(readable or without_lone_surrogates(body))
+    readable, raws = _events(body, readable)
     texts: list[bytes] = []
     position = 0
     for raw in raws:

@@ -14,7 +14,7 @@ from tests.samples import event
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")
-AT_ONCE = 24
+AT_ONCE = 16
 VALID = json.dumps(event(properties={}))[:-1]
 
 

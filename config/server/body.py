@@ -26,7 +26,7 @@ _SLOW_BYTES_PER_SECOND = 32 * 1024
 _SLOW_SECONDS = 2
 _LOOK_SECONDS = 0.5
 # A compressed body is reckoned to become so many times as large; one that grows more asks for more.
-_USUAL_RATIO = 20
+_USUAL_RATIO = 50
 # Most clients listen only when they have sent their body. One that sends more than this, or for
 # longer, hears of a broken connection instead of its answer.
 _UNHEARD_BYTES = 64 * 1024 * 1024

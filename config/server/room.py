@@ -20,9 +20,13 @@ MAX_BODY_BYTES = 20 * MIB
 # A body of a few events, which waits behind no large one.
 SMALL_BYTES = 16 * 1024
 
-# A process takes 110 MB when it starts and 180 after a day of large bodies, less what these reserve.
+# A process takes 110 MB when it starts, and keeps up to 60 more of what it once used.
 _OTHERS_BYTES = 164 * MIB
-_GROWN_BYTES = 4 * MIB
+# What a body that waits in a thread to grow may have in memory: 256 bytes of zstd may decode to
+# 8 MB at once. So many may wait, for so long.
+_LITTLE_BYTES = 9 * MIB
+_GROWING_AT_ONCE = 3
+GROWTH_SECONDS = 10
 _COMING_BYTES = 24 * MIB
 _SMALL_WORK_BYTES = 20 * MIB
 # Objects: a valid event has at least 116 bytes and takes 850; one that is refused has at least 2
@@ -62,6 +66,18 @@ class Share:
     def release(self) -> None:
         self.resize(0)
 
+    def exchange(self, size: int) -> None:
+        """Give it back and wait in line for more, in a thread. Raises NoRoom."""
+        if not _growing.acquire(blocking=False):
+            raise NoRoom
+        try:
+            self.release()
+            waiting = work.take(size, seconds=GROWTH_SECONDS)
+            self._room = asyncio.run_coroutine_threadsafe(waiting, self._room.loop).result()._room
+            self.size = size
+        finally:
+            _growing.release()
+
 
 class Room:
     """A number of bytes that requests share. They come in through the event loop, in order."""
@@ -71,7 +87,7 @@ class Room:
         self._taken = 0
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.loop: asyncio.AbstractEventLoop
 
     @property
     def is_crowded(self) -> bool:
@@ -84,11 +100,12 @@ class Room:
             if by > 0 and self._taken + by > self.size:
                 raise NoRoom
             self._taken += by
-        if by < 0 and self._waiting and self._loop:
-            self._loop.call_soon_threadsafe(self._admit)
+        if by < 0 and self._waiting:
+            self.loop.call_soon_threadsafe(self._admit)
 
     async def take(self, size: int, *, seconds: float) -> Share:
         """Raises NoRoom for what does not fit within that time."""
+        self.loop = asyncio.get_running_loop()
         if not self.is_crowded:
             try:
                 self.change(size)
@@ -99,8 +116,7 @@ class Room:
         return Share(self, size)
 
     async def _wait(self, size: int, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        place = self._loop.create_future()
+        place = self.loop.create_future()
         self._waiting.append((size, place))
         self._admit()
         try:
@@ -133,6 +149,7 @@ coming = Room(_COMING_BYTES)
 small_work = Room(_SMALL_WORK_BYTES)
 work = Room(settings.WEB_MEMORY_MEGABYTES * MIB - _OTHERS_BYTES - _COMING_BYTES - _SMALL_WORK_BYTES)
 
+_growing = threading.BoundedSemaphore(_GROWING_AT_ONCE)
 _current: ContextVar[Share | None] = ContextVar("share", default=None)
 
 
@@ -156,10 +173,15 @@ def need(size: int) -> None:
 
 
 def need_for_body(size: int) -> None:
-    """The same for a body that has `size` bytes so far and is growing. Raises NoRoom.
+    """The same for a body of which `size` bytes are decoded, and which grows beyond its share.
 
-    Past a few MB it asks for all that a body may have: of several that grow at once, one shall
-    come to its end.
+    It asks for all that a body may have. While it is small it waits for that, within bounds. Raises
+    NoRoom.
     """
-    if (share := _current.get()) and share.size < work_bytes(size):
-        share.resize(work_bytes(MAX_BODY_BYTES if size > _GROWN_BYTES else 2 * size))
+    share = _current.get()
+    if share is None or share.size >= work_bytes(size):
+        return
+    if size > _LITTLE_BYTES:
+        share.resize(work_bytes(MAX_BODY_BYTES))
+    else:
+        share.exchange(work_bytes(MAX_BODY_BYTES))

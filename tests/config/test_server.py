@@ -17,7 +17,7 @@ from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from analytics import clickhouse
-from config.server import body
+from config.server import body, room
 from embedded import ports
 from tests import web_server
 from tests.samples import event
@@ -129,6 +129,68 @@ def test_more_slow_bodies_than_there_are_threads_hold_up_nobody(web: Web) -> Non
         for client in slow:
             client.sendall(sent[10:])
         assert {client.recv(65536)[:12] for client in slow} == {b"HTTP/1.1 202"}
+
+
+@pytest.mark.parametrize("header", [b"", b"Expect: 100-continue\r\n"])
+def test_large_bodies_that_never_come_hold_up_nobody(web: Web, header: bytes) -> None:
+    """Seen: 300 of them, and /health and small requests had no answer for a minute."""
+    sent, large = json.dumps([event()]).encode(), json.dumps([event()] * 2_000).encode()
+    with ExitStack() as stack:
+        for _ in range(300):
+            client = stack.enter_context(web.connect())
+            client.sendall(HEAD + header + b"Content-Length: 400000\r\n\r\n")
+        began = time.monotonic()
+        assert {web.status() for _ in range(10)} == {200}
+        assert {web.status(sent) for _ in range(10)} == {202}
+        assert time.monotonic() - began < 5
+        # They have the room for large bodies, and lose it as soon as others wait.
+        assert {web.status(large) for _ in range(4)} == {202}
+        assert time.monotonic() - began < body.PATIENCE_SECONDS / 2
+
+
+def test_a_slow_body_that_nobody_waits_for_is_taken(web: Web) -> None:
+    sent = json.dumps([event() for _ in range(100)]).encode()
+    assert len(sent) > room.SMALL_BYTES
+    with web.connect() as client:
+        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(sent) + sent[:100])
+        time.sleep(3)  # longer than a slow one may take where others wait
+        client.sendall(sent[100:])
+        assert client.recv(65536)[:12] == b"HTTP/1.1 202"
+
+
+def close_said(web: Web, request: bytes) -> tuple[bytes, bool]:
+    """The status of the answer, and whether it says that the connection ends."""
+    with web.connect() as client:
+        client.sendall(request)
+        head = client.recv(65536).partition(b"\r\n\r\n")[0].lower()
+    return head[9:12], b"connection: close" in head
+
+
+LARGE = HEAD + b"Content-Length: 400000\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
+FILE = HEAD.replace(b"/events", b"/imports") + b"Content-Length: 400000\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_sent", "expected"),
+    [
+        (LARGE.replace(b"/json", b"/xml") + b"\r\n" + b" " * 400_000, (b"415", False)),
+        (LARGE.replace(b"/events", b"/nothing") + b"\r\n" + b" " * 400_000, (b"404", False)),
+        (LARGE.replace(b"/events", b"/events?x=1") + b"\r\n" + b" " * 400_000, (b"400", False)),
+        (LARGE.replace(b"localhost", b"evil.example") + b"\r\n" + b" " * 400_000, (b"400", False)),
+        (HEAD + b"Content-Length: 99999999\r\nExpect: 100-continue\r\n\r\n", (b"413", True)),
+        (
+            FILE.replace(b"/imports", b"/imports?x=1") + b"Expect: 100-continue\r\n\r\n",
+            (b"400", True),
+        ),
+        (CHUNKED, (b"411", True)),
+    ],
+    ids=["type", "path", "parameter", "host", "too large", "file", "chunked"],
+)
+def test_a_connection_with_an_unread_body_is_said_to_end_and_others_go_on(
+    web: Web, request_sent: bytes, expected: tuple[bytes, bool]
+) -> None:
+    assert close_said(web, request_sent) == expected
 
 
 @pytest.mark.parametrize("length", [5, 1_000_000])
