@@ -66,7 +66,7 @@ def test_the_schemas_of_before_hold_while_postgresql_says_nothing(client: Client
     property_schemas._loaded_at -= property_schemas._KEPT_SECONDS
     loaded = property_schemas._loaded
     with frozen_postgresql():
-        assert property_schemas._validators() is loaded
+        assert property_schemas._judges() is loaded
 
 
 def test_of_a_processs_first_requests_none_goes_unchecked(client: Client) -> None:
