@@ -4,7 +4,9 @@ The engine gets a copy that holds the known keywords only and refers to nothing 
 so nothing in a schema can make it fetch or read anything.
 """
 
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import jsonschema_rs
@@ -16,6 +18,8 @@ from events.schema_references import LISTS, NAMED, ONE, Readable, SchemaRefused,
 # What is wrong with decoded properties, in at most 500 characters; None if nothing is.
 Judge: TypeAlias = Callable[[Any], str | None]
 
+# To tell what is wrong, the engine judges twice more, and holds the interpreter meanwhile.
+_TELLING_SECONDS = 0.05
 _ASSERTIONS = (
     *("type", "enum", "const", "multipleOf", "minimum", "maximum", "exclusiveMinimum"),
     *("exclusiveMaximum", "minLength", "maxLength", "pattern", "minItems", "maxItems"),
@@ -36,29 +40,39 @@ def judge(schema: Any) -> Judge:
     readable = read(schema)
     check_cost(readable)
     try:
-        validate = jsonschema_rs.Draft202012Validator(
+        validator = jsonschema_rs.Draft202012Validator(
             _copied(readable),
             validate_formats=False,
             pattern_options=PATTERNS,
             keywords=dict(KEYWORDS),
             offline=True,
-        ).validate
+        )
     except Exception as error:
         raise SchemaRefused(f"the engine can't take it: {brief(str(error))}") from None
-    return lambda properties: _fault(validate, properties)
+    return partial(_guarded, validator)
 
 
-def _fault(validate: Callable[[Any], None], properties: Any) -> str | None:
+def _guarded(validator: jsonschema_rs.Validator, properties: Any) -> str | None:
     try:
-        validate(properties)
-    except jsonschema_rs.ValidationError as error:
-        return f"{path(error.instance_path)}: {brief(error.message)}"
+        return _fault(validator, properties)
     except BaseException as error:
         # A panic of the engine is no Exception, and its class can't be imported.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise SchemaBroken(brief(f"{type(error).__name__}: {error}")) from error
         raise
-    return None
+
+
+def _fault(validator: jsonschema_rs.Validator, properties: Any) -> str | None:
+    began = time.thread_time()
+    if validator.is_valid(properties):
+        return None
+    if time.thread_time() - began > _TELLING_SECONDS:
+        return "$: they break the schema of their type; finding out where would take too long"
+    try:
+        validator.validate(properties)
+    except jsonschema_rs.ValidationError as error:
+        return f"{path(error.instance_path)}: {brief(error.message)}"
+    raise RuntimeError("it judged the same properties in two ways")
 
 
 def _copied(readable: Readable) -> dict[str, Any]:
