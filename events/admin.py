@@ -4,15 +4,17 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import QuerySet
-from django.forms import Textarea
+from django.forms import JSONField, Textarea
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 # Django looks for pages in this module only.
-from events import admin_api_keys, admin_batches, admin_rejected  # noqa: F401
+from events import admin_api_keys, admin_batches, admin_rejected, property_schemas  # noqa: F401
 from events.admin_dates import DateDrillDown
 from events.admin_tables import ReadOnlyAdmin, as_uuid
 from events.models import HotEvent, PropertySchema
@@ -75,14 +77,38 @@ class HotEventAdmin(ReadOnlyAdmin):
         return format_html("<pre>{}</pre>", text)
 
 
+class SchemaField(JSONField):
+    """JSON that may be nested deeper, or hold a longer number, than Python reads."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except (RecursionError, ValueError):
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        try:
+            return super().bound_data(data, initial)
+        except (RecursionError, ValueError):
+            return InvalidJSONInput(data)
+
+
 @admin.register(PropertySchema)
 class PropertySchemaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("event_type", "enabled")
+    list_display = ("event_type", "enabled", "state")
     list_filter = ("enabled",)
     search_fields = ("event_type",)
     ordering = ("event_type",)
     formfield_overrides = {
         models.JSONField: {
-            "widget": Textarea(attrs={"rows": 24, "cols": 90, "class": "vLargeTextField"})
+            "form_class": SchemaField,
+            "widget": Textarea(attrs={"rows": 24, "cols": 90, "class": "vLargeTextField"}),
         }
     }
+
+    @admin.display(description="state")
+    def state(self, row: PropertySchema) -> str:
+        reason = property_schemas.refusal(row.schema)
+        if reason is None:
+            return "can be used"
+        return f"events are answered 503, as it can't be used: {reason}"

@@ -10,10 +10,10 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 
 from config import access
+from events import schema_engine
+from events.schema_references import SchemaRefused
 
 
 class UUIDv7(Func):
@@ -166,16 +166,23 @@ class RejectedEvent(models.Model):
 
 def _check_json_schema(value: Any) -> None:
     try:
-        Draft202012Validator.check_schema(value)
-    except SchemaError as error:
-        raise ValidationError(f"not a JSON Schema: {error.message}") from None
+        schema_engine.judge(value)
+    except SchemaRefused as error:
+        raise ValidationError(f"This schema can't be used: {error}.") from None
 
 
 class PropertySchema(models.Model):
-    """A JSON Schema (draft 2020-12) that the properties of an event type must satisfy."""
+    """A JSON Schema (draft 2020-12) that the properties of an event type must satisfy.
+
+    A row that gets here without `full_clean` may hold what can't be used: see `property_schemas`.
+    """
 
     event_type = models.CharField(max_length=200, unique=True)
-    schema = models.JSONField(validators=[_check_json_schema])
+    schema = models.JSONField(
+        validators=[_check_json_schema],
+        help_text="JSON Schema, draft 2020-12. A $ref may lead to its own $defs only; format is "
+        "not checked; patterns have no look-around and no back-references.",
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

@@ -165,10 +165,19 @@ post_events = extend_schema(
         ),
         **problem(400, "Not JSON, not events, or a wrong parameter.", "The body is not JSON."),
         **problem(411, "A chunked body.", "Send a Content-Length; chunked bodies are not taken."),
-        **problem(413, "Over 10,000 events or 20 MiB decoded.", "10001 events in one request."),
+        **problem(
+            413,
+            "Over 10,000 events or 20 MiB decoded, or 5 s of property schemas.",
+            "10001 events in one request.",
+        ),
         **problem(415, "Not application/json, or an unknown encoding.", "Unsupported media type."),
         **refusals(access.INGEST),
-        **problem(503, "The queue or store is down; nothing is lost by resending.", "Try again."),
+        **problem(
+            503,
+            "The queue or store is down, or a property schema can't be used; nothing is lost by "
+            "resending.",
+            "Try again.",
+        ),
     },
 )
 

@@ -177,6 +177,8 @@ def check(row: RejectedEvent, text: str) -> Validated:
         checked = property_schemas.apply(validate(body))
     except (NotJSON, WrongShape, TooManyEvents, UnicodeEncodeError) as error:
         raise StillRejected([f"it does not read as JSON events: {error}"]) from None
+    except property_schemas.Unusable as error:
+        raise StillRejected([str(error)]) from None
     if checked.errors:
         raise StillRejected([error.message for error in checked.errors])
     if not checked.records:

@@ -71,8 +71,10 @@ def _validated(request: Request) -> Validated:
     client = client_address(request._request)
     try:
         found = validate(body)
-        checked = property_schemas.apply(found)
-    except (NotJSON, WrongShape, TooManyEvents) as error:
+        checked = property_schemas.apply(found, seconds=property_schemas.REQUEST_SECONDS)
+    except property_schemas.Unusable as error:
+        raise _unavailable(f"Nothing was accepted: {error}.") from None
+    except tuple(_REFUSED_BODIES) as error:
         status, code, what = _REFUSED_BODIES[type(error)]
         rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
         raise Problem(status, f"{what}: {error}.") from None
@@ -88,6 +90,7 @@ def _validated(request: Request) -> Validated:
 
 # Status, code and the beginning of the message of a body refused as a whole.
 _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
+    property_schemas.TooSlow: (413, "schema_time", "The body is too much to check"),
     NotJSON: (400, "json", "The body is not JSON"),
     WrongShape: (400, "shape", 'The body must be {"events": [...]} or an array of events'),
     TooManyEvents: (413, "too_many_events", "The body is too long"),

@@ -76,7 +76,13 @@ def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Itera
 
 
 def _add(batch: Batch, chunk: Chunk) -> None:
-    checked = property_schemas.apply(check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD))
+    found = check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD)
+    try:
+        checked = property_schemas.apply(found)
+    except property_schemas.Unusable as error:
+        raise FileRefused(
+            f"stopped: {error}; what is missing is imported by the same call"
+        ) from None
     bad = [
         BadRow(chunk.lines[error.index], _reason(error), chunk.raws[error.index])
         for error in checked.errors

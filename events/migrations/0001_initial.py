@@ -42,7 +42,13 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("event_type", models.CharField(max_length=200, unique=True)),
-                ("schema", models.JSONField(validators=[events.models._check_json_schema])),
+                (
+                    "schema",
+                    models.JSONField(
+                        help_text="JSON Schema, draft 2020-12. A $ref may lead to its own $defs only; format is not checked; patterns have no look-around and no back-references.",
+                        validators=[events.models._check_json_schema],
+                    ),
+                ),
                 ("enabled", models.BooleanField(default=True)),
             ],
             options={

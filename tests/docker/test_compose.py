@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from django.core.management import get_commands
 
@@ -47,7 +47,7 @@ def test_it_follows_the_compose_specification() -> None:
     # schema/compose-spec.json of github.com/compose-spec/compose-spec (Apache-2.0) at 170098ba07d9.
     schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
     # By name, as its $schema is no address that the library knows.
-    jsonschema.Draft7Validator(schema).validate(compose.load(SECRETS))
+    jsonschema_rs.Draft7Validator(schema).validate(compose.load(SECRETS))
 
 
 def test_all_of_the_published_architecture_is_there() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import jsonschema
+import jsonschema_rs
 import pytest
 import yaml
 
@@ -65,7 +65,7 @@ def xml(name: str) -> ElementTree.Element:
 @pytest.mark.parametrize("document", [override(), together()], ids=["alone", "together"])
 def test_it_follows_the_compose_specification(document: dict[str, Any]) -> None:
     schema = json.loads((Path(__file__).parent / "compose-spec.json").read_text())
-    jsonschema.Draft7Validator(schema).validate(document)
+    jsonschema_rs.Draft7Validator(schema).validate(document)
 
 
 def test_servers_and_keepers_are_added_and_nothing_else() -> None:

@@ -202,8 +202,18 @@ def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        ('{"type": "objekt"}', "not a JSON Schema: 'objekt' is not valid"),
+        ('{"type": "objekt"}', 'not a JSON Schema: $.type: "objekt" is not valid'),
+        ('{"$ref": "http://127.0.0.1/x"}', "leads out of the schema; nothing is fetched or read"),
+        ('{"$ref": "file:///etc/hostname"}', "leads out of the schema; nothing is fetched or read"),
+        ('{"$ref": "#/$defs/missing"}', "leads to nothing in the schema"),
+        ('{"$ref": "#"}', "checking would never end"),
+        ('{"pattern": "(?=a)b"}', "look-around such as (?=x)"),
+        ('{"minimum": NaN}', "NaN"),
+        ('{"const": "\\u0000"}', "NUL"),
         ("{", "Enter a valid JSON."),
+        ("[" * 5_000, "Enter a valid JSON."),
+        ("[" * 5_000 + "]" * 5_000, "Enter a valid JSON."),
+        ("9" * 5_000, "Enter a valid JSON."),
         ("", "This field is required."),
     ],
 )
@@ -214,6 +224,14 @@ def test_a_wrong_property_schema_is_refused_with_the_reason(
     answer = admin_client.post(f"{SCHEMAS}add/", form)
     assert message in unescape(answer.content.decode())
     assert not PropertySchema.objects.exists()
+
+
+def test_the_list_of_property_schemas_names_those_that_cant_be_used(admin_client: Client) -> None:
+    PropertySchemaFactory.create(event_type="purchase")
+    PropertySchemaFactory.create(event_type="broken", schema={"$ref": "#/$defs/missing"})
+    shown = unescape(admin_client.get(SCHEMAS).content.decode())
+    assert shown.count("can be used") == 1
+    assert "events are answered 503, as it can't be used: $ref '#/$defs/missing' leads" in shown
 
 
 def test_an_event_type_has_one_schema(admin_client: Client) -> None:

@@ -17,7 +17,7 @@ from django.db import connection, connections
 
 from analytics import clickhouse as engine
 from config.settings import BASE_DIR
-from events.models import Batch, Dedup, HotEvent
+from events.models import Batch, Dedup, HotEvent, PropertySchema
 from importer.models import Import
 from tests.factories import PropertySchemaFactory
 from tests.samples import event
@@ -153,7 +153,21 @@ def test_properties_must_satisfy_the_schema_of_their_type(
     printed, complaints = import_events(path)
     assert "read 2, stored 1, duplicate 0, bad 1" in printed
     assert complaints.startswith(f"{path}, line 3: properties: ")
-    assert "'amount' is a required property" in complaints
+    assert '"amount" is a required property' in complaints
+
+
+def test_a_schema_that_cant_be_used_stops_an_import_which_goes_on_once_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PropertySchemaFactory.create(event_type="purchase", schema={"$ref": "#/$defs/missing"})
+    monkeypatch.setattr("events.property_schemas._loaded_at", float("-inf"))
+    path = written(tmp_path / "events.csv", rows_of(2) + rows_of(1, event_type="purchase"))
+    _, complaints = refused(path)
+    assert "the property schema of 'purchase' can't be used: $ref" in complaints
+    PropertySchema.objects.all().delete()
+    monkeypatch.setattr("events.property_schemas._loaded_at", float("-inf"))
+    import_events(path)
+    assert counts()[:2] == (3, 3)
 
 
 class Terminal(io.StringIO):

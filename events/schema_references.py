@@ -1,0 +1,192 @@
+"""The parts of a JSON Schema and its references, which may lead to nothing outside of it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import jsonschema_rs
+
+MAX_BYTES = 64 * 1024
+# The engine itself takes JSON 255 levels deep, and a copied alternative takes six.
+MAX_NESTED = 40
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+# Keywords whose value is a schema, a list of schemas, or schemas by name.
+ONE = (
+    *("not", "if", "then", "else", "items", "contains", "unevaluatedItems"),
+    *("additionalProperties", "unevaluatedProperties", "propertyNames"),
+)
+LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+NAMED = ("properties", "patternProperties", "dependentSchemas")
+# Schemas that nothing is held to unless a reference leads there.
+_ASIDE = ("$defs", "definitions")
+# They mean something else by who refers, which nobody needs here and no bound can be told for.
+_UNSUPPORTED = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor")
+# A NUL, which jsonb has no place for.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class SchemaRefused(ValueError):
+    """What is wrong with a schema, in words for the person who wrote it."""
+
+
+class Child(NamedTuple):
+    keyword: str
+    name: str
+    schema: Any
+
+
+class Readable(NamedTuple):
+    """A schema that holds all it refers to; `targets` by the id() of the part with the `$ref`."""
+
+    schema: Any
+    targets: dict[int, Any]
+
+
+def children(schema: Any) -> Iterator[Child]:
+    """The schemas directly in this one that an instance may be held to, references left out."""
+    if not isinstance(schema, dict):
+        return
+    for keyword in ONE:
+        if keyword in schema:
+            yield Child(keyword, "", schema[keyword])
+    for keyword in LISTS:
+        yield from (Child(keyword, str(n), one) for n, one in enumerate(schema.get(keyword, ())))
+    for keyword in NAMED:
+        yield from (Child(keyword, name, one) for name, one in schema.get(keyword, {}).items())
+
+
+def read(schema: Any) -> Readable:
+    """Check a schema's form and resolve its references. Raises SchemaRefused."""
+    _check_text(schema)
+    _check_form(schema)
+    parts = _parts(schema, is_top=True)
+    anchors = _anchors(parts)
+    known = {id(part) for part in parts}
+    targets: dict[int, Any] = {}
+    # It grows by targets that stand where no schema is expected, such as `#/components/x`.
+    for part in parts:
+        if "$ref" not in part:
+            continue
+        target = targets[id(part)] = _resolved(schema, part["$ref"], anchors)
+        if isinstance(target, dict) and id(target) not in known:
+            _check_form(target)
+            fresh = [one for one in _parts(target, is_top=False) if id(one) not in known]
+            parts += fresh
+            known |= {id(one) for one in fresh}
+    return Readable(schema, targets)
+
+
+def _check_text(schema: Any) -> None:
+    """What PostgreSQL or the engine can't take, whatever it means."""
+    try:
+        text = json.dumps(schema, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except RecursionError:
+        raise SchemaRefused(_too_nested()) from None
+    except UnicodeEncodeError:
+        raise SchemaRefused("it holds half of a surrogate pair, which is no text") from None
+    except ValueError:
+        raise SchemaRefused("it holds NaN or an infinite number, which are not JSON") from None
+    if size > MAX_BYTES:
+        raise SchemaRefused(f"it takes {size} bytes as JSON; {MAX_BYTES} are allowed")
+    if _NUL.search(text):
+        raise SchemaRefused("it holds a NUL character, which no event may hold")
+
+
+def _check_form(schema: Any) -> None:
+    draft = schema.get("$schema", DRAFT) if isinstance(schema, dict) else DRAFT
+    if not isinstance(draft, str) or draft.removesuffix("#") != DRAFT:
+        raise SchemaRefused(
+            f"$schema is {draft!r:.200}; only draft 2020-12 is understood here: leave $schema out "
+            f"or write {DRAFT}"
+        )
+    try:
+        jsonschema_rs.meta.validate(schema)
+    except jsonschema_rs.ValidationError as error:
+        raise SchemaRefused(
+            f"not a JSON Schema: {path(error.instance_path)}: {brief(error.message)}"
+        ) from None
+    except ValueError:  # the engine's own bound of depth
+        raise SchemaRefused(_too_nested()) from None
+
+
+def _parts(schema: Any, *, is_top: bool) -> list[dict[str, Any]]:
+    """Every schema in this one that is an object. Raises SchemaRefused."""
+    found: list[dict[str, Any]] = []
+    left = [(schema, 0)]
+    while left:
+        part, depth = left.pop()
+        if depth > MAX_NESTED:
+            raise SchemaRefused(_too_nested())
+        if not isinstance(part, dict):
+            continue
+        _check_keywords(part, is_top=is_top and part is schema)
+        found.append(part)
+        aside = [one for keyword in _ASIDE for one in part.get(keyword, {}).values()]
+        below = aside + [child.schema for child in children(part)]
+        left += [(one, depth + 1) for one in below]
+    return found
+
+
+def _check_keywords(part: dict[str, Any], *, is_top: bool) -> None:
+    for keyword in _UNSUPPORTED:
+        if keyword in part:
+            raise SchemaRefused(f"{keyword} is not supported; use $ref, $defs and $anchor")
+    if not is_top:
+        for keyword in ("$id", "$schema"):
+            if keyword in part:
+                raise SchemaRefused(f"{keyword} is allowed at the top of the schema only")
+
+
+def _anchors(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    anchors: dict[str, Any] = {}
+    for part in parts:
+        name = part.get("$anchor")
+        if name in anchors:
+            raise SchemaRefused(f"$anchor {name!r:.200} appears twice")
+        if name is not None:
+            anchors[name] = part
+    return anchors
+
+
+def _resolved(schema: Any, reference: str, anchors: dict[str, Any]) -> Any:
+    if not reference.startswith("#"):
+        raise SchemaRefused(
+            f"$ref {reference!r:.200} leads out of the schema; nothing is fetched or read: copy "
+            f"what it means to $defs and refer to it as #/$defs/name"
+        )
+    fragment = unquote(reference[1:])
+    try:
+        is_pointer = not fragment or fragment.startswith("/")
+        target = _at(schema, fragment) if is_pointer else anchors[fragment]
+    except (LookupError, TypeError):
+        raise SchemaRefused(f"$ref {reference!r:.200} leads to nothing in the schema") from None
+    if not isinstance(target, dict | bool):
+        raise SchemaRefused(f"$ref {reference!r:.200} leads to something that is no schema")
+    return target
+
+
+def _at(schema: Any, pointer: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        schema = schema[int(name) if isinstance(schema, list) and name.isdecimal() else name]
+    return schema
+
+
+def _too_nested() -> str:
+    return f"it is nested too deep; {MAX_NESTED} schemas in each other are allowed"
+
+
+def path(steps: list[str | int]) -> str:
+    """Where something stands, as `$.items[0].price`; at most some 200 characters."""
+    named = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in steps)
+    return brief("$" + "".join(named), 200)
+
+
+def brief(text: str, most: int = 290) -> str:
+    """A text's beginning and end: messages begin with what was sent and end with the rule."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]} … {text[-half:]}"
