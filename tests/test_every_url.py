@@ -137,3 +137,11 @@ def test_answers_of_the_docs_that_are_no_page_are_json(client: Client) -> None:
     assert options.json()["name"] == "Docs"
     assert (wrong.status_code, wrong["Content-Type"]) == (405, "application/problem+json")
     assert wrong.json()["status"] == 405
+
+
+@pytest.mark.parametrize("url", ["/health", "/ready", "/metrics", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])
+def test_what_is_only_read_takes_no_other_method(url: str, method: str, client: Client) -> None:
+    answer = client.generic(method, url, b"{}", "application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
+    assert answer["Allow"].startswith("GET, HEAD")

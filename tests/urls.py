@@ -24,11 +24,14 @@ def every_url() -> list[str]:
     A parameter of a page of the admin takes the keys of that page's model, any other those of
     every model; what the route does not take is left out.
     """
-    views = extract_views_from_urlpatterns(get_resolver().url_patterns)
-    found = {
-        url for view, regex, _, _ in views for url in _filled(simplify_regex(str(regex)), view)
-    }
+    found = {url for route, view in every_route() for url in _filled(route, view)}
     return sorted({*UNRESOLVED, *found})
+
+
+def every_route() -> list[tuple[str, Any]]:
+    """Each as `/imports/<uuid:pk>`, and its view."""
+    views = extract_views_from_urlpatterns(get_resolver().url_patterns)
+    return [(simplify_regex(str(regex)), view) for view, regex, _, _ in views]
 
 
 def _filled(route: str, view: Any) -> list[str]:
