@@ -18,8 +18,8 @@ from tests.urls import every_url, models
 
 ADMIN = "/admin/"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
-# A logged-in person's: a page costs 10 ms and there are 170. The admin takes the others for GET.
-METHODS_OF_PAGES = ("GET", "POST", "OPTIONS", "BREW")
+# For people: a page costs 10 ms and there are 160. To the admin all but POST are GET.
+METHODS_OF_PAGES = ("GET", "POST", "OPTIONS")
 
 
 class Answer(NamedTuple):
@@ -106,7 +106,7 @@ def test_no_page_of_the_admin_fails_for_anybody(
             if user:
                 client.force_login(user)  # one of the pages logs out
             answers += asked(client, url, methods)
-    assert len(answers) >= 500
+    assert len(answers) >= 400
     assert failed(answers) == []
 
 
