@@ -31,9 +31,11 @@ def events(
     They are those of the moment at which the first block is asked for. Raises ClickHouseError at
     any block; a result that ends is complete.
     """
+    days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
+    if days["start"] > days["end"]:
+        return  # ClickHouse would take a day before 1970 for the first of 1970
     clickhouse.flush_buffer()
     where = condition(segments)
-    days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
     blocks = clickhouse.stream(
         load_with("export_events", condition=where.sql),
         parameters={**days, **where.parameters},

@@ -1,13 +1,17 @@
-"""What the OpenAPI document says of the reports."""
+"""What the OpenAPI document says of the reports: one call of `_report` each."""
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from analytics.segments import MAX_SEGMENTS, PATTERN
 from config import access
-from config.openapi import RATE_LIMIT_HEADERS, problem, refusals
+from config.openapi import COUNT, RATE_LIMIT_HEADERS, TEXT, problem, record, refusals
 
+_View = TypeVar("_View", bound=Callable[..., Any])
+_DATE = {"type": "string", "format": "date"}
 _ERRORS = {
     **problem(400, "A wrong or missing parameter.", "Wrong query parameters: from: is missing."),
     **refusals(access.READ),
@@ -15,7 +19,12 @@ _ERRORS = {
 }
 _SEGMENT = OpenApiParameter(
     "segment",
-    {"type": "array", "items": {"type": "string"}, "maxItems": 10},
+    {
+        "type": "array",
+        # No maxLength: the web server refuses an address that is as long, in words of its own.
+        "items": {"type": "string", "pattern": f"^{PATTERN}$"},
+        "maxItems": MAX_SEGMENTS,
+    },
     explode=True,
     description=(
         "Only events that match, all of them where repeated: `event_type:purchase`, `user_id:u1`, "
@@ -25,88 +34,85 @@ _SEGMENT = OpenApiParameter(
     ),
     examples=[OpenApiExample("purchases", value=["event_type:purchase"])],
 )
+
+
+def _day(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.DATE, required=True, description=description)
+
+
+def _number(name: str, least: int, most: int, default: int, about: str) -> OpenApiParameter:
+    schema = {"type": "integer", "minimum": least, "maximum": most, "default": default}
+    return OpenApiParameter(name, schema, description=about)
+
+
 _RANGE = [
-    OpenApiParameter("from", OpenApiTypes.DATE, required=True, description="First day, UTC."),
-    OpenApiParameter("to", OpenApiTypes.DATE, required=True, description="Last day, included."),
+    _day("from", "First day, UTC, written 2026-01-31."),
+    _day("to", "Last day, included."),
 ]
-_COUNT = {"type": "integer", "minimum": 0}
 
 
-def _rows(properties: dict[str, Any], example: dict[str, Any], description: str) -> Any:
-    schema: dict[str, Any] = {
-        "type": "array",
-        "items": {"type": "object", "required": list(properties), "properties": properties},
-    }
-    if "week_0" in properties:
-        schema["items"]["additionalProperties"] = {"type": "number", "nullable": True}
-    examples = [OpenApiExample("rows", value=[example])]
-    return {200: OpenApiResponse(schema, description=description, examples=examples)}
+def _report(
+    operation_id: str,
+    *,
+    summary: str,
+    parameters: Sequence[OpenApiParameter],
+    row: dict[str, Any],
+    example: Mapping[str, Any],
+    description: str,
+) -> Callable[[_View], _View]:
+    """A report that answers a list of rows: `row` is their schema, a named one."""
+    rows = OpenApiResponse(
+        {"type": "array", "items": row},
+        description=description,
+        examples=[OpenApiExample("rows", value=[example])],
+    )
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        parameters=[*parameters, _SEGMENT, *RATE_LIMIT_HEADERS],
+        responses={200: rows, **_ERRORS},
+    )
 
 
-daily_active_users = extend_schema(
-    operation_id="daily_active_users",
+daily_active_users = _report(
+    "daily_active_users",
     summary="How many people came each day",
-    parameters=[*_RANGE, _SEGMENT, *RATE_LIMIT_HEADERS],
-    responses={
-        **_rows(
-            {"date": {"type": "string", "format": "date"}, "unique_users": _COUNT},
-            {"date": "2025-01-01", "unique_users": 1523},
-            "Every day of the range, oldest first.",
-        ),
-        **_ERRORS,
-    },
+    parameters=_RANGE,
+    row=record("DailyUsers", {"date": _DATE, "unique_users": COUNT}),
+    example={"date": "2025-01-01", "unique_users": 1523},
+    description="Every day of the range, oldest first.",
 )
-top_events = extend_schema(
-    operation_id="top_events",
+top_events = _report(
+    "top_events",
     summary="What they did most",
-    parameters=[
-        *_RANGE,
-        OpenApiParameter(
-            "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10}
-        ),
-        _SEGMENT,
-        *RATE_LIMIT_HEADERS,
-    ],
-    responses={
-        **_rows(
-            {"event_type": {"type": "string"}, "count": _COUNT},
-            {"event_type": "page_view", "count": 15234},
-            "Most frequent first, by name where they tie.",
-        ),
-        **_ERRORS,
-    },
+    parameters=[*_RANGE, _number("limit", 1, 1000, 10, "Rows at most.")],
+    row=record("EventCount", {"event_type": TEXT, "count": COUNT}),
+    example={"event_type": "page_view", "count": 15234},
+    description="Most frequent first, by name where they tie.",
 )
-retention = extend_schema(
-    operation_id="retention",
+retention = _report(
+    "retention",
     summary="Whether they came back",
     parameters=[
-        OpenApiParameter(
+        _day(
             "start_date",
-            OpenApiTypes.DATE,
-            required=True,
-            description="The first cohort is the first week that begins on or after it.",
+            "Written 2026-01-31. The first cohort is the first week that begins on or after it.",
         ),
-        OpenApiParameter(
-            "windows",
-            {"type": "integer", "minimum": 1, "maximum": 63, "default": 3},
-            description="Weeks to look at after the cohort's own.",
-        ),
-        _SEGMENT,
-        *RATE_LIMIT_HEADERS,
+        _number("windows", 1, 63, 3, "Weeks to look at after the cohort's own."),
     ],
-    responses={
-        **_rows(
-            {"cohort_week": {"type": "string", "format": "date"}, "week_0": _COUNT},
-            {
-                "cohort_week": "2025-01-06",
-                "week_0": 1000,
-                "week_1": 45.5,
-                "week_2": 32.1,
-                "week_3": None,
-            },
-            "`week_0` is the cohort's size, `week_k` the percentage of it that came k weeks after;"
-            " null where that week has not begun.",
-        ),
-        **_ERRORS,
+    row=record(
+        "Cohort",
+        {"cohort_week": _DATE, "week_0": COUNT},
+        description="`week_1` and on are further fields.",
+        additionalProperties={"type": "number", "nullable": True},
+    ),
+    example={
+        "cohort_week": "2025-01-06",
+        "week_0": 1000,
+        "week_1": 45.5,
+        "week_2": 32.1,
+        "week_3": None,
     },
+    description="`week_0` is the cohort's size, `week_k` the percentage of it that came k weeks "
+    "after; null where that week has not begun.",
 )

@@ -17,6 +17,11 @@ from decimal import Decimal
 
 from analytics.clickhouse import Identifier
 
+# The same as a pattern, for the OpenAPI document.
+PATTERN = (
+    r"(?:(?:event_type|user_id)[:=][\s\S]+"
+    r"|properties(?:\.(?:[^\\.:=]|\\[\\.:=])*){1,8}[:=][\s\S]*)"
+)
 MAX_SEGMENTS = 10
 MAX_LENGTH = 16_384
 # An event's properties nest no deeper (events.schema), so a longer path finds nothing.

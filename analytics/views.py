@@ -11,6 +11,7 @@ from analytics import openapi, reports
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
 from config import access
+from config.days import parse_day
 from config.problems import Problem
 from config.query_parameters import problem, read, whole_number
 from config.server import departure
@@ -121,12 +122,7 @@ def _segments(texts: list[str]) -> list[Segment]:
 
 def _day(text: str) -> date:
     """Days before 1970 have no events and ClickHouse's Date no numbers for them."""
-    try:
-        day = date.fromisoformat(text) if len(text) == len("2026-01-01") else None
-    except ValueError:
-        day = None
-    if day is None:
-        raise ValueError("must be a date such as 2026-01-31")
+    day = parse_day(text)
     if not date(1970, 1, 1) <= day < date(2100, 1, 1):
         raise ValueError("must be from 1970-01-01 to 2099-12-31")
     return day

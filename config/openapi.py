@@ -1,29 +1,91 @@
-"""What the OpenAPI document says the same way everywhere: refusals and the rate limit's headers."""
+"""What the OpenAPI document says the same way everywhere: named schemas, refusals, limits.
 
+drf-spectacular names the schemas of serializers only, and there are none here. Generators of
+clients name their classes after schemas, so each one that is worth a class is a `component`.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
-PROBLEM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457 problem document",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "example": "about:blank"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object", "additionalProperties": True}},
+TEXT: dict[str, Any] = {"type": "string"}
+COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_schemas: dict[str, dict[str, Any]] = {}
+_paths: dict[str, dict[str, Any]] = {}
+
+
+def component(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Puts the schema among the document's named ones, and answers the reference to it."""
+    assert name not in _schemas, f"two schemas are called {name}"
+    _schemas[name] = dict(schema)
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def record(
+    name: str, fields: Mapping[str, Any], *, description: str = "", **more: Any
+) -> dict[str, Any]:
+    """A component for objects that always have all of these fields."""
+    said = {"description": description} if description else {}
+    schema = {"type": "object", **said, "required": list(fields), "properties": dict(fields)}
+    return component(name, {**schema, **more})
+
+
+def document_path(path: str, operations: Mapping[str, Any]) -> None:
+    """Adds what no view answers: by method, as the document has it."""
+    _paths[path] = dict(operations)
+
+
+def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Hook of drf-spectacular: adds the components and what no view answers."""
+    result["components"].setdefault("schemas", {}).update(_schemas)
+    result["paths"].update(_paths)
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
+    return result
+
+
+PROBLEM = component(
+    "Problem",
+    {
+        "type": "object",
+        "description": "RFC 9457 problem document",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference", "example": "about:blank"},
+            "title": TEXT,
+            "status": {"type": "integer"},
+            "detail": TEXT,
+            "errors": {
+                "type": "array",
+                "items": component(
+                    "ProblemError",
+                    {
+                        "type": "object",
+                        "description": "One of the things that are wrong.",
+                        "required": ["message"],
+                        "properties": {
+                            "parameter": {**TEXT, "description": "of the address"},
+                            "message": TEXT,
+                        },
+                    },
+                ),
+            },
+        },
     },
-}
+)
 
 
-def problem(status: int, when: str, detail: str) -> dict[Any, OpenApiResponse]:
+def problem(
+    status: int, when: str, detail: str, schema: dict[str, Any] = PROBLEM
+) -> dict[Any, OpenApiResponse]:
     """One error answer, to be merged into a view's `responses`."""
     document = {"type": "about:blank", "title": _TITLES[status], "status": status, "detail": detail}
     example = OpenApiExample(_TITLES[status], value=document, media_type="application/problem+json")
-    response = OpenApiResponse(PROBLEM_SCHEMA, description=when, examples=[example])
+    response = OpenApiResponse(schema, description=when, examples=[example])
     return {(status, "application/problem+json"): response}
 
 

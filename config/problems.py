@@ -81,6 +81,12 @@ def _document_of(exc: Exception, response: Response) -> dict[str, Any]:
     return body(response.status_code, str(detail))
 
 
+def wrong_method(request: HttpRequest, allowed: str) -> JsonResponse:
+    answer = _answer(405, f'Method "{request.method}" not allowed.')
+    answer["Allow"] = allowed
+    return answer
+
+
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     return _answer(404, f"There is nothing at {request.path}.")
 

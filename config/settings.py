@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.impossible_values.middleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -312,6 +313,9 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
+    "SERVERS": [{"url": "/"}],
+    "APPEND_COMPONENTS": {"securitySchemes": {"metrics": {"type": "http", "scheme": "bearer"}}},
+    "POSTPROCESSING_HOOKS": ["config.openapi.complete"],
     # Swagger UI's assets from the sidecar package: /docs works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

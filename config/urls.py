@@ -3,19 +3,19 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import health, login_limit
+from config.docs import DocsView
 
 urlpatterns = [
     path("", include("events.urls")),
     path("stats/", include("analytics.urls")),
     path("imports", include("importer.urls")),
-    path("health", health.health),
-    path("ready", health.ready),
+    path("health", health.HealthView.as_view()),
+    path("ready", health.ReadyView.as_view()),
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
-    # Split: the page's script has an address of its own, as the Content-Security-Policy wants it.
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi")),
+    path("docs", DocsView.as_view()),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/login/", login_limit.limited(admin.site.login)),
     path("admin/", admin.site.urls),

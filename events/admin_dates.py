@@ -16,6 +16,8 @@ from django.http import HttpRequest
 
 _FORMATS = ("%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d %H:00")
 _MONTH, _DAY, _HOUR = 1, 2, 3
+# Past the last one `end` would have no number; before the first, strftime writes years short.
+_YEARS = range(1000, 9999)
 
 
 class Period(NamedTuple):
@@ -29,9 +31,11 @@ class Period(NamedTuple):
         """The period that a label names; raises ValueError."""
         for level, form in enumerate(_FORMATS):
             try:
-                return cls(datetime.strptime(text, form).replace(tzinfo=UTC), level)
+                start = datetime.strptime(text, form).replace(tzinfo=UTC)
             except ValueError:
                 continue
+            if start.year in _YEARS:
+                return cls(start, level)
         raise ValueError(f"{text!r} is no year, month, day or hour")
 
     @classmethod

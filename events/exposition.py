@@ -8,7 +8,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from config import metrics
+from config import metrics, problems
 from events.state import State
 
 _REFUSAL = b"Not for strangers: see METRICS_TOKEN.\n"
@@ -29,6 +29,8 @@ def middleware(get_response: _Answer) -> _Answer:
 
 
 def _metrics(request: HttpRequest) -> HttpResponse:
+    if request.method not in ("GET", "HEAD"):
+        return problems.wrong_method(request, "GET, HEAD")
     if not _may_ask(request.META):
         return HttpResponse(_REFUSAL, status=403)
     return HttpResponse(metrics.exposition(State()), content_type=metrics.CONTENT_TYPE)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from events.instants import NotAnInstant, parse_instant
 from events.properties import MAX_BYTES, PropertyError, checked
 from events.records import Record, timestamp
 
@@ -117,15 +118,12 @@ def parse_event_id(text: str) -> UUID:
 
 
 def parse_occurred_at(text: str, *, latest: datetime) -> datetime:
-    """ISO 8601 with an offset, from 1970 up to `latest`."""
+    """ISO 8601 with an offset, from 1970 up to `latest`; UTC, cut to the millisecond."""
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise FieldError(
-            "occurred_at", "format", f"occurred_at is not an ISO 8601 date and time: {text[:40]!r}"
-        ) from None
-    if moment.tzinfo is None:
-        raise FieldError("occurred_at", "offset", "occurred_at has no UTC offset, such as Z")
+        moment = parse_instant(text)
+    except NotAnInstant as error:
+        quoted = f": {text[:40]!r}" if error.code == "format" else ""
+        raise FieldError("occurred_at", error.code, f"occurred_at {error}{quoted}") from None
     if moment < EARLIEST:
         raise FieldError("occurred_at", "range", "occurred_at is before 1970-01-01T00:00:00Z")
     if moment > latest:

@@ -13,91 +13,104 @@ from drf_spectacular.utils import (
 )
 
 from config import access
-from config.openapi import RATE_LIMIT_HEADERS, problem, refusals
+from config.openapi import (
+    COUNT,
+    PROBLEM,
+    RATE_LIMIT_HEADERS,
+    TEXT,
+    component,
+    document_path,
+    problem,
+    record,
+    refusals,
+)
 from events.inspection import MAX_TEXT
-from events.query_parameters import DEFAULT_PAGE, MAX_PAGE
+from events.query_parameters import CURSOR, DEFAULT_PAGE, MAX_PAGE
 from events.validation import MAX_EVENTS
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
+_NAME = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_TEXT,
+    "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
+}
 _MOMENT = {
     "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
 }
-_EVENT: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["event_id", "occurred_at", "user_id", "event_type"],
-    "properties": {
-        "event_id": {
-            "type": "string",
-            "format": "uuid",
-            "description": "Made by the client; of events with one id the first is kept.",
-        },
-        "occurred_at": {
-            "type": "string",
-            "format": "date-time",
-            "description": "ISO 8601 with an offset, 1970 to now + 24 h; kept to the millisecond.",
-        },
-        "user_id": {**_NAME, "description": "No control characters."},
-        "event_type": {**_NAME, "description": "No control characters."},
+_EVENT = component(
+    "Event",
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["event_id", "occurred_at", "user_id", "event_type"],
         "properties": {
-            "type": "object",
-            "additionalProperties": True,
-            "default": {},
-            "description": (
-                "At most 64 KiB, 8 levels and 255 keys in all; no key twice in one object, no NUL, "
-                "no lone surrogate, no integer past 64 bits, no number past a double, no %2E in "
-                "a key."
+            "event_id": {
+                "type": "string",
+                "format": "uuid",
+                "description": "Made by the client; of events with one id the first is kept.",
+            },
+            "occurred_at": {
+                "type": "string",
+                "format": "date-time",
+                "description": (
+                    "ISO 8601 with an offset, 1970 to now + 24 h; kept to the millisecond."
+                ),
+            },
+            "user_id": {**_NAME, "description": "No control characters."},
+            "event_type": {**_NAME, "description": "No control characters."},
+            "properties": component(
+                "Properties",
+                {
+                    "type": "object",
+                    "additionalProperties": True,
+                    "default": {},
+                    "description": (
+                        "At most 64 KiB, 8 levels and 255 keys in all; no key twice in one "
+                        "object, no NUL, no lone surrogate, no integer past 64 bits, no number "
+                        "past a double, no %2E in a key."
+                    ),
+                },
             ),
         },
     },
-}
+)
 _EVENTS = {"type": "array", "maxItems": MAX_EVENTS, "items": _EVENT}
-_BODY = {
-    "oneOf": [
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["events"],
-            "properties": {"events": _EVENTS},
-        },
-        _EVENTS,
-    ]
-}
-_ERROR = {
-    "type": "object",
-    "required": ["index", "event_id", "field", "code", "message"],
-    "properties": {
-        "index": {"type": "integer", "minimum": 0},
-        "event_id": {"type": "string", "nullable": True},
-        "field": {"type": "string", "nullable": True},
-        "code": {"type": "string"},
-        "message": {"type": "string"},
+_BODY = {"oneOf": [record("EventBatch", {"events": _EVENTS}, additionalProperties=False), _EVENTS]}
+_ERROR = record(
+    "EventError",
+    {
+        "index": {**COUNT, "description": "of the event in the request, from 0"},
+        "event_id": {**TEXT, "nullable": True},
+        "field": {**TEXT, "nullable": True},
+        "code": TEXT,
+        "message": TEXT,
     },
+    description="Why an event was refused.",
+)
+_COUNTS: dict[str, Any] = {
+    "received": COUNT,
+    "accepted": COUNT,
+    "rejected": COUNT,
+    "errors": {"type": "array", "items": _ERROR},
 }
-_COUNT = {"type": "integer", "minimum": 0}
-_RESULT: dict[str, Any] = {
-    "type": "object",
-    "required": ["received", "accepted", "rejected", "errors"],
-    "properties": {
-        "received": _COUNT,
-        "accepted": _COUNT,
-        "rejected": _COUNT,
-        "errors": {"type": "array", "items": _ERROR},
-    },
-}
-_STORED = {
-    **_RESULT,
-    "required": [*_RESULT["required"], "duplicates"],
-    "properties": {**_RESULT["properties"], "duplicates": _COUNT},
-}
-_PAGE = {
-    "type": "object",
-    "required": ["events", "next"],
-    "properties": {
+_RESULT = record("IngestResult", _COUNTS, description="`received = accepted + rejected`.")
+_STORED = record(
+    "StoredResult",
+    {**_COUNTS, "duplicates": COUNT},
+    description="`received = accepted + duplicates + rejected`.",
+)
+# Under both media types: generators look at the first only.
+_REFUSED = component("IngestRefusal", {"anyOf": [_RESULT, PROBLEM]})
+_PAGE = record(
+    "EventPage",
+    {
         "events": {"type": "array", "items": _EVENT},
-        "next": {"type": "string", "nullable": True, "description": "cursor of the next page"},
+        "next": {**TEXT, "nullable": True, "description": "cursor of the next page"},
     },
-}
+)
+_CODING = component(
+    "ContentCoding", {"type": "string", "enum": ["identity", "gzip", "deflate", "zstd"]}
+)
 
 _ID = "0191f5a0-0000-7000-8000-000000000001"
 _SAMPLE_EVENT = {
@@ -136,9 +149,8 @@ post_events = extend_schema(
         _flag("strict", "Refuse the whole request with 400 if any event is invalid."),
         OpenApiParameter(
             "Content-Encoding",
-            OpenApiTypes.STR,
+            _CODING,
             OpenApiParameter.HEADER,
-            enum=["identity", "gzip", "deflate", "zstd"],
             description="Of the body; at most 20 MiB decoded.",
         ),
         *RATE_LIMIT_HEADERS,
@@ -159,11 +171,16 @@ post_events = extend_schema(
             examples=[OpenApiExample("accepted", value=_SAMPLE_RESULT)],
         ),
         (400, "application/json"): OpenApiResponse(
-            _RESULT,
+            _REFUSED,
             description="No event is valid, or one is not and `strict=true`; nothing was accepted.",
             examples=[OpenApiExample("refused", value=_SAMPLE_REFUSED)],
         ),
-        **problem(400, "Not JSON, not events, or a wrong parameter.", "The body is not JSON."),
+        **problem(
+            400,
+            "Not JSON, not events, or a wrong parameter.",
+            "The body is not JSON.",
+            schema=_REFUSED,
+        ),
         **problem(411, "A chunked body.", "Send a Content-Length; chunked bodies are not taken."),
         **problem(
             413,
@@ -188,13 +205,20 @@ get_events = extend_schema(
     parameters=[
         OpenApiParameter("user_id", _NAME),
         OpenApiParameter("event_type", _NAME),
-        OpenApiParameter("from", _MOMENT, description="A date, or a date and time with an offset."),
+        OpenApiParameter(
+            "from",
+            _MOMENT,
+            description=(
+                "A date, written 2026-01-31, or a date and time with an offset, of which what is "
+                "finer than a millisecond is cut off."
+            ),
+        ),
         OpenApiParameter(
             "to", _MOMENT, description="Likewise; included, a date with its whole day."
         ),
         OpenApiParameter(
             "cursor",
-            {"type": "string", "minLength": 1},
+            {"type": "string", "minLength": 1, "pattern": f"^{CURSOR}$"},
             description="`next` of the page before this one.",
         ),
         OpenApiParameter(
@@ -212,6 +236,34 @@ get_events = extend_schema(
         **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),
         **refusals(access.READ),
         **problem(503, "A store is down.", "PostgreSQL can't be reached."),
+    },
+)
+
+
+# Answered by events.exposition before any view is looked for.
+document_path(
+    "/metrics",
+    {
+        "get": {
+            "operationId": "metrics",
+            "summary": "What Prometheus reads",
+            "description": (
+                "With METRICS_TOKEN for whoever shows it as a bearer token, without it for this "
+                "machine alone."
+            ),
+            "tags": ["service"],
+            "security": [{"metrics": []}] if settings.METRICS_TOKEN else [{}],
+            "responses": {
+                "200": {
+                    "description": "Prometheus' text format, version 0.0.4.",
+                    "content": {"text/plain": {"schema": TEXT}},
+                },
+                "403": {
+                    "description": "Not for strangers.",
+                    "content": {"text/plain": {"schema": TEXT}},
+                },
+            },
+        }
     },
 )
 

@@ -1,17 +1,22 @@
 """The query parameters of `/events`, checked; what is wrong is named by parameter."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import NamedTuple
 from uuid import UUID
 
 from django.http import QueryDict
 
+from config.days import is_written_as_day, parse_day
 from config.query_parameters import flag, problem, read, whole_number
 from events.inspection import FieldError, check_name
+from events.instants import NotAnInstant, parse_instant
 
+CURSOR = "[A-Za-z0-9_-]+"
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
+_LAST = time(23, 59, 59, 999_000)
 
 
 class IngestOptions(NamedTuple):
@@ -27,7 +32,7 @@ class Cursor(NamedTuple):
 
 
 class SearchFilters(NamedTuple):
-    """`start` is included, `end` is not; None leaves a filter out."""
+    """`start` and `end` are included, in whole milliseconds; None leaves a filter out."""
 
     user_id: str | None
     event_type: str | None
@@ -55,7 +60,7 @@ def search_filters(params: QueryDict) -> SearchFilters:
         },
     )
     start, end = values["from"], values["to"]
-    if start and end and start >= end:
+    if start and end and start > end:
         raise problem([{"parameter": "from", "message": "from is after to"}])
     return SearchFilters(
         values["user_id"],
@@ -80,30 +85,27 @@ def _name(field: str, text: str) -> str:
 
 
 def _moment(text: str, *, last: bool) -> datetime:
-    """A date, which as an end means its whole day, or a date and time with an offset."""
+    """A date, which as an end means its last millisecond, or a date and time with an offset."""
+    if is_written_as_day(text):
+        return datetime.combine(parse_day(text), _LAST if last else time.min, UTC)
     try:
-        if len(text) == len("2026-01-01"):
-            day = date.fromisoformat(text)
-            return datetime.combine(day, time.min, UTC) + timedelta(days=1 if last else 0)
         # In a query string an unescaped + arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except (ValueError, OverflowError):
-        raise ValueError("must be a date or an ISO 8601 date and time") from None
-    if moment.tzinfo is None:
-        raise ValueError("has no UTC offset, such as Z")
-    return moment + timedelta(milliseconds=1 if last else 0)
+        return parse_instant(text.replace(" ", "+"))
+    except NotAnInstant as error:
+        if error.code != "format":
+            raise
+        raise ValueError(
+            "must be a date such as 2026-01-31, or an ISO 8601 date and time with an offset"
+        ) from None
 
 
 def _cursor(text: str) -> Cursor:
     try:
+        # Python's decoder leaves out what is no base64.
+        if not re.fullmatch(CURSOR, text):
+            raise ValueError
         decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
         moment, _, event_id = decoded.partition(" ")
-        return Cursor(_aware(datetime.fromisoformat(moment)), UUID(event_id))
+        return Cursor(parse_instant(moment), UUID(event_id))
     except ValueError:
         raise ValueError("is not a cursor of this service") from None
-
-
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError
-    return moment

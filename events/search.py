@@ -30,7 +30,7 @@ def _matching(filters: SearchFilters) -> QuerySet[HotEvent]:
     if filters.start:
         events = events.filter(occurred_at__gte=filters.start)
     if filters.end:
-        events = events.filter(occurred_at__lt=filters.end)
+        events = events.filter(occurred_at__lte=filters.end)
     if filters.cursor:
         at, event_id = filters.cursor
         events = events.filter(occurred_at__lte=at)

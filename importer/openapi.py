@@ -1,48 +1,62 @@
 """What the OpenAPI document says of `/imports`."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import get_args
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from config import access
-from config.openapi import RATE_LIMIT_HEADERS, problem, refusals
+from config.openapi import COUNT, RATE_LIMIT_HEADERS, TEXT, component, problem, record, refusals
+from importer.mapping import Rest, Time
 from importer.models import Import
 from importer.presets import PRESETS
 
-_TEXT = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
 _TIME = {"type": "string", "format": "date-time", "nullable": True}
-_TAKEN: dict[str, Any] = {
-    "type": "object",
-    "required": ["id", "name", "size", "state", "href"],
-    "properties": {
-        "id": {"type": "string", "format": "uuid"},
-        "name": _TEXT,
-        "size": _COUNT,
+_ID = {"type": "string", "format": "uuid"}
+# As importer.mapping takes them: a field or `properties.name`, and what it is made from.
+_FIELD = r"event_id|occurred_at|user_id|event_type"
+MAP = rf"^\s*(?:{_FIELD}|properties(?:\.[^=]*)?)\s*=[\s\S]+$"
+SET = rf"^\s*(?:{_FIELD}|properties\.[^=]*)\s*=[\s\S]+$"
+_TAKEN = record(
+    "ImportTaken",
+    {
+        "id": _ID,
+        "name": TEXT,
+        "size": COUNT,
         "state": {"type": "string", "enum": ["waiting"]},
-        "href": _TEXT,
+        "href": {**TEXT, "description": "Where its progress is."},
     },
-}
+)
 _COUNTS = ("size", "position", "read", "stored", "duplicates", "bad")
 _TIMES = ("created_at", "started_at", "finished_at")
-_PROGRESS: dict[str, Any] = {
-    "type": "object",
-    "required": ["id", "name", "state", *_COUNTS, "error", *_TIMES, "rejected"],
-    "properties": {
-        "id": {"type": "string", "format": "uuid"},
-        "name": _TEXT,
-        "state": {"type": "string", "enum": list(Import.State.values)},
-        **dict.fromkeys(_COUNTS, _COUNT),
-        "error": _TEXT,
+_PROGRESS = record(
+    "ImportProgress",
+    {
+        "id": _ID,
+        "name": TEXT,
+        "state": component("ImportState", {"type": "string", "enum": list(Import.State.values)}),
+        **dict.fromkeys(_COUNTS, COUNT),
+        "error": TEXT,
         **dict.fromkeys(_TIMES, _TIME),
-        "rejected": {"type": "string", "nullable": True, "description": "Where rejected rows are."},
+        "rejected": {**TEXT, "nullable": True, "description": "Where rejected rows are."},
     },
-}
+    description="`read = stored + duplicates + bad` rows so far, `position` of `size` bytes.",
+)
 
 
-def _parameter(name: str, description: str, **more: Any) -> OpenApiParameter:
-    return OpenApiParameter(name, OpenApiTypes.STR, description=description, **more)
+def _parameter(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, description=description)
+
+
+def _choice(name: str, schema: str, values: Iterable[str], description: str) -> OpenApiParameter:
+    choices = component(schema, {"type": "string", "enum": list(values)})
+    return OpenApiParameter(name, choices, description=description)
+
+
+def _pairs(name: str, pattern: str, description: str) -> OpenApiParameter:
+    schema = {"type": "array", "items": {"type": "string", "pattern": pattern}}
+    return OpenApiParameter(name, schema, description=description)
 
 
 post_imports = extend_schema(
@@ -56,14 +70,12 @@ post_imports = extend_schema(
     request={"application/octet-stream": {"type": "string", "format": "binary"}},
     parameters=[
         _parameter("name", "What the file is called in the list of imports."),
-        _parameter("preset", "An export of another tool.", enum=sorted(PRESETS)),
-        _parameter("map", "`field=column`, or `properties.name=column`.", many=True),
-        _parameter("set", "`field=value`, the same for all rows.", many=True),
+        _choice("preset", "ImportPreset", sorted(PRESETS), "An export of another tool."),
+        _pairs("map", MAP, "`field=column`, or `properties.name=column`."),
+        _pairs("set", SET, "`field=value`, the same for all rows."),
         _parameter("id_from", "Columns, with commas between, to make `event_id` from."),
-        _parameter("time", "How times are written.", enum=["iso", "utc", "s", "ms", "us"]),
-        _parameter(
-            "rest", "What becomes of other columns.", enum=["refuse", "properties", "ignore"]
-        ),
+        _choice("time", "ImportTime", get_args(Time), "How times are written."),
+        _choice("rest", "ImportRest", get_args(Rest), "What becomes of other columns."),
         _parameter("encoding", "Of CSV, such as latin-1."),
         _parameter("delimiter", "Of CSV."),
         _parameter("max_errors", "Stop at more bad rows: a number, or a percentage like 5%."),
@@ -99,7 +111,6 @@ post_imports = extend_schema(
 get_import = extend_schema(
     operation_id="get_import",
     summary="See how far an import is",
-    description="`read = stored + duplicates + bad` rows so far, `position` of `size` bytes.",
     parameters=RATE_LIMIT_HEADERS,
     responses={
         200: OpenApiResponse(_PROGRESS, description="As it stands."),
@@ -115,7 +126,7 @@ get_rejected = extend_schema(
     description="CSV: line, reason, and the row as it was; mended, it can be imported again.",
     parameters=RATE_LIMIT_HEADERS,
     responses={
-        (200, "text/csv"): OpenApiTypes.BINARY,
+        (200, "text/csv"): OpenApiTypes.STR,
         **problem(404, "None were rejected.", "No row of this import was rejected."),
         **refusals(access.INGEST),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),

@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 
 from tests.events.keys import secret
+from tests.urls import UNRESOLVED, every_route
 from tests.web_server import running
 
 # Of the checks' own environment, or of PATH.
@@ -18,6 +22,40 @@ PROGRAM = shutil.which("schemathesis", path=PLACES)
 # What one parameter says may contradict another, or the body: `from` after `to`, a Content-Encoding
 # that the body has not, a column that the file lacks. The document can't say so; refusing is right.
 LEFT_OUT = "positive_data_acceptance"
+
+
+def unnamed(schema: Any, place: str) -> Iterator[str]:
+    """Where in the schema, below its own top, an object with fields stands without a name."""
+    for name, part in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if isinstance(part, dict | list):
+            if isinstance(part, dict) and "properties" in part and "type" in part:
+                yield f"{place} {name}"
+            yield from unnamed(part, f"{place} {name}")
+
+
+def document() -> dict[str, Any]:
+    generator: Any = SchemaGenerator
+    found: dict[str, Any] = generator().get_schema(request=None, public=True)
+    return found
+
+
+def test_every_object_has_a_name() -> None:
+    """Generators of clients make up a class for each that has none."""
+    said = document()
+    assert list(unnamed(said["paths"], "")) == []
+    schemas = said["components"]["schemas"]
+    assert [place for name, one in schemas.items() for place in unnamed(one, name)] == []
+    assert {"Event", "EventPage", "Problem", "DailyUsers", "ImportProgress"} <= schemas.keys()
+
+
+def test_every_url_but_those_of_pages_is_documented() -> None:
+    said = document()
+    routes = {re.sub("<.*?>", "{id}", route) for route, _ in every_route()} | {*UNRESOLVED}
+    pages = {"/docs", "/openapi.json", "/admin"}
+    assert said["paths"].keys() == {
+        route for route in routes - pages if not route.startswith("/admin/")
+    }
+    assert said["servers"] == [{"url": "/"}]
 
 
 def asked(port: int, folder: Path, *options: str) -> str:

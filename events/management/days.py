@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from config.days import parse_day
+
 
 def add_days(parser: ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", type=_day, help="first day, as 2026-01-31")
@@ -25,6 +27,6 @@ def days_of(options: Mapping[str, Any]) -> tuple[date | None, date | None]:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from None
+        return parse_day(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} {error}") from None

@@ -1,8 +1,12 @@
 """The grammar of segments: what an expression means, and what is refused."""
 
-import pytest
+import re
 
-from analytics.segments import InvalidSegment, Segment, condition, parse_segments
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.segments import PATTERN, InvalidSegment, Segment, condition, parse_segments
 
 
 @pytest.mark.parametrize(
@@ -103,3 +107,16 @@ def test_nothing_of_the_input_becomes_sql() -> None:
 
 def test_no_segments_hold_for_every_event() -> None:
     assert condition([]).sql == "1"
+
+
+_PIECES = ["event_type", "user_id", "properties", ".a", ":", "=", ".", "\\", "\n", "é"]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=14).map("".join))
+def test_the_pattern_of_the_openapi_document_matches_what_is_taken(text: str) -> None:
+    try:
+        parse_segments([text])
+        is_taken = True
+    except InvalidSegment:
+        is_taken = False
+    assert (re.fullmatch(PATTERN, text) is not None) == is_taken

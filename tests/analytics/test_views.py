@@ -60,6 +60,12 @@ def test_several_segments_must_all_hold(client: Client, history: None) -> None:
         ("dau?from=2025-01-01", "to"),
         ("dau?from=2025-02-30&to=2025-03-01", "from"),
         ("dau?from=2025-01-02&to=2025-01-01", "from"),
+        ("dau?from=2025-W01-1&to=2025-01-31", "from"),
+        ("dau?from=20250101&to=2025-01-31", "from"),
+        ("dau?from=1969-12-31&to=1970-01-01", "from"),
+        ("dau?from=2099-12-31&to=2100-01-01", "to"),
+        ("dau?from=1970-01-01&to=2099-12-31", "to"),
+        ("retention?start_date=2025-W01-1", "start_date"),
         ("dau?from=1900-01-01&to=2025-01-01", "from"),
         ("dau?from=2025-01-01T00:00:00Z&to=2025-01-01", "from"),
         ("dau?from=2025-01-01'&to=2025-01-01", "from"),
@@ -89,6 +95,23 @@ def test_a_wrong_parameter_is_named(client: Client, query: str, parameter: str) 
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2100-01-01", "9999-12-31"])
+def test_days_that_no_event_can_have_are_refused_by_name(client: Client, day: str) -> None:
+    for query in (f"dau?from={day}&to={day}", f"top-events?from={day}&to={day}"):
+        answer = client.get(f"/stats/{query}")
+        assert answer.status_code == 400
+        assert [error["parameter"] for error in answer.json()["errors"]] == ["from", "to"]
+    assert client.get(f"/stats/retention?start_date={day}").status_code == 400
+
+
+@pytest.mark.parametrize("day", ["1970-01-01", "2099-12-31"])
+def test_the_first_and_the_last_day_are_answered(client: Client, day: str) -> None:
+    rows = client.get(f"/stats/dau?from={day}&to={day}").json()
+    assert rows == [{"date": day, "unique_users": 0}]
+    assert client.get(f"/stats/top-events?from={day}&to={day}").json() == []
+    assert client.get(f"/stats/retention?start_date={day}&windows=63").json() == []
 
 
 def test_clickhouse_being_gone_is_unavailable(client: Client, settings: Any) -> None:

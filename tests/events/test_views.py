@@ -3,7 +3,7 @@
 import gzip
 import json
 import uuid
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,6 +24,11 @@ pytestmark = pytest.mark.usefixtures("stores")
 def post(client: Client, body: Any, query: str = "", **headers: str) -> Any:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return client.post(f"/events{query}", data, content_type="application/json", headers=headers)
+
+
+def _cursor(occurred_at: str) -> str:
+    text = f"{occurred_at} 0191f5a0-0000-7000-8000-000000000001"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def queued() -> list[tuple[int, list[str]]]:
@@ -227,13 +232,67 @@ def test_the_hot_layer_is_filtered(client: Client) -> None:
         ("user_id=a&user_id=b", "user_id"),
         ("event_type=%00", "event_type"),
         ("page=2", "page"),
-        ("to=9999-12-31", "to"),
+        ("from=2026-W01-1", "from"),
+        ("to=20260101", "to"),
+        ("from=0001-01-01T00:00:00%2B00:01", "from"),
+        ("to=9999-12-31T23:59:59.999-23:59", "to"),
+        ("to=2026-01-01T23:59:60Z", "to"),
+        ("from=2026-01-01T00:00:00.001Z&to=2026-01-01T00:00:00.000999Z", "from"),
+        (f"cursor={_cursor('0001-01-01T00:00:00+00:01')}", "cursor"),
+        (f"cursor={_cursor('2026-01-01T00:00:00')}", "cursor"),
+        (f"cursor={_cursor('2026-01-01T00:00:00Z')}!", "cursor"),
     ],
 )
 def test_a_wrong_search_parameter_is_named(client: Client, query: str, parameter: str) -> None:
     answer = client.get(f"/events?{query}")
     assert answer.status_code == 400
     assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+EDGES = [
+    "0001-01-01",
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T23:59:00+23:59",
+    "2026-01-01T00:00:00+16:00",
+    "2026-01-01T00:00:00-16:00",
+    "2026-01-01T00:00:00+23:59:59.999999",
+    "9999-12-31",
+    "9999-12-31T00:00:00-23:59",
+    "9999-12-31T23:59:59.999Z",
+    "9999-12-31T23:59:59.999999Z",
+]
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_every_instant_of_the_calendar_can_be_searched_with(client: Client, edge: str) -> None:
+    is_late = edge.startswith("9999")
+    sent = event()
+    post(client, [sent], "?wait=true")
+
+    def found(**query: str) -> bool:
+        answer = client.get("/events", query)
+        assert answer.status_code == 200, answer.content
+        return [one["event_id"] for one in answer.json()["events"]] == [sent["event_id"]]
+
+    assert found(**{"from": edge}) is not is_late
+    assert found(to=edge) is is_late
+    assert found(**{"from": edge, "to": edge}) is False
+    if "T" in edge:
+        assert found(cursor=_cursor(edge)) is is_late
+
+
+def test_what_is_finer_than_a_millisecond_is_cut_off_like_that_of_events(client: Client) -> None:
+    second = moment(minutes=5)[:19]
+    sent = [event(occurred_at=f"{second}.{digits}Z") for digits in ("000", "001", "001999")]
+    post(client, sent, "?wait=true")
+    first, *later = [one["event_id"] for one in sent]
+
+    def ids(**query: str) -> set[str]:
+        return {one["event_id"] for one in client.get("/events", query).json()["events"]}
+
+    assert ids(to=f"{second}.0005Z") == {first}
+    assert ids(**{"from": f"{second}.0009Z", "to": f"{second}.0001Z"}) == {first}
+    assert ids(**{"from": f"{second}.0019Z"}) == {*later}
 
 
 def test_sql_in_a_search_parameter_is_only_text(client: Client) -> None:

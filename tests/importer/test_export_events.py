@@ -71,6 +71,14 @@ def test_days_are_of_utc_and_both_included(tmp_path: Path) -> None:
     assert exported(tmp_path) == {before, first, last, after}
 
 
+def test_no_day_before_1970_and_none_after_2100_stands_for_one_within(tmp_path: Path) -> None:
+    [first] = delivered(occurred_at="1970-01-01T00:00:00Z")
+    delivered()
+    assert exported(tmp_path, "--from", "0001-01-01", "--to", "1970-01-01") == {first}
+    assert exported(tmp_path, "--from", "0001-01-01", "--to", "1969-12-31") == set()
+    assert exported(tmp_path, "--from", "2101-01-01", "--to", "9999-12-31") == set()
+
+
 def test_all_segments_must_hold(tmp_path: Path) -> None:
     plain = delivered(properties={"plan": "pro"})
     bought = delivered(properties={"plan": "pro"}, event_type="purchase")
@@ -120,6 +128,7 @@ def test_what_the_buffer_holds_is_exported(tmp_path: Path, settings: Any) -> Non
     [
         (["--from", "2025-01-02", "--to", "2025-01-01"], "--from is after --to"),
         (["--from", "yesterday"], "argument --from: 'yesterday' is not a date"),
+        (["--from", "2025-W01-1"], "argument --from: '2025-W01-1' is not a date"),
         (["--to", "2025-02-30"], "argument --to: '2025-02-30' is not a date"),
         (["--segment", "country:UA"], "segment 1: the field must be event_type, user_id or"),
         (["--segment", "user_id:a", "nothing"], "segment 2: expected field:value"),

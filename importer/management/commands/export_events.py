@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from analytics.clickhouse import ClickHouseError
 from analytics.segments import InvalidSegment, parse_segments
+from config.days import parse_day
 from importer.exporting import FORMATS, Export, ExportRefused, Summary, export
 from importer.output import STDOUT, OutputRefused
 from importer.progress import terminal
@@ -116,6 +117,6 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a date such as 2026-01-31") from None
+        return parse_day(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} {error}") from None

@@ -1,0 +1,147 @@
+"""No URL fails: each is tried by every method, by whoever may come."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+from django_celery_beat.models import ClockedSchedule, SolarSchedule
+
+from events import hot
+from events.models import RejectedEvent
+from tests import factories
+from tests.events.keys import bearer, secret
+from tests.urls import every_url, models
+
+ADMIN = "/admin/"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+# For people: a page costs 10 ms and there are 160. To the admin all but POST are GET.
+METHODS_OF_PAGES = ("GET", "POST", "OPTIONS")
+
+
+class Answer(NamedTuple):
+    method: str
+    url: str
+    status: int
+
+
+@pytest.fixture(autouse=True)
+def _unlimited(settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = settings.LOGIN_LIMIT_PER_MINUTE = 0
+
+
+@pytest.fixture(autouse=True)
+def _a_row_of_each(stores: None, tmp_path: Path) -> None:
+    """Of every model that the admin shows, so that every page has something to show."""
+    hot.ensure_partitions(now=datetime.now(UTC))
+    rejected = tmp_path / "rejected.csv"
+    rejected.write_text("line,reason,raw\n")
+    factories.HotEventFactory.create()
+    factories.BatchFactory.create()
+    factories.PropertySchemaFactory.create()
+    factories.ImportFactory.create(upload=True, rejected_path=str(rejected))
+    factories.AdminFactory.create()
+    RejectedEvent.objects.create(position=0, raw_bytes=2, raw="{}")
+    Group.objects.create(name="readers")
+    secret("read")
+    # Tests leave the tables of schedules as they are.
+    ClockedSchedule.objects.get_or_create(clocked_time=datetime(2026, 1, 1, tzinfo=UTC))
+    SolarSchedule.objects.get_or_create(event="sunset", latitude=50, longitude=30)
+    empty = [model.__name__ for model in models() if not model._default_manager.exists()]
+    assert not empty, f"make a row of {empty} here"
+
+
+def asked(client: Client, url: str, methods: tuple[str, ...], **headers: str) -> list[Answer]:
+    """Each method is sent a body that means nothing."""
+    answers = []
+    for method in methods:
+        answer = client.generic(method, url, b'{"a": [1]}', "application/json", headers=headers)
+        answer.close()
+        answers.append(Answer(method, url, answer.status_code))
+    return answers
+
+
+def failed(answers: list[Answer]) -> list[Answer]:
+    return [answer for answer in answers if answer.status >= 500]
+
+
+@pytest.mark.parametrize("required", [True, False], ids=["keys required", "no keys required"])
+@pytest.mark.parametrize("key", ["none", "ingest", "read", "wrong"])
+def test_no_method_fails_with_any_key(required: bool, key: str, settings: Any) -> None:
+    settings.API_KEYS_REQUIRED = required
+    headers = {"none": {}, "wrong": bearer("ea_wrong")}
+    shown = headers[key] if key in headers else bearer(secret(key))
+    client = Client(raise_request_exception=False)
+    urls = [url for url in every_url() if not url.startswith(ADMIN)]
+    answers = [answer for url in urls for answer in asked(client, url, METHODS, **shown)]
+    assert len(answers) >= 100
+    assert failed(answers) == []
+
+
+def viewer() -> User:
+    user = User.objects.create(username="viewer", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    return user
+
+
+@pytest.mark.parametrize(
+    ("person", "methods"),
+    [
+        pytest.param(lambda: None, METHODS, id="nobody"),
+        pytest.param(viewer, METHODS_OF_PAGES, id="viewer"),
+        pytest.param(factories.AdminFactory.create, METHODS_OF_PAGES, id="superuser"),
+    ],
+)
+def test_no_page_of_the_admin_fails_for_anybody(
+    person: Callable[[], User | None], methods: tuple[str, ...]
+) -> None:
+    user = person()
+    client = Client(raise_request_exception=False)
+    answers = []
+    for url in every_url():
+        if url.startswith(ADMIN):
+            if user:
+                client.force_login(user)  # one of the pages logs out
+            answers += asked(client, url, methods)
+    assert len(answers) >= 400
+    assert failed(answers) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "cookie"),
+    [
+        ("/admin/", 'sessionid="a session\\000"'),
+        ("/admin/events/batch/?state__exact=%00", ""),
+        ("/admin/events/hotevent/?event_type=%00", ""),
+        ("/admin/events/propertyschema/?event_type__exact=%00", ""),
+        ("/admin/events/rejectedevent/?code=%00", ""),
+        ("/admin/importer/import/?state__exact=%00", ""),
+    ],
+)
+def test_a_nul_character_is_a_bad_request(url: str, cookie: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(factories.AdminFactory.create())
+    answer = client.get(url, headers={"Cookie": cookie} if cookie else {})
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert client.get("/admin/").status_code == 200
+
+
+def test_answers_of_the_docs_that_are_no_page_are_json(client: Client) -> None:
+    options, wrong = client.options("/docs"), client.put("/docs")
+    assert (options.status_code, options["Content-Type"]) == (200, "application/json")
+    assert options["Allow"] == "GET, HEAD, OPTIONS"
+    assert options.json()["name"] == "Docs"
+    assert (wrong.status_code, wrong["Content-Type"]) == (405, "application/problem+json")
+    assert wrong.json()["status"] == 405
+
+
+@pytest.mark.parametrize("url", ["/health", "/ready", "/metrics", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "BREW"])
+def test_what_is_only_read_takes_no_other_method(url: str, method: str, client: Client) -> None:
+    answer = client.generic(method, url, b"{}", "application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
+    assert answer["Allow"].startswith("GET, HEAD")
