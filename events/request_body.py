@@ -45,7 +45,10 @@ def take_body(request: Request) -> bytes:
     """
     require_length(request.META)
     # Without a body DRF asks no parser and answers an empty dict.
-    return cast(list[bytes], request.data).pop() if request.data else b""
+    body = cast(list[bytes], request.data).pop() if request.data else b""
+    if not body:
+        raise Problem(400, "The body is empty.")
+    return body
 
 
 class _Counted:
@@ -69,10 +72,7 @@ def require_length(headers: Mapping[str, Any]) -> None:
 
 def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
     """The decoded body; raises Problem for what can't be read or grows past MAX_BODY_BYTES."""
-    encoding = headers.get("HTTP_CONTENT_ENCODING", "").strip().lower() or "identity"
-    if encoding not in _DECODERS:
-        known = ", ".join(sorted(_DECODERS))
-        raise Problem(415, f"Content-Encoding {encoding[:40]!r} is not understood; use {known}.")
+    encoding = _encoding(headers.get("HTTP_CONTENT_ENCODING", ""))
     source = _Counted(stream)
     try:
         body = _joined(_DECODERS[encoding](source))
@@ -82,6 +82,16 @@ def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
     if source.size < int(headers.get("CONTENT_LENGTH") or 0):
         raise Problem(400, "The body is shorter than its Content-Length.")
     return body
+
+
+def _encoding(header: str) -> str:
+    """The one coding of a body. Empty elements of a list mean nothing (RFC 9110, section 5.6.1)."""
+    named = [name for element in header.lower().split(",") if (name := element.strip())]
+    encoding = ", ".join(named).removeprefix("x-") or "identity"
+    if encoding not in _DECODERS:
+        known = ", ".join(sorted(_DECODERS))
+        raise Problem(415, f"Content-Encoding {encoding[:40]!r} is not understood; use {known}.")
+    return encoding
 
 
 def _joined(decoded: Iterator[bytes]) -> bytes:

@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 import zstandard
+from django.test import Client
 
 from config.problems import Problem
 from config.server.room import MAX_BODY_BYTES
@@ -66,6 +67,27 @@ def test_a_body_in_another_encoding_than_said_is_refused(encoding: str) -> None:
     with pytest.raises(Problem, match=f"not valid {encoding}") as caught:
         read(TEXT, encoding)
     assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("encoding", ["", " ", ",", "identity", " , identity"])
+def test_an_empty_content_encoding_is_identity(encoding: str) -> None:
+    assert read(TEXT, encoding) == TEXT
+
+
+@pytest.mark.parametrize("encoding", ["gzip,", "x-gzip", ", GZIP"])
+def test_other_spellings_of_gzip_are_gzip(encoding: str) -> None:
+    assert read(gzip.compress(TEXT), encoding) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [("", b""), ("gzip", b""), ("br", b""), ("gzip", gzip.compress(b"")), ("zstd", zstd(b""))],
+)
+def test_zero_bytes_are_said_plainly(client: Client, encoding: str, data: bytes) -> None:
+    answer = client.post(
+        "/events", data, content_type="application/json", HTTP_CONTENT_ENCODING=encoding
+    )
+    assert (answer.status_code, answer.json()["detail"]) == (400, "The body is empty.")
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "x" * 1000])
