@@ -84,7 +84,7 @@ def _show_demo(supervisor: Supervisor, console: Console, address: str) -> None:
     try:
         demo.run(address, say=console.say)
     except StackError:
-        supervisor.check()  # a server that ended is the better reason
+        supervisor.look_after()  # says which server has died, which is the better reason
         raise
 
 

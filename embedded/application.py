@@ -14,6 +14,7 @@ import urllib3
 from amqp.exceptions import AMQPError
 from celery import Celery
 
+from embedded import stores
 from embedded.ports import HOST
 from embedded.processes import Program
 
@@ -64,7 +65,7 @@ def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> 
         name=name,
         command=[sys.executable, "manage.py", *arguments],
         once=True,
-        timeout=COMMAND_SECONDS,
+        start_timeout=COMMAND_SECONDS,
         environment=environment,
     )
 
@@ -72,7 +73,12 @@ def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> 
 def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     """Worker, beat and web: stopped in reverse, so that the last accepted event finds a worker."""
     broker = environment.get("CELERY_BROKER_URL", environment["REDIS_URL"])
-    server = partial(Program, timeout=GRACE_SECONDS, environment=environment)
+    server = partial(
+        Program,
+        stop_timeout=GRACE_SECONDS,
+        environment=environment,
+        relies_on=stores.checks(environment),
+    )
     yield server(
         name="worker",
         command=[sys.executable, *WORKER],

@@ -63,8 +63,6 @@ def program(
     who = identity.choose(folder, binary("postgres"))
     if not data.exists():
         _initialise(data, who)
-    # A server that was killed leaves its pid here; by now that may be anyone's.
-    (data / "postmaster.pid").unlink(missing_ok=True)
     settings = SETTINGS | (THROWAWAY if throwaway else {}) | {"port": str(port)}
     options = [f"--{name}={value}" for name, value in settings.items()]
     url = f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
@@ -73,10 +71,12 @@ def program(
         command=[str(binary("postgres")), "-D", str(data), *options],
         url=url,
         ready=lambda: is_ready(url),
+        # A server that was killed leaves its pid here; by now that may be anyone's.
+        prepare=lambda: (data / "postmaster.pid").unlink(missing_ok=True),
         folder=folder,
         identity=who,
         stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
-        timeout=120,
+        stop_timeout=120,
         held_files=held,
     )
 

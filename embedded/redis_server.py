@@ -58,7 +58,7 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
         url=url,
         ready=lambda: is_ready(url),
         folder=folder,
-        timeout=120,
+        stop_timeout=120,
         held_files=held,
     )
 
