@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 import urllib3
 
@@ -102,6 +103,12 @@ def test_the_clickhouse_gateway_serves_nobody_without_its_password(first_run: St
 def test_a_second_run_on_the_same_folder_is_refused_naming_the_first(first_run: Stack) -> None:
     said = refused(first_run.folder, first_run.port)
     assert f"{first_run.folder} is in use by another run (pid {first_run.process.pid})" in said
+
+
+def test_the_folder_stays_locked_whatever_dies(first_run: Stack) -> None:
+    """By the stack itself: the stores come and go."""
+    files = psutil.Process(first_run.process.pid).open_files()
+    assert str(first_run.folder / "lock") in [file.path for file in files]
 
 
 def test_a_taken_port_is_refused_by_name(tmp_path: Path) -> None:
