@@ -48,10 +48,12 @@ def main() -> int:
 def _start(supervisor: Supervisor, console: Console) -> str:
     """Bring everything up, in order; the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
-    lock = supervisor.keep(data_folder.claimed(folder))
+    lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
     port = _free_port()
     variables = _settings(folder)
     stores.wait_for_given(variables)
+    if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
+        console.say(f"Making a new database in {folder}: seconds, a minute on a busy machine.")
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url

@@ -10,7 +10,7 @@ import psycopg
 
 from embedded import identity, private_files
 from embedded.ports import HOST
-from embedded.processes import Program, StackError, launch_command
+from embedded.processes import PATIENCE_SECONDS, Program, StackError, launch_command
 
 USER = DATABASE = "events"
 
@@ -83,7 +83,7 @@ def program(
 
 def is_ready(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=PATIENCE_SECONDS).close()
     except psycopg.OperationalError:
         return False
     return True

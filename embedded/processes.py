@@ -23,6 +23,8 @@ LAST_LINES = 20
 POLL_SECONDS = 0.02
 # A start takes seconds; on a machine that has twenty times as much to do, minutes.
 START_SECONDS = 600
+# For an answer to the question whether it is ready; then it is asked again.
+PATIENCE_SECONDS = 5
 
 
 class StackError(Exception):

@@ -18,7 +18,7 @@ from embedded.processes import Program
 PR_SET_CHILD_SUBREAPER = 36
 STDIN = 0
 WATCH_SECONDS = 0.05
-SAY_SECONDS = 10.0
+SAY_SECONDS = 5.0
 ORPHAN_SECONDS = 10.0
 Value = TypeVar("Value")
 

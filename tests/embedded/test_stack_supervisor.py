@@ -133,6 +133,15 @@ def test_a_program_that_is_not_ready_in_time_is_named_with_its_last_words(output
     assert "first" in next(line for line in output.read_text().splitlines() if "leaves" in line)
 
 
+def test_a_start_may_take_longer_than_a_stop(output: Path) -> None:
+    slow = f"supervisor.start(python('slow', {POLITE}, ready=ready, stop_timeout=0.1))"
+    ready = "began = time.monotonic(); ready = lambda: time.monotonic() > began + 0.5"
+    with supervising(output, ready, slow, "console.say('all is ready')") as process:
+        wait_for(lambda: "all is ready" in output.read_text(), seconds=20)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
 def test_a_program_that_fails_before_it_is_ready_ends_the_start(output: Path) -> None:
     brief = "import time; print('no port', flush=True); time.sleep(0.5); raise SystemExit(7)"
     start = f"supervisor.start(python('brief', {brief!r}, ready=lambda: False))"
