@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,20 +56,13 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url
-    variables["METRICS_FOLDER"] = str(_fresh(folder / "metrics"))
+    variables["METRICS_FOLDER"] = str(data_folder.fresh(folder / "metrics"))
     supervisor.keep(data_folder.announced(folder, variables))
     environment = {**variables, **_logging(), "DATA_DIR": str(folder)}
     for program in application.programs(folder, port, environment):
         supervisor.start(program)
     console.say(_addresses(folder, port, variables))
     return f"http://{ports.HOST}:{port}"
-
-
-def _fresh(folder: Path) -> Path:
-    """An empty folder: what processes of an earlier run have counted would never be forgotten."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 def _logging() -> dict[str, str]:

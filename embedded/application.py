@@ -15,7 +15,7 @@ import urllib3
 from amqp.exceptions import AMQPError
 from celery import Celery
 
-from embedded import stores
+from embedded import data_folder, stores
 from embedded.ports import HOST
 from embedded.processes import PATIENCE_SECONDS, Program
 
@@ -45,6 +45,8 @@ GRACE_SECONDS = 30
 
 def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     """All of them, in the order they start."""
+    # A worker that is killed leaves a folder, wherever temporary files are.
+    environment = {**environment, "TMPDIR": str(data_folder.fresh(folder / "tmp"))}
     yield from _setup(folder, environment)
     yield from _servers(port, environment)
 

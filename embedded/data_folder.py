@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -69,6 +70,13 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return pid != 0
+
+
+def fresh(folder: Path) -> Path:
+    """An empty one: what processes of an earlier run have left there nobody else takes away."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def signing_key(folder: Path) -> str:

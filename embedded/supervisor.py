@@ -40,6 +40,7 @@ class Supervisor:
     def __enter__(self) -> Self:
         # Orphans of a killed child become ours, and are found.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # Also where it is ignored, as in the background of a script: Ctrl-C there ends both.
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         if signal.signal(signal.SIGHUP, self._on_signal) == signal.SIG_IGN:  # under nohup

@@ -111,6 +111,11 @@ def test_the_folder_stays_locked_whatever_dies(first_run: Stack) -> None:
     assert str(first_run.folder / "lock") in [file.path for file in files]
 
 
+def test_temporary_files_lie_in_the_data_folder(first_run: Stack) -> None:
+    """A worker that is killed leaves some; the next start empties the folder."""
+    assert list((first_run.folder / "tmp").glob("pymp-*"))
+
+
 def test_a_taken_port_is_refused_by_name(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

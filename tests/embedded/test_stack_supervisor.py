@@ -1,6 +1,7 @@
 """The supervisor with stand-ins for its programs: order, patience, deaths, and nothing left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from embedded.processes import PROJECT
 from tests.embedded.stack import runs, wait_for
 
 SUPERVISE = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from embedded import deaths, supervisor as supervision
 from embedded.console import Console
@@ -58,13 +59,23 @@ time.sleep(600)
 '''"""
 
 
+IN_BACKGROUND = ("sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh")
+
+
 @contextmanager
-def supervising(output: Path, *start: str) -> Iterator[subprocess.Popen[bytes]]:
-    source = SUPERVISE.format(start="; ".join(start))
+def supervising(
+    output: Path, *start: str, by: tuple[str, ...] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [*by, sys.executable, "-c", SUPERVISE.format(start="; ".join(start))]
     with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", source], cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT)
+    with ended(process):
+        yield process
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Whatever becomes of the test: it would go on for ever."""
     try:
         yield process
     finally:
@@ -248,13 +259,28 @@ def test_a_signal_during_the_start_stops_what_has_been_started(output: Path) -> 
         assert not [child for child in kin if runs(child)]
 
 
+def test_ignored_signals_are_ignored_neither_by_the_supervisor_nor_by_its_programs(
+    output: Path,
+) -> None:
+    """A shell has what a script runs in the background ignore them."""
+    ignored = "['grep', 'SigIgn', '/proc/self/status']"
+    shows = f"supervisor.start(Program(name='shows', command={ignored}, once=True))"
+    waits = f"supervisor.start(python('waits', {POLITE}))"
+    with supervising(output, shows, waits, by=IN_BACKGROUND) as process:
+        count_up(output, 1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert "stopped by SIGINT" in output.read_text()
+    assert re.search(r"SigIgn:\s+0+$", output.read_text(), re.MULTILINE)
+
+
 def test_a_terminal_that_is_gone_blocks_no_program(tmp_path: Path) -> None:
     """Not even one that logs more than a pipe holds."""
     done = tmp_path / "done"
     source = f"print('long line ' * 100_000); open('{done}', 'w'); import time; time.sleep(600)"
     start = f"supervisor.start(python('talker', {source!r}))"
     command = [sys.executable, "-c", SUPERVISE.format(start=start)]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as process:
+    with ended(subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None
         process.stdout.close()
         wait_for(done.exists, seconds=20)
@@ -267,12 +293,11 @@ def test_a_closed_terminal_stops_everything(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SUPERVISE.format(start=start)]
     terminal, stdin = os.openpty()
     output = tmp_path / "output"
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(
+    with output.open("wb") as file:
+        process = subprocess.Popen(
             command, cwd=PROJECT, stdin=stdin, stdout=file, start_new_session=True
-        ) as process,
-    ):
+        )
+    with ended(process):
         count_up(output, 1)
         os.close(stdin)
         os.close(terminal)
