@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,27 +47,22 @@ def main() -> int:
 def _start(supervisor: Supervisor, console: Console) -> str:
     """Bring everything up, in order; the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
-    lock = supervisor.keep(data_folder.claimed(folder))
+    lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
     port = _free_port()
     variables = _settings(folder)
     stores.wait_for_given(variables)
+    if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
+        console.say(f"Making a new database in {folder}: seconds, a minute on a busy machine.")
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url
-    variables["METRICS_FOLDER"] = str(_fresh(folder / "metrics"))
+    variables["METRICS_FOLDER"] = str(data_folder.fresh(folder / "metrics"))
     supervisor.keep(data_folder.announced(folder, variables))
     environment = {**variables, **_logging(), "DATA_DIR": str(folder)}
     for program in application.programs(folder, port, environment):
         supervisor.start(program)
     console.say(_addresses(folder, port, variables))
     return f"http://{ports.HOST}:{port}"
-
-
-def _fresh(folder: Path) -> Path:
-    """An empty folder: what processes of an earlier run have counted would never be forgotten."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder
 
 
 def _logging() -> dict[str, str]:
@@ -84,7 +78,7 @@ def _show_demo(supervisor: Supervisor, console: Console, address: str) -> None:
     try:
         demo.run(address, say=console.say)
     except StackError:
-        supervisor.check()  # a server that ended is the better reason
+        supervisor.look_after()  # says which server has died, which is the better reason
         raise
 
 

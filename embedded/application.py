@@ -3,7 +3,8 @@
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -14,8 +15,9 @@ import urllib3
 from amqp.exceptions import AMQPError
 from celery import Celery
 
+from embedded import data_folder, stores
 from embedded.ports import HOST
-from embedded.processes import Program
+from embedded.processes import PATIENCE_SECONDS, Program
 
 # Celery warns root off for the sake of pickled messages; ours are not.
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
@@ -43,6 +45,8 @@ GRACE_SECONDS = 30
 
 def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     """All of them, in the order they start."""
+    # A worker that is killed leaves a folder, wherever temporary files are.
+    environment = {**environment, "TMPDIR": str(data_folder.fresh(folder / "tmp"))}
     yield from _setup(folder, environment)
     yield from _servers(port, environment)
 
@@ -64,7 +68,7 @@ def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> 
         name=name,
         command=[sys.executable, "manage.py", *arguments],
         once=True,
-        timeout=COMMAND_SECONDS,
+        start_timeout=COMMAND_SECONDS,
         environment=environment,
     )
 
@@ -72,11 +76,16 @@ def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> 
 def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     """Worker, beat and web: stopped in reverse, so that the last accepted event finds a worker."""
     broker = environment.get("CELERY_BROKER_URL", environment["REDIS_URL"])
-    server = partial(Program, timeout=GRACE_SECONDS, environment=environment)
+    server = partial(
+        Program,
+        stop_timeout=GRACE_SECONDS,
+        environment=environment,
+        relies_on=stores.checks(environment),
+    )
     yield server(
         name="worker",
         command=[sys.executable, *WORKER],
-        ready=lambda: _consumes(broker),
+        ready=_consumer(broker),
         # A signal reaches the whole group: Celery's children leave this one to their parent.
         stop_signal=signal.SIGINT,
         # Asked kindly, it would wait for Redis, gone as well; its children end with it.
@@ -88,18 +97,29 @@ def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     )
 
 
-def _consumes(broker: str) -> bool:
-    """Whether our worker answers on its queue."""
-    try:
-        with Celery(broker=broker, set_as_current=False) as app:
-            return bool(app.control.ping(destination=[NODE], timeout=0.5))
-    except (kombu.exceptions.OperationalError, redis.RedisError, AMQPError, OSError):
-        return False
+def _consumer(broker: str) -> Callable[[], bool]:
+    """Whether our worker answers on its queue.
+
+    Asked too early it never answers, and on a busy machine it takes its time: an answer is waited
+    for a tenth of the time that the start has taken so far.
+    """
+    began = time.monotonic()
+
+    def answers() -> bool:
+        patience = min(max(0.5, (time.monotonic() - began) / 10), PATIENCE_SECONDS)
+        try:
+            with Celery(broker=broker, set_as_current=False) as app:
+                return bool(app.control.ping(destination=[NODE], timeout=patience))
+        except (kombu.exceptions.OperationalError, redis.RedisError, AMQPError, OSError):
+            return False
+
+    return answers
 
 
 def _answers(port: int) -> bool:
     try:
-        answer = urllib3.request("GET", f"http://{HOST}:{port}/health", timeout=5, retries=False)
+        address = f"http://{HOST}:{port}/health"
+        answer = urllib3.request("GET", address, timeout=PATIENCE_SECONDS, retries=False)
     except urllib3.exceptions.HTTPError:
         return False
     return answer.status < HTTPStatus.INTERNAL_SERVER_ERROR

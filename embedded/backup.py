@@ -127,7 +127,7 @@ def restore(data: Path, folder: Path) -> None:
         raise StackError(f"{folder} is no backup")
     console = Console()
     with Supervisor(console) as supervisor:
-        lock = supervisor.keep(data_folder.claimed(data))
+        lock = supervisor.keep(data_folder.claimed(data, say=console.say))
         if there := [name for name in OURS if (data / name).exists()]:
             raise StackError(f"DATA_DIR={data} has data already ({', '.join(there)})")
         _put_files(folder, data)

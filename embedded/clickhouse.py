@@ -9,7 +9,7 @@ import urllib3
 
 from embedded import private_files
 from embedded.ports import HOST
-from embedded.processes import Program
+from embedded.processes import PATIENCE_SECONDS, Program
 
 
 def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
@@ -23,7 +23,7 @@ def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
         command=[sys.executable, *module],
         url=url,
         ready=lambda: is_ready(url),
-        timeout=120,
+        stop_timeout=120,
         environment={"GATEWAY_PASSWORD": password},
         held_files=held,
     )
@@ -31,7 +31,8 @@ def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
 
 def is_ready(url: str) -> bool:
     try:
-        ping = urllib3.request("GET", urljoin(url, "/ping"), timeout=2, retries=False)
+        address = urljoin(url, "/ping")
+        ping = urllib3.request("GET", address, timeout=PATIENCE_SECONDS, retries=False)
     except urllib3.exceptions.HTTPError:
         return False
     return ping.status == HTTPStatus.OK

@@ -2,25 +2,29 @@
 
 import fcntl
 import os
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from embedded import private_files
-from embedded.processes import StackError
+from embedded.processes import StackError, ignore
 
-# Stores of a run that was killed are given this long to end; they need a second or two.
-LEFTOVERS_SECONDS = 30
+# Stores of a run that was killed are given this long to end: a second or two, or more on a machine
+# that is busy.
+LEFTOVERS_SECONDS = 120
+SAY_SECONDS = 5
 ANNOUNCEMENT = "stack.env"
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[int]:
+def claimed(folder: Path, *, say: Callable[[str], None] = ignore) -> Iterator[int]:
     """Hold `folder`, making it if need be, for one run; yields the lock's descriptor.
 
     The stores inherit the descriptor: the folder stays claimed until the last of their
-    processes is gone, even when the supervisor was killed. Raises StackError.
+    processes is gone, even when the supervisor was killed. `say` is told what it waits for.
+    Raises StackError.
     """
     try:
         # Others may pass, as PostgreSQL may run as another user, but see no name.
@@ -31,7 +35,7 @@ def claimed(folder: Path) -> Iterator[int]:
     try:
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise StackError(f"DATA_DIR={folder} is not writable for the present user")
-        _acquire(lock, folder)
+        _acquire(lock, folder, say)
         os.truncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
         yield lock
@@ -39,8 +43,8 @@ def claimed(folder: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def _acquire(lock: int, folder: Path) -> None:
-    deadline = time.monotonic() + LEFTOVERS_SECONDS
+def _acquire(lock: int, folder: Path, say: Callable[[str], None]) -> None:
+    began = said = time.monotonic()
     while True:
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,10 +52,13 @@ def _acquire(lock: int, folder: Path) -> None:
             holder = int(os.pread(lock, 20, 0) or 0)
         if _runs(holder):
             raise StackError(f"DATA_DIR={folder} is in use by another run (pid {holder})")
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"DATA_DIR={folder} is still in use by stores of an earlier run (pid {holder})"
-            )
+        used = f"DATA_DIR={folder} is still in use by stores of an earlier run (pid {holder})"
+        now = time.monotonic()
+        if now > began + LEFTOVERS_SECONDS:
+            raise StackError(used)
+        if now > said + SAY_SECONDS:
+            said = now
+            say(f"Waiting: {used}")
         time.sleep(0.1)
 
 
@@ -63,6 +70,13 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return pid != 0
+
+
+def fresh(folder: Path) -> Path:
+    """An empty one: what processes of an earlier run have left there nobody else takes away."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def signing_key(folder: Path) -> str:

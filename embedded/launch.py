@@ -8,6 +8,7 @@ import argparse
 import ctypes
 import os
 import pwd
+import signal
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -67,6 +68,14 @@ def end_with(parent: int, signal_number: int) -> None:
         sys.exit("the parent ended before its child began")
 
 
+def listen_to_signals() -> None:
+    """Undo what was inherited: a shell has what runs in the background ignore SIGINT, for one."""
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 def _check(result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()
@@ -83,6 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.identity:
         IDENTITIES[options.identity]()
+    listen_to_signals()
     end_with(options.parent, options.signal)
     os.chdir(options.folder)
     os.execvp(options.program[0], options.program)  # noqa: S606 - no shell is the point

@@ -10,7 +10,7 @@ import psycopg
 
 from embedded import identity, private_files
 from embedded.ports import HOST
-from embedded.processes import Program, StackError, launch_command
+from embedded.processes import PATIENCE_SECONDS, Program, StackError, launch_command
 
 USER = DATABASE = "events"
 
@@ -63,8 +63,6 @@ def program(
     who = identity.choose(folder, binary("postgres"))
     if not data.exists():
         _initialise(data, who)
-    # A server that was killed leaves its pid here; by now that may be anyone's.
-    (data / "postmaster.pid").unlink(missing_ok=True)
     settings = SETTINGS | (THROWAWAY if throwaway else {}) | {"port": str(port)}
     options = [f"--{name}={value}" for name, value in settings.items()]
     url = f"postgresql://{USER}:{password}@{HOST}:{port}/{DATABASE}"
@@ -73,17 +71,19 @@ def program(
         command=[str(binary("postgres")), "-D", str(data), *options],
         url=url,
         ready=lambda: is_ready(url),
+        # A server that was killed leaves its pid here; by now that may be anyone's.
+        prepare=lambda: (data / "postmaster.pid").unlink(missing_ok=True),
         folder=folder,
         identity=who,
         stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
-        timeout=120,
+        stop_timeout=120,
         held_files=held,
     )
 
 
 def is_ready(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=PATIENCE_SECONDS).close()
     except psycopg.OperationalError:
         return False
     return True

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,13 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from mirakuru import Executor
-from mirakuru.exceptions import ProcessExitedWithError, ProcessFinishedWithError, TimeoutExpired
+from mirakuru import SimpleExecutor
+from mirakuru.exceptions import ProcessFinishedWithError
 
 from embedded import launch
 
 PROJECT = Path(__file__).resolve().parent.parent
 LAST_LINES = 20
+POLL_SECONDS = 0.02
+# A start takes seconds; on a machine that has twenty times as much to do, minutes.
+START_SECONDS = 600
+# For an answer to the question whether it is ready; then it is asked again.
+PATIENCE_SECONDS = 5
 
 
 class StackError(Exception):
@@ -34,13 +40,22 @@ def ignore(line: str) -> None:
     """The reader of output nobody wants to see."""
 
 
+def prepare_nothing() -> None:
+    """What most programs need before they start."""
+
+
+def only_wait(seconds: float) -> None:
+    """What most do while a program starts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What to run and how to know it is ready; `timeout` in seconds bounds start and stop each.
+    """What to run and how to know it is ready; both timeouts are in seconds.
 
     `orphan_signal` is what it gets instead of `stop_signal` when the stack itself was killed;
-    `url` is where it serves; `once` says that it is ready when it has ended well; `held_files`
-    are descriptors it and its children keep open, such as that of a lock.
+    `url` is where it serves; `once` says that it is ready when it has ended well; `prepare` runs
+    before each start; `held_files` are descriptors it and its children keep open, such as that of
+    a lock; `relies_on` tells whether each of the stores it needs answers, by the store's name.
     """
 
     name: str
@@ -48,13 +63,16 @@ class Program:
     url: str = ""
     once: bool = False
     ready: Callable[[], bool] = running_is_ready
+    prepare: Callable[[], object] = prepare_nothing
     folder: Path = PROJECT
     identity: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals | None = None
-    timeout: float = 60
+    start_timeout: float = START_SECONDS
+    stop_timeout: float = 60
     environment: Mapping[str, str] = field(default_factory=dict)
     held_files: tuple[int, ...] = ()
+    relies_on: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
 
 
 def launch_command(program: Program) -> list[str]:
@@ -71,7 +89,7 @@ def launch_command(program: Program) -> list[str]:
     ]
 
 
-class Process(Executor):
+class Process(SimpleExecutor):
     """A `Program` under mirakuru, which stops whatever descends from it along with it.
 
     To be started from the main thread (see `launch.end_with`). Every line it prints goes to
@@ -79,11 +97,12 @@ class Process(Executor):
     """
 
     def __init__(self, program: Program, *, show: Callable[[str], None] = ignore) -> None:
-        output, self._printed_to = os.pipe()
+        output, printed_to = os.pipe()
+        self._printed_to = open(printed_to, "wb")  # noqa: SIM115 - closed by `end`
         super().__init__(
             launch_command(program),
-            timeout=program.timeout,
-            sleep=0.02,
+            timeout=program.stop_timeout,
+            sleep=POLL_SECONDS,
             stop_signal=program.stop_signal,
             envvars=dict(program.environment),
             stdin=subprocess.DEVNULL,
@@ -95,6 +114,7 @@ class Process(Executor):
         self._show = show
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
         self._reader = threading.Thread(target=self._read, args=[output], daemon=True)
+        self._reader.start()
 
     @property
     def _popen_kwargs(self) -> dict[str, Any]:
@@ -103,52 +123,74 @@ class Process(Executor):
         del kwargs["preexec_fn"]
         return kwargs | {"start_new_session": True}
 
-    def start(self) -> Self:
-        """Raises StackError, with the last lines printed, unless it becomes ready in time."""
-        self._reader.start()
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         try:
-            return super().start()
-        except ProcessExitedWithError as error:
-            raise self._failure(f"ended with code {error.exit_code} before it was ready") from None
-        except TimeoutExpired:
-            raise self._failure(f"was not ready after {self.program.timeout:g} s") from None
+            self.program.prepare()
+            super().start()
         except BaseException:
-            self._end()
+            self.end()
             raise
+
+    def start(self, meanwhile: Callable[[float], None] = only_wait) -> Self:
+        """Start it and wait until it is ready; `meanwhile` is told the seconds again and again.
+
+        Raises StackError, with the last lines printed, unless it becomes ready in time.
+        """
+        self.launch()
+        try:
+            self._wait_until_ready(meanwhile)
+        except BaseException:
+            self.end()
+            raise
+        return self
 
     def __exit__(self, *exception: object) -> None:
         # How it ends is of interest only when nobody asked it to.
         with suppress(ProcessFinishedWithError):
             self.stop()
-        self._end()
-
-    def pre_start_check(self) -> bool:
-        return False
-
-    def after_start_check(self) -> bool:
-        code = self.exit_code()
-        if self.program.once:
-            return code == 0
-        if code is not None:
-            raise ProcessExitedWithError(self, code)
-        return self.program.ready()
+        self.end()
 
     def exit_code(self) -> int | None:
         """None while it runs; negative for the signal that killed it."""
         return self.process.poll() if self.process else None
 
-    def _end(self) -> None:
-        """Kill what is left of it and read its output to the end."""
+    def end(self) -> None:
+        """Kill what is left of it and read its output to the end; a second time changes nothing."""
         self.kill()
-        os.close(self._printed_to)
+        self._printed_to.close()
         self._reader.join(timeout=1)
 
-    def _failure(self, what: str) -> StackError:
-        self._end()
+    def failure(self, what: str) -> StackError:
+        """End it; the error says `what` it did, and what it printed last."""
+        self.end()
         return StackError("\n".join([f"{self.program.name} {what}", *self._lines]))
+
+    def _wait_until_ready(self, meanwhile: Callable[[float], None]) -> None:
+        began = time.monotonic()
+        while not self._is_ready():
+            waited = time.monotonic() - began
+            if waited > self.program.start_timeout:
+                raise self.failure(f"was not ready after {self.program.start_timeout:g} s")
+            meanwhile(waited)
+            time.sleep(POLL_SECONDS)
+
+    def _is_ready(self) -> bool:
+        code = self.exit_code()
+        if code is None:
+            return not self.program.once and self.program.ready()
+        if self.program.once and code == 0:
+            return True
+        raise self.failure(f"{how_it_ended(code)} before it was ready")
 
     def _read(self, output: int) -> None:
         with open(output, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 self._lines.append(line.rstrip("\n"))
                 self._show(line)
+
+
+def how_it_ended(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with code {code}"

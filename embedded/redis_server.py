@@ -8,7 +8,7 @@ import redis
 
 from embedded import private_files
 from embedded.ports import HOST
-from embedded.processes import Program, StackError
+from embedded.processes import PATIENCE_SECONDS, Program, StackError
 
 # What was accepted is on disk before the answer: with `everysec` Redis answers without even having
 # written while an fsync is under way, and loses that when it is killed. Requests that come together
@@ -58,7 +58,7 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
         url=url,
         ready=lambda: is_ready(url),
         folder=folder,
-        timeout=120,
+        stop_timeout=120,
         held_files=held,
     )
 
@@ -68,7 +68,7 @@ def is_ready(url: str) -> bool:
     # Of a cluster the first node that is named speaks for all.
     url = re.sub(r",[^/]*", "", url).replace("+cluster", "")
     try:
-        with redis.Redis.from_url(url, socket_timeout=2) as client:
+        with redis.Redis.from_url(url, socket_timeout=PATIENCE_SECONDS) as client:
             return bool(client.ping())
     except redis.RedisError:
         return False

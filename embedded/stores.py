@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from embedded import clickhouse, ports, postgres, redis_server
@@ -19,11 +20,16 @@ GIVEN_SECONDS = 10
 def wait_for_given(variables: Mapping[str, str]) -> None:
     """Wait a little for each store that `variables` name. Raises StackError."""
     deadline = time.monotonic() + GIVEN_SECONDS
-    for name in READY.keys() & variables.keys():
-        while not READY[name](variables[name]):
+    for name, answers in checks(variables).items():
+        while not answers():
             if time.monotonic() > deadline:
                 raise StackError(f"the store at {name} does not answer")
             time.sleep(0.2)
+
+
+def checks(variables: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
+    """Whether the store answers, by the name of each variable that has the address of one."""
+    return {name: partial(READY[name], variables[name]) for name in READY if name in variables}
 
 
 def programs(

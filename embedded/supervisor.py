@@ -1,21 +1,25 @@
-"""Starts programs in order, watches over them, and stops all of them when one ends."""
+"""Starts programs in order, starts again what dies, and stops all of them in the end."""
 
 import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
 from types import FrameType
 from typing import NoReturn, Self, TypeVar
 
 import psutil
 
+from embedded.child import Child
 from embedded.console import Console
-from embedded.processes import Process, Program, StackError
+from embedded.processes import Program
 
 PR_SET_CHILD_SUBREAPER = 36
 STDIN = 0
-WATCH_SECONDS = 0.2
+WATCH_SECONDS = 0.05
+SAY_SECONDS = 5.0
+ORPHAN_SECONDS = 10.0
 Value = TypeVar("Value")
 
 
@@ -28,13 +32,15 @@ class Supervisor:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._stack = ExitStack()
-        self._processes: list[Process] = []
+        self._children: list[Child] = []
+        self._starting: Child | None = None
         self._stopping = False
         self._on_terminal = os.isatty(STDIN)
 
     def __enter__(self) -> Self:
-        # Orphans of a killed child become ours, and are found at the end.
+        # Orphans of a killed child become ours, and are found.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # Also where it is ignored, as in the background of a script: Ctrl-C there ends both.
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         if signal.signal(signal.SIGHUP, self._on_signal) == signal.SIG_IGN:  # under nohup
@@ -47,51 +53,77 @@ class Supervisor:
         try:
             self._stack.close()
         finally:
-            _kill_descendants()
+            _kill(psutil.Process().children(recursive=True))
 
     def keep(self, resource: AbstractContextManager[Value]) -> Value:
         """Enter `resource`, to be left in its turn."""
         return self._stack.enter_context(resource)
 
     def start(self, program: Program) -> None:
-        """Start `program` and wait until it is ready. Raises StackError."""
-        process = Process(program, show=self._console.lines_of(program.name))
-        try:
-            self.keep(process)
-        except StackError:
-            self.check()  # what it relied on may have ended first, and is the better reason
-            raise
-        if not program.once:
-            self._processes.append(process)
+        """Start `program` and wait until it is ready, looking after the others.
 
-    def check(self) -> None:
-        """Raises StackError when a program has ended."""
-        for process in self._processes:
-            if (code := process.exit_code()) is not None:
-                raise StackError(f"{process.program.name} {_how_it_ended(code)}")
+        Raises StackError, also when one of the others has died too often.
+        """
+        child = Child(program, show=self._console.lines_of(program.name))
+        self._stack.callback(child.stop)
+        self._starting = child
+        child.start(self._meanwhile(program))
+        self._starting = None
+        if not program.once:
+            self._children.append(child)
+
+    def look_after(self) -> None:
+        """Start again what has died. Raises StackError when one has died too often."""
+        for child in self._children:
+            if child.has_died:
+                self._kill_orphans()
+                child.bury()
+            if child.is_due:
+                self._console.say(child.start_again())
+        # Its end may be told to nobody but `make`, which keeps it to itself.
+        if self._on_terminal and not os.isatty(STDIN):
+            raise KeyboardInterrupt("the end of its terminal")
 
     def watch(self) -> NoReturn:
         while True:
-            self.check()
-            # Its end may be told to nobody but `make`, which keeps it to itself.
-            if self._on_terminal and not os.isatty(STDIN):
-                raise KeyboardInterrupt("the end of its terminal")
+            self.look_after()
             time.sleep(WATCH_SECONDS)
+
+    def _meanwhile(self, program: Program) -> Callable[[float], None]:
+        """What to do while it starts; called with the seconds that it has taken."""
+        said = 0.0
+
+        def look(waited: float) -> None:
+            nonlocal said
+            self.look_after()
+            if waited >= said + SAY_SECONDS:
+                said = waited
+                most = f"gives up after {program.start_timeout:g} s"
+                self._console.say(f"Still waiting for {program.name}: {waited:.0f} s ({most})")
+
+        return look
+
+    def _kill_orphans(self) -> None:
+        """What a dead child has left.
+
+        PostgreSQL's hold its memory, without which no other server starts, granian's its port.
+        """
+        known = {child.pid for child in (*self._children, self._starting) if child}
+        ours = psutil.Process().children()
+        orphans = [process for process in ours if process.pid not in known]
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                _kill([orphan, *orphan.children(recursive=True)])
+        psutil.wait_procs(orphans, timeout=ORPHAN_SECONDS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if not self._stopping:
             self._stopping = True
             raise KeyboardInterrupt(signal.Signals(number).name)
-        _kill_descendants()
+        _kill(psutil.Process().children(recursive=True))
 
 
-def _kill_descendants() -> None:
-    for process in psutil.Process().children(recursive=True):
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _how_it_ended(code: int) -> str:
-    if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
-    return f"ended with code {code}"

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,13 +26,18 @@ def pytest_configure(config: pytest.Config) -> None:
     Stores of the environment are left alone: tests empty theirs. Where tests run in processes of
     their own (pytest-xdist), each of these starts stores, and the one that leads them needs none.
     """
-    _work_in_memory()
-    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        return
     if settings.configured:
         raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the stores have to start first")
+    # A conftest in a folder that was asked for is loaded before, and may have imported our Celery
+    # app, which sets it: in the processes that xdist starts Django would be set up too early.
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     stack = ExitStack()
     config.add_cleanup(stack.close)
+    if not hasattr(config, "workerinput"):
+        _work_in_memory(stack)
+        if config.getoption("numprocesses", None):
+            return
+    _have_children_listen()
     try:
         os.environ |= _started(stack)
     except StackError as error:
@@ -42,16 +48,35 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.fixtures")
 
 
-def _work_in_memory() -> None:
+def _work_in_memory(stack: ExitStack) -> None:
     """Temporary files go there, where there is room: half of a short test is files made and gone.
 
-    What a killed process has written outlives it there as it does on a disk.
+    Those of the processes that tests start are in a folder that goes in the end, since what is
+    killed leaves its own behind: Celery's workers a folder `pymp-…` each.
     """
-    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
-        return
-    may_run = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
-    if may_run and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    if "TMPDIR" not in os.environ and _has_room(MEMORY):
+        tempfile.tempdir = str(MEMORY)
+    folder = tempfile.mkdtemp(prefix="events-analytics-tests-")
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["TMPDIR"] = folder
+
+
+def _has_room(folder: Path) -> bool:
+    if not os.access(folder, os.W_OK):
+        return False
+    may_run = not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    return may_run and shutil.disk_usage(folder).free > MEMORY_BYTES
+
+
+def _have_children_listen() -> None:
+    """A shell has what runs in the background ignore SIGINT, and `nohup` SIGHUP.
+
+    Whoever is started inherits that, and tests tell programs to end by these signals. This process
+    goes on ignoring them: a handler, other than SIG_IGN, is not inherited.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def _started(stack: ExitStack) -> dict[str, str]:

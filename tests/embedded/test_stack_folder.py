@@ -22,12 +22,17 @@ with data_folder.claimed(Path(sys.argv[1])) as lock:
 """
 
 
-def test_a_run_waits_for_the_stores_of_one_that_was_killed(tmp_path: Path) -> None:
+def test_a_run_waits_for_the_stores_of_one_that_was_killed_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_folder, "SAY_SECONDS", 0.2)
+    said: list[str] = []
     command = [sys.executable, "-c", KILLED_RUN, str(tmp_path)]
     assert subprocess.run(command, cwd=PROJECT, check=False).returncode == -9
     began = time.monotonic()
-    with data_folder.claimed(tmp_path):
+    with data_folder.claimed(tmp_path, say=said.append):
         assert time.monotonic() - began > 0.5
+        assert f"DATA_DIR={tmp_path} is still in use by stores of an earlier run" in said[0]
         assert (tmp_path / "lock").read_text() == str(os.getpid())
 
 

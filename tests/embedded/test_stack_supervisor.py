@@ -1,6 +1,7 @@
-"""The supervisor with stand-ins for its programs: order, patience, and nothing left."""
+"""The supervisor with stand-ins for its programs: order, patience, deaths, and nothing left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from embedded.processes import PROJECT
 from tests.embedded.stack import runs, wait_for
 
 SUPERVISE = """
-import sys, time
+import signal, sys, time
+from pathlib import Path
+from embedded import deaths, supervisor as supervision
 from embedded.console import Console
 from embedded.processes import Program, StackError
 from embedded.supervisor import Supervisor
@@ -47,6 +50,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("is up", flush=True)
 time.sleep(600)
 '''"""
+SLEEPS = "import time; print('is up', flush=True); time.sleep(600)"
 WITH_RUNAWAY = """'''
 import subprocess, time
 subprocess.Popen(["sleep", "600"], start_new_session=True)
@@ -55,13 +59,23 @@ time.sleep(600)
 '''"""
 
 
+IN_BACKGROUND = ("sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh")
+
+
 @contextmanager
-def supervising(output: Path, *start: str) -> Iterator[subprocess.Popen[bytes]]:
-    source = SUPERVISE.format(start="; ".join(start))
+def supervising(
+    output: Path, *start: str, by: tuple[str, ...] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [*by, sys.executable, "-c", SUPERVISE.format(start="; ".join(start))]
     with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-c", source], cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT)
+    with ended(process):
+        yield process
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Whatever becomes of the test: it would go on for ever."""
     try:
         yield process
     finally:
@@ -90,7 +104,9 @@ def test_programs_are_stopped_in_reverse_order(output: Path) -> None:
 
 
 def test_a_program_that_will_not_stop_is_killed_after_its_grace(output: Path) -> None:
-    with supervising(output, f"supervisor.start(python('s', {STUBBORN}, timeout=1))") as process:
+    with supervising(
+        output, f"supervisor.start(python('s', {STUBBORN}, stop_timeout=1))"
+    ) as process:
         count_up(output, 1)
         asked = time.monotonic()
         process.terminate()
@@ -99,7 +115,9 @@ def test_a_program_that_will_not_stop_is_killed_after_its_grace(output: Path) ->
 
 
 def test_a_second_signal_hurries(output: Path) -> None:
-    with supervising(output, f"supervisor.start(python('s', {STUBBORN}, timeout=600))") as process:
+    with supervising(
+        output, f"supervisor.start(python('s', {STUBBORN}, stop_timeout=600))"
+    ) as process:
         count_up(output, 1)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
@@ -119,18 +137,116 @@ def test_a_descendant_that_left_its_group_does_not_survive(output: Path) -> None
 
 
 def test_a_program_that_is_not_ready_in_time_is_named_with_its_last_words(output: Path) -> None:
-    late = f"supervisor.start(python('late', {STUBBORN}, ready=lambda: False, timeout=1))"
+    late = f"supervisor.start(python('late', {STUBBORN}, ready=lambda: False, start_timeout=1))"
     with supervising(output, f"supervisor.start(python('first', {POLITE}))", late) as process:
         assert process.wait(20) == 1
     assert "failed: late was not ready after 1 s\nis up" in output.read_text()
     assert "first" in next(line for line in output.read_text().splitlines() if "leaves" in line)
 
 
-def test_a_program_that_ends_is_named_with_its_code(output: Path) -> None:
-    brief = "supervisor.start(python('brief', 'import time; time.sleep(0.5); raise SystemExit(7)'))"
-    with supervising(output, brief) as process:
+def test_a_start_may_take_longer_than_a_stop(output: Path) -> None:
+    slow = f"supervisor.start(python('slow', {POLITE}, ready=ready, stop_timeout=0.1))"
+    ready = "began = time.monotonic(); ready = lambda: time.monotonic() > began + 0.5"
+    with supervising(output, ready, slow, "console.say('all is ready')") as process:
+        wait_for(lambda: "all is ready" in output.read_text(), seconds=20)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_a_program_that_fails_before_it_is_ready_ends_the_start(output: Path) -> None:
+    brief = "import time; print('no port', flush=True); time.sleep(0.5); raise SystemExit(7)"
+    start = f"supervisor.start(python('brief', {brief!r}, ready=lambda: False))"
+    with supervising(output, start) as process:
         assert process.wait(20) == 1
-    assert "failed: brief ended with code 7" in output.read_text()
+    assert "failed: brief ended with code 7 before it was ready\nno port" in output.read_text()
+
+
+def test_a_program_that_dies_is_started_again_and_the_others_are_left_alone(output: Path) -> None:
+    starts = [f"supervisor.start(python('{name}', {POLITE}))" for name in ("first", "second")]
+    with supervising(output, *starts) as process:
+        count_up(output, 2)
+        first, second = psutil.Process(process.pid).children()
+        first.kill()
+        count_up(output, 3)
+        assert runs(second)
+        assert "first was killed by SIGKILL; started again at once\n" in output.read_text()
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_pauses_grow_and_the_fifth_death_within_a_minute_ends_all(output: Path) -> None:
+    source = "print('no memory', flush=True); raise SystemExit(7)"
+    quick = "deaths.PAUSES = (0, 0.1, 0.2)"
+    with supervising(output, quick, f"supervisor.start(python('brief', {source!r}))") as process:
+        assert process.wait(20) == 1
+    said = [line for line in output.read_text().splitlines() if line.startswith("brief ended")]
+    assert said == [
+        f"brief ended with code 7; started again {when}"
+        for when in ("at once", "after 0.1 s", "after 0.2 s", "after 0.2 s")
+    ]
+    last = "failed: brief ended with code 7, the 5th time within a minute\nno memory\n"
+    assert output.read_text().endswith(last)
+
+
+def test_deaths_while_a_store_is_away_are_no_reason_to_give_up(output: Path) -> None:
+    away = output.with_name("away")
+    away.touch()
+    source = f"import os; os.path.exists('{away}') and os._exit(7); {SLEEPS}"
+    relies = f"relies_on={{'the store': lambda: not Path('{away}').exists()}}"
+    quick = "deaths.PAUSES = (0, 0.05)"
+    start = f"supervisor.start(python('brief', {source!r}, {relies}))"
+    with supervising(output, quick, start) as process:
+        said = "brief ended with code 7 while the store did not answer; started again after 0.05 s"
+        wait_for(lambda: output.read_text().count(said) > 6, seconds=20)
+        away.unlink()
+        count_up(output, 1)
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_what_a_dead_program_left_is_gone_before_it_starts_again(output: Path) -> None:
+    """PostgreSQL's children hold its memory, and nothing about them tells whose they are."""
+    source = (
+        f"import fcntl, subprocess; held = open('{output}.lock', 'w');"
+        " fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB);"
+        " subprocess.Popen(['sleep', '600'], pass_fds=[held.fileno()], env={},"
+        f" start_new_session=True); {SLEEPS}"
+    )
+    with supervising(output, f"supervisor.start(python('server', {source!r}))") as process:
+        count_up(output, 1)
+        [server] = psutil.Process(process.pid).children()
+        server.kill()
+        count_up(output, 2)
+        assert "BlockingIOError" not in output.read_text()
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_a_program_that_dies_while_another_starts_is_started_again(output: Path) -> None:
+    ready = output.with_name("ready")
+    late = f"supervisor.start(python('late', {POLITE}, ready=Path('{ready}').exists))"
+    starts = [f"supervisor.start(python('first', {POLITE}))", late, "console.say('all is up')"]
+    with supervising(output, "supervision.SAY_SECONDS = 0.2", *starts) as process:
+        count_up(output, 2)
+        psutil.Process(process.pid).children()[0].kill()
+        count_up(output, 3)
+        ready.touch()
+        count_up(output, 4)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert "Still waiting for late: " in output.read_text()
+
+
+def test_a_signal_in_the_pause_before_a_start_stops_everything(output: Path) -> None:
+    starts = [f"supervisor.start(python('{name}', {POLITE}))" for name in ("first", "second")]
+    with supervising(output, "deaths.PAUSES = (600,)", *starts) as process:
+        count_up(output, 2)
+        kin = psutil.Process(process.pid).children()
+        kin[0].kill()
+        wait_for(lambda: len(psutil.Process(process.pid).children()) == 1, seconds=20)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert not [child for child in kin if runs(child)]
 
 
 def test_a_signal_during_the_start_stops_what_has_been_started(output: Path) -> None:
@@ -143,13 +259,28 @@ def test_a_signal_during_the_start_stops_what_has_been_started(output: Path) -> 
         assert not [child for child in kin if runs(child)]
 
 
+def test_ignored_signals_are_ignored_neither_by_the_supervisor_nor_by_its_programs(
+    output: Path,
+) -> None:
+    """A shell has what a script runs in the background ignore them."""
+    ignored = "['grep', 'SigIgn', '/proc/self/status']"
+    shows = f"supervisor.start(Program(name='shows', command={ignored}, once=True))"
+    waits = f"supervisor.start(python('waits', {POLITE}))"
+    with supervising(output, shows, waits, by=IN_BACKGROUND) as process:
+        count_up(output, 1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert "stopped by SIGINT" in output.read_text()
+    assert re.search(r"SigIgn:\s+0+$", output.read_text(), re.MULTILINE)
+
+
 def test_a_terminal_that_is_gone_blocks_no_program(tmp_path: Path) -> None:
     """Not even one that logs more than a pipe holds."""
     done = tmp_path / "done"
     source = f"print('long line ' * 100_000); open('{done}', 'w'); import time; time.sleep(600)"
     start = f"supervisor.start(python('talker', {source!r}))"
     command = [sys.executable, "-c", SUPERVISE.format(start=start)]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE) as process:
+    with ended(subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None
         process.stdout.close()
         wait_for(done.exists, seconds=20)
@@ -162,12 +293,11 @@ def test_a_closed_terminal_stops_everything(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SUPERVISE.format(start=start)]
     terminal, stdin = os.openpty()
     output = tmp_path / "output"
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(
+    with output.open("wb") as file:
+        process = subprocess.Popen(
             command, cwd=PROJECT, stdin=stdin, stdout=file, start_new_session=True
-        ) as process,
-    ):
+        )
+    with ended(process):
         count_up(output, 1)
         os.close(stdin)
         os.close(terminal)

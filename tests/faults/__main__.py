@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.faults.purging import purge_under_load
 from tests.faults.service import running
+from tests.faults.stack import soak
 from tests.faults.suite import run, without_clickhouse
 
 
@@ -18,12 +19,24 @@ def main() -> int:
     parser.add_argument(
         "--purge", type=int, metavar="ROWS", help="only this: purge a day of so many events"
     )
+    parser.add_argument(
+        "--stack", action="store_true", help="only this: kill parts of a real make up"
+    )
+    parser.add_argument(
+        "--every", type=float, default=5, help="with --stack: seconds, by default 5"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="events-analytics-faults-"))
     print(f"seed {options.seed}, logs and data in {folder}")  # noqa: T201
     if options.without_clickhouse:
         return _without_clickhouse(folder / "run", options.seconds)
+    if options.stack:
+        soaked = soak(
+            folder / "run", seed=options.seed, seconds=options.seconds, every=options.every
+        )
+        print(soaked.summary())  # noqa: T201
+        return 0 if soaked.clean else 1
     if options.purge:
         return _purge(folder / "run", options.purge)
     outcome = run(folder / "run", seed=options.seed, seconds=options.seconds)

@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -109,14 +110,14 @@ def _differing(url: str, kept: str, recounted: str) -> int:
     return rows
 
 
-def waiting(variables: dict[str, str]) -> int:
+def waiting(variables: Mapping[str, str]) -> int:
     """Messages on the queue or with a worker, and batches not delivered."""
     with psycopg.connect(variables["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT count(*) FROM batches WHERE state = 'pending'").fetchone()
     return queued(variables) + int(row[0] if row else 0)
 
 
-def queued(variables: dict[str, str]) -> int:
+def queued(variables: Mapping[str, str]) -> int:
     """Messages on the queue or with a worker."""
     with redis.Redis.from_url(variables["REDIS_URL"]) as queue:
         lists = sum(int(queue.llen(name)) for name in ("celery", "celery.taken"))

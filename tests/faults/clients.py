@@ -42,6 +42,21 @@ def number_of(event_id: str) -> int:
     return UUID(event_id).int & (1 << 62) - 1
 
 
+class Gap:
+    """The longest seconds between one answer and the next; `note` is called at each."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._last: float | None = None
+        self._lock = threading.Lock()
+
+    def note(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self.longest = max(self.longest, now - (now if self._last is None else self._last))
+            self._last = now
+
+
 class Clients:
     """Threads that post at load until told to stop; `accepted[n]` is 1 once n was promised."""
 
@@ -51,6 +66,7 @@ class Clients:
         self.statuses: Counter[int | str] = Counter()
         self.sent = self.repeated = 0
         self.longest = 0.0
+        self.promises = Gap()
         self._lock = threading.Lock()
         self._copies = 0
         self._running = True
@@ -121,6 +137,7 @@ class Clients:
             self.longest = max(self.longest, time.monotonic() - began)
         if status in (200, 202):
             self.promise(body[0])
+            self.promises.note()
             return True
         return False
 

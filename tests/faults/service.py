@@ -1,6 +1,6 @@
 """The whole service as processes that can be killed and brought back one by one.
 
-`make up` ends when a child dies; in production something starts it again. This is that something.
+`make up` starts a dead child again at once. Here a fault decides when, and what is in between.
 """
 
 import os

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
@@ -62,7 +63,7 @@ def run(folder: Path, *, seed: int, seconds: float, pace: float = 0.0) -> Outcom
                 names.remove("outbox disk full")
             clients = Clients(service.port, seed=seed, pace=pace)
             faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
-            _drain(service)
+            drain(service.variables)
             counted = count(service, clients)
         finally:
             plan.unmount_small_disk(folder)
@@ -117,9 +118,9 @@ def write(file: Path, numbers: range) -> None:
             rows.writerow([*(made[f] for f in fields), json.dumps(made["properties"])])
 
 
-def _drain(service: Service) -> None:
+def drain(stores: Mapping[str, str]) -> None:
     wait_until(
-        lambda: audit.waiting(service.variables) == 0,
+        lambda: audit.waiting(stores) == 0,
         seconds=DRAIN_SECONDS,
         what="the queue and the outbox are empty",
     )
@@ -163,7 +164,7 @@ def without_clickhouse(
     ready, backlog = _ready(service.port), audit.waiting(service.variables)
     service.proxy.mode = Mode.OPEN
     began = time.monotonic()
-    _drain(service)
+    drain(service.variables)
     drained = time.monotonic() - began
     return Silence(clients, stored, ready, backlog, drained, count(service, clients))
 
@@ -178,9 +179,11 @@ def _ready(port: int) -> int:
 
 
 def count(service: Service, clients: Clients) -> audit.Audit:
+    """Past the proxy."""
+    return count_in(clients, service.clickhouse_url, service.variables["DATABASE_URL"])
+
+
+def count_in(clients: Clients, clickhouse: str, postgres: str) -> audit.Audit:
     return audit.audit(
-        clients,
-        clickhouse=service.clickhouse_url,
-        postgres=service.variables["DATABASE_URL"],
-        window_start=_window_start(),
+        clients, clickhouse=clickhouse, postgres=postgres, window_start=_window_start()
     )

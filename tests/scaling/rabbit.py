@@ -67,7 +67,7 @@ class RabbitMQ:
             url=self.url,
             ready=self.answers,
             environment=self._environment,
-            timeout=90,
+            stop_timeout=90,
         )
 
     def start(self) -> None:
@@ -118,7 +118,9 @@ def prepared(folder: Path) -> Iterator[RabbitMQ]:
     """With the port mapper that a node wants; the node itself is to be started."""
     port = ports.pick_free()
     epmd = Program(
-        name="epmd", command=[str(EPMD), "-port", str(port), "-address", ports.HOST], timeout=10
+        name="epmd",
+        command=[str(EPMD), "-port", str(port), "-address", ports.HOST],
+        stop_timeout=10,
     )
     with Process(epmd):
         node = RabbitMQ(folder, port)

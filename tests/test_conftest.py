@@ -1,0 +1,49 @@
+"""What the run of the tests sets up for the processes that it starts."""
+
+import os
+import subprocess
+import sys
+
+from embedded.processes import PROJECT
+
+# As pytest does it where xdist runs the tests in other processes.
+LEADS = """
+import os
+from tests import conftest
+class Config:
+    cleanups = []
+    add_cleanup = cleanups.append
+    def getoption(self, name, default): return 2
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+conftest.pytest_configure(Config())
+print(os.environ.get("DJANGO_SETTINGS_MODULE"), os.path.isdir(os.environ["TMPDIR"]))
+open(os.environ["TMPDIR"] + "/left", "w").close()
+Config.cleanups[0]()
+print(os.path.exists(os.environ["TMPDIR"]))
+"""
+STARTS = """
+import subprocess
+from tests import conftest
+conftest._have_children_listen()
+subprocess.run(["grep", "SigIgn", "/proc/self/status"], check=True)
+"""
+
+
+def output_of(source: str, *by: str) -> str:
+    variables = {**os.environ}
+    variables.pop("DJANGO_SETTINGS_MODULE", None)
+    command = [*by, sys.executable, "-c", source]
+    return subprocess.run(
+        command, cwd=PROJECT, env=variables, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+def test_the_leading_process_passes_on_no_settings_and_removes_what_others_left() -> None:
+    """A conftest that imports our Celery app has set them by then, and Django would be set up."""
+    assert output_of(LEADS).split() == ["None", "True", "False"]
+
+
+def test_in_the_background_children_ignore_no_signal_nevertheless() -> None:
+    trap = ("sh", "-c", "trap '' INT QUIT HUP; exec \"$@\"", "sh")
+    ignored = int(output_of(STARTS, *trap).split()[1], 16)
+    assert not [number for number in (1, 2, 3) if ignored & 1 << number - 1]
