@@ -7,6 +7,9 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 
 from config import health, login_limit
 
+# By the app itself every command would load it: config/admin_app.py.
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("events.urls")),
     path("stats/", include("analytics.urls")),

@@ -12,7 +12,7 @@ from django.test import Client
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from config import liveness, redis_cluster
+from config import liveness, redis_urls
 from config.rate_limit import take
 from config.settings import _redis
 from tests.events.test_exposition import samples
@@ -147,4 +147,4 @@ def test_a_cluster_that_is_nowhere_is_an_error_of_redis(settings: Any) -> None:
 @pytest.mark.parametrize("url", ["redis+cluster://", "redis+cluster://a,,b", "redis+cluster://a:x"])
 def test_an_address_that_names_no_node_stops_the_service(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_REDIS_URL"):
-        redis_cluster.is_cluster(url)
+        redis_urls.is_cluster(url)

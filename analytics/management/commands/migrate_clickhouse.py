@@ -4,14 +4,14 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from analytics import clickhouse
 from analytics.migrate import SchemaChanged, WrongCluster, apply_schema
+from config.command import ServiceCommand
 
 
-class Command(BaseCommand):
-    requires_system_checks = []  # runs before there is anything else to check
+class Command(ServiceCommand):
     help = "Creates what analytics/schema/*.sql says and ClickHouse lacks."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
+from config.command import ServiceCommand
 from importer import arguments
 from importer.chunks import FileRefused
 from importer.files import expand
@@ -27,7 +28,7 @@ from importer.run import Run, Summary, import_file
 STOPPED = 130  # what shells say of a program ended by Ctrl-C
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = (
         "Imports events from CSV, TSV, JSON lines or Parquet, plain or as .gz or .zst: files,"
         " folders, globs, or - for standard input. A file imported before is skipped, one that"
