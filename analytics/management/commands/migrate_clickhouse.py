@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from analytics import clickhouse
-from analytics.migrate import SchemaChanged, WrongCluster, apply_schema
+from analytics.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
 from config.command import ServiceCommand
 
 
@@ -23,7 +23,7 @@ class Command(ServiceCommand):
         try:
             _wait(options["wait"])
             applied = apply_schema()
-        except (clickhouse.ClickHouseError, SchemaChanged, WrongCluster) as error:
+        except (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
             raise CommandError(str(error)) from error
         for name in applied:
             self.stdout.write(f"applied {name}")
