@@ -67,7 +67,13 @@ class Command(ServiceCommand):
         add("--encoding", default="", help="of CSV, such as latin-1; UTF-8 and UTF-16 are seen")
         add("--delimiter", default="", help="of CSV; one of , ; | and tab is seen")
         add("--max-errors", default="", metavar="N|P%", help="stop at more bad rows than these")
-        add("--rejected", type=Path, metavar="FOLDER", help="where rejected rows go")
+        add(
+            "--rejected",
+            type=Path,
+            metavar="FOLDER",
+            help="where rejected rows go; by default beside the file, or in IMPORT_FOLDER where"
+            " nothing can be written there: the last line says where",
+        )
         add("--dry-run", action="store_true", help="check every row, store nothing")
         add("--force", action="store_true", help="read what was imported before again")
 
@@ -131,11 +137,11 @@ class Command(ServiceCommand):
         rate = (row.read - summary.before) / max(summary.seconds, 1e-6)
         told = f"read {row.read}, bad {row.bad}, nothing stored" if dry else counts(row)
         self.stdout.write(f"{path}: {told} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
-        self._print_rejected(row)
         if summary.waiting:
             self.stdout.write(
                 f"{summary.waiting} batches wait for ClickHouse; they are delivered when it is back"
             )
+        self._print_rejected(row)
 
     def _print_rejected(self, row: Import) -> None:
         if row.rejected_path:
