@@ -265,12 +265,12 @@ IMPORT_DAYS = env.number("IMPORT_DAYS", 30)
 
 # --- Logs and metrics ---------------------------------------------------------------------------
 
-# A command for people shows its own progress.
+_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+# A command for people shows its own progress. A container hands each process the level of its
+# server, whose INFO would stand between the lines of an answer on a terminal.
 _IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
 LOGGING = logs.configure(
-    level=env.choice(
-        "LOG_LEVEL", "WARNING" if _IS_COMMAND else "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
-    ),
+    level="WARNING" if _IS_COMMAND and _LEVEL == "INFO" else _LEVEL,
     style=env.choice("LOG_STYLE", "auto", ("auto", "json", "console")),
 )
 # Where the processes of one machine or container count together; wiped before they start.
