@@ -303,6 +303,11 @@ def ping() -> None:
         raise ClickHouseUnavailable("ClickHouse does not answer")
 
 
+def server_version() -> str:
+    """Such as `25.8.2.1`. Raises ClickHouseError."""
+    return _client().server_version or ""
+
+
 def database() -> str:
     """The name of the database that CLICKHOUSE_URL points at."""
     return unquote(urlsplit(settings.CLICKHOUSE_URL).path.strip("/")) or "default"

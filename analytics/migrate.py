@@ -15,12 +15,20 @@ CREATE TABLE IF NOT EXISTS schema_files
 (name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
 ENGINE = ReplacingMergeTree ORDER BY name
 """
+# The first with json_type_escape_dots_in_keys, which every insert needs. The schema, an insert and
+# the queries of reports were run with the engine of 25.8.2; that of 25.5.2 refuses the insert.
+OLDEST = (25, 8)
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 # Ends a statement: a semicolon that closes its line.
 _STATEMENT_END = re.compile(r";[ \t]*$", re.MULTILINE)
 
 
 class SchemaChanged(Exception):
     """A file that was applied reads differently now: what it says is not what the server has."""
+
+
+class ServerTooOld(Exception):
+    """ClickHouse lacks what the service needs."""
 
 
 class WrongCluster(Exception):
@@ -46,8 +54,10 @@ def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
 
     Gives the names of the files applied now. Every statement must be one that may run twice
     (`IF NOT EXISTS`): a run that was cut off is simply repeated, and two at once do no harm.
-    Raises SchemaChanged and WrongCluster before anything is applied, and ClickHouseError.
+    Raises ServerTooOld, SchemaChanged and WrongCluster before anything is applied, and
+    ClickHouseError.
     """
+    _check_version(clickhouse.server_version())
     clickhouse.command(
         f"CREATE DATABASE IF NOT EXISTS {{name:Identifier}}{cluster.on()}",
         parameters={"name": clickhouse.Identifier(clickhouse.database())},
@@ -73,6 +83,15 @@ def _applied() -> dict[str, str]:
     return dict(clickhouse.query("SELECT name, sha256 FROM schema_files FINAL"))
 
 
+def _check_version(found: str) -> None:
+    numbers = _VERSION.match(found)
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise ServerTooOld(
+            f"ClickHouse {needed} or newer is needed; nothing was changed. This is {found}."
+        )
+
+
 def _check_cluster() -> None:
     """With one replica no insert would be confirmed, with three one might lack what is; and what
     writes to each replica by itself would not replicate.
@@ -84,6 +103,11 @@ def _check_cluster() -> None:
             raise WrongCluster(
                 f"shard {shard} of {name} needs two replicas and internal_replication"
             )
+    servers = cluster.every_server("system.one")
+    for (version,) in clickhouse.query(
+        load("cluster_versions").replace("/*every server*/", servers)
+    ):
+        _check_version(version)
 
 
 def _check_records() -> None:

@@ -7,12 +7,15 @@ from celery import Celery, Task, bootsteps
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_ready
 from django.conf import settings
 from django.db import close_old_connections
+from kombu.transport import TRANSPORT_ALIASES
 
-from config import beat, brokers, liveness
+from config import beat, broker_urls, liveness
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Django's system checks load every page, which workers and beat never serve.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
-brokers.install()
+TRANSPORT_ALIASES.update(broker_urls.TRANSPORTS)
 beat.install()
 app = Celery("events_analytics")
 app.config_from_object("django.conf:settings", namespace="CELERY")

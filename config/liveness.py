@@ -1,4 +1,8 @@
-"""Signs of life of workers and of beat, in the Redis of the rate limit: nothing in it is kept."""
+"""Signs of life of workers and of beat, in the Redis of the rate limit: nothing is kept on disk.
+
+They have no time to live: where memory is short that Redis drops what has one (`volatile-lru`).
+Docker's health check of beat reads them too (`docker/healthcheck.py`).
+"""
 
 import time
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""django-redis on a Redis Cluster: `redis+cluster://user:password@host:port,host:port`.
+"""django-redis on a Redis Cluster.
 
 The rate limit and the signs of life need one key a command, which is all that a cluster asks for.
 """
@@ -6,7 +6,6 @@ The rate limit and the signs of life need one key a command, which is all that a
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
 from django_redis.pool import ConnectionFactory
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
@@ -14,32 +13,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-_SCHEMES = ("redis+cluster", "rediss+cluster")
-_PORT = 6379
+from config.redis_urls import nodes
+
 # Once more with what the other nodes say of the slots; a client waits for it.
 _RETRIES = 1
-
-
-def is_cluster(url: str) -> bool:
-    """Raises ImproperlyConfigured for one that names no node."""
-    if urlsplit(url).scheme not in _SCHEMES:
-        return False
-    if not all(nodes(url)):
-        raise ImproperlyConfigured("RATE_LIMIT_REDIS_URL must be redis+cluster://host:port,…")
-    return True
-
-
-def nodes(url: str) -> list[tuple[str, int] | None]:
-    """Host and port of each node that is named; None for what is no such pair."""
-    return [_node(named) for named in urlsplit(url).netloc.rpartition("@")[2].split(",")]
-
-
-def _node(named: str) -> tuple[str, int] | None:
-    try:
-        parts = urlsplit(f"//{named}")
-        return (parts.hostname, parts.port or _PORT) if parts.hostname else None
-    except ValueError:
-        return None
 
 
 class Cluster(RedisCluster):

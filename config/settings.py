@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import brokers, cors, environment, logs
-from config.redis_cluster import is_cluster
+from config import broker_urls, cors, environment, logs
+from config.redis_urls import is_cluster
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -22,7 +22,7 @@ DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "config.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -166,9 +166,10 @@ CACHES = {
     "liveness": _redis(RATE_LIMIT_REDIS_URL, connect=0.5, answer=0.5),
 }
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
-_BROKER = brokers.of(CELERY_BROKER_URL)
 _VISIBILITY_TIMEOUT = env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum=5)
-CELERY_BROKER_TRANSPORT_OPTIONS = _BROKER.options(visibility_timeout=_VISIBILITY_TIMEOUT)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_urls.options(
+    CELERY_BROKER_URL, visibility_timeout=_VISIBILITY_TIMEOUT
+)
 # After so long RabbitMQ takes a worker that says nothing for vanished; Redis knows no heartbeats.
 CELERY_BROKER_HEARTBEAT = _VISIBILITY_TIMEOUT
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -274,12 +275,12 @@ IMPORT_DAYS = env.number("IMPORT_DAYS", 30)
 
 # --- Logs and metrics ---------------------------------------------------------------------------
 
-# A command for people shows its own progress.
+_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+# A command for people shows its own progress. A container hands each process the level of its
+# server, whose INFO would stand between the lines of an answer on a terminal.
 _IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
 LOGGING = logs.configure(
-    level=env.choice(
-        "LOG_LEVEL", "WARNING" if _IS_COMMAND else "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")
-    ),
+    level="WARNING" if _IS_COMMAND and _LEVEL == "INFO" else _LEVEL,
     style=env.choice("LOG_STYLE", "auto", ("auto", "json", "console")),
 )
 # Where the processes of one machine or container count together; wiped before they start.

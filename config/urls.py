@@ -8,6 +8,9 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from config import health, login_limit
 from config.docs import DocsView
 
+# By the app itself every command would load it: config/admin_app.py.
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("events.urls")),
     path("stats/", include("analytics.urls")),

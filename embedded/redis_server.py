@@ -20,11 +20,12 @@ maxmemory 1gb
 maxmemory-policy noeviction
 """
 # Buckets of the rate limit are full again after a minute, and after a restart at once. Clients of
-# ever new addresses push out those not seen for longest.
+# ever new addresses push out those not seen for longest. Signs of life never go: they have no time
+# to live, and buckets have.
 _RATE_LIMIT = """\
 appendonly no
 maxmemory 64mb
-maxmemory-policy allkeys-lru
+maxmemory-policy volatile-lru
 """
 _COMMON = """\
 bind {host}

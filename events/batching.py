@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from celery import Task, current_app
+from celery import Task
 from celery.utils.log import get_logger
 from django.db import close_old_connections
 from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
@@ -17,6 +17,7 @@ from kombu.message import Message
 from kombu.serialization import loads
 
 from config import brokers, request_id
+from config.celery import app
 
 logger = get_logger(__name__)
 
@@ -121,7 +122,7 @@ def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str])
     close_old_connections()
     try:
         with request_id.working_for(request_ids):
-            current_app.tasks[name].run([_argument(*body) for body in bodies])
+            app.tasks[name].run([_argument(*body) for body in bodies])
     finally:
         close_old_connections()
 

@@ -11,11 +11,11 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
-from celery import current_app
 from kombu.messaging import Producer
 from structlog import get_logger
 
 from config import brokers, request_id
+from config.celery import app
 from config.logs import about_requests
 from events.backpressure import require_room
 from events.records import FRAME_EVENTS, Record, decoded_bytes, frames
@@ -85,7 +85,7 @@ def _send_gathered() -> None:
 
 def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
     try:
-        with current_app.producer_pool.acquire(block=True) as producer:
+        with app.producer_pool.acquire(block=True) as producer:
             for data, count in frames(events):
                 size = {"weight": count, "bytes": decoded_bytes(data)}
                 _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})

@@ -2,15 +2,15 @@
 
 from datetime import UTC, datetime
 
-from celery import shared_task
 from django.conf import settings
 
+from config.celery import app
 from events import background, hot, intake, purge, rejected
 from events.batching import BatchTask
 from events.records import BLOCK_BYTES
 
 
-@shared_task(
+@app.task(
     name="events.store_events",
     base=BatchTask,
     max_weight=settings.CLICKHOUSE_BATCH_SIZE,
@@ -21,37 +21,37 @@ def store_events(frames: list[str]) -> None:
     intake.store_messages(frames)
 
 
-@shared_task(name="events.deliver_batches", ignore_result=True, expires=60)
+@app.task(name="events.deliver_batches", ignore_result=True, expires=60)
 def deliver_batches() -> None:
     # Not by this child of the worker: while ClickHouse hangs it has messages to store.
     background.deliver_soon()
 
 
-@shared_task(name="events.make_hot_partitions", ignore_result=True)
+@app.task(name="events.make_hot_partitions", ignore_result=True)
 def make_hot_partitions() -> None:
     hot.ensure_partitions(now=datetime.now(UTC))
 
 
-@shared_task(name="events.purge_hot_events", ignore_result=True)
+@app.task(name="events.purge_hot_events", ignore_result=True)
 def purge_hot_events() -> None:
     purge.purge_hot(now=datetime.now(UTC))
 
 
-@shared_task(name="events.purge_ids", ignore_result=True)
+@app.task(name="events.purge_ids", ignore_result=True)
 def purge_ids() -> None:
     purge.purge_ids(now=datetime.now(UTC))
 
 
-@shared_task(name="events.purge_batches", ignore_result=True)
+@app.task(name="events.purge_batches", ignore_result=True)
 def purge_batches() -> None:
     purge.purge_batches(now=datetime.now(UTC))
 
 
-@shared_task(name="events.purge_rejected_events", ignore_result=True)
+@app.task(name="events.purge_rejected_events", ignore_result=True)
 def purge_rejected_events() -> None:
     rejected.purge(now=datetime.now(UTC))
 
 
-@shared_task(name="events.vacuum_outbox", ignore_result=True)
+@app.task(name="events.vacuum_outbox", ignore_result=True)
 def vacuum_outbox() -> None:
     purge.vacuum_outbox()

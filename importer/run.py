@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
+from tempfile import TemporaryFile
 from typing import NamedTuple, TypeAlias
 from uuid import uuid4
 
 import psycopg
+from django.conf import settings
 from django.db import DatabaseError
 
 from importer import delivery, record
@@ -28,6 +30,8 @@ from importer.readers import columns_and_chunks
 from importer.rejects import Rejects
 from importer.store import Storer
 
+# Of IMPORT_FOLDER: rejected rows of files beside which nothing can be written.
+SPARE = "rejected"
 # The row as it stands, and the rows refused since the last call.
 Watch: TypeAlias = Callable[[Import, list[BadRow]], None]
 
@@ -41,9 +45,10 @@ class Run:
     """What an import is told besides its file.
 
     `force` reads a file again that was imported to its end; `dry_run` checks every row and stores
-    none; `rejected_folder` is where refused rows go, by default beside the file, `rejected_bytes`
-    how much of them is kept before the import fails. `watch` is called
-    after each batch; once `stop` is set, the import ends after the batch at hand.
+    none; `rejected_folder` is where refused rows go, by default beside the file or, if nothing can
+    be written there, into IMPORT_FOLDER; `rejected_bytes` is how much of them is kept before the
+    import fails. `watch` is called after each batch; once `stop` is set, the import ends after the
+    batch at hand.
     """
 
     options: Options = field(default_factory=Options)
@@ -166,12 +171,34 @@ def _identity(path: Path) -> tuple[int, str]:
 
 
 def _rejected(file: OpenFile, run: Run, key: str) -> Path:
-    """Beside the file; in a folder for many files, `key` tells apart those of one name."""
+    """Beside the file if that can be written: a container's folders often can't.
+
+    In a folder for many files, `key` tells apart those of one name.
+    """
     name = "stdin" if file.name == str(STDIN) else Path(file.name).name
     middle = ".dry-run" if run.dry_run else ""
-    if run.rejected_folder is None:
-        return Path(file.name).parent / f"{name}{middle}{REJECTED}"
-    return run.rejected_folder / f"{name}.{key[:8]}{REJECTED}"
+    beside = Path(file.name).parent
+    if run.rejected_folder is None and _can_write(beside):
+        return beside / f"{name}{middle}{REJECTED}"
+    folder = run.rejected_folder or _spare_folder()
+    return folder / f"{name}.{key[:8]}{REJECTED}"
+
+
+def _can_write(folder: Path) -> bool:
+    """Tried out: permissions alone do not say it, to root least of all."""
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _spare_folder() -> Path:
+    folder = Path(settings.IMPORT_FOLDER) / SPARE
+    # Whether it can be written matters once there is a bad row.
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Batch]:

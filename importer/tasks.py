@@ -3,9 +3,8 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from celery import current_app, shared_task
-
 from config import brokers
+from config.celery import app
 from events.on_demand import OnDemand
 from importer import uploads
 
@@ -13,12 +12,12 @@ from importer import uploads
 _importer = OnDemand("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)
 
 
-@shared_task(name="importer.import_uploads", ignore_result=True, expires=60)
+@app.task(name="importer.import_uploads", ignore_result=True, expires=60)
 def import_uploads() -> None:
     _importer.soon()
 
 
-@shared_task(name="importer.purge_uploads", ignore_result=True)
+@app.task(name="importer.purge_uploads", ignore_result=True)
 def purge_uploads() -> None:
     uploads.purge(now=datetime.now(UTC))
 
@@ -29,5 +28,5 @@ def import_soon() -> None:
     Not by `delay`: somebody waits for the answer, and a broker that gives none holds that up for
     half a minute.
     """
-    with suppress(*brokers.ERRORS), current_app.producer_pool.acquire(block=True) as producer:
+    with suppress(*brokers.ERRORS), app.producer_pool.acquire(block=True) as producer:
         brokers.send(producer, import_uploads.name, expires=import_uploads.expires)

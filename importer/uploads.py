@@ -19,12 +19,12 @@ from structlog import get_logger
 
 from importer import arguments, record
 from importer.chunks import FileRefused, Interrupted
-from importer.files import opened
+from importer.files import REJECTED, opened
 from importer.lock import InProgress, alone
 from importer.models import Import
 from importer.options import OptionError, Options
 from importer.readers import columns_and_chunks
-from importer.run import Run, import_rest
+from importer.run import SPARE, Run, import_rest
 
 _PIECE = 64 * 1024
 # Stores that share the disk come to a halt when it is full, long before an import does.
@@ -261,7 +261,10 @@ def _tell(row: Import, error: FileRefused) -> None:
 
 
 def purge(*, now: datetime) -> int:
-    """Forget uploads that ended IMPORT_DAYS ago, and what never came whole; how many it was."""
+    """Forget uploads that ended IMPORT_DAYS ago, and what never came whole; how many it was.
+
+    And the rejected rows that commands left in IMPORT_FOLDER before that.
+    """
     old = now - timedelta(days=settings.IMPORT_DAYS)
     ended = Import.objects.filter(upload=True, finished_at__lt=old)
     abandoned = Import.objects.filter(
@@ -272,4 +275,7 @@ def purge(*, now: datetime) -> int:
         for path in Path(settings.IMPORT_FOLDER).glob(f"{row.pk}*"):
             path.unlink(missing_ok=True)
         row.delete()
+    for path in (Path(settings.IMPORT_FOLDER) / SPARE).glob(f"*{REJECTED}*"):
+        if path.stat().st_mtime < old.timestamp():
+            path.unlink(missing_ok=True)
     return len(rows)

@@ -8,23 +8,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amqp.exceptions import AMQPError, MessageNacked, NotFound
-from celery import current_app
 from celery.utils.log import get_logger
 from kombu.entity import Queue
 from kombu.message import Message
 from kombu.messaging import Producer
-from kombu.transport import TRANSPORT_ALIASES, pyamqp
+from kombu.transport import pyamqp
 
+from config import broker_urls
 from config.brokers.base import Load, Waiting
+from config.celery import app
 
 logger = get_logger(__name__)
 
 NAME = "rabbitmq"
 # py-amqp's way to say that RabbitMQ refused a message is none of its other errors.
 ERRORS = (AMQPError, MessageNacked)
-# Past that it hangs, or takes nothing in because its disk or memory is nearly full.
-_PATIENCE_SECONDS = 5
-_CONNECT_SECONDS = 2
 # From this version on a message may come back 20 times, unless told otherwise.
 _LIMITS_DELIVERIES = 4
 # Of how many messages the mean weight is.
@@ -88,24 +86,6 @@ class SSLTransport(Transport, pyamqp.SSLTransport):
     """The same with TLS."""
 
 
-def options(*, visibility_timeout: int) -> dict[str, object]:
-    """Kombu's transport options. RabbitMQ itself gives back what a vanished worker held."""
-    return {
-        "confirm_publish": True,
-        "connect_timeout": _CONNECT_SECONDS,
-        "read_timeout": _PATIENCE_SECONDS,
-        "write_timeout": _PATIENCE_SECONDS,
-        # Whoever accepts answers 503 at once; kombu would try for seconds. Workers try for ever.
-        "max_retries": 0,
-    }
-
-
-def install() -> None:
-    """Have kombu use this transport wherever a URL says AMQP."""
-    for scheme, transport in (("amqp", Transport), ("amqps", SSLTransport)):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{transport.__name__}"
-
-
 def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
     """Returns when RabbitMQ has confirmed that the message is on the queue's disks.
 
@@ -127,8 +107,8 @@ def _publish_once(producer: Producer, body: Any, message: Mapping[str, Any]) -> 
             body,
             retry=False,
             mandatory=True,
-            timeout=_PATIENCE_SECONDS,
-            confirm_timeout=_PATIENCE_SECONDS,
+            timeout=broker_urls.PATIENCE_SECONDS,
+            confirm_timeout=broker_urls.PATIENCE_SECONDS,
             **message,
         )
     except BaseException:
@@ -176,9 +156,9 @@ def ping() -> None:
 
 
 def _messages() -> int:
-    name = current_app.conf.task_default_queue
-    queue: Queue = current_app.amqp.queues[name]
-    with current_app.producer_pool.acquire(block=True) as producer:
+    name = app.conf.task_default_queue
+    queue: Queue = app.amqp.queues[name]
+    with app.producer_pool.acquire(block=True) as producer:
         try:
             return int(queue(producer.channel).queue_declare().message_count)
         except BaseException:

@@ -25,8 +25,8 @@ from typing import Any
 from celery.utils.log import get_logger
 from kombu.message import Message
 from kombu.messaging import Producer
-from kombu.transport import TRANSPORT_ALIASES, virtual
 from kombu.transport import redis as stock
+from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
 from redis.exceptions import ResponseError
@@ -36,9 +36,7 @@ from config.brokers.redis_load import load, ping, waiting
 __all__ = [
     "NAME",
     "acknowledge",
-    "install",
     "load",
-    "options",
     "ping",
     "publish",
     "waiting",
@@ -212,30 +210,6 @@ class Transport(stock.Transport):
     """For `redis://` and `rediss://`."""
 
     Channel = Channel
-
-
-def options(*, visibility_timeout: int) -> dict[str, object]:
-    """Kombu's transport options; the timeout is in seconds."""
-    return {
-        # A message whose worker vanished is taken up by another after this long. Longer than any
-        # batch takes; a message taken up too early is harmless, only work done twice.
-        "visibility_timeout": visibility_timeout,
-        # kombu looks for such messages every 10th time of every 10 s unless told otherwise.
-        "unacked_restore_interval": 2,
-        "unacked_restore_throttle": 1,
-        # One killed while it looks must not keep the others from looking for its 5 minutes.
-        "unacked_mutex_expire": 10,
-        "socket_timeout": 5,
-        "socket_connect_timeout": 2,
-        # Whoever accepts answers 503 at once; kombu would try for seconds. Workers try for ever.
-        "max_retries": 0,
-    }
-
-
-def install() -> None:
-    """Have kombu use this transport wherever a URL says Redis."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
 
 
 def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:

@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from celery import current_app
-
 from config.brokers.base import Load, Waiting
+from config.celery import app
 
 # Messages at either end of the queue whose size stands for all: the load may have changed.
 _SAMPLE = 5
 
 
 def ping() -> None:
-    with current_app.producer_pool.acquire(block=True) as producer:
+    with app.producer_pool.acquire(block=True) as producer:
         producer.channel.client.ping()
 
 
 def load(*, limit: int, largest: int) -> Load:
     """By the sizes of messages at either end, unless all are within the limit at their most."""
-    with current_app.producer_pool.acquire(block=True) as producer:
+    with app.producer_pool.acquire(block=True) as producer:
         client = producer.channel.client
-        name = current_app.conf.task_default_queue
+        name = app.conf.task_default_queue
         with _lengths(producer.channel, name) as pipe:
             pipe.info("memory")
             queued, held, memory = pipe.execute()
@@ -36,8 +35,8 @@ def load(*, limit: int, largest: int) -> Load:
 
 def waiting() -> Waiting:
     """The oldest is the next to be taken, or has been with a worker for longest."""
-    with current_app.producer_pool.acquire(block=True) as producer:
-        name = current_app.conf.task_default_queue
+    with app.producer_pool.acquire(block=True) as producer:
+        name = app.conf.task_default_queue
         with _lengths(producer.channel, name) as pipe:
             pipe.lrange(name, -1, -1)
             pipe.zrange(producer.channel.unacked_index_key, 0, 0, withscores=True)

@@ -1,5 +1,6 @@
 """The ClickHouse schema: applied once, safe to repeat, never edited after it was applied."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from analytics import clickhouse
-from analytics.migrate import SchemaChanged, SchemaFile, apply_schema
+from analytics import clickhouse, migrate
+from analytics.migrate import SchemaChanged, SchemaFile, ServerTooOld, apply_schema
 
 FIRST = "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory;\n"
 
@@ -73,6 +74,30 @@ def test_the_command_says_what_it_did(database: str, capsys: pytest.CaptureFixtu
     assert "applied 0001_events.sql" in capsys.readouterr().out
     call_command("migrate_clickhouse")
     assert "up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("found", ["24.8.14.39", "25.7.9.1", "25.3.8.10041.altinitystable"])
+def test_an_old_clickhouse_is_named_with_what_is_needed(found: str) -> None:
+    said = f"ClickHouse 25.8 or newer is needed; nothing was changed. This is {found}."
+    with pytest.raises(ServerTooOld, match=re.escape(said)):
+        migrate._check_version(found)
+
+
+@pytest.mark.parametrize("found", ["25.8.1.1", "25.10.1.1", "26.1.2.3", "100.1", "unknown"])
+def test_a_clickhouse_that_is_new_enough_or_does_not_say_is_taken(found: str) -> None:
+    migrate._check_version(found)
+
+
+def test_a_server_that_is_too_old_is_left_as_it_is(
+    database: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "OLDEST", (99, 1))
+    found = re.escape(clickhouse.server_version())
+    with pytest.raises(CommandError, match=rf"99\.1 or newer is needed.* This is {found}"):
+        call_command("migrate_clickhouse")
+    settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.replace(database, "default")
+    sql = "SELECT count() FROM system.databases WHERE name = {name:String}"
+    assert clickhouse.query(sql, parameters={"name": database}) == [[0]]
 
 
 def test_the_command_gives_up_waiting_with_a_clear_error(settings: Any) -> None:

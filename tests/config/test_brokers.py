@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config import brokers
+from config import broker_urls
 from embedded.processes import PROJECT
 
 
@@ -22,13 +22,13 @@ from embedded.processes import PROJECT
     ],
 )
 def test_the_address_names_the_broker(url: str, name: str) -> None:
-    assert name == brokers.of(url).NAME
+    assert name == broker_urls.name_of(url)
 
 
 @pytest.mark.parametrize("url", ["memory://", "sqs://", "redis+cluster://localhost", "localhost"])
 def test_an_unknown_broker_is_refused(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="CELERY_BROKER_URL must start with"):
-        brokers.of(url)
+        broker_urls.name_of(url)
 
 
 @pytest.mark.parametrize("url", ["kafka://localhost", "confluentkafka://localhost:9092"])

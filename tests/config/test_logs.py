@@ -2,7 +2,10 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,8 @@ import structlog
 from django.test import Client
 
 from config import logs
+from embedded.processes import PROJECT
+from tests.events.test_batching import worker_environment
 from tests.samples import event, framed
 
 
@@ -166,3 +171,36 @@ def test_an_answer_that_is_an_error_is_told_once_and_a_crash_with_its_traceback(
     except RuntimeError:
         logging.getLogger("django.request").exception("Internal Server Error: /events")
     assert "RuntimeError: broken" in lines.named("Internal Server Error: /events")[0]["exception"]
+
+
+def command(*arguments: str, level: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env={**worker_environment(), "LOG_LEVEL": level},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_command_answers_on_standard_output_and_logs_elsewhere(tmp_path: Path) -> None:
+    """As `docker compose exec api` runs it, where a container has its server's LOG_LEVEL."""
+    path = tmp_path / "events.ndjson"
+    path.write_text(json.dumps(event()))
+    quiet = command("import_events", str(path), level="INFO")
+    assert quiet.stdout.startswith(f"{path}: read 1, stored 1")
+    assert quiet.stderr == ""
+    detailed = command("import_events", "--force", str(path), level="DEBUG")
+    assert detailed.stdout.startswith(f"{path}: read 1, stored 0, duplicate 1")
+    assert len(detailed.stdout.splitlines()) == 1
+    lines = [json.loads(line) for line in detailed.stderr.splitlines()]
+    assert "batch_stored" in {line["event"] for line in lines}
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_key_that_is_made_is_all_that_is_on_standard_output() -> None:
+    answer = command("make_api_key", "website", "--scope", "ingest", level="DEBUG")
+    assert len(answer.stdout.split()) == 1
+    assert answer.stdout.strip() not in answer.stderr

@@ -111,6 +111,8 @@ def test_every_service_is_bounded_watched_and_started_again(name: str) -> None:
     assert service["logging"]["options"]["max-size"] == "10m"
     if name not in ONE_SHOT:
         assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+        # `up --wait` waits for the first answer: not for a whole interval.
+        assert int(service["healthcheck"]["start_interval"].removesuffix("s")) <= 5
     # Two of the same service could not both have it.
     assert "container_name" not in service
 

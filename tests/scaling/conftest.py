@@ -7,6 +7,7 @@ import pytest
 from celery import current_app
 from kombu import pools
 
+from config import broker_urls
 from config.brokers import rabbitmq
 from events import backpressure
 from tests.scaling import rabbit
@@ -30,7 +31,7 @@ def on_rabbitmq(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
     def use(url: str) -> None:
         monkeypatch.setenv("CELERY_BROKER_URL", url)
         settings.CELERY_BROKER_URL = url
-        settings.CELERY_BROKER_TRANSPORT_OPTIONS = rabbitmq.options(visibility_timeout=5)
+        settings.CELERY_BROKER_TRANSPORT_OPTIONS = broker_urls.options(url, visibility_timeout=5)
         _forget_connections()
 
     yield use
@@ -40,7 +41,7 @@ def on_rabbitmq(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less of what a test of a broker without an answer waits for; to be asked for first."""
-    monkeypatch.setattr(rabbitmq, "_PATIENCE_SECONDS", 2)
+    monkeypatch.setattr(broker_urls, "PATIENCE_SECONDS", 2)
 
 
 def _forget_connections() -> None:

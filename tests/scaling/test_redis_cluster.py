@@ -12,9 +12,10 @@ from django.test import Client
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from config import liveness, redis_cluster
+from config import liveness, redis_urls
 from config.rate_limit import take
 from config.settings import _redis
+from tests.docker.test_healthcheck import is_well
 from tests.events.test_exposition import samples
 from tests.scaling import redis_nodes
 from tests.scaling.redis_nodes import Cluster
@@ -76,6 +77,7 @@ def test_readiness_memory_and_signs_of_life_are_of_all_nodes(
     assert now["workers_alive"] == 1
     assert now["beat_age_seconds"] < 60
     assert now['store_up{store="rate_limit"}'] == 1
+    assert is_well("beat", RATE_LIMIT_REDIS_URL=cluster.url)
     each = [node.client.info("memory")["used_memory"] for node in cluster.primaries]
     assert now['redis_memory_bytes{store="rate_limit"}'] > 2.5 * min(each)
 
@@ -147,4 +149,4 @@ def test_a_cluster_that_is_nowhere_is_an_error_of_redis(settings: Any) -> None:
 @pytest.mark.parametrize("url", ["redis+cluster://", "redis+cluster://a,,b", "redis+cluster://a:x"])
 def test_an_address_that_names_no_node_stops_the_service(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_REDIS_URL"):
-        redis_cluster.is_cluster(url)
+        redis_urls.is_cluster(url)

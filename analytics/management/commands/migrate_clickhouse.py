@@ -4,14 +4,14 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from analytics import clickhouse
-from analytics.migrate import SchemaChanged, WrongCluster, apply_schema
+from analytics.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
+from config.command import ServiceCommand
 
 
-class Command(BaseCommand):
-    requires_system_checks = []  # runs before there is anything else to check
+class Command(ServiceCommand):
     help = "Creates what analytics/schema/*.sql says and ClickHouse lacks."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         try:
             _wait(options["wait"])
             applied = apply_schema()
-        except (clickhouse.ClickHouseError, SchemaChanged, WrongCluster) as error:
+        except (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
             raise CommandError(str(error)) from error
         for name in applied:
             self.stdout.write(f"applied {name}")

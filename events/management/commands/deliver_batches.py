@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Count
 
+from config.command import ServiceCommand
 from events.deliver import deliver_due
 from events.models import Batch
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Send to ClickHouse every batch that is due; exits with 1 if ClickHouse is in trouble."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
+
+from config.command import ServiceCommand
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Make the user `admin` unless there is an administrator; keep its password in a file."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from config.command import ServiceCommand
 from events import api_keys
 from events.models import ApiKey
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Make an API key and print its secret, which is shown this once: only a digest is kept."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -5,13 +5,14 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
+from config.command import ServiceCommand
 from events.purge import PurgeBlocked, purge_hot
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = "Drop the days before the hot window from PostgreSQL; ClickHouse keeps everything."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

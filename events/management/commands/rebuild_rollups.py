@@ -4,14 +4,13 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from config.command import ServiceCommand
 from events.management import failures
 from events.management.days import add_days, days_of
 from events.rollups import rebuild_rollups
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = (
         "Rebuild what the reports read from the events of ClickHouse, without stopping ingest or"
         " reports. Weeks of users are rebuilt whole, whatever the days."

@@ -6,8 +6,9 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from config.command import ServiceCommand
 from events.alone import alone
 from events.management import failures
 from events.management.days import add_days, days_of
@@ -32,7 +33,7 @@ _LEFT = {
 }
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = (
         "Compare PostgreSQL and ClickHouse by day, without stopping either; exits with 1 if they"
         " differ. Without days: the hot window, and all ids of both; ids that are lost have no day"

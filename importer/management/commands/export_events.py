@@ -11,11 +11,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analytics.clickhouse import ClickHouseError
 from analytics.segments import InvalidSegment, parse_segments
+from config.command import ServiceCommand
 from config.days import parse_day
 from importer.exporting import FORMATS, Export, ExportRefused, Summary, export
 from importer.output import STDOUT, OutputRefused
@@ -25,7 +26,7 @@ from importer.progress import terminal
 STOPPED, UNREAD = 130, 141
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = (
         "Exports events from ClickHouse in the form that import_events reads: a file that is there"
         " whole or not at all, or standard output."

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 
+from config.command import ServiceCommand
 from importer import arguments
 from importer.chunks import FileRefused
 from importer.files import expand
@@ -27,7 +28,7 @@ from importer.run import Run, Summary, import_file
 STOPPED = 130  # what shells say of a program ended by Ctrl-C
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     help = (
         "Imports events from CSV, TSV, JSON lines or Parquet, plain or as .gz or .zst: files,"
         " folders, globs, or - for standard input. A file imported before is skipped, one that"
@@ -66,7 +67,13 @@ class Command(BaseCommand):
         add("--encoding", default="", help="of CSV, such as latin-1; UTF-8 and UTF-16 are seen")
         add("--delimiter", default="", help="of CSV; one of , ; | and tab is seen")
         add("--max-errors", default="", metavar="N|P%", help="stop at more bad rows than these")
-        add("--rejected", type=Path, metavar="FOLDER", help="where rejected rows go")
+        add(
+            "--rejected",
+            type=Path,
+            metavar="FOLDER",
+            help="where rejected rows go; by default beside the file, or in IMPORT_FOLDER where"
+            " nothing can be written there: the last line says where",
+        )
         add("--dry-run", action="store_true", help="check every row, store nothing")
         add("--force", action="store_true", help="read what was imported before again")
 
@@ -130,11 +137,11 @@ class Command(BaseCommand):
         rate = (row.read - summary.before) / max(summary.seconds, 1e-6)
         told = f"read {row.read}, bad {row.bad}, nothing stored" if dry else counts(row)
         self.stdout.write(f"{path}: {told} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
-        self._print_rejected(row)
         if summary.waiting:
             self.stdout.write(
                 f"{summary.waiting} batches wait for ClickHouse; they are delivered when it is back"
             )
+        self._print_rejected(row)
 
     def _print_rejected(self, row: Import) -> None:
         if row.rejected_path:

@@ -1,0 +1,21 @@
+"""The admin, whose pages are loaded with the urls and not in every process."""
+
+from typing import Any
+
+from django.contrib.admin import autodiscover
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core import checks
+
+
+class AdminConfig(SimpleAdminConfig):
+    """Django's own loads every `admin` module at once, and most of the service with them."""
+
+    def ready(self) -> None:
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(_check_pages, checks.Tags.admin)
+
+
+def _check_pages(**options: Any) -> list[checks.CheckMessage]:
+    autodiscover()
+    return check_admin_app(**options)

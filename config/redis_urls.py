@@ -1,0 +1,33 @@
+"""What an address of the rate limit's Redis says; the settings of every process read it.
+
+`redis+cluster://user:password@host:port,host:port` is a Redis Cluster.
+"""
+
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+_SCHEMES = ("redis+cluster", "rediss+cluster")
+_PORT = 6379
+
+
+def is_cluster(url: str) -> bool:
+    """Raises ImproperlyConfigured for one that names no node."""
+    if urlsplit(url).scheme not in _SCHEMES:
+        return False
+    if not all(nodes(url)):
+        raise ImproperlyConfigured("RATE_LIMIT_REDIS_URL must be redis+cluster://host:port,…")
+    return True
+
+
+def nodes(url: str) -> list[tuple[str, int] | None]:
+    """Host and port of each node that is named; None for what is no such pair."""
+    return [_node(named) for named in urlsplit(url).netloc.rpartition("@")[2].split(",")]
+
+
+def _node(named: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(f"//{named}")
+        return (parts.hostname, parts.port or _PORT) if parts.hostname else None
+    except ValueError:
+        return None

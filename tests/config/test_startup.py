@@ -1,0 +1,87 @@
+"""A process loads what it uses: every module more costs CPU at each start of each of them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from embedded.processes import PROJECT
+from tests.events.test_batching import worker_environment
+
+pytestmark = pytest.mark.django_db
+
+# What serves pages, and the reader of one format among several.
+PAGES = {"config.urls", "rest_framework.views", "drf_spectacular.openapi", "events.admin"}
+UNUSED = {*PAGES, "pyarrow", "numpy", "pandas", "redis", "config.celery"}
+COMMAND = """
+import sys
+from django.core.management import execute_from_command_line
+try:
+    execute_from_command_line(["manage.py", *sys.argv[1:]])
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print(*sys.modules, sep="\\n")
+"""
+SERVER = """
+import sys
+from config.celery import app
+app.loader.import_default_modules()
+print(*sys.modules, sep="\\n")
+"""
+
+
+def loaded(code: str, *arguments: str) -> set[str]:
+    """The modules that are loaded in the end, and what was printed."""
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=PROJECT,
+        env={**worker_environment(), "DJANGO_SETTINGS_MODULE": "config.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(answer.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["make_api_key", "purge_hot_events", "ensure_admin", "migrate"])
+def test_a_command_without_clickhouse_loads_no_driver_of_it(name: str) -> None:
+    assert not loaded(COMMAND, name, "--help") & {*UNUSED, "clickhouse_connect"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["import_events", "export_events", "deliver_batches", "verify_stores", "rebuild_rollups"],
+)
+def test_a_command_with_clickhouse_loads_no_pages_and_no_queue(name: str) -> None:
+    assert not loaded(COMMAND, name, "--help") & UNUSED
+
+
+def test_a_command_that_runs_makes_no_checks_of_pages(stores: None) -> None:
+    seen = loaded(COMMAND, "deliver_batches")
+    assert "clickhouse_connect" in seen
+    assert not seen & UNUSED
+
+
+def test_workers_and_beat_load_no_pages() -> None:
+    seen = loaded(SERVER)
+    assert {"events.tasks", "importer.tasks"} <= seen
+    assert not seen & PAGES
+
+
+def test_django_still_checks_the_pages_of_the_admin() -> None:
+    assert loaded(COMMAND, "check", "--tag", "admin") >= {"events.admin", "importer.admin"}
+
+
+def test_make_has_python_keep_what_it_has_compiled() -> None:
+    probe = "probe:\n\t@echo [$$PYTHONDONTWRITEBYTECODE]\n"
+    answer = subprocess.run(
+        ["make", "-f", "Makefile", "-f", "-", "probe"],
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        input=probe,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.strip() == "[]"
