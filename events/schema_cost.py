@@ -43,9 +43,11 @@ _TO_ITEMS = ("items", "contains", "unevaluatedItems", "prefixItems")
 # Of these only one can lead to the same place.
 _APART = ("properties", "prefixItems")
 # Where something may be unevaluated, the engine tries all that could have evaluated it again, and
-# again for each level: so often, measured to 10 levels.
-_AGAIN = 3
-_TRIED_AGAIN = (*_HERE, "contains", "unevaluatedItems", "unevaluatedProperties")
+# again for each level around: measured up to 3 times a level, and 6 where there are alternatives.
+_AGAIN = {
+    **dict.fromkeys((*_HERE, "contains", "unevaluatedItems", "unevaluatedProperties"), 3),
+    **dict.fromkeys(("anyOf", "oneOf"), 6),
+}
 # Python follows them by recursion.
 _MAX_STEPS = 100
 
@@ -97,7 +99,7 @@ class _Walk:
         self._known: dict[tuple[int, _Place], _Load] = {}
         self._open: set[tuple[int, _Place]] = set()
         unevaluated = {"unevaluatedItems", "unevaluatedProperties"}
-        self._again = _AGAIN if any(one.keys() & unevaluated for one in schemas) else 1
+        self._again = _AGAIN if any(one.keys() & unevaluated for one in schemas) else {}
 
     def most(self, schema: Any, levels: int, *, is_item: bool) -> _Load:
         """Raises SchemaRefused where a schema leads back to itself at the same place."""
@@ -129,9 +131,7 @@ class _Walk:
         together = [] if place.levels else [_own(schema, is_item=place.is_item)]
         apart: list[_Load] = []
         for child in self._children[id(schema)]:
-            load = self._child(child, place).times(
-                self._again if child.keyword in _TRIED_AGAIN else 1
-            )
+            load = self._child(child, place).times(self._again.get(child.keyword, 1))
             (apart if child.keyword in _APART else together).append(load)
         return _added([_most(apart), *together])
 

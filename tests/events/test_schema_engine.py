@@ -153,6 +153,7 @@ def test_a_schema_of_trees_works() -> None:
         (items({"allOf": [{"type": "integer"}] * 1_000}), "could take"),
         ({"anyOf": [{"properties": {"a": {"$ref": "#"}}}] * 9}, "could take"),
         (inside({"allOf": [{"pattern": f"a[ab]{{60}}{n}"} for n in range(9)]}), "could take"),
+        (nested(7, lambda one: {"anyOf": [one], "unevaluatedItems": True}, True), "could take"),
         (nested(20, lambda one: {"allOf": [one], "unevaluatedItems": True}, True), "could take"),
         ({"$ref": "#/$defs/0", "$defs": {str(n): {"$ref": f"#/$defs/{n + 1}"} for n in range(200)}
           | {"200": True}}, "follow each other"),
@@ -216,7 +217,7 @@ _AT_THE_BOUND = {
         {"a": [5e-324] * 9_000},
     ),
     "a chain of unevaluated": (
-        nested(5, lambda one: {"anyOf": [one], "unevaluatedProperties": True}, inside(True)),
+        nested(4, lambda one: {"anyOf": [one], "unevaluatedProperties": True}, inside(True)),
         {f"k{n}": n for n in range(250)},
     ),
     "alternatives with many faults each": (
