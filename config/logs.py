@@ -1,8 +1,9 @@
 """Logs: one JSON object a line, or colours on a terminal; structlog's and the libraries' alike.
 
-A line has `time` (UTC), `level`, `event`, `logger`, `process`, and `request_id` or `request_ids`
-where it is about requests. No content of events, no key and no query string is logged: what
-PostgreSQL and ClickHouse say of a row they refuse is kept with the batch, and shown in the admin.
+A line has `timestamp` (UTC), `level`, `event`, `logger`, `process`, `count` where it is about a
+number of events, and `request_id` or `request_ids` where it is about requests. No content of
+events, no key and no query string is logged: what PostgreSQL and ClickHouse say of a row they
+refuse is kept with the batch, and shown in the admin.
 """
 
 import json
@@ -103,7 +104,7 @@ def _shared() -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
         _add_origin,
     ]
 

@@ -35,4 +35,6 @@ class Outcome:
             messages.error(request, f"{reason}.")
         if self.faults > _SHOWN_FAULTS:
             messages.error(request, f"… and {self.faults - _SHOWN_FAULTS} more could not be.")
-        log.info("admin_action", action=self._action, done=self.done, left=self.faults, by=self._by)
+        log.info(
+            "admin_action", action=self._action, count=self.done, left=self.faults, by=self._by
+        )

@@ -108,7 +108,7 @@ def _tell(claim: Claim, seconds: float) -> None:
     log.info(
         "batch_delivered",
         batch_id=str(claim.batch_id),
-        events=claim.events,
+        count=claim.events,
         attempt=claim.attempt,
         milliseconds=round(seconds * 1000, 1),
     )
@@ -215,6 +215,7 @@ def _postpone(claim: Claim, error: Exception) -> None:
     log.warning(
         "delivery_failed",
         batch_id=str(claim.batch_id),
+        count=claim.events,
         attempt=claim.attempt,
         # What is said of a block may quote it, and stands with the batch.
         error=f"ClickHouse's error {code}" if code else type(error).__name__,

@@ -57,7 +57,7 @@ def discard(batch_id: UUID, *, by: str) -> None:
         if batch.state == Batch.State.FAILED:
             ids = [record.event_id for record in parking.readable(batch)]
             _forget([event_id for event_id in ids if event_id not in arrived])
-        log.warning("batch_discarded", batch_id=str(batch_id), events=batch.received, by=by)
+        log.warning("batch_discarded", batch_id=str(batch_id), count=batch.received, by=by)
         batch.state, batch.payload = Batch.State.DISCARDED, None
         batch.save(update_fields=["state", "payload"])
 

@@ -77,7 +77,7 @@ def _split(batch: Batch, records: list[Record], reason: str) -> None:
 
 def _park(batch: Batch, reason: str) -> None:
     # The reason may quote an event: it stands with the batch, for those who may see it.
-    log.error("batch_failed", batch_id=str(batch.pk), events=batch.stored)
+    log.error("batch_failed", batch_id=str(batch.pk), count=batch.stored)
     metrics.EVENTS_FAILED.labels("deliver").inc(batch.stored)
     Batch.objects.filter(id=batch.pk).update(
         state=Batch.State.FAILED, error=reason[:ERROR_CHARACTERS], claimed_until=None
@@ -87,7 +87,7 @@ def _park(batch: Batch, reason: str) -> None:
 def park_unstored(payload: bytes, *, reason: str) -> None:
     """Keep what came off the queue and can't be stored, as a batch that failed before its store."""
     events = len(read(payload))
-    log.error("message_failed", bytes=len(payload), events=events)
+    log.error("message_failed", bytes=len(payload), count=events)
     metrics.EVENTS_FAILED.labels("store").inc(events)
     Batch.objects.create(
         source=Batch.Source.QUEUE,

@@ -51,7 +51,7 @@ def purge_hot(*, now: datetime, days: int | None = None, dry_run: bool = False) 
         return purged
     for partition in purged:
         _drop(partition.day)
-        log.info("hot_purged", day=str(partition.day), events=partition.events)
+        log.info("hot_purged", day=str(partition.day), count=partition.events)
     # A shorter window than the setting's has dropped days that the store still writes to.
     hot.ensure_partitions(now=now)
     return purged
@@ -104,7 +104,7 @@ def purge_ids(*, now: datetime) -> int:
     for first in range(0, _dedup_pages(), _STRETCH_PAGES):
         stretch = {"first_page": first, "end_page": first + _STRETCH_PAGES}
         deleted += _run("purge_dedup", {"before": before, **stretch})
-    log.info("ids_purged", ids=deleted)
+    log.info("ids_purged", count=deleted)
     return deleted
 
 
@@ -116,7 +116,7 @@ def purge_batches(*, now: datetime) -> int:
     deleted = 0
     while bite := _run("purge_batches", {"before": before, "limit": _BITE}):
         deleted += bite
-    log.info("batches_purged", batches=deleted)
+    log.info("batches_purged", count=deleted)
     return deleted
 
 

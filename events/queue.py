@@ -89,7 +89,7 @@ def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
             for data, count in frames(events):
                 size = {"weight": count, "bytes": decoded_bytes(data)}
                 _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
-                about_requests(log, "events_queued", request_ids, events=count)
+                about_requests(log, "events_queued", request_ids, count=count)
     except brokers.ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 

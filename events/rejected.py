@@ -118,7 +118,7 @@ def _write() -> bool:
     with _waiting_lock:
         rows, dropped, _dropped = list(_waiting), _dropped, 0
     if dropped:
-        log.warning("rejected_events_dropped", events=dropped)
+        log.warning("rejected_events_dropped", count=dropped)
     if rows:
         _copy(rows)
         with _waiting_lock:

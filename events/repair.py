@@ -40,7 +40,7 @@ def repair(difference: Difference) -> int:
         kind=difference.kind.name.lower(),
         day=str(difference.day or ""),
         found=len(difference.names),
-        repaired=mended,
+        count=mended,
     )
     return mended
 

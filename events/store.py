@@ -88,6 +88,7 @@ def _tell(batch_id: UUID, source: Batch.Source, received: int, stored: int, bega
         request_id.several(),
         batch_id=str(batch_id),
         source=source.value,
+        count=received,
         stored=stored,
         duplicates=received - stored,
         milliseconds=round(seconds * 1000, 1),

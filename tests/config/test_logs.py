@@ -1,7 +1,9 @@
 """Logs: a JSON object a line, from our code as from libraries, and nothing in it that is secret."""
 
+import ast
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +18,9 @@ from config import logs
 from embedded.processes import PROJECT
 from tests.events.test_batching import worker_environment
 from tests.samples import event, framed
+from tests.waiting import deliver_all
+
+OURS = ("config", "events", "analytics", "importer")
 
 
 class Lines(logging.Handler):
@@ -48,7 +53,7 @@ def test_a_line_says_when_where_and_what(lines: Lines) -> None:
     structlog.get_logger("ours").info("hot_purged", day="2026-01-01")
     [line] = lines.named("hot_purged")
     assert (line["level"], line["logger"], line["day"]) == ("info", "ours", "2026-01-01")
-    assert line["time"].endswith("Z")
+    assert line["timestamp"].endswith("Z")
     assert line["process"] > 0
 
 
@@ -91,7 +96,7 @@ def test_a_request_is_followed_by_its_id_from_the_door_to_the_store(
         headers={"X-Request-ID": "mine"},
     )
     [stored] = lines.named("batch_stored")
-    assert (stored["request_id"], stored["stored"], stored["duplicates"]) == ("mine", 1, 0)
+    assert (stored["request_id"], stored["count"], stored["duplicates"]) == ("mine", 1, 0)
     client.post(
         "/events",
         json.dumps([event()]).encode(),
@@ -99,7 +104,7 @@ def test_a_request_is_followed_by_its_id_from_the_door_to_the_store(
         headers={"X-Request-ID": "queued"},
     )
     [queued] = lines.named("events_queued")
-    assert (queued["events"], queued["request_ids"]) == (1, ["queued"])
+    assert (queued["count"], queued["request_ids"]) == (1, ["queued"])
     assert "secret-person" not in "".join(lines.written)
 
 
@@ -171,6 +176,38 @@ def test_an_answer_that_is_an_error_is_told_once_and_a_crash_with_its_traceback(
     except RuntimeError:
         logging.getLogger("django.request").exception("Internal Server Error: /events")
     assert "RuntimeError: broken" in lines.named("Internal Server Error: /events")[0]["exception"]
+
+
+def _keywords(path: Path) -> Iterator[tuple[str, set[str]]]:
+    """Of each log call in a file: its line's name, and the names of what it says."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        if re.fullmatch(r"log\.\w+|about_requests|say", called):
+            texts = [ast.unparse(it) for it in node.args if isinstance(it, ast.Constant)]
+            yield "".join(texts), {keyword.arg or "" for keyword in node.keywords}
+
+
+def test_every_line_about_a_number_calls_it_count() -> None:
+    files = [path for app in OURS for path in (PROJECT / app).rglob("*.py")]
+    said = [pair for path in files for pair in _keywords(path)]
+    assert len(said) > 15
+    others = {"events", "ids", "batches", "rows", "messages", "done", "number", "total"}
+    assert [name for name, keywords in said if keywords & others] == []
+    counted = {name for name, keywords in said if "count" in keywords}
+    assert {"'events_queued'", "'batch_stored'", "'batch_delivered'", "'batch_failed'"} < counted
+
+
+@pytest.mark.usefixtures("stores")
+def test_whatever_is_logged_has_the_published_names(client: Client, lines: Lines) -> None:
+    client.post("/events?wait=true", json.dumps([event()]), content_type="application/json")
+    deliver_all()
+    logging.getLogger("celery").warning("a library's")
+    said = [json.loads(line) for line in lines.written]
+    assert {line["event"] for line in said} > {"request", "batch_stored", "batch_delivered"}
+    assert all({"timestamp", "level", "event"} <= set(line) for line in said)
+    assert [line["count"] for line in said if line["event"].startswith("batch_")] == [1, 1]
 
 
 def command(*arguments: str, level: str) -> subprocess.CompletedProcess[str]:

@@ -112,7 +112,7 @@ def test_more_batches_than_a_form_may_have_fields_are_discarded_at_once(admin: C
         assert "1200 batches are discarded" in admin.post(PAGE, form, follow=True).content.decode()
     assert states() == {"discarded": 1_200}
     [line] = [line for line in logs if line["event"] == "admin_action"]
-    assert (line["done"], line["left"]) == (1_200, 0)
+    assert (line["count"], line["left"]) == (1_200, 0)
     assert line["by"].startswith("admin_")
 
 

@@ -97,7 +97,7 @@ def test_many_are_sent_again_with_one_message_and_one_line_in_the_log(
     texts = [query["sql"] for query in queries if '"rejected_events"."raw"' in query["sql"]]
     assert all("LIMIT 1" in sql for sql in texts), "all their texts at once"
     [line] = [line for line in logs if line["event"] == "admin_action"]
-    assert (line["done"], line["by"]) == (30, "admin")
+    assert (line["count"], line["by"]) == (30, "admin")
 
 
 def test_what_is_too_much_for_one_go_is_left_with_a_message(

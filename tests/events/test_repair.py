@@ -124,5 +124,5 @@ def test_a_repair_logs_how_many_and_nothing_of_the_events() -> None:
     with capture_logs() as logs:
         agreeing("--repair")
     [line] = [line for line in logs if line["event"] == "stores_repaired"]
-    assert (line["kind"], line["found"], line["repaired"]) == ("missing_hot", 2, 2)
+    assert (line["kind"], line["found"], line["count"]) == ("missing_hot", 2, 2)
     assert "somebody" not in str(logs)
