@@ -1,12 +1,10 @@
 """Rows of CSV as the world writes it (RFC 4180, also by `;`, tab or `|`), with their lines."""
 
-import codecs
 import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
 from events.inspection import FieldError
 from importer.chunks import MAX_LINE, FileRefused, Raw, Reading
@@ -15,6 +13,7 @@ from importer.mapper import mapper
 from importer.mapping import ColumnMap, Fields, ambiguous
 from importer.options import Options
 from importer.readers import json_lines
+from importer.readers.lines import is_cut, lines
 from importer.rejects import COLUMNS as REJECTED_COLUMNS
 from importer.rejects import RAW_COLUMN
 
@@ -30,6 +29,9 @@ _MAX_LINES = 10_000
 _TIMES = 10
 _READ_AGAIN = 256 * 1024
 
+# Of the whole process; a field may be as long as a row.
+csv.field_size_limit(MAX_LINE)
+
 
 @dataclass(frozen=True)
 class Broken:
@@ -44,11 +46,8 @@ Row: TypeAlias = tuple[int, list[str] | Broken]
 
 def read(file: OpenFile, options: Options) -> Reading:
     """Every row after the header; empty lines are no rows. Raises FileRefused."""
-    # newline="": the CSV reader knows line ends from line breaks inside quotes.
-    text = io.TextIOWrapper(file.stream, _encoding(file, options), errors=_errors(file), newline="")
-    # Collected as garbage it would close the file, which is not its own.
-    file.at_end.callback(text.detach)
-    first = text.readline(MAX_LINE)
+    text = lines(file, options)
+    first = next(text, "")
     is_ours = first.startswith(",".join(REJECTED_COLUMNS))
     delimiter = "," if is_ours else options.delimiter or _delimiter(first)
     rows = _rows(text, [first], delimiter)
@@ -60,20 +59,6 @@ def read(file: OpenFile, options: Options) -> Reading:
         return Reading([RAW_COLUMN], _of_json(rows, options, file.name))
     take = _fields_of(names, options.mapping, file.name)
     return Reading(names, _taken(rows, take, len(names), skipped, file.name))
-
-
-def _encoding(file: OpenFile, options: Options) -> str:
-    head = file.stream.peek(4)[:4]  # type: ignore[attr-defined]
-    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    # A file that says itself what it is knows better: one of rejected rows does.
-    return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else options.encoding or "utf-8-sig"
-
-
-def _errors(file: OpenFile) -> str:
-    """UTF-16 can't show a broken byte as a surrogate, which is half a character in it."""
-    head = file.stream.peek(4)[:2]  # type: ignore[attr-defined]
-    return "strict" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "surrogateescape"
 
 
 def _delimiter(line: str) -> str:
@@ -125,7 +110,7 @@ def _of_json(
                 yield line, take("".join(raw).encode(errors="surrogateescape")), raw
 
 
-def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
+def _rows(source: Iterator[str], again: list[str], delimiter: str) -> Iterator[Row]:
     """Each row, or what is wrong with it, behind the number of its first line.
 
     `again` are lines read ahead. A quote left open runs on into the rows below: of a row that
@@ -137,8 +122,8 @@ def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
     while True:
         taken: list[str] = []
         try:
-            lines = _lines(again, file, taken)
-            for row in csv.reader(lines, strict=True, delimiter=delimiter):
+            found = _lines(again, source, taken)
+            for row in csv.reader(found, strict=True, delimiter=delimiter):
                 if row:
                     yield number, row
                 number += len(taken)
@@ -177,14 +162,13 @@ class _Patience:
         return self._left < 0
 
 
-def _lines(again: list[str], file: TextIO, taken: list[str]) -> Iterator[str]:
+def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterator[str]:
     """The lines to be read again, last one first, then those of the file; noted in `taken`."""
     size = 0
-    while line := again.pop() if again else file.readline(MAX_LINE):
-        if len(line) == MAX_LINE and not line.endswith("\n"):
+    while line := again.pop() if again else next(source, ""):
+        if is_cut(line):
             # NUL keeps what is left of it from being taken for a row.
             taken.append(line[:_SHOWN] + "\0\n")
-            _pass_over(file)
             raise csv.Error(f"a line of more than {MAX_LINE} characters")
         size = size + len(line) if taken else len(line)
         if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
@@ -192,12 +176,6 @@ def _lines(again: list[str], file: TextIO, taken: list[str]) -> Iterator[str]:
             raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
         taken.append(line)
         yield line
-
-
-def _pass_over(file: TextIO) -> None:
-    """Read to the end of a line without holding it."""
-    while (piece := file.readline(MAX_LINE)) and not piece.endswith("\n"):
-        pass
 
 
 def _header(rows: Iterator[Row], name: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Rows of newline-delimited JSON: one object a line."""
 
-from collections.abc import Callable, Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import msgspec
 
@@ -11,9 +11,9 @@ from importer.files import OpenFile, reading
 from importer.mapper import mapper
 from importer.mapping import ColumnMap, Fields
 from importer.options import Options
+from importer.readers.lines import is_cut, lines
 from importer.rejects import RAW_COLUMN
 
-_BOM = b"\xef\xbb\xbf"
 _SHOWN = 1_000
 
 
@@ -31,7 +31,7 @@ _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 def read(file: OpenFile, options: Options) -> Reading:
     """Every line; empty ones are no rows."""
-    return Reading([RAW_COLUMN], _rows(file, taker(options.mapping)))
+    return Reading([RAW_COLUMN], _rows(lines(file, options), taker(options.mapping), file.name))
 
 
 def taker(mapping: ColumnMap) -> Callable[[bytes], Fields | str]:
@@ -58,24 +58,11 @@ def taker(mapping: ColumnMap) -> Callable[[bytes], Fields | str]:
 
 
 def _rows(
-    file: OpenFile, take: Callable[[bytes], Fields | str]
+    lines: Iterable[str], take: Callable[[bytes], Fields | str], name: str
 ) -> Iterator[tuple[int, Fields | str, Raw]]:
-    with reading(file.name):
-        for number, (line, too_long) in enumerate(_lines(file.stream), start=1):
-            if too_long:
-                reason = f"a line of more than {MAX_LINE} bytes"
-                yield number, reason, [line[:_SHOWN].decode(errors="replace")]
-            elif line.strip():
-                yield number, take(line), [line.rstrip().decode(errors="surrogateescape")]
-
-
-def _lines(stream: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each line, and whether it is only the start of one that is too long."""
-    first = True
-    while line := stream.readline(MAX_LINE):
-        if first:
-            line, first = line.removeprefix(_BOM), False
-        too_long = len(line) >= MAX_LINE and not line.endswith(b"\n")
-        yield line, too_long
-        while too_long and (piece := stream.readline(MAX_LINE)) and not piece.endswith(b"\n"):
-            pass
+    with reading(name):
+        for number, line in enumerate(lines, start=1):
+            if is_cut(line):
+                yield number, f"a line of more than {MAX_LINE} characters", [line[:_SHOWN]]
+            elif text := line.strip():
+                yield number, take(text.encode(errors="surrogateescape")), [text]
