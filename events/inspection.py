@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from events import moments
 from events.properties import PropertyError, checked
 from events.records import Record, timestamp
 
@@ -114,7 +115,7 @@ def parse_event_id(text: str) -> UUID:
 def parse_occurred_at(text: str, *, latest: datetime) -> datetime:
     """ISO 8601 with an offset, from 1970 up to `latest`."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = moments.parse(text)
     except ValueError:
         raise FieldError(
             "occurred_at", "format", f"occurred_at is not an ISO 8601 date and time: {text[:40]!r}"

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from events import moments
 from events.inspection import FieldError
 from events.records import timestamp
 from importer.mapping import PROPERTY, ColumnMap, Fields, Time
@@ -110,7 +111,7 @@ def _moment(text: str, time: Time) -> str:
         return text
     try:
         if time == "utc":
-            moment = datetime.fromisoformat(text)
+            moment = moments.parse(text)
             return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         number = _number(text)
         return timestamp(_EPOCH + timedelta(microseconds=int(number * 10**6 / _PER_SECOND[time])))
@@ -124,7 +125,7 @@ def _moment(text: str, time: Time) -> str:
 
 def _is_iso(text: str) -> bool:
     try:
-        return len(text) <= _MAX_TIME and bool(datetime.fromisoformat(text))
+        return bool(moments.parse(text))
     except ValueError:
         return False
 
