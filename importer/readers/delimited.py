@@ -10,12 +10,13 @@ from events.inspection import FieldError
 from importer.chunks import MAX_LINE, FileRefused, Raw, Reading
 from importer.files import OpenFile, reading
 from importer.mapper import mapper
-from importer.mapping import ColumnMap, Fields, ambiguous
+from importer.mapping import FIELDS, ColumnMap, Fields, ambiguous
 from importer.options import Options
 from importer.readers import json_lines
 from importer.readers.lines import is_cut, lines
 from importer.rejects import COLUMNS as REJECTED_COLUMNS
 from importer.rejects import RAW_COLUMN
+from importer.spelling import whole
 
 _REQUIRED = ("event_id", "occurred_at", "user_id", "event_type")
 _PROPERTIES = ("properties_json", "properties")
@@ -166,7 +167,7 @@ def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterato
     """The lines to be read again, last one first, then those of the file; noted in `taken`."""
     size = 0
     while line := again.pop() if again else next(source, ""):
-        if is_cut(line):
+        if len(line) >= MAX_LINE and is_cut(line):
             # NUL keeps what is left of it from being taken for a row.
             taken.append(line[:_SHOWN] + "\0\n")
             raise csv.Error(f"a line of more than {MAX_LINE} characters")
@@ -200,23 +201,43 @@ def _fields_of(
     names: Sequence[str], mapping: ColumnMap, name: str
 ) -> Callable[[list[str]], Fields]:
     """What picks the fields out of a row. Raises FileRefused for a header that won't do."""
-    if wrong := ambiguous(names, mapping):
+    if wrong := ambiguous([column for column in names if column], mapping):
         raise FileRefused(f"{name}: {wrong}")
     if not mapping.is_plain:
         if wrong := mapping.wrong_columns(names):
             raise FileRefused(f"{name}: {wrong}")
-        fields = mapper(mapping)
+        fields = mapper(mapping, untyped=True)
+        if names.count("") > 1 and mapping.rest == "properties":
+            return lambda row: fields(_one_nameless(names, row))
         return lambda row: fields(dict(zip(names, row, strict=True)))
     lower = [column.lower() for column in names]
     if wrong := _wrong_columns(lower):
         raise FileRefused(f"{name}: {wrong}")
-    wanted = [lower.index(column) for column in (*_REQUIRED, *_PROPERTIES) if column in lower]
-    if len(wanted) > len(_REQUIRED):
-        pick: Any = itemgetter(*wanted)
-        return pick  # type: ignore[no-any-return]
+    return _plain([lower.index(column) for column in (*_REQUIRED, *_PROPERTIES) if column in lower])
+
+
+def _one_nameless(names: Sequence[str], row: list[str]) -> dict[str, str]:
+    """Values by column. Raises FieldError for two without a name, of which one would be lost."""
+    nameless = [value for name, value in zip(names, row, strict=True) if value and not name]
+    if len(nameless) > 1:
+        raise FieldError("properties", "nameless", "two columns without a name have values")
+    return {**dict(zip(names, row, strict=True)), "": "".join(nameless)}
+
+
+def _plain(wanted: Sequence[int]) -> Callable[[list[str]], Fields]:
+    """What picks the fields of the importer's own format out of a row, by their places."""
+    pick: Any = itemgetter(*wanted)
     # Without a column for them, properties are empty, as over HTTP.
-    some = itemgetter(*wanted)
-    return lambda row: (*some(row), "")
+    lacking = ("",) * (len(FIELDS) - len(wanted))
+
+    def fields(row: list[str]) -> Fields:
+        found: Fields = pick(row) + lacking
+        if found[2][-1:] == "0" or found[3][-1:] == "0":
+            event_id, occurred_at, user_id, event_type, properties = found
+            return event_id, occurred_at, whole(user_id), whole(event_type), properties
+        return found
+
+    return fields
 
 
 def _wrong_columns(names: Sequence[str]) -> str:

@@ -1,16 +1,15 @@
 """Lines of a text file, whichever of LF, CRLF and CR ends them, in the encoding it has."""
 
+import codecs
 import io
-from collections.abc import Iterator
-from functools import partial
-from typing import TextIO
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from importer.chunks import MAX_LINE
 from importer.files import OpenFile
 from importer.options import Options
 
-ENDS = ("\n", "\r")
-# Bytes that are decoded at once; of Python's 8 KiB a line costs a tenth more.
+_ENDS = ("\n", "\r")
 _PIECE = 64 * 1024
 
 
@@ -22,28 +21,41 @@ def lines(file: OpenFile, options: Options) -> Iterator[str]:
     """
     # What the file says itself counts more than what is named: one of rejected rows says it.
     encoding = file.encoding or options.encoding or "utf-8"
-    # A surrogate is half a character in UTF-16 and can't show a broken byte.
-    errors = "strict" if encoding.startswith("utf-16") else "surrogateescape"
-    # newline="": line ends stay as they are, as those inside quotes of CSV are part of a value.
-    text = io.TextIOWrapper(file.stream, encoding, errors=errors, newline="")
-    text._CHUNK_SIZE = _PIECE  # type: ignore[attr-defined]
-    # The wrapper would close the file, which is not its own, when it is collected as garbage.
-    file.at_end.callback(text.detach)
-    return _lines(text)
+    # Lists of lines, chained: a generator's turn for each line would take a tenth of all time.
+    return chain.from_iterable(_split(_decoded(file, encoding)))
 
 
 def is_cut(line: str) -> bool:
     """Whether this is only the start of a line that is too long."""
-    return len(line) >= MAX_LINE and not line.endswith(ENDS)
+    return len(line) >= MAX_LINE and not line.endswith(_ENDS)
 
 
-def _lines(text: TextIO) -> Iterator[str]:
-    """Read in pieces of MAX_LINE characters, so that no line is held in memory beyond that."""
-    passing_over = after_cr = False
-    for piece in iter(partial(text.readline, MAX_LINE), ""):
-        # A full piece that ends in CR may be cut in the middle of CRLF.
-        is_rest_of_crlf = after_cr and piece == "\n"
-        if not (passing_over or is_rest_of_crlf):
-            yield piece
-        passing_over = not is_rest_of_crlf and not piece.endswith(ENDS)
-        after_cr = len(piece) == MAX_LINE and piece.endswith("\r")
+def _decoded(file: OpenFile, encoding: str) -> Iterator[str]:
+    # A surrogate is half a character in UTF-16 and can't show a broken byte.
+    errors = "strict" if encoding.startswith("utf-16") else "surrogateescape"
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    while data := file.stream.read1(_PIECE):  # type: ignore[attr-defined]
+        yield decoder.decode(data)
+    yield decoder.decode(b"", final=True)
+
+
+def _split(pieces: Iterable[str]) -> Iterator[list[str]]:
+    """The lines that end in each piece; no more than MAX_LINE characters wait for their end."""
+    rest, passing_over = "", False
+    for piece in pieces:
+        # newline="" ends a line at any of the three and leaves its end as it is.
+        found = list(io.StringIO(rest + piece, newline=""))
+        # What ends in CR may go on with LF.
+        rest = found.pop() if found and not found[-1].endswith("\n") else ""
+        if found and passing_over:
+            del found[0]
+            passing_over = False
+        if found and len(found[0]) > MAX_LINE:
+            found[0] = found[0][:MAX_LINE]
+        if len(rest) >= MAX_LINE and not rest.endswith("\r"):
+            if not passing_over:
+                found.append(rest[:MAX_LINE])
+            rest, passing_over = "", True
+        yield found
+    if rest and not passing_over:
+        yield [rest[:MAX_LINE]]

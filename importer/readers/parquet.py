@@ -7,7 +7,8 @@ from uuid import UUID
 from events.inspection import FieldError
 from importer.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, MAX_LINE, FileRefused, Raw, Reading
 from importer.files import OpenFile
-from importer.mapper import mapper, to_json
+from importer.json_values import to_json
+from importer.mapper import mapper
 from importer.mapping import FIELDS, Fields, ambiguous
 from importer.options import Options
 from importer.rejects import RAW_COLUMN
