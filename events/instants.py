@@ -6,6 +6,8 @@ more, and what is finer than a millisecond would be compared with what was cut.
 
 from datetime import UTC, datetime
 
+from events import moments
+
 
 class NotAnInstant(ValueError):
     """The text names no point in time; `code` is one of `format`, `offset` and `range`."""
@@ -18,7 +20,7 @@ class NotAnInstant(ValueError):
 def parse_instant(text: str) -> datetime:
     """ISO 8601 with an offset, in UTC and cut to the millisecond. Raises NotAnInstant."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = moments.parse(text)
     except ValueError:
         raise NotAnInstant("format", "is not an ISO 8601 date and time") from None
     if moment.tzinfo is None:

@@ -1,5 +1,6 @@
 """Which files a path means, and how one is opened: plain, gzip or zstd, its format by content."""
 
+import codecs
 import errno
 import gzip
 import io
@@ -21,6 +22,8 @@ COMPRESSED = (".gz", ".zst")
 REJECTED = ".rejected.csv"
 _JSON_SUFFIXES = {".ndjson", ".jsonl", ".json"}
 _BUFFER = 1024 * 1024
+# What is looked at to tell a format: white space may stand before the first character.
+_HEAD = 64 * 1024
 _PASSING = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 
 Format: TypeAlias = Literal["delimited", "json_lines", "parquet"]
@@ -28,14 +31,15 @@ Format: TypeAlias = Literal["delimited", "json_lines", "parquet"]
 
 @dataclass
 class OpenFile:
-    """`stream` gives the bytes without compression; `position()` says how many of `size` bytes on
-    disk were read, both 0 where that is unknown. `source` is the file itself; `at_end` is left
-    before it is closed.
+    """`stream` gives the bytes without compression, `encoding` is what they say of themselves, ""
+    where they say nothing. `position()` says how many of `size` bytes on disk were read, both 0
+    where that is unknown. `source` is the file itself; `at_end` is left before it is closed.
     """
 
     name: str
     stream: IO[bytes]
     format: Format
+    encoding: str
     size: int
     position: Callable[[], int]
     source: BinaryIO
@@ -104,10 +108,13 @@ def opened(path: Path) -> Iterator[OpenFile]:
 def _opened(path: Path, source: Any) -> OpenFile:
     whole = path != STDIN and source.seekable()
     stream = _decompressed(source)
+    head = stream.peek(_HEAD)[:_HEAD]  # type: ignore[attr-defined]
+    encoding = _encoding(head)
     return OpenFile(
         name=str(path),
         stream=stream,
-        format=_format(path, stream, whole and stream is source),
+        format=_format(path, head, encoding, whole and stream is source),
+        encoding=encoding,
         size=os.fstat(source.fileno()).st_size if whole else 0,
         position=source.tell if whole else int,
         source=source,
@@ -148,17 +155,27 @@ def _decompressed(source: Any) -> IO[bytes]:
     return stream
 
 
-def _format(path: Path, stream: Any, is_plain: bool) -> Format:
-    head = stream.peek(64 * 1024)[: 64 * 1024]
+def _encoding(head: bytes) -> str:
+    """What the first bytes tell: by a mark, or in UTF-16 by the NUL in the first character."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if len(head) > 1 and (head[0] == 0) != (head[1] == 0):
+        return "utf-16-be" if head[0] == 0 else "utf-16-le"
+    return ""
+
+
+def _format(path: Path, head: bytes, encoding: str, is_plain: bool) -> Format:
     if head[:4] == b"PAR1":
         if not is_plain:
             raise FileRefused(f"{path} is Parquet, which must be a file, not compressed as a whole")
         return "parquet"
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start == b"[":
+    start = head.decode(encoding or "utf-8", "ignore").lstrip()[:1]
+    if start == "[":
         raise FileRefused(
             f"{path} is one JSON array; write one object a line (jq -c '.[]' makes it so)"
         )
     # An empty file of JSON lines is one without events; CSV would have its header.
     empty_json = not head and not _JSON_SUFFIXES.isdisjoint(path.suffixes)
-    return "json_lines" if start == b"{" or empty_json else "delimited"
+    return "json_lines" if start == "{" or empty_json else "delimited"

@@ -1,73 +1,85 @@
 """What makes a row of any source into an event's fields, as a mapping says."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
-from uuid import UUID, uuid5
+from typing import Any, TypeVar
 
-import msgspec
-
+from events import moments
 from events.inspection import FieldError
 from events.records import timestamp
-from importer.mapping import PROPERTY, ColumnMap, Fields, Time
+from importer.ids import id_of
+from importer.json_values import from_json, to_json, unique
+from importer.mapping import FIELDS, PROPERTY, ColumnMap, Fields, Time
+from importer.spelling import number, whole
 
-# Fixed for ever: the same columns give the same id in every import.
-_NAMESPACE = UUID("6f0d5e1c-6a57-5b0c-9b7e-2f1c8a4e9d10")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 # No time is written longer, nor has more digits before its point; making an int of 1e999990 takes
 # half a minute.
 _MAX_TIME = 40
-_NO_TEXT = "{} is not UTF-8; name the encoding of the file if it is another (--encoding)"
+_NO_TEXT = "event_id: a column is not UTF-8; name the encoding of the file if it is another"
 _MAX_DIGITS = 20
+_T = TypeVar("_T")
 
 
-def mapper(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], Fields]:
+def mapper(mapping: ColumnMap, *, untyped: bool = False) -> Callable[[Mapping[str, Any]], Fields]:
     """What makes a row, its values by column as JSON has them, into an event's fields.
 
-    Raises FieldError for a row that has not got what the mapping asks for.
+    Where values are `untyped`, as in CSV, a number is the text of one. Raises FieldError for a row
+    that has not got what the mapping asks for.
     """
-    named, kept = mapping.named(), mapping.kept()
-    extra = [target for target in mapping.sources if target.startswith(PROPERTY)]
-    constants = {
-        target.removeprefix(PROPERTY): value
-        for target, value in mapping.constants.items()
-        if target.startswith(PROPERTY)
-    }
+    columns = {target: mapping.columns_of(target) for target in FIELDS}
+    constants, named = mapping.constants, mapping.named()
+    properties, made_id = _properties(mapping), _id_maker(mapping)
+    has_id = bool(columns["event_id"]) or "event_id" in constants
 
     def text(row: Mapping[str, Any], target: str) -> str:
-        constant = mapping.constants.get(target)
-        if constant is not None:
-            return constant
-        return _as_text(target, _first(row, mapping.columns_of(target)))
-
-    def properties(row: Mapping[str, Any]) -> str:
-        base = _first(row, mapping.columns_of("properties"))
-        rest = [] if mapping.rest != "properties" else [key for key in row if key not in kept]
-        if isinstance(base, str) and not (extra or constants or rest):
-            return base
-        # What the event says of itself wins over a column beside it.
-        values = {key: row[key] for key in rest if row[key] not in (None, "")} | _object(base)
-        for target in extra:
-            if (value := _first(row, mapping.sources[target])) is not None:
-                values[target.removeprefix(PROPERTY)] = value
-        return to_json(values | constants)
+        if target in constants:
+            return constants[target]
+        return as_text(target, _first(row, columns[target]), untyped=untyped)
 
     def fields(row: Mapping[str, Any]) -> Fields:
         if mapping.rest == "refuse" and (unknown := next((k for k in row if k not in named), None)):
             raise FieldError(unknown[:80], "unknown_field", f"{unknown[:80]!r} is no column known")
         user_id, event_type = text(row, "user_id"), text(row, "event_type")
         occurred_at = _moment(text(row, "occurred_at"), mapping.time)
-        if "event_id" in mapping.constants or not mapping.id_from:
-            event_id = text(row, "event_id")
-        elif not (event_id := _as_text("event_id", _first(row, mapping.columns_of("event_id")))):
-            event_id = _derived_id(row, mapping)
+        event_id = text(row, "event_id") if has_id else ""
+        if not event_id and mapping.id_from and "event_id" not in constants:
+            event_id = made_id(row)
         return event_id, occurred_at, user_id, event_type, properties(row)
 
     return fields
+
+
+def _properties(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], str]:
+    """What makes a row into its properties as JSON text."""
+    columns, kept = mapping.columns_of("properties"), mapping.kept()
+    extra, constants = _of_properties(mapping.sources), _of_properties(mapping.constants)
+
+    def properties(row: Mapping[str, Any]) -> str:
+        base = _first(row, columns)
+        rest = [] if mapping.rest != "properties" else [key for key in row if key not in kept]
+        if isinstance(base, str) and not (extra or constants or rest):
+            return base
+        # What the event says of itself wins over a column beside it.
+        values = {key: row[key] for key in rest if row[key] not in (None, "")} | _object(base)
+        for name, paths in extra.items():
+            if (value := _first(row, paths)) is not None:
+                values[name] = value
+        return to_json(values | constants)
+
+    return properties
+
+
+def _of_properties(targets: Mapping[str, _T]) -> dict[str, _T]:
+    """Those of the targets that are single properties, by the property's name."""
+    return {
+        target.removeprefix(PROPERTY): value
+        for target, value in targets.items()
+        if target.startswith(PROPERTY)
+    }
 
 
 def _first(row: Mapping[str, Any], paths: Iterable[str]) -> Any:
@@ -95,14 +107,17 @@ def _nested(row: Mapping[str, Any], path: str) -> Any:
     return None
 
 
-def _as_text(target: str, value: Any) -> str:
+def as_text(target: str, value: Any, *, untyped: bool = False) -> str:
+    """A field that is text, of a value that may be a number. Raises FieldError."""
+    if isinstance(value, str):
+        return whole(value) if untyped else value
+    if isinstance(value, float | Decimal):
+        return number(value)
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not int:
         raise FieldError(target, "type", f"{target} must be text or a number")
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(value)
 
 
 def _moment(text: str, time: Time) -> str:
@@ -110,7 +125,7 @@ def _moment(text: str, time: Time) -> str:
         return text
     try:
         if time == "utc":
-            moment = datetime.fromisoformat(text)
+            moment = moments.parse(text)
             return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         number = _number(text)
         return timestamp(_EPOCH + timedelta(microseconds=int(number * 10**6 / _PER_SECOND[time])))
@@ -124,7 +139,7 @@ def _moment(text: str, time: Time) -> str:
 
 def _is_iso(text: str) -> bool:
     try:
-        return len(text) <= _MAX_TIME and bool(datetime.fromisoformat(text))
+        return bool(moments.parse(text))
     except ValueError:
         return False
 
@@ -137,18 +152,21 @@ def _number(text: str) -> Decimal:
     return number
 
 
-def _derived_id(row: Mapping[str, Any], mapping: ColumnMap) -> str:
-    constants = mapping.constants
-    values = [constants.get(name, _first(row, (name,))) for name in mapping.id_from]
-    columns = [name for name in mapping.id_from if name not in constants]
-    if all(_first(row, (name,)) is None for name in columns):
-        raise FieldError("event_id", "required", f"event_id: no value in {', '.join(columns)}")
-    # Texts as they are, so that CSV and JSON of the same source give the same ids.
-    parts = [value if isinstance(value, str) else to_json(value) for value in values]
-    try:
-        return str(uuid5(_NAMESPACE, "\x1f".join(parts)))
-    except UnicodeEncodeError:
-        raise FieldError("event_id", "encoding", _NO_TEXT.format("event_id: a column")) from None
+def _id_maker(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], str]:
+    """What makes an id of a row's values, the same of the same values in every import."""
+    constants, id_from = mapping.constants, mapping.id_from
+    columns = [name for name in id_from if name not in constants]
+
+    def made(row: Mapping[str, Any]) -> str:
+        values = {name: _first(row, (name,)) for name in columns}
+        if all(value is None for value in values.values()):
+            raise FieldError("event_id", "required", f"event_id: no value in {', '.join(columns)}")
+        try:
+            return id_of(constants[n] if n in constants else values[n] for n in id_from)
+        except UnicodeEncodeError:
+            raise FieldError("event_id", "encoding", _NO_TEXT) from None
+
+    return made
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -164,8 +182,10 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _parsed(text: str) -> Any:
     try:
-        return msgspec.json.decode(text.encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return from_json(text.encode())
+    except FieldError as error:
+        raise FieldError("properties", error.code, f"properties: {error}") from None
+    except (ValueError, RecursionError) as error:
         raise FieldError("properties", "json", f"properties are not JSON: {error}") from None
 
 
@@ -174,34 +194,12 @@ def _from_pairs(pairs: list[Any]) -> Any:
 
     A value is itself, or the only one set of `string_value`, `int_value`, ….
     """
-    values: dict[str, Any] = {}
+    values: list[tuple[str, Any]] = []
     for pair in pairs:
         if not (isinstance(pair, Mapping) and isinstance(key := pair.get("key"), str)):
             return None
         value = pair.get("value")
         if isinstance(value, Mapping):
             value = next((item for item in value.values() if item is not None), None)
-        values[key] = value
-    return values
-
-
-def to_json(value: Any) -> str:
-    """JSON text; what JSON has no form for becomes text. Raises FieldError."""
-    try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except UnicodeError:
-        raise FieldError("properties", "encoding", _NO_TEXT.format("properties: a value")) from None
-    except (OverflowError, RecursionError, TypeError) as error:
-        raise FieldError("properties", "json", f"properties are not JSON: {error}") from None
-
-
-def as_shown_json(value: Any) -> str:
-    """JSON text of any row, to be shown: what is not UTF-8 stays as it is (PEP 383)."""
-    try:
-        return to_json(value)
-    except FieldError:
-        pass
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
-    except (ValueError, RecursionError):
-        return "{}"
+        values.append((key, value))
+    return unique(values)

@@ -113,7 +113,8 @@ class ColumnMap:
 def ambiguous(names: Sequence[str], mapping: ColumnMap) -> str:
     """What is wrong with columns, however they are spelt, of which only one can be meant."""
     counts = Counter(name.lower() for name in names)
-    if twice := next((name for name, count in counts.items() if count > 1), None):
+    twice = next((name for name, count in counts.items() if count > 1), None)
+    if twice is not None:
         return f"column {twice[:80]!r} appears twice"
     if mapping.is_plain and {"properties", "properties_json"} <= counts.keys():
         return "both properties_json and properties are there; one of them is enough"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from importer.chunks import BadRow, FileRefused, Interrupted
-from importer.mapper import as_shown_json
+from importer.json_values import as_shown_json
 
 COLUMNS = ("line", "reason")
 RAW_COLUMN = "raw"

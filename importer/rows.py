@@ -30,8 +30,11 @@ _HEX = "[0-9a-f]"
 _is_stored_id = re.compile(
     f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 ).fullmatch
-_is_utc = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?(?:Z|\+00:00)", re.ASCII).fullmatch
+_is_utc = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3,9})?(?:Z|\+00:00)", re.ASCII
+).fullmatch
 _EARLIEST = timestamp(EARLIEST)
+_STORED_LENGTH = len(_EARLIEST)
 
 
 def check(rows: Sequence[Fields], *, latest: datetime) -> Validated:
@@ -63,6 +66,8 @@ def plain(fields: Fields, latest: str) -> Record | None:
         occurred_at = occurred_at[:-6] + "Z"
     if len(occurred_at) == len("2026-01-01T00:00:00Z"):
         occurred_at = occurred_at[:-1] + ".000Z"
+    elif len(occurred_at) > _STORED_LENGTH:
+        occurred_at = occurred_at[: _STORED_LENGTH - 1] + "Z"
     try:
         datetime.fromisoformat(occurred_at)
         compact = checked(properties.encode() or b"{}")

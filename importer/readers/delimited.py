@@ -1,22 +1,22 @@
 """Rows of CSV as the world writes it (RFC 4180, also by `;`, tab or `|`), with their lines."""
 
-import codecs
 import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TypeAlias
 
 from events.inspection import FieldError
 from importer.chunks import MAX_LINE, FileRefused, Raw, Reading
 from importer.files import OpenFile, reading
 from importer.mapper import mapper
-from importer.mapping import ColumnMap, Fields, ambiguous
+from importer.mapping import FIELDS, ColumnMap, Fields, ambiguous
 from importer.options import Options
 from importer.readers import json_lines
+from importer.readers.lines import is_cut, lines
 from importer.rejects import COLUMNS as REJECTED_COLUMNS
 from importer.rejects import RAW_COLUMN
+from importer.spelling import whole
 
 _REQUIRED = ("event_id", "occurred_at", "user_id", "event_type")
 _PROPERTIES = ("properties_json", "properties")
@@ -29,6 +29,9 @@ _MAX_LINES = 10_000
 # characters in any case.
 _TIMES = 10
 _READ_AGAIN = 256 * 1024
+
+# Of the whole process; a field may be as long as a row.
+csv.field_size_limit(MAX_LINE)
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,8 @@ Row: TypeAlias = tuple[int, list[str] | Broken]
 
 def read(file: OpenFile, options: Options) -> Reading:
     """Every row after the header; empty lines are no rows. Raises FileRefused."""
-    # newline="": the CSV reader knows line ends from line breaks inside quotes.
-    text = io.TextIOWrapper(file.stream, _encoding(file, options), errors=_errors(file), newline="")
-    # Collected as garbage it would close the file, which is not its own.
-    file.at_end.callback(text.detach)
-    first = text.readline(MAX_LINE)
+    text = lines(file, options)
+    first = next(text, "")
     is_ours = first.startswith(",".join(REJECTED_COLUMNS))
     delimiter = "," if is_ours else options.delimiter or _delimiter(first)
     rows = _rows(text, [first], delimiter)
@@ -60,20 +60,6 @@ def read(file: OpenFile, options: Options) -> Reading:
         return Reading([RAW_COLUMN], _of_json(rows, options, file.name))
     take = _fields_of(names, options.mapping, file.name)
     return Reading(names, _taken(rows, take, len(names), skipped, file.name))
-
-
-def _encoding(file: OpenFile, options: Options) -> str:
-    head = file.stream.peek(4)[:4]  # type: ignore[attr-defined]
-    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    # A file that says itself what it is knows better: one of rejected rows does.
-    return "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else options.encoding or "utf-8-sig"
-
-
-def _errors(file: OpenFile) -> str:
-    """UTF-16 can't show a broken byte as a surrogate, which is half a character in it."""
-    head = file.stream.peek(4)[:2]  # type: ignore[attr-defined]
-    return "strict" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "surrogateescape"
 
 
 def _delimiter(line: str) -> str:
@@ -125,7 +111,7 @@ def _of_json(
                 yield line, take("".join(raw).encode(errors="surrogateescape")), raw
 
 
-def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
+def _rows(source: Iterator[str], again: list[str], delimiter: str) -> Iterator[Row]:
     """Each row, or what is wrong with it, behind the number of its first line.
 
     `again` are lines read ahead. A quote left open runs on into the rows below: of a row that
@@ -137,8 +123,8 @@ def _rows(file: TextIO, again: list[str], delimiter: str) -> Iterator[Row]:
     while True:
         taken: list[str] = []
         try:
-            lines = _lines(again, file, taken)
-            for row in csv.reader(lines, strict=True, delimiter=delimiter):
+            found = _lines(again, source, taken)
+            for row in csv.reader(found, strict=True, delimiter=delimiter):
                 if row:
                     yield number, row
                 number += len(taken)
@@ -177,14 +163,13 @@ class _Patience:
         return self._left < 0
 
 
-def _lines(again: list[str], file: TextIO, taken: list[str]) -> Iterator[str]:
+def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterator[str]:
     """The lines to be read again, last one first, then those of the file; noted in `taken`."""
     size = 0
-    while line := again.pop() if again else file.readline(MAX_LINE):
-        if len(line) == MAX_LINE and not line.endswith("\n"):
+    while line := again.pop() if again else next(source, ""):
+        if len(line) >= MAX_LINE and is_cut(line):
             # NUL keeps what is left of it from being taken for a row.
             taken.append(line[:_SHOWN] + "\0\n")
-            _pass_over(file)
             raise csv.Error(f"a line of more than {MAX_LINE} characters")
         size = size + len(line) if taken else len(line)
         if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
@@ -192,12 +177,6 @@ def _lines(again: list[str], file: TextIO, taken: list[str]) -> Iterator[str]:
             raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
         taken.append(line)
         yield line
-
-
-def _pass_over(file: TextIO) -> None:
-    """Read to the end of a line without holding it."""
-    while (piece := file.readline(MAX_LINE)) and not piece.endswith("\n"):
-        pass
 
 
 def _header(rows: Iterator[Row], name: str) -> list[str]:
@@ -222,23 +201,43 @@ def _fields_of(
     names: Sequence[str], mapping: ColumnMap, name: str
 ) -> Callable[[list[str]], Fields]:
     """What picks the fields out of a row. Raises FileRefused for a header that won't do."""
-    if wrong := ambiguous(names, mapping):
+    if wrong := ambiguous([column for column in names if column], mapping):
         raise FileRefused(f"{name}: {wrong}")
     if not mapping.is_plain:
         if wrong := mapping.wrong_columns(names):
             raise FileRefused(f"{name}: {wrong}")
-        fields = mapper(mapping)
+        fields = mapper(mapping, untyped=True)
+        if names.count("") > 1 and mapping.rest == "properties":
+            return lambda row: fields(_one_nameless(names, row))
         return lambda row: fields(dict(zip(names, row, strict=True)))
     lower = [column.lower() for column in names]
     if wrong := _wrong_columns(lower):
         raise FileRefused(f"{name}: {wrong}")
-    wanted = [lower.index(column) for column in (*_REQUIRED, *_PROPERTIES) if column in lower]
-    if len(wanted) > len(_REQUIRED):
-        pick: Any = itemgetter(*wanted)
-        return pick  # type: ignore[no-any-return]
+    return _plain([lower.index(column) for column in (*_REQUIRED, *_PROPERTIES) if column in lower])
+
+
+def _one_nameless(names: Sequence[str], row: list[str]) -> dict[str, str]:
+    """Values by column. Raises FieldError for two without a name, of which one would be lost."""
+    nameless = [value for name, value in zip(names, row, strict=True) if value and not name]
+    if len(nameless) > 1:
+        raise FieldError("properties", "nameless", "two columns without a name have values")
+    return {**dict(zip(names, row, strict=True)), "": "".join(nameless)}
+
+
+def _plain(wanted: Sequence[int]) -> Callable[[list[str]], Fields]:
+    """What picks the fields of the importer's own format out of a row, by their places."""
+    pick: Any = itemgetter(*wanted)
     # Without a column for them, properties are empty, as over HTTP.
-    some = itemgetter(*wanted)
-    return lambda row: (*some(row), "")
+    lacking = ("",) * (len(FIELDS) - len(wanted))
+
+    def fields(row: list[str]) -> Fields:
+        found: Fields = pick(row) + lacking
+        if found[2][-1:] == "0" or found[3][-1:] == "0":
+            event_id, occurred_at, user_id, event_type, properties = found
+            return event_id, occurred_at, whole(user_id), whole(event_type), properties
+        return found
+
+    return fields
 
 
 def _wrong_columns(names: Sequence[str]) -> str:

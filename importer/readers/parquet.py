@@ -1,15 +1,16 @@
 """Rows of Apache Parquet."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from events.inspection import FieldError
 from importer.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, MAX_LINE, FileRefused, Raw, Reading
 from importer.files import OpenFile
-from importer.mapper import mapper, to_json
-from importer.mapping import FIELDS, Fields, ambiguous
+from importer.json_values import to_json
+from importer.mapper import as_text, mapper
+from importer.mapping import ColumnMap, Fields, ambiguous
 from importer.options import Options
+from importer.readers.arrow_values import Convert, UnknownType, converter, ids, is_bytes, is_text
 from importer.rejects import RAW_COLUMN
 
 # What the longest values of a batch's rows may take.
@@ -17,6 +18,15 @@ _ROOM = 32 * 1024 * 1024
 _MAX_COLUMN = 2 * 1024 * 1024 * 1024
 # Of a row that is too large, which values are shown.
 _SHOWN = 1_000
+_READING = {
+    # Buffered ahead, a whole group of rows would be in memory.
+    "pre_buffer": False,
+    "page_checksum_verification": True,
+    # In nanoseconds, which old writers counted in, the year 9999 is another one.
+    "coerce_int96_timestamp_unit": "us",
+    # What a type of Parquet means is looked up in Parquet.
+    "arrow_extensions_enabled": False,
+}
 
 
 def read(file: OpenFile, options: Options) -> Reading:
@@ -25,8 +35,7 @@ def read(file: OpenFile, options: Options) -> Reading:
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     try:
-        # Without buffering ahead, or a whole group of rows would be in memory.
-        parquet = ParquetFile(file.source, pre_buffer=False, page_checksum_verification=True)
+        parquet = ParquetFile(file.source, **_READING)
     except (ArrowException, OSError) as error:
         raise FileRefused(f"{file.name} is no whole Parquet file: {error}") from None
     mapping = options.mapping
@@ -34,11 +43,15 @@ def read(file: OpenFile, options: Options) -> Reading:
     if wrong := ambiguous(names, mapping) or mapping.wrong_columns(names):
         raise FileRefused(f"{file.name}: {wrong}")
     fields = _plain if mapping.is_plain else mapper(mapping)
-    return Reading([RAW_COLUMN], _rows(file, parquet, fields))
+    converters = _converters(file.name, parquet, mapping)
+    return Reading([RAW_COLUMN], _rows(file, parquet, converters, fields))
 
 
 def _rows(
-    file: OpenFile, parquet: Any, fields: Callable[[Mapping[str, Any]], Fields]
+    file: OpenFile,
+    parquet: Any,
+    converters: Sequence[Convert],
+    fields: Callable[[Mapping[str, Any]], Fields],
 ) -> Iterator[tuple[int, Fields | str, Raw]]:
     from pyarrow import ArrowException  # noqa: PLC0415
 
@@ -47,7 +60,7 @@ def _rows(
     file.position = lambda: size * number // all_rows
     try:
         for batch in _batches(file, parquet):
-            for row, problem in _values(batch):
+            for row, problem in _values(batch, converters):
                 number += 1
                 try:
                     yield number, problem or fields(row), row
@@ -69,8 +82,7 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
         file.source,
         metadata=metadata,
         read_dictionary=[column.path for column in texts],
-        pre_buffer=False,
-        page_checksum_verification=True,
+        **_READING,
     )
     for group in range(metadata.num_row_groups):
         _refuse_huge(file.name, metadata.row_group(group))
@@ -121,7 +133,8 @@ def _dictionary(array: Any) -> Any:
 
 def _plain(row: Mapping[str, Any]) -> Fields:
     """The fields of a row in the importer's own format."""
-    event_id, occurred_at, user_id, event_type = (_text(row, name) for name in FIELDS[:4])
+    event_id, occurred_at = _text(row, "event_id"), _text(row, "occurred_at")
+    user_id, event_type = (as_text(name, _present(row, name)) for name in ("user_id", "event_type"))
     properties = row.get("properties", row.get("properties_json"))
     if properties is None:
         properties = ""
@@ -131,34 +144,71 @@ def _plain(row: Mapping[str, Any]) -> Fields:
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
+    value = _present(row, name)
     if isinstance(value, str):
         return value
-    code, problem = ("required", "missing") if value is None else ("type", "no text")
-    raise FieldError(name, code, f"{name} is {problem}")
+    raise FieldError(name, "type", f"{name} is no text")
 
 
-def _values(batch: Any) -> Iterator[tuple[dict[str, Any], str]]:
+def _present(row: Mapping[str, Any], name: str) -> Any:
+    if (value := row.get(name)) is None:
+        raise FieldError(name, "required", f"{name} is missing")
+    return value
+
+
+def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
+    """What makes each column's values. Raises FileRefused."""
+    columns = range(parquet.metadata.num_columns)
+    leaves = iter([parquet.schema.column(index) for index in columns])
+    event_ids = mapping.columns_of("event_id")
+    found = []
+    for field in parquet.schema_arrow:
+        try:
+            convert = converter(field.type, leaves)
+        except UnknownType as error:
+            column = f"column {field.name[:80]!r}"
+            raise FileRefused(f"{name}: {column} is of a type that has no JSON: {error}") from None
+        is_id = field.name in event_ids and is_bytes(field.type)
+        found.append(ids if is_id else convert)
+    return found
+
+
+def _values(batch: Any, converters: Sequence[Convert]) -> Iterator[tuple[dict[str, Any], str]]:
     """Each row by column, and what is wrong with it; one too large is not made into values."""
     names = batch.schema.names
     # Of few bytes no row is large, unless a dictionary makes it so.
-    sizes = [] if _is_small(batch) else [_sizes(column) for column in batch.columns]
+    small = _is_small(batch)
+    sizes = [] if small else [_sizes(column) for column in batch.columns]
     totals = [sum(row) for row in zip(*sizes, strict=True)]
     if sum(totals) <= CHUNK_CHARACTERS and max(totals, default=0) <= MAX_LINE:
-        columns = [_column(column) for column in batch.columns]
-        for values in zip(*columns, strict=True):
-            yield dict(zip(names, values, strict=True)), ""
-        return
-    for index, total in enumerate(totals):
-        small = total <= MAX_LINE
-        yield (
-            {
-                name: _column(column.slice(index, 1))[0]
-                for name, column, size in zip(names, batch.columns, sizes, strict=True)
-                if small or size[index] <= _SHOWN
-            },
-            "" if small else f"a row of more than {MAX_LINE} bytes",
-        )
+        try:
+            pairs = zip(converters, batch.columns, strict=True)
+            columns = [convert(column) for convert, column in pairs]
+        except FieldError:
+            pass  # of a row that is told below
+        else:
+            for values in zip(*columns, strict=True):
+                yield dict(zip(names, values, strict=True)), ""
+            return
+    for index in range(len(batch)):
+        yield _row(batch.slice(index, 1), converters, [size[index] for size in sizes])
+
+
+def _row(
+    batch: Any, converters: Sequence[Convert], sizes: Sequence[int]
+) -> tuple[dict[str, Any], str]:
+    """The only row of a batch, and what is wrong with it."""
+    large = sum(sizes) > MAX_LINE
+    problem = f"a row of more than {MAX_LINE} bytes" if large else ""
+    row: dict[str, Any] = {}
+    for index, (name, convert) in enumerate(zip(batch.schema.names, converters, strict=True)):
+        if large and sizes[index] > _SHOWN:
+            continue
+        try:
+            [row[name]] = convert(batch.column(index))
+        except FieldError as error:
+            problem = problem or f"{name}: {error}"
+    return row, problem
 
 
 def _is_small(batch: Any) -> bool:
@@ -169,13 +219,13 @@ def _is_small(batch: Any) -> bool:
 
 def _sizes(column: Any) -> list[int]:
     """How many bytes each of a column's values takes, before they are made."""
-    from pyarrow import compute, types  # noqa: PLC0415
+    from pyarrow import types  # noqa: PLC0415
 
     kind = column.type
-    if types.is_dictionary(kind) and _is_text(kind.value_type):
-        lengths = compute.binary_length(column.dictionary).take(column.indices)
-    elif _is_text(kind):
-        lengths = compute.binary_length(column)
+    if types.is_dictionary(kind) and is_text(kind.value_type):
+        lengths = _lengths(column.dictionary).take(column.indices)
+    elif is_text(kind):
+        lengths = _lengths(column)
     elif types.is_nested(kind) and column.nbytes > MAX_LINE:
         return [column.slice(index, 1).nbytes for index in range(len(column))]
     else:
@@ -184,45 +234,9 @@ def _sizes(column: Any) -> list[int]:
     return sizes
 
 
-def _is_text(kind: Any) -> bool:
-    from pyarrow import types  # noqa: PLC0415
+def _lengths(column: Any) -> Any:
+    from pyarrow import compute, large_binary, types  # noqa: PLC0415
 
-    is_binary = types.is_binary(kind) or types.is_large_binary(kind)
-    return bool(is_binary or types.is_string(kind) or types.is_large_string(kind))
-
-
-def _column(column: Any) -> list[Any]:
-    """A column's values as JSON has them: a time as ISO 8601 in UTC, a UUID as its text."""
-    from pyarrow import compute, timestamp, types  # noqa: PLC0415
-
-    if types.is_timestamp(column.type):
-        utc = column.cast(timestamp("ms", "UTC"), safe=False)
-        texts: list[Any] = compute.strftime(utc, "%Y-%m-%dT%H:%M:%SZ").to_pylist()
-        return texts
-    values = _python(column)
-    if types.is_fixed_size_binary(column.type) and column.type.byte_width == 16:
-        return [None if value is None else str(UUID(bytes=value)) for value in values]
-    return [
-        value.decode(errors="surrogateescape")
-        if isinstance(value, bytes)
-        else str(value)
-        if isinstance(value, UUID)
-        else value
-        for value in values
-    ]
-
-
-def _python(column: Any) -> list[Any]:
-    """The values; what is not UTF-8, or no date, costs its own row only."""
-    from pyarrow import binary, types  # noqa: PLC0415
-
-    try:
-        values: list[Any] = column.to_pylist()
-        return values
-    except (ValueError, OverflowError):
-        if types.is_string(column.type):
-            return list(column.cast(binary()).to_pylist())
-        if len(column) > 1:
-            return [_python(column.slice(index, 1))[0] for index in range(len(column))]
-        # Which no field of an event may be.
-        return ["\udcff"]
+    if types.is_string_view(column.type) or types.is_binary_view(column.type):
+        column = column.cast(large_binary())
+    return compute.binary_length(column)

@@ -81,7 +81,13 @@ def test_other_spellings_of_gzip_are_gzip(encoding: str) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "data"),
-    [("", b""), ("gzip", b""), ("br", b""), ("gzip", gzip.compress(b"", mtime=0)), ("zstd", zstd(b""))],
+    [
+        ("", b""),
+        ("gzip", b""),
+        ("br", b""),
+        ("gzip", gzip.compress(b"", mtime=0)),
+        ("zstd", zstd(b"")),
+    ],
 )
 def test_zero_bytes_are_said_plainly(client: Client, encoding: str, data: bytes) -> None:
     answer = client.post(

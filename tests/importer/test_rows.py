@@ -39,7 +39,9 @@ times = st.one_of(
     moments.map(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
     moments.map(datetime.isoformat),
     st.from_regex(
-        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d{3})?(Z|[+-]\d\d:\d\d)?", fullmatch=True
+        r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d([.,]\d{3,9})?"
+        r"( ?(Z|z|UTC|[+-]\d\d(:?\d\d)?))?",
+        fullmatch=True,
     ),
     st.sampled_from(["2026-W04-5T01:42:16.994Z", "20260130T014216Z", "2026-01-30", "", "soon"]),
 )
@@ -99,6 +101,8 @@ def test_a_row_has_the_fate_of_the_same_event_over_http(fields: Fields) -> None:
     [
         ROW,
         row(occurred_at="2026-01-01T00:00:00Z"),
+        row(occurred_at="2026-01-01T00:00:00.123456Z"),
+        row(occurred_at="2026-01-01T00:00:00.123456789+00:00"),
         row(properties=""),
         row(properties='{"a": {"b": [1, "é", null, 1.5]}}'),
     ],
