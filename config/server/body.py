@@ -94,10 +94,11 @@ async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
     length = scope.headers.get("content-length", "")
     if not length.isdecimal():
         # There is no body, or a chunked one, which no view takes.
-        return Body(io.BytesIO(), was_left="transfer-encoding" in scope.headers)
+        was_left = "transfer-encoding" in scope.headers
+        return Body(io.BytesIO(), room.work.nothing(), was_left=was_left)
     size = int(length)
     if not size:
-        return Body(io.BytesIO())
+        return Body(io.BytesIO(), room.work.nothing())
     if scope.path.startswith(FILE_PATHS):
         return _file(protocol)
     if size <= SMALL_BYTES:
