@@ -14,12 +14,16 @@ from config import access
 from config.days import parse_day
 from config.problems import Problem
 from config.query_parameters import problem, read, whole_number
-from config.server import departure
+from config.server import departure, room
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 10
 DEFAULT_WINDOWS = 3
+# What they take of memory, as rows of ClickHouse's, as objects and as JSON.
+_DAY_BYTES = 700
+_EVENT_TYPE_BYTES = 2_500
+_WINDOW_BYTES = 300
 
 _LESS = "Ask for fewer days, or without segments on properties; or raise {}."
 # What to do about a report that was too much, by ClickHouse's number of the error.
@@ -55,6 +59,7 @@ class DailyActiveUsersView(ReportView):
     @openapi.daily_active_users
     def get(self, request: Request) -> Response:
         values = _read_range(request)
+        room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
         rows = reports.daily_active_users(
             start=values["from"], end=values["to"], segments=values["segment"]
         )
@@ -65,10 +70,12 @@ class TopEventsView(ReportView):
     @openapi.top_events
     def get(self, request: Request) -> Response:
         values = _read_range(request, limit=whole_number(1, MAX_LIMIT))
+        limit = values["limit"] or DEFAULT_LIMIT
+        room.need_for_answer(_EVENT_TYPE_BYTES * limit)
         rows = reports.top_events(
             start=values["from"],
             end=values["to"],
-            limit=values["limit"] or DEFAULT_LIMIT,
+            limit=limit,
             segments=values["segment"],
         )
         return Response([{"event_type": row.event_type, "count": row.events} for row in rows])
@@ -82,10 +89,13 @@ class RetentionView(ReportView):
             {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
             required=["start_date"],
         )
+        today, windows = datetime.now(UTC).date(), values["windows"] or DEFAULT_WINDOWS
+        weeks = max(0, (today - values["start_date"]).days // 7 + 1)
+        room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
         rows = reports.retention(
             start=values["start_date"],
-            windows=values["windows"] or DEFAULT_WINDOWS,
-            today=datetime.now(UTC).date(),
+            windows=windows,
+            today=today,
             segments=values["segment"],
         )
         return Response([_shown(cohort) for cohort in rows])

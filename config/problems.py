@@ -9,6 +9,8 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from config.server.room import NoRoom
+
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -58,6 +60,9 @@ def body(
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every error it knows becomes a problem document."""
+    if isinstance(exc, NoRoom):
+        detail = "Too many large answers are being made at once. Ask again."
+        exc = Problem(503, detail, headers={"Retry-After": "1"})
     if isinstance(exc, Problem):
         document = body(
             exc.status_code, str(exc.detail), title=exc.title, type=exc.type, errors=exc.errors

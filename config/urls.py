@@ -3,10 +3,9 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import health, login_limit
-from config.docs import DocsView
+from config.docs import DocsView, DocumentView
 
 # By the app itself every command would load it: config/admin_app.py.
 admin.autodiscover()
@@ -17,7 +16,7 @@ urlpatterns = [
     path("imports", include("importer.urls")),
     path("health", health.HealthView.as_view()),
     path("ready", health.ReadyView.as_view()),
-    path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("openapi.json", DocumentView.as_view(), name="openapi"),
     path("docs", DocsView.as_view()),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/login/", login_limit.limited(admin.site.login)),

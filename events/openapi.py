@@ -230,7 +230,8 @@ get_events = extend_schema(
     responses={
         200: OpenApiResponse(
             _PAGE,
-            description="A page; `next` is null on the last.",
+            description="A page; `next` is null on the last. It has fewer events than `limit` "
+            "where their properties together take more than 1 MiB.",
             examples=[OpenApiExample("page", value={"events": [_SAMPLE_EVENT], "next": None})],
         ),
         **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),

@@ -1,27 +1,50 @@
 """Search: the events of the hot layer, newest first, page by page."""
 
-import json
 from typing import Any
 
+import msgspec
 from django.db.models import Q, QuerySet
 
+from config.server import room
 from events.models import HotEvent
+from events.properties import MAX_BYTES
 from events.query_parameters import Cursor, SearchFilters, encode_cursor
 from events.records import timestamp
+from events.sql import load
+
+# Properties of one page. A thousand events of 64 KiB would take 310 MB of memory.
+PAGE_BYTES = 1024 * 1024
+# What a page takes: its properties as they come, as text, and in the answer; and a row's objects.
+_TIMES = 4
+_ROW_BYTES = 2_000
 
 
 def search(*, filters: SearchFilters) -> dict[str, Any]:
-    """One page: `{"events": [...], "next": cursor or None}`.
+    """One page: `{"events": [...], "next": cursor or None}`, for msgspec to encode.
 
     A page costs by its size, however deep: the cursor is a position in the index, not a count.
+    It ends early, with a cursor, where the properties would be more than PAGE_BYTES. Raises
+    room.NoRoom.
     """
-    rows = list(_matching(filters)[: filters.limit + 1])
-    page, more = rows[: filters.limit], len(rows) > filters.limit
-    last = page[-1] if more else None
+    size = min(filters.limit * MAX_BYTES, PAGE_BYTES)
+    room.need_for_answer(_TIMES * size + _ROW_BYTES * filters.limit)
+    rows = _rows(filters)
+    page = rows[: filters.limit]
+    last = page[-1] if page and page[0].found > len(page) else None
     return {
         "events": [_shown(event) for event in page],
         "next": encode_cursor(Cursor(last.occurred_at, last.event_id)) if last else None,
     }
+
+
+def _rows(filters: SearchFilters) -> list[Any]:
+    """One more than fits the page, so long as they are not too large together.
+
+    Each has `found`, the number of rows without that bound.
+    """
+    sql, parameters = _matching(filters)[: filters.limit + 1].query.sql_with_params()
+    bounded = load("page_of_hot_events").replace("/*matching*/", sql)
+    return list(HotEvent.objects.raw(bounded, [*parameters, PAGE_BYTES]))
 
 
 def _matching(filters: SearchFilters) -> QuerySet[HotEvent]:
@@ -44,5 +67,5 @@ def _shown(event: HotEvent) -> dict[str, Any]:
         "occurred_at": timestamp(event.occurred_at),
         "user_id": event.user_id,
         "event_type": event.event_type,
-        "properties": json.loads(event.properties),
+        "properties": msgspec.Raw(event.properties.encode()),
     }

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 from django.http import HttpResponse
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import access, metrics
@@ -42,10 +41,10 @@ class EventsView(APIView):
         return _json(202, _answer(checked, accepted=len(checked.records)))
 
     @openapi.get_events
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         filters = query_parameters.search_filters(request.query_params)
         try:
-            return Response(search.search(filters=filters))
+            return _json(200, search.search(filters=filters))
         except outages.POSTGRESQL:
             raise _unavailable("PostgreSQL can't be reached.") from None
 

@@ -7,11 +7,20 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseForbidden,
+    HttpResponseRedirect,
+)
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from config.problems import Problem
 from events.admin_dates import DateDrillDown
@@ -116,8 +125,11 @@ class ImportAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The API asks for a key, which a person's browser has not."""
         view = self.admin_site.admin_view(self.download_rejected)
+        # `admin_view` would have the token looked for, and the body read, before the login.
+        add = csrf_exempt(self.admin_site.admin_view(csrf_exempt(self.add_view)))
         return [
             path("<uuid:pk>/rejected/", view, name="importer_import_rejected"),
+            path("add/", add, name="importer_import_add"),
             *super().get_urls(),
         ]
 
@@ -136,9 +148,21 @@ class ImportAdmin(ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The form to upload a file."""
+        """The form to upload a file, whose body is read only once it is known who sends it.
+
+        Django looks for the CSRF token in the form, and so writes the whole file to disk: it does
+        so here, behind the login (`add_url`) and the permission, and if there is room.
+        """
         if not self.has_add_permission(request):
-            raise PermissionDenied
+            # Django's page for PermissionDenied looks for the token as well.
+            return HttpResponseForbidden("You may not import files.")
+        if refusal := _refusal(request):
+            messages.error(request, refusal)
+            return HttpResponseRedirect(reverse("admin:importer_import_add"))
+        return self._form_page(request)
+
+    @method_decorator(csrf_protect)
+    def _form_page(self, request: HttpRequest) -> HttpResponse:
         form = UploadForm(request.POST or None, request.FILES or None)
         if form.is_valid() and (row := self._received(request, form)):
             self.message_user(request, f"Received {row}; it will be imported.", messages.SUCCESS)
@@ -162,3 +186,14 @@ class ImportAdmin(ReadOnlyAdmin):
             return None
         import_soon()
         return row
+
+
+def _refusal(request: HttpRequest) -> str:
+    """Why a file is not read at all; nothing where it may be."""
+    if request.method != "POST":
+        return ""
+    try:
+        uploads.require_room(int(request.headers.get("Content-Length") or 0))
+    except uploads.UploadRefused as error:
+        return f"Not taken: {error}."
+    return ""

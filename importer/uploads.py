@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,6 +25,7 @@ from importer.lock import InProgress, alone
 from importer.models import Import
 from importer.options import OptionError, Options
 from importer.readers import columns_and_chunks
+from importer.readers.parquet import footer_bytes
 from importer.run import SPARE, Run, import_rest
 
 _PIECE = 64 * 1024
@@ -37,6 +39,9 @@ _TAKEN_OVER = "another request with the same Idempotency-Key has taken over"
 # An upload whose process was killed says nothing any more; its key may be used again then.
 BEAT_SECONDS = 5.0
 DEAD_SECONDS = 60.0
+# A hundred columns in ten groups of rows have half as much; it takes 5 MB of memory.
+_CHECKED_FOOTER_BYTES = 128 * 1024
+_checking = threading.Lock()
 
 log = get_logger(__name__)
 
@@ -79,9 +84,7 @@ def receive(
     can't be imported, and UploadRefused.
     """
     options = arguments.parse(**given)
-    if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
-        raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
-    _require_room(size)
+    require_room(size)
     row, first = _row_of(key, name, given)
     _give_connection_back()
     if not first:
@@ -117,7 +120,10 @@ def _ours(row: Import) -> QuerySet[Import]:
     return Import.objects.filter(pk=row.pk, receiver=row.receiver, state=Import.State.RECEIVING)
 
 
-def _require_room(size: int) -> None:
+def require_room(size: int) -> None:
+    """Raises TooLarge, and NoRoom."""
+    if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
+        raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
     folder = Path(settings.IMPORT_FOLDER)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -203,9 +209,14 @@ def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, s
 
 
 def _check(path: Path, options: Options, name: str) -> None:
-    """Raises FileRefused for a file none of whose rows could be imported, by the client's name."""
+    """Raises FileRefused for a file none of whose rows could be imported, by the client's name.
+
+    One at a time, and nothing that takes much memory: that is left to the worker.
+    """
     try:
-        with opened(path) as file:
+        with _checking, opened(path) as file:
+            if file.format == "parquet" and footer_bytes(file) > _CHECKED_FOOTER_BYTES:
+                return
             columns_and_chunks(file, options)
     except FileRefused as error:
         raise FileRefused(str(error).replace(str(path), name or "the file")) from None

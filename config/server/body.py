@@ -12,7 +12,8 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # t
 from config.server import room
 from config.server.room import MAX_BODY_BYTES, SMALL_BYTES, NoRoom, Share
 
-# Paths whose bodies are files. A thread writes each to disk as it comes, so it has any size.
+# Paths whose bodies are files. A thread writes each to disk as it comes, so it has any size. Below
+# the admin's there are other pages, which would read a form of that size before they look who asks.
 FILE_PATHS = ("/imports", "/admin/importer/import/add/")
 # A file holds its thread however slowly it comes: few enough to leave others theirs
 # (config.server.rsgi has 128). nginx.conf lets as many through in all.
@@ -94,11 +95,12 @@ async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
     length = scope.headers.get("content-length", "")
     if not length.isdecimal():
         # There is no body, or a chunked one, which no view takes.
-        return Body(io.BytesIO(), was_left="transfer-encoding" in scope.headers)
+        was_left = "transfer-encoding" in scope.headers
+        return Body(io.BytesIO(), room.work.nothing(), was_left=was_left)
     size = int(length)
     if not size:
-        return Body(io.BytesIO())
-    if scope.path.startswith(FILE_PATHS):
+        return Body(io.BytesIO(), room.work.nothing())
+    if scope.path in FILE_PATHS:
         return _file(protocol)
     if size <= SMALL_BYTES:
         # All connections together hold less of these than one large body.

@@ -1,8 +1,9 @@
-"""Room: how much of a web process's memory the bodies of requests may take at once.
+"""Room: how much of a web process's memory bodies and large answers may take at once.
 
 A body on its way takes its own size. The events of a body that has come take several times as
-much until they are on the queue. What does not fit waits its turn, and hears 503 if that does not
-come, so that WEB_MEMORY_MEGABYTES holds whatever arrives at the same time.
+much until they are on the queue. A large answer takes what it is made of, then its own size until
+it is sent. What does not fit waits its turn, and hears 503 if that does not come, so that
+WEB_MEMORY_MEGABYTES holds whatever arrives at the same time.
 """
 
 import asyncio
@@ -27,6 +28,10 @@ _OTHERS_BYTES = 164 * MIB
 _LITTLE_BYTES = 9 * MIB
 _GROWING_AT_ONCE = 3
 GROWTH_SECONDS = 10
+# Large answers that wait in a thread to be made. They have nothing in memory.
+_ANSWERS_AT_ONCE = 48
+# What an answer takes that needs no room: each thread has one at most.
+_SMALL_ANSWER_BYTES = 64 * 1024
 _COMING_BYTES = 24 * MIB
 _SMALL_WORK_BYTES = 20 * MIB
 # Objects: a valid event has at least 116 bytes and takes 850; one that is refused has at least 2
@@ -66,9 +71,12 @@ class Share:
     def release(self) -> None:
         self.resize(0)
 
-    def exchange(self, size: int) -> None:
-        """Give it back and wait in line for more, in a thread. Raises NoRoom."""
-        if not _growing.acquire(blocking=False):
+    def exchange(self, size: int, waiters: threading.BoundedSemaphore) -> None:
+        """Give it back and wait in line for more, in a thread. Raises NoRoom.
+
+        So many wait at a time as `waiters` lets through.
+        """
+        if not waiters.acquire(blocking=False):
             raise NoRoom
         try:
             self.release()
@@ -76,7 +84,7 @@ class Share:
             self._room = asyncio.run_coroutine_threadsafe(waiting, self._room.loop).result()._room
             self.size = size
         finally:
-            _growing.release()
+            waiters.release()
 
 
 class Room:
@@ -88,6 +96,11 @@ class Room:
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.loop: asyncio.AbstractEventLoop
+
+    def nothing(self) -> Share:
+        """A share of no size, which may grow. For the event loop to call."""
+        self.loop = asyncio.get_running_loop()
+        return Share(self, 0)
 
     @property
     def is_crowded(self) -> bool:
@@ -144,12 +157,14 @@ class Room:
             self._waiting.popleft()
 
 
-# Bodies on their way; those of a few events while they are worked on; and the larger ones.
+# Bodies on their way; those of a few events while they are worked on; and the larger ones, with
+# large answers.
 coming = Room(_COMING_BYTES)
 small_work = Room(_SMALL_WORK_BYTES)
 work = Room(settings.WEB_MEMORY_MEGABYTES * MIB - _OTHERS_BYTES - _COMING_BYTES - _SMALL_WORK_BYTES)
 
 _growing = threading.BoundedSemaphore(_GROWING_AT_ONCE)
+_answers = threading.BoundedSemaphore(_ANSWERS_AT_ONCE)
 _current: ContextVar[Share | None] = ContextVar("share", default=None)
 
 
@@ -184,4 +199,14 @@ def need_for_body(size: int) -> None:
     if size > _LITTLE_BYTES:
         share.resize(work_bytes(MAX_BODY_BYTES))
     else:
-        share.exchange(work_bytes(MAX_BODY_BYTES))
+        share.exchange(work_bytes(MAX_BODY_BYTES), _growing)
+
+
+def need_for_answer(size: int) -> None:
+    """Wait in line until there is room to make an answer, in bytes of all that it takes.
+
+    To be called before anything of it is in memory. Raises NoRoom.
+    """
+    share = _current.get()
+    if share is not None and size > _SMALL_ANSWER_BYTES:
+        share.exchange(size, _answers)

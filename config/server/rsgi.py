@@ -7,15 +7,14 @@ learn that a client has left.
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from wsgiref.util import FileWrapper
 
-from django.http.response import HttpResponseBase
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
-from config.server import memory, room
+from config.server import memory, room, sending
 from config.server.body import REFUSAL, Body, take_in
 from config.server.departure import Client, answering
 from config.server.environ import environ_of
+from config.server.sending import Answer
 from config.wsgi import application as wsgi
 
 memory.give_back()
@@ -39,12 +38,15 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
         answer = loop.run_in_executor(_answering, _answer, environ, protocol, client, body)
         if scope.method in ("GET", "HEAD"):
             await _watch(answer, protocol, client)
-        await answer
+        if large := await answer:
+            await sending.send(protocol, large, body.share)
     finally:
         body.release()
 
 
-async def _watch(answer: asyncio.Future[None], protocol: HTTPProtocol, client: Client) -> None:
+async def _watch(
+    answer: asyncio.Future[Answer | None], protocol: HTTPProtocol, client: Client
+) -> None:
     """Until there is an answer, or nobody waits for it."""
     leaving = asyncio.ensure_future(_leaving(protocol))
     await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -59,8 +61,10 @@ async def _leaving(protocol: HTTPProtocol) -> None:
     await protocol.client_disconnect()
 
 
-def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client, body: Body) -> None:
-    """In a thread, from beginning to end."""
+def _answer(
+    environ: dict[str, Any], protocol: HTTPProtocol, client: Client, body: Body
+) -> Answer | None:
+    """In a thread, from beginning to end; a large answer is left to be sent."""
     status, headers = 500, list[tuple[str, str]]()
 
     def start(line: str, given: list[tuple[str, str]], *_: Any) -> Any:
@@ -72,20 +76,16 @@ def _answer(environ: dict[str, Any], protocol: HTTPProtocol, client: Client, bod
     if body.is_unread:
         headers = [*headers, ("Connection", "close")]
     try:
-        _send(protocol, status, headers, response)
+        name = getattr(getattr(response, "filelike", None), "name", None)
+        # Part of a file, which a browser may ask for, has no name.
+        if isinstance(name, str):
+            protocol.response_file(status, headers, name)
+            return None
+        answer = Answer(status, headers, b"".join(response))
     finally:
         response.close()
-
-
-def _send(
-    protocol: HTTPProtocol,
-    status: int,
-    headers: list[tuple[str, str]],
-    response: HttpResponseBase | FileWrapper,
-) -> None:
-    name = getattr(getattr(response, "filelike", None), "name", None)
-    # Part of a file, which a browser may ask for, has no name.
-    if isinstance(name, str):
-        protocol.response_file(status, headers, name)
-    else:
-        protocol.response_bytes(status, headers, b"".join(response))
+    # The body of an answer to HEAD goes nowhere.
+    if answer.is_large and environ["REQUEST_METHOD"] != "HEAD":
+        return answer
+    protocol.response_bytes(*answer)
+    return None

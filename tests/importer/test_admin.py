@@ -110,6 +110,47 @@ def test_a_file_that_cannot_be_imported_is_refused_in_the_form(
     assert not Import.objects.exists()
 
 
+class _Unread:
+    """A body that nobody is to read."""
+
+    def __init__(self) -> None:
+        self.was_read = False
+
+    def read(self, *_: Any) -> bytes:
+        self.was_read = True
+        return b""
+
+    readline = read
+
+
+def _sent(client: Client, size: int = 1_000) -> tuple[int, bool]:
+    """The answer to a form of this size, and whether it was read."""
+    body = _Unread()
+    # Django's client sets these for a body that it is given.
+    environ: Any = {"wsgi.input": body, "CONTENT_LENGTH": str(size)}
+    environ["CONTENT_TYPE"] = "multipart/form-data; boundary=x"
+    answer = client.generic("POST", f"{IMPORTS}add/", **environ)
+    return answer.status_code, body.was_read
+
+
+def test_a_file_is_not_read_before_it_is_known_who_sends_it() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "x" * 32
+    client.cookies["sessionid"] = "made-up"
+    assert _sent(client) == (302, False)
+    client.force_login(AdminFactory.create(is_superuser=False))
+    assert _sent(client) == (403, False)
+    client.force_login(AdminFactory.create())
+    # The token that a page of another site would not know is looked for in the form.
+    assert _sent(client) == (403, True)
+
+
+def test_a_file_that_there_is_no_room_for_is_not_read(admin_client: Client, settings: Any) -> None:
+    settings.IMPORT_MAX_MEGABYTES = 1
+    assert _sent(admin_client, size=2_000_000) == (302, False)
+    assert "Not taken: a file of more than 1 MB." in page(admin_client, f"{IMPORTS}add/")
+
+
 def test_only_who_may_add_imports_can_upload(client: Client) -> None:
     client.force_login(AdminFactory.create(is_superuser=False))
     assert client.get(f"{IMPORTS}add/").status_code == 403

@@ -118,3 +118,10 @@ def test_a_line_of_hundreds_of_megabytes_is_passed_over_in_little_memory(
     assert "a line of more than 1048576" in said[-3]
     assert said[-2].startswith("3 ")
     assert int(said[-1]) < 40_000, "KiB"
+
+
+def test_parquet_of_too_many_columns_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    # The last 8 bytes say how long the footer is that stands before them.
+    path.write_bytes(b"PAR1" + bytes(64) + (5 * 1024 * 1024).to_bytes(4, "little") + b"PAR1")
+    assert "describes more columns and row groups than 4 MiB can hold" in refused(path)[1]
