@@ -31,6 +31,7 @@ class Supervisor:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._say = console.lines_of("stack")
         self._stack = ExitStack()
         self._children: list[Child] = []
         self._starting: Child | None = None
@@ -79,7 +80,7 @@ class Supervisor:
                 self._kill_orphans()
                 child.bury()
             if child.is_due:
-                self._console.say(child.start_again())
+                self._say(child.start_again())
         # Its end may be told to nobody but `make`, which keeps it to itself.
         if self._on_terminal and not os.isatty(STDIN):
             raise KeyboardInterrupt("the end of its terminal")
@@ -99,7 +100,7 @@ class Supervisor:
             if waited >= said + SAY_SECONDS:
                 said = waited
                 most = f"gives up after {program.start_timeout:g} s"
-                self._console.say(f"Still waiting for {program.name}: {waited:.0f} s ({most})")
+                self._say(f"Still waiting for {program.name}: {waited:.0f} s ({most})")
 
         return look
 

@@ -74,7 +74,7 @@ def soak(folder: Path, *, seed: int, seconds: float, every: float, pace: float =
         suite.drain(stores)
         counted = suite.count_in(clients, stores["CLICKHOUSE_URL"], stores["DATABASE_URL"])
         assert stack.stop(signal.SIGTERM) == 0, stack.printed()
-        restarts = re.findall(r"^(\S+) .*; started again ", stack.printed(), re.MULTILINE)
+        restarts = re.findall(r"stack *\| (\S+) .*; started again ", stack.printed())
     outcome = suite.Outcome(seed, kills, clients, counted, time.monotonic() - began)
     return Soak(outcome, health.longest, clients.promises.longest, restarts, left_of(folder))
 
