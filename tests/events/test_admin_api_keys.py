@@ -203,3 +203,14 @@ def test_the_command_says_what_is_wrong(arguments: list[str], said: str) -> None
     made(name="taken")
     with pytest.raises(CommandError, match=said):
         run(*arguments)
+
+
+def test_a_list_is_filtered_by_what_its_page_offers_and_nothing_else(admin_client: Client) -> None:
+    for url in (
+        f"{KEYS}?digest__gt=a",
+        f"{KEYS}?prefix__startswith=ea_",
+        "/admin/events/rejectedevent/?raw__regex=(a%2B)%2B$",
+        "/admin/importer/import/?options__regex=x",
+    ):
+        assert admin_client.get(url).status_code == 400, url
+    assert admin_client.get("/admin/events/rejectedevent/?code__exact=length").status_code == 200
