@@ -31,8 +31,8 @@ STOPPED = 130  # what shells say of a program ended by Ctrl-C
 class Command(ServiceCommand):
     help = (
         "Imports events from CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip:"
-        " files, folders, globs, or - for standard input. A file imported before is skipped, one that"
-        " was stopped or killed goes on where it was, and an event stored before is counted as a"
+        " files, folders, globs, or - for standard input. A file imported before is skipped, one"
+        " that was stopped or killed goes on where it was, and an event stored before counts as a"
         " duplicate. Rows that can't be imported go to FILE.rejected.csv, to be mended and"
         " imported by the same command."
     )
