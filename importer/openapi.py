@@ -63,9 +63,9 @@ post_imports = extend_schema(
     operation_id="post_imports",
     summary="Import a file",
     description=(
-        "The body is the file: CSV, TSV, JSON lines or Parquet, plain, gzip, zstd or zip, found "
-        "out by its content. It is on disk when the answer comes, and a worker imports it; `href` says "
-        "how far it is."
+        "The body is the file: CSV, TSV, JSON lines or Parquet, plain, gzip, zstd or zip, "
+        "found out by its content. It is on disk when the answer comes, and a worker imports it; "
+        "`href` says how far it is."
     ),
     request={"application/octet-stream": {"type": "string", "format": "binary"}},
     parameters=[
