@@ -29,7 +29,7 @@ class UploadForm(forms.Form):
     """A file and how to read it, in the words of `import_events`."""
 
     file = forms.FileField(
-        help_text="CSV, TSV, JSON lines or Parquet, plain or as .gz or .zst; found out by content."
+        help_text="CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip."
     )
     preset = forms.ChoiceField(
         choices=[("", "none"), *((name, name) for name in PRESETS)],
@@ -62,7 +62,7 @@ class UploadForm(forms.Form):
         required=False,
         help_text="What becomes of columns that nothing names.",
     )
-    encoding = forms.CharField(required=False, help_text="Of CSV, such as latin-1.")
+    encoding = forms.CharField(required=False, help_text="Such as latin-1.")
     # A tab is one, which Django would strip.
     delimiter = forms.CharField(
         required=False, strip=False, max_length=2, help_text=r"Of CSV; \t for a tab."

@@ -1,9 +1,6 @@
-"""Which files a path means, and how one is opened: plain, gzip or zstd, its format by content."""
+"""Which files a path means, and how one is opened, whatever it is compressed by."""
 
-import codecs
 import errno
-import gzip
-import io
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,22 +8,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal, TypeAlias
+from typing import IO, Any, BinaryIO
+from zipfile import BadZipFile
 
+from importer import archives
 from importer.chunks import FileRefused, Interrupted
+from importer.formats import BUFFER, ZIP, Format, decompressed, encoding_of, format_of, head_of
 
 STDIN = Path("-")
 # What a folder is searched for; a file that is named is taken whatever its name.
-SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet", ".zip")
 COMPRESSED = (".gz", ".zst")
 REJECTED = ".rejected.csv"
-_JSON_SUFFIXES = {".ndjson", ".jsonl", ".json"}
-_BUFFER = 1024 * 1024
-# What is looked at to tell a format: white space may stand before the first character.
-_HEAD = 64 * 1024
 _PASSING = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EMFILE, errno.ENFILE}
-
-Format: TypeAlias = Literal["delimited", "json_lines", "parquet"]
 
 
 @dataclass
@@ -97,9 +91,9 @@ def opened(path: Path) -> Iterator[OpenFile]:
         with reading(path):
             if path == STDIN:
                 # Not Python's own, nor ever closed: a thread may be waiting in it at the end.
-                source: Any = os.fdopen(os.dup(0), "rb", buffering=_BUFFER)
+                source: Any = os.fdopen(os.dup(0), "rb", buffering=BUFFER)
             else:
-                source = stack.enter_context(path.open("rb", buffering=_BUFFER))
+                source = stack.enter_context(path.open("rb", buffering=BUFFER))
             file = _opened(path, source)
         with file.at_end:
             yield file
@@ -107,18 +101,28 @@ def opened(path: Path) -> Iterator[OpenFile]:
 
 def _opened(path: Path, source: Any) -> OpenFile:
     whole = path != STDIN and source.seekable()
-    stream = _decompressed(source)
-    head = stream.peek(_HEAD)[:_HEAD]  # type: ignore[attr-defined]
-    encoding = _encoding(head)
+    stream = _unpacked(path, source, whole)
+    head = head_of(stream)
+    kind = format_of(path, head)
+    if kind == "parquet" and not (whole and stream is source):
+        raise FileRefused(f"{path} is Parquet, which must be a file, not compressed as a whole")
     return OpenFile(
         name=str(path),
         stream=stream,
-        format=_format(path, head, encoding, whole and stream is source),
-        encoding=encoding,
+        format=kind,
+        encoding=encoding_of(head),
         size=os.fstat(source.fileno()).st_size if whole else 0,
         position=source.tell if whole else int,
         source=source,
     )
+
+
+def _unpacked(path: Path, source: Any, whole: bool) -> IO[bytes]:
+    if not source.peek(4).startswith(ZIP):
+        return decompressed(source)
+    if not whole:
+        raise FileRefused(f"{path} is a zip archive, which must be a file")
+    return archives.joined(path, source)
 
 
 @contextmanager
@@ -128,7 +132,7 @@ def reading(path: Path | str) -> Iterator[None]:
         yield
     except UnicodeError as error:
         raise FileRefused(f"{path} cannot be decoded: {error}") from error
-    except (EOFError, zlib.error, OSError) as error:
+    except (EOFError, zlib.error, BadZipFile, OSError) as error:
         kind = Interrupted if getattr(error, "errno", None) in _PASSING else FileRefused
         raise kind(f"{path} {_problem(error)}") from error
 
@@ -140,42 +144,3 @@ def _problem(error: Exception) -> str:
     if isinstance(error, EOFError) or "Truncated" in reason:  # Arrow's word for it
         return "ends too early: its compressed data is cut short"
     return f"is damaged: {reason}"
-
-
-def _decompressed(source: Any) -> IO[bytes]:
-    magic = source.peek(4)[:4]
-    if magic[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=source), _BUFFER)
-    if magic == b"\x28\xb5\x2f\xfd":
-        # Arrow's tells a file that is cut short; zstandard's reader takes it for the end.
-        from pyarrow import CompressedInputStream  # noqa: PLC0415 - takes 0.2 s
-
-        return io.BufferedReader(CompressedInputStream(source, "zstd"), _BUFFER)
-    stream: IO[bytes] = source
-    return stream
-
-
-def _encoding(head: bytes) -> str:
-    """What the first bytes tell: by a mark, or in UTF-16 by the NUL in the first character."""
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if len(head) > 1 and (head[0] == 0) != (head[1] == 0):
-        return "utf-16-be" if head[0] == 0 else "utf-16-le"
-    return ""
-
-
-def _format(path: Path, head: bytes, encoding: str, is_plain: bool) -> Format:
-    if head[:4] == b"PAR1":
-        if not is_plain:
-            raise FileRefused(f"{path} is Parquet, which must be a file, not compressed as a whole")
-        return "parquet"
-    start = head.decode(encoding or "utf-8", "ignore").lstrip()[:1]
-    if start == "[":
-        raise FileRefused(
-            f"{path} is one JSON array; write one object a line (jq -c '.[]' makes it so)"
-        )
-    # An empty file of JSON lines is one without events; CSV would have its header.
-    empty_json = not head and not _JSON_SUFFIXES.isdisjoint(path.suffixes)
-    return "json_lines" if start == "{" or empty_json else "delimited"

@@ -49,9 +49,9 @@ post_imports = extend_schema(
     operation_id="post_imports",
     summary="Import a file",
     description=(
-        "The body is the file: CSV, TSV, JSON lines or Parquet, plain, gzip or zstd, found out by "
-        "its content. It is on disk when the answer comes, and a worker imports it; `href` says "
-        "how far it is."
+        "The body is the file: CSV, TSV, JSON lines or Parquet, plain, gzip, zstd or zip, found out"
+        " by its content. It is on disk when the answer comes, and a worker imports it; `href` says"
+        " how far it is."
     ),
     request={"application/octet-stream": {"type": "string", "format": "binary"}},
     parameters=[
@@ -64,7 +64,7 @@ post_imports = extend_schema(
         _parameter(
             "rest", "What becomes of other columns.", enum=["refuse", "properties", "ignore"]
         ),
-        _parameter("encoding", "Of CSV, such as latin-1."),
+        _parameter("encoding", "Of text, such as latin-1, where it is not UTF-8 or UTF-16."),
         _parameter("delimiter", "Of CSV."),
         _parameter("max_errors", "Stop at more bad rows: a number, or a percentage like 5%."),
         OpenApiParameter(

@@ -1,6 +1,7 @@
 """Rows of CSV as the world writes it (RFC 4180, also by `;`, tab or `|`), with their lines."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -21,6 +22,8 @@ from importer.spelling import whole
 _REQUIRED = ("event_id", "occurred_at", "user_id", "event_type")
 _PROPERTIES = ("properties_json", "properties")
 _DELIMITERS = ",;\t|"
+# Excel heeds such a first line, and tools write it for Excel.
+_says_delimiter = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE).fullmatch
 # Of a line that is too long, what is kept of it to be shown.
 _SHOWN = 1_000
 # A row of more lines is none: its quotes are wrong.
@@ -48,10 +51,12 @@ Row: TypeAlias = tuple[int, list[str] | Broken]
 def read(file: OpenFile, options: Options) -> Reading:
     """Every row after the header; empty lines are no rows. Raises FileRefused."""
     text = lines(file, options)
-    first = next(text, "")
+    first, number, said = next(text, ""), 1, ""
+    if match := _says_delimiter(first):
+        first, number, said = next(text, ""), 2, match[1]
     is_ours = first.startswith(",".join(REJECTED_COLUMNS))
-    delimiter = "," if is_ours else options.delimiter or _delimiter(first)
-    rows = _rows(text, [first], delimiter)
+    delimiter = "," if is_ours else options.delimiter or said or _delimiter(first)
+    rows = _rows(text, [first], delimiter, number)
     names = _header(rows, file.name)
     # A file of ours with what was rejected is read as the file it came from.
     skipped = len(REJECTED_COLUMNS) if tuple(names[:2]) == REJECTED_COLUMNS else 0
@@ -111,14 +116,14 @@ def _of_json(
                 yield line, take("".join(raw).encode(errors="surrogateescape")), raw
 
 
-def _rows(source: Iterator[str], again: list[str], delimiter: str) -> Iterator[Row]:
+def _rows(source: Iterator[str], again: list[str], delimiter: str, number: int) -> Iterator[Row]:
     """Each row, or what is wrong with it, behind the number of its first line.
 
-    `again` are lines read ahead. A quote left open runs on into the rows below: of a row that
-    cannot be parsed only the first line is given up, the others are read again as rows of their
-    own; all are given up where the row is too large, or they were read again too often.
+    `again` are lines read ahead, `number` is that of the first. A quote left open runs on into the
+    rows below: of a row that cannot be parsed only the first line is given up, the others are read
+    again as rows of their own; all are given up where the row is too large, or they were read again
+    too often.
     """
-    number = 1
     patience = _Patience()
     while True:
         taken: list[str] = []

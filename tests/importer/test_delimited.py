@@ -76,6 +76,21 @@ def test_every_usual_form_of_csv_gives_the_same_row(tmp_path: Path, content: str
     assert sorted(chunk.raws[0]) == ["at", "id", "type", "user", "{}"]
 
 
+@pytest.mark.parametrize("said", ["sep=;", '"sep=;"', "SEP=;\r", "\ufeffsep=;"])
+def test_a_first_line_that_says_the_delimiter_is_obeyed(tmp_path: Path, said: str) -> None:
+    header = "event_id;occurred_at;user_id;event_type;properties"
+    chunk = read(tmp_path, f'{said}\n{header}\nid;at;user;type;"{{""a"":1,""b"":2}}"\n')
+    assert chunk.rows == [("id", "at", "user", "type", '{"a":1,"b":2}')]
+    assert chunk.lines == [3]
+    [chunk] = chunks(tmp_path / "events.csv", delimiter=";")
+    assert chunk.lines == [3]
+
+
+def test_a_delimiter_that_no_header_shows_may_be_said(tmp_path: Path) -> None:
+    header = HEADER.replace(",", "#")
+    assert read(tmp_path, f"sep=#\n{header}id#at#user#type#{{}}\n").lines == [3]
+
+
 def test_without_a_column_for_properties_they_are_empty(tmp_path: Path) -> None:
     chunk = read(tmp_path, "event_id,occurred_at,user_id,event_type\nid,at,user,type\n")
     assert chunk.rows == [("id", "at", "user", "type", "")]

@@ -29,10 +29,10 @@ STOPPED = 130  # what shells say of a program ended by Ctrl-C
 
 class Command(BaseCommand):
     help = (
-        "Imports events from CSV, TSV, JSON lines or Parquet, plain or as .gz or .zst: files,"
-        " folders, globs, or - for standard input. A file imported before is skipped, one that"
-        " was stopped or killed goes on where it was, and an event stored before is counted as a"
-        " duplicate. Rows that can't be imported go to FILE.rejected.csv, to be mended and"
+        "Imports events from CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip:"
+        " files, folders, globs, or - for standard input. A file imported before is skipped, one"
+        " that was stopped or killed goes on where it was, and an event stored before is counted as"
+        " a duplicate. Rows that can't be imported go to FILE.rejected.csv, to be mended and"
         " imported by the same command."
     )
 
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             choices=["", "refuse", "properties", "ignore"],
             help="what becomes of columns that nothing names; they are refused by default",
         )
-        add("--encoding", default="", help="of CSV, such as latin-1; UTF-8 and UTF-16 are seen")
+        add("--encoding", default="", help="such as latin-1; UTF-8 and UTF-16 are seen")
         add("--delimiter", default="", help="of CSV; one of , ; | and tab is seen")
         add("--max-errors", default="", metavar="N|P%", help="stop at more bad rows than these")
         add("--rejected", type=Path, metavar="FOLDER", help="where rejected rows go")
