@@ -13,12 +13,12 @@ _ZONE = re.compile(
 
 def parse(text: str) -> datetime:
     """Its moment, aware where the text has an offset. Raises ValueError."""
+    if len(text) > _MAX_LENGTH:
+        raise ValueError("no time is written that long")
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        if len(text) > _MAX_LENGTH:
-            raise
-    return datetime.fromisoformat(_ZONE.sub(_offset, text.strip().upper()))
+        return datetime.fromisoformat(_ZONE.sub(_offset, text.strip().upper()))
 
 
 def _offset(zone: "re.Match[str]") -> str:

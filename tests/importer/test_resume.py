@@ -17,8 +17,9 @@ import pytest
 from django.db import connection, connections
 
 from config.settings import BASE_DIR
+from events.lock import take as take_lock
 from events.models import Batch
-from importer import delivery, store
+from importer import delivery, lock, store
 from importer.chunks import FileRefused
 from importer.models import Import
 from importer.run import Run, import_file
@@ -141,6 +142,22 @@ def test_a_failed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     assert "read 3000, stored 2999, duplicate 0, bad 1" in printed
 
 
+def test_bad_rows_of_earlier_runs_count_against_what_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(6000)
+    for n in (*range(5), *range(2000, 2006)):
+        rows[n][0] = "bad"
+    path = written(tmp_path / "events.csv", rows)
+    stop = threading.Event()
+    first = import_file(path, Run(stop=stop, watch=lambda *_: stop.set()))
+    assert (first.row.read, first.row.bad) == (1000, 5)
+    # One batch, unless what is allowed ends it.
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 20_000)
+    assert "stopped, as 11 of 3,000 rows are bad" in refused(path, "--max-errors", "10")[1]
+    assert (Import.objects.get().read, counts()[0]) == (3000, 2989)
+
+
 def test_options_that_are_refused_cost_no_place_in_the_file(tmp_path: Path) -> None:
     rows = rows_of(3000)
     rows[1500][0] = "bad"
@@ -212,6 +229,27 @@ def _end_all_connections() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+@pytest.mark.usefixtures("fresh_pool")
+def test_an_import_whose_lock_another_has_taken_stores_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(3000))
+    stored = store.Storer._store
+    others: list[Any] = []
+
+    def lose_the_lock(self: store.Storer, batch: Any) -> None:
+        stored(self, batch)
+        if not others:
+            lock._held[self._row.key]._own.close()  # as a connection that breaks does
+            others.append(take_lock(int.from_bytes(bytes.fromhex(self._row.key)[:8], signed=True)))
+
+    monkeypatch.setattr(store.Storer, "_store", lose_the_lock)
+    assert "is being imported by another process" in refused(path)[1]
+    assert (Import.objects.get().read, Import.objects.get().state) == (1000, "running")
+    others[0].release()
+    assert "stored 3000" in import_events(path)[0]
 
 
 def test_a_commit_whose_answer_was_lost_is_not_repeated(

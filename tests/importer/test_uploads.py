@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,6 +126,16 @@ def test_a_disk_with_little_room_takes_no_file(
     status, problem = post(client, csv_of(5))
     assert status == 507
     assert "too little room" in problem["detail"]
+
+
+def test_what_is_left_of_the_disk_is_counted_behind_the_file(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = csv_of(5)
+    for free, expected in ((len(body) - 1, 507), (len(body), 202)):
+        usage = SimpleNamespace(free=uploads.KEPT_FREE_BYTES + free)
+        monkeypatch.setattr(uploads.shutil, "disk_usage", lambda _, usage=usage: usage)
+        assert post(client, body)[0] == expected
 
 
 def test_a_parameter_with_nul_is_refused(client: Client) -> None:
