@@ -82,20 +82,42 @@ def test_a_thread_that_needs_less_lets_the_next_in() -> None:
     run(scene)
 
 
-def test_a_body_that_grows_beyond_the_room_is_refused() -> None:
+def test_a_large_body_that_grows_beyond_the_room_is_refused() -> None:
     async def scene(_: Room) -> None:
         place = Room(room.work_bytes(MAX_BODY_BYTES) + 1_000_000)
         first, second = await place.take(1, seconds=1), await place.take(1, seconds=1)
         with room.held(first):
-            room.need_for_body(5_000_000)
+            room.need_for_body(10_000_000)
         with room.held(second), pytest.raises(NoRoom):
-            room.need_for_body(5_000_000)
+            room.need_for_body(10_000_000)
         with room.held(first):
             # The one that was first has room to its end.
             room.need_for_body(MAX_BODY_BYTES)
             room.need(room.work_bytes(1_000, events=1))
         with room.held(second):
             room.need_for_body(MAX_BODY_BYTES)
+
+    run(scene)
+
+
+def test_a_small_body_that_grows_waits_in_its_thread_until_there_is_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scene(_: Room) -> None:
+        place = Room(room.work_bytes(MAX_BODY_BYTES) + 1_000_000)
+        monkeypatch.setattr(room, "work", place)
+        first, second = await place.take(2_000_000, seconds=1), await place.take(1, seconds=1)
+
+        def grow() -> None:
+            with room.held(second):
+                room.need_for_body(1_000_000)
+
+        growing = asyncio.create_task(asyncio.to_thread(grow))
+        await asyncio.sleep(0.05)
+        assert not growing.done()
+        first.release()
+        await growing
+        assert second.size == room.work_bytes(MAX_BODY_BYTES)
 
     run(scene)
 
