@@ -246,9 +246,11 @@ def test_an_import_whose_lock_another_has_taken_stores_no_more(
             others.append(take_lock(int.from_bytes(bytes.fromhex(self._row.key)[:8], signed=True)))
 
     monkeypatch.setattr(store.Storer, "_store", lose_the_lock)
-    assert "is being imported by another process" in refused(path)[1]
+    try:
+        assert "is being imported by another process" in refused(path)[1]
+    finally:
+        others[0].release()
     assert (Import.objects.get().read, Import.objects.get().state) == (1000, "running")
-    others[0].release()
     assert "stored 3000" in import_events(path)[0]
 
 

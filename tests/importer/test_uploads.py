@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,7 +134,7 @@ def test_what_is_left_of_the_disk_is_counted_behind_the_file(
     body = csv_of(5)
     for free, expected in ((len(body) - 1, 507), (len(body), 202)):
         usage = SimpleNamespace(free=uploads.KEPT_FREE_BYTES + free)
-        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        monkeypatch.setattr("importer.uploads.shutil.disk_usage", lambda _, usage=usage: usage)
         assert post(client, body)[0] == expected
 
 
