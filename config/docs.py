@@ -6,9 +6,11 @@ methods, are JSON as everywhere else, since the renderer of templates fails on t
 """
 
 import threading
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -20,7 +22,6 @@ from rest_framework.response import Response
 
 _MEDIA_TYPE = OpenApiJsonRenderer.media_type
 _making = threading.Lock()
-_made: list[bytes] = []
 
 
 class DocumentView(SpectacularJSONAPIView):
@@ -32,15 +33,16 @@ class DocumentView(SpectacularJSONAPIView):
 
 
 def _document() -> bytes:
-    """The same for everybody, so it is made once: it takes 0.3 s of a processor.
-
-    One thread makes it, as drf-spectacular fails where two threads make its first document.
-    """
+    """One thread makes it: drf-spectacular fails where two make its first document."""
     with _making:
-        if not _made:
-            document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-            _made.append(msgspec.json.encode(document))
-        return _made[0]
+        return _made(settings.API_KEYS_REQUIRED)
+
+
+@lru_cache
+def _made(_keys_required: bool) -> bytes:
+    """The same for everybody, so it is made once: it takes 0.3 s of a processor."""
+    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return msgspec.json.encode(document)
 
 
 class DocsView(SpectacularSwaggerSplitView):

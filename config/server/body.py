@@ -109,13 +109,12 @@ async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
 
 
 async def _large(scope: Scope, protocol: HTTPProtocol, size: int) -> Body:
-    is_sent = "expect" not in scope.headers
     if size > MAX_BODY_BYTES:
-        return await _refused(_TOO_LARGE, protocol, is_sent)
+        return await _refused(_TOO_LARGE, scope, protocol)
     try:
         share = await room.coming.take(size, seconds=ROOM_SECONDS)
     except NoRoom:
-        return await _refused(_NO_ROOM, protocol, is_sent)
+        return await _refused(_NO_ROOM, scope, protocol)
     try:
         return await _received(_joined(protocol), _expected(scope, size))
     finally:
@@ -183,11 +182,18 @@ async def _next(pieces: Any) -> bytes:
         return b""
 
 
-async def _refused(refusal: Refusal, protocol: HTTPProtocol, is_sent: bool) -> Body:
-    """Reads the body away where the client is sending it: else it would not hear the answer.
+async def _refused(refusal: Refusal, scope: Scope, protocol: HTTPProtocol) -> Body:
+    was_left = not await _read_away(scope, protocol)
+    return Body(io.BytesIO(), refusal=refusal, was_left=was_left)
+
+
+async def _read_away(scope: Scope, protocol: HTTPProtocol) -> bool:
+    """Whether the body came to its end: without that its client would not hear the answer.
 
     One that waits to be asked for its body (Expect: 100-continue) is not asked.
     """
+    if "expect" in scope.headers:
+        return False
     left = _UNHEARD_BYTES
     pieces, began = protocol.__aiter__(), time.monotonic()
 
@@ -195,14 +201,14 @@ async def _refused(refusal: Refusal, protocol: HTTPProtocol, is_sent: bool) -> B
         return time.monotonic() - began > _UNHEARD_SECONDS
 
     try:
-        while is_sent and left > 0 and not is_late():
+        while left > 0 and not is_late():
             piece = await _piece(pieces, is_late)
             if not piece:
-                return Body(io.BytesIO(), refusal=refusal)
+                return True
             left -= len(piece)
     except TimeoutError:
         pass
-    return Body(io.BytesIO(), refusal=refusal, was_left=True)
+    return False
 
 
 def _file(protocol: HTTPProtocol) -> Body:

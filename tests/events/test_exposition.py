@@ -52,6 +52,7 @@ def test_events_are_counted_from_the_door_to_clickhouse(client: Client) -> None:
     assert grown(f"api_request_duration_seconds_count{{{route}}}") == 1
 
 
+@pytest.mark.usefixtures("no_delivery")  # a thread that delivers would make some meanwhile
 def test_statements_to_postgresql_are_counted_and_an_accepted_event_makes_none(
     client: Client,
 ) -> None:
