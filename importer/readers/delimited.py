@@ -91,15 +91,16 @@ def _taken(
         for line, row in rows:
             if isinstance(row, Broken):
                 yield line, row.reason, [row.text]
-            elif len(row) != width:
-                reason = f"{len(row)} columns, where the header has {width}"
-                yield line, reason, row[skipped:]
-            else:
-                raw = row[skipped:] if skipped else row
-                try:
-                    yield line, take(raw), raw
-                except FieldError as error:
-                    yield line, str(error), raw
+                continue
+            raw = row[skipped:] if skipped else row
+            if len(row) != width:
+                yield line, f"{len(row)} columns, where the header has {width}", raw
+                continue
+            try:
+                fields: Fields | str = take(raw)
+            except FieldError as error:
+                fields = str(error)
+            yield line, fields, raw
 
 
 def _of_json(
@@ -172,16 +173,22 @@ def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterato
     """The lines to be read again, last one first, then those of the file; noted in `taken`."""
     size = 0
     while line := again.pop() if again else next(source, ""):
-        if len(line) >= MAX_LINE and is_cut(line):
-            # NUL keeps what is left of it from being taken for a row.
-            taken.append(line[:_SHOWN] + "\0\n")
-            raise csv.Error(f"a line of more than {MAX_LINE} characters")
         size = size + len(line) if taken else len(line)
-        if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
-            taken.append(line)
-            raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
+        if size >= MAX_LINE or len(taken) >= _MAX_LINES:
+            _check(line, taken, size)
         taken.append(line)
         yield line
+
+
+def _check(line: str, taken: list[str], size: int) -> None:
+    """Raises csv.Error where this line, or the row that it goes on with, is too long."""
+    if is_cut(line):
+        # NUL keeps what is left of it from being taken for a row.
+        taken.append(line[:_SHOWN] + "\0\n")
+        raise csv.Error(f"a line of more than {MAX_LINE} characters")
+    if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
+        taken.append(line)
+        raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
 
 
 def _header(rows: Iterator[Row], name: str) -> list[str]:
