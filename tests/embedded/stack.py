@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +44,12 @@ class Stack:
 
     def child(self, *words: str) -> psutil.Process:
         """The direct child whose command line has all `words`."""
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if set(words) <= set(child.cmdline()))
+        for child in psutil.Process(self.process.pid).children():
+            # One that was killed a moment ago has no command line any more.
+            with suppress(psutil.Error):
+                if set(words) <= set(child.cmdline()):
+                    return child
+        raise AssertionError(f"no child runs {words}")
 
 
 def environment(folder: Path, port: int, **variables: str) -> dict[str, str]:
