@@ -53,8 +53,9 @@ class Stack:
 
 
 def environment(folder: Path, port: int, **variables: str) -> dict[str, str]:
-    """This process's, less the stores of the tests."""
-    mine = {name: value for name, value in os.environ.items() if name not in STORE_VARIABLES}
+    """This process's, less the stores of the tests and what a user's does not have."""
+    tests_alone = {*STORE_VARIABLES, "DJANGO_SETTINGS_MODULE"}
+    mine = {name: value for name, value in os.environ.items() if name not in tests_alone}
     return {**mine, "DATA_DIR": str(folder), "PORT": str(port), **variables}
 
 
