@@ -102,7 +102,7 @@ def test_forty_clients_that_leave_at_once_leave_nothing_behind(
         for client in clients:
             client.close()
         # Their time limit is 30 seconds.
-        wait_until(lambda: counted(web, "499") == 40, seconds=20)
+        wait_until(lambda: counted(web, "499") == 40, seconds=28)
         assert counted(web, "503") == 0
 
 
