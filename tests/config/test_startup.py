@@ -76,7 +76,7 @@ def test_django_still_checks_the_pages_of_the_admin() -> None:
 def test_make_has_python_keep_what_it_has_compiled() -> None:
     probe = "probe:\n\t@echo [$$PYTHONDONTWRITEBYTECODE]\n"
     answer = subprocess.run(
-        ["make", "-f", "Makefile", "-f", "-", "probe"],
+        ["make", "--no-print-directory", "-f", "Makefile", "-f", "-", "probe"],
         cwd=PROJECT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         input=probe,
