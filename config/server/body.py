@@ -2,14 +2,14 @@
 
 import asyncio
 import io
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
 
 from config.server import room
+from config.server.pace import PATIENCE_SECONDS, Pace
 from config.server.room import MAX_BODY_BYTES, SMALL_BYTES, NoRoom, Share
 
 # Paths whose bodies are files. A thread writes each to disk as it comes, so it has any size. Below
@@ -18,14 +18,8 @@ FILE_PATHS = ("/imports", "/admin/importer/import/add/")
 # A file holds its thread however slowly it comes: few enough to leave others theirs
 # (config.server.rsgi has 128). nginx.conf lets as many through in all.
 FILES_AT_ONCE = 32
-# A small body takes no longer, nor a piece of a large one.
-PATIENCE_SECONDS = 60
 # A body waits no longer for room: to come in, and then to be worked on.
 ROOM_SECONDS = 20
-# While others wait for room, a body that comes more slowly than this loses its own.
-_SLOW_BYTES_PER_SECOND = 32 * 1024
-_SLOW_SECONDS = 2
-_LOOK_SECONDS = 0.5
 # A compressed body is reckoned to become so many times as large; one that grows more asks for more.
 _USUAL_RATIO = 50
 # Most clients listen only when they have sent their body. One that sends more than this, or for
@@ -95,7 +89,7 @@ async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
     length = scope.headers.get("content-length", "")
     if not length.isdecimal():
         # There is no body, or a chunked one, which no view takes.
-        was_left = "transfer-encoding" in scope.headers
+        was_left = "transfer-encoding" in scope.headers and not await _read_away(scope, protocol)
         return Body(io.BytesIO(), room.work.nothing(), was_left=was_left)
     size = int(length)
     if not size:
@@ -152,26 +146,10 @@ async def _whole(protocol: HTTPProtocol) -> bytes:
 
 async def _joined(protocol: HTTPProtocol) -> bytes:
     """A large body from its pieces. Raises TimeoutError."""
-    data, pieces, began = io.BytesIO(), protocol.__aiter__(), time.monotonic()
-
-    def is_slow() -> bool:
-        seconds = time.monotonic() - began
-        return seconds > _SLOW_SECONDS and data.tell() < seconds * _SLOW_BYTES_PER_SECOND
-
-    while piece := await _piece(pieces, lambda: room.coming.is_crowded and is_slow()):
-        data.write(piece)
+    data, pieces, pace = io.BytesIO(), protocol.__aiter__(), Pace(room.coming)
+    while piece := await pace.wait(_next(pieces)):
+        pace.note(data.write(piece))
     return data.getvalue()
-
-
-async def _piece(pieces: Any, is_unwelcome: Callable[[], bool]) -> bytes:
-    """The next piece, nothing at the end. Raises TimeoutError."""
-    coming = asyncio.ensure_future(_next(pieces))
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (await asyncio.wait({coming}, timeout=_LOOK_SECONDS))[0]:
-        if is_unwelcome() or time.monotonic() > deadline:
-            coming.cancel()
-            raise TimeoutError
-    return coming.result()
 
 
 async def _next(pieces: Any) -> bytes:
@@ -194,18 +172,14 @@ async def _read_away(scope: Scope, protocol: HTTPProtocol) -> bool:
     """
     if "expect" in scope.headers:
         return False
-    left = _UNHEARD_BYTES
-    pieces, began = protocol.__aiter__(), time.monotonic()
-
-    def is_late() -> bool:
-        return time.monotonic() - began > _UNHEARD_SECONDS
-
+    left, pieces = _UNHEARD_BYTES, protocol.__aiter__()
     try:
-        while left > 0 and not is_late():
-            piece = await _piece(pieces, is_late)
-            if not piece:
-                return True
-            left -= len(piece)
+        async with asyncio.timeout(_UNHEARD_SECONDS):
+            while left > 0:
+                piece = await _next(pieces)
+                if not piece:
+                    return True
+                left -= len(piece)
     except TimeoutError:
         pass
     return False
@@ -245,6 +219,7 @@ class _File(io.RawIOBase):
     async def _next(self) -> bytes:
         self._pieces = self._pieces or self._protocol.__aiter__()
         try:
-            return await _piece(self._pieces, lambda: False)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await _next(self._pieces)
         except TimeoutError:
             return b""

@@ -72,10 +72,14 @@ class Share:
         self.resize(0)
 
     def exchange(self, size: int, waiters: threading.BoundedSemaphore) -> None:
-        """Give it back and wait in line for more, in a thread. Raises NoRoom.
+        """Give it back for more, in a thread, and wait in line where there is not so much.
 
-        So many wait at a time as `waiters` lets through.
+        So many wait at a time as `waiters` lets through. Raises NoRoom.
         """
+        if work.take_now(size):
+            self.release()
+            self._room, self.size = work, size
+            return
         if not waiters.acquire(blocking=False):
             raise NoRoom
         try:
@@ -107,6 +111,16 @@ class Room:
         """Whether somebody waits."""
         return any(not place.done() for _, place in self._waiting)
 
+    def take_now(self, size: int) -> bool:
+        """From any thread: takes so much where it is free and nobody waits for it."""
+        if self._waiting:
+            return False
+        try:
+            self.change(size)
+        except NoRoom:
+            return False
+        return True
+
     def change(self, by: int) -> None:
         """From any thread. Raises NoRoom."""
         with self._lock:
@@ -119,13 +133,8 @@ class Room:
     async def take(self, size: int, *, seconds: float) -> Share:
         """Raises NoRoom for what does not fit within that time."""
         self.loop = asyncio.get_running_loop()
-        if not self.is_crowded:
-            try:
-                self.change(size)
-                return Share(self, size)
-            except NoRoom:
-                pass
-        await self._wait(size, seconds)
+        if not self.take_now(size):
+            await self._wait(size, seconds)
         return Share(self, size)
 
     async def _wait(self, size: int, seconds: float) -> None:

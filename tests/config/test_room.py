@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from config.server import room
-from config.server.room import MAX_BODY_BYTES, NoRoom, Room
+from config.server.room import MAX_BODY_BYTES, NoRoom, Room, Share
 
 
 def run(scene: Callable[[Room], Awaitable[None]]) -> None:
@@ -120,6 +120,16 @@ def test_a_small_body_that_grows_waits_in_its_thread_until_there_is_room(
         assert second.size == room.work_bytes(MAX_BODY_BYTES)
 
     run(scene)
+
+
+def test_an_answer_that_fits_is_made_without_a_turn_of_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "work", Room(1_000_000))
+    share = Share(room.work, 0)
+    with room.held(share):
+        room.need_for_answer(500_000)
+    assert share.size == 500_000
 
 
 def test_the_largest_body_fits_by_itself() -> None:

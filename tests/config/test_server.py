@@ -17,7 +17,7 @@ from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from analytics import clickhouse
-from config.server import body, room
+from config.server import body, pace, room
 from embedded import ports
 from tests import web_server
 from tests.samples import event
@@ -183,9 +183,10 @@ FILE = HEAD.replace(b"/events", b"/imports") + b"Content-Length: 400000\r\n"
             FILE.replace(b"/imports", b"/imports?x=1") + b"Expect: 100-continue\r\n\r\n",
             (b"400", True),
         ),
-        (CHUNKED, (b"411", True)),
+        (CHUNKED, (b"411", False)),
+        (CHUNKED.replace(b"0\r\n\r\n", b""), (b"411", True)),
     ],
-    ids=["type", "path", "parameter", "host", "too large", "file", "chunked"],
+    ids=["type", "path", "parameter", "host", "too large", "file", "chunked", "without an end"],
 )
 def test_a_connection_with_an_unread_body_is_said_to_end_and_others_go_on(
     web: Web, request_sent: bytes, expected: tuple[bytes, bool]
@@ -197,7 +198,8 @@ def test_a_connection_with_an_unread_body_is_said_to_end_and_others_go_on(
 def test_a_body_that_does_not_come_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
-    monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.1)
+    for module in (body, pace):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
     scope = cast(Scope, SimpleNamespace(path="/events", headers={"content-length": str(length)}))
     began = time.monotonic()
     taken = asyncio.run(body.take_in(scope, cast(HTTPProtocol, Silent())))
@@ -231,7 +233,7 @@ def test_a_body_that_is_cut_short_is_refused_and_counted(web: Web) -> None:
 
 def test_a_chunked_body_is_asked_to_say_its_length(web: Web) -> None:
     chunks = b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
-    assert web.answer(HEAD + chunks) == b"HTTP/1.1 411 Length Required"
+    assert web.answer(HEAD + chunks, finished=False) == b"HTTP/1.1 411 Length Required"
 
 
 # --- Heads and files ----------------------------------------------------------------------------

@@ -1,0 +1,48 @@
+"""How slowly a client may send a large body or take a large answer, for which it was given room."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from config.server.room import Room
+
+T = TypeVar("T")
+
+# A piece takes no longer, whoever waits.
+PATIENCE_SECONDS = 60
+# While others wait for room, a client that is slower than this loses its own.
+_SLOW_BYTES_PER_SECOND = 32 * 1024
+_SLOW_SECONDS = 2
+_LOOK_SECONDS = 0.5
+
+
+class Pace:
+    """Of one client that holds a share of `room`."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._began = self._last = time.monotonic()
+        self._bytes = 0
+
+    def note(self, size: int) -> None:
+        """So many bytes more have come or gone."""
+        self._bytes += size
+        self._last = time.monotonic()
+
+    async def wait(self, piece: Awaitable[T]) -> T:
+        """What `piece` gives. Raises TimeoutError if the client is too slow."""
+        task = asyncio.ensure_future(piece)
+        try:
+            while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
+                if self._is_too_slow():
+                    raise TimeoutError
+            return task.result()
+        finally:
+            task.cancel()
+
+    def _is_too_slow(self) -> bool:
+        now = time.monotonic()
+        seconds = now - self._began
+        is_slow = seconds > _SLOW_SECONDS and self._bytes < seconds * _SLOW_BYTES_PER_SECOND
+        return (is_slow and self._room.is_crowded) or now - self._last > PATIENCE_SECONDS
