@@ -4,6 +4,8 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -18,6 +20,7 @@ from kombu import pools
 from events import backpressure, queue, store
 from events.models import Batch, Dedup
 from tests.samples import event, records
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -39,6 +42,17 @@ def assert_refused(answer: Any) -> dict[str, Any]:
     assert int(answer["Retry-After"]) > 0
     assert answer["Content-Type"] == "application/problem+json"
     return dict(answer.json())
+
+
+@contextmanager
+def redis_with(memory: int) -> Iterator[Any]:
+    server = get_redis_connection("default")
+    before = server.config_get("maxmemory")["maxmemory"]
+    server.config_set("maxmemory", memory)
+    try:
+        yield server
+    finally:
+        server.config_set("maxmemory", before)
 
 
 def test_a_full_queue_refuses_with_its_own_problem_type(client: Client, settings: Any) -> None:
@@ -91,8 +105,8 @@ def test_an_item_of_the_queue_that_is_no_message_stops_nobody(
     assert "151 events" in assert_refused(post(client))["detail"]
 
 
-def test_one_look_lasts_a_second(settings: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(backpressure, "_LOOK_SECONDS", 1.0)
+def test_one_look_serves_all_until_the_next_is_due(monkeypatch: Any) -> None:
+    monkeypatch.setattr(backpressure, "_LOOK_SECONDS", 600.0)
     looks = MagicMock(wraps=backpressure.load)
     monkeypatch.setattr(backpressure, "load", looks)
     for _ in range(50):
@@ -101,13 +115,9 @@ def test_one_look_lasts_a_second(settings: Any, monkeypatch: Any) -> None:
 
 
 def test_a_redis_whose_memory_is_nearly_used_up_refuses_before_it_is(client: Client) -> None:
-    server = get_redis_connection("default")
-    before = server.config_get("maxmemory")["maxmemory"]
-    server.config_set("maxmemory", int(server.info("memory")["used_memory"] * 1.1))
-    try:
+    used = get_redis_connection("default").info("memory")["used_memory"]
+    with redis_with(memory=int(used * 1.1)):
         assert "memory" in assert_refused(post(client))["detail"]
-    finally:
-        server.config_set("maxmemory", before)
     assert post(client).status_code == 202
 
 
@@ -152,14 +162,21 @@ def test_a_broker_that_says_nothing_is_503_before_long(
 
 
 def test_a_broker_out_of_memory_is_503_and_nothing_is_half_accepted(client: Client) -> None:
-    server = get_redis_connection("default")
-    before = server.config_get("maxmemory")["maxmemory"]
-    server.config_set("maxmemory", 1)
-    try:
+    with redis_with(memory=1) as server:
         assert_refused(post(client, 2500))
-    finally:
-        server.config_set("maxmemory", before)
-    assert server.llen("celery") == 0
+        assert server.llen("celery") == 0
+
+
+def test_all_whose_events_share_a_message_that_is_not_taken_hear_503(monkeypatch: Any) -> None:
+    # As if the memory had been used up since the last look.
+    monkeypatch.setattr(backpressure, "_next_look", time.monotonic() + 600)
+    with redis_with(memory=1) as server, ThreadPoolExecutor(4) as threads:
+        with queue._sending:
+            answers = [threads.submit(post, Client()) for _ in range(4)]
+            wait_until(lambda: len(queue._gathered) == 4)
+        for answer in answers:
+            assert_refused(answer.result())
+        assert server.llen("celery") == 0
 
 
 # --- PostgreSQL gone
