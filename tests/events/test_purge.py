@@ -12,9 +12,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django_celery_beat.models import PeriodicTask
 
-from events import hot, purge
+from events import deliver, hot, parking, purge
 from events.models import Batch, Dedup, HotEvent
 from events.store import store
+from tests.events import failing
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all
 
@@ -156,6 +157,20 @@ def test_records_of_old_delivered_batches_go_and_undelivered_ones_stay(settings:
     assert Batch.objects.count() == 2
     settings.BATCH_DAYS = 0
     assert purge.purge_batches(now=NOW) == 0
+
+
+@pytest.mark.usefixtures("no_delivery")
+def test_old_batches_that_a_person_has_to_decide_on_stay_with_what_they_came_from() -> None:
+    failing.put(3, bad=1)
+    deliver.deliver_due()
+    parking.park_unstored(framed([event()]), reason="why")
+    put()
+    deliver.deliver_due()
+    Batch.objects.update(created_at=NOW - timedelta(days=400))
+    purge.purge_batches(now=NOW)
+    left = Batch.objects.order_by("state").values_list("state", "split_from__state", "stored")
+    whole, refused = Batch.State.SPLIT, Batch.State.FAILED
+    assert list(left) == [(refused, whole, 1), (whole, None, 4), (Batch.State.UNSTORED, None, 0)]
 
 
 def test_every_scheduled_task_may_run_twice_at_once() -> None:
