@@ -1,12 +1,13 @@
 """The store transaction: dedup, hot layer and outbox together, or nothing."""
 
 import json
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from psycopg import errors
 
 from events import background, hot
@@ -14,7 +15,9 @@ from events import store as store_module
 from events.models import Batch, Dedup, HotEvent
 from events.records import unframe
 from events.store import Stored, store
+from tests.events.meanwhile import in_thread
 from tests.samples import event, framed, moment
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -68,6 +71,38 @@ def test_what_fails_half_way_stores_nothing(monkeypatch: Any) -> None:
     with pytest.raises(errors.DiskFull):
         put(framed([event()]))
     assert (Dedup.objects.count(), HotEvent.objects.count(), Batch.objects.count()) == (0, 0, 0)
+
+
+def test_delivery_is_woken_when_others_see_the_batch(monkeypatch: Any) -> None:
+    seen: list[int] = []
+    look = lambda: seen.append(Batch.objects.count())  # noqa: E731
+    monkeypatch.setattr(background, "deliver_soon", lambda *_: in_thread(look))
+    with transaction.atomic():
+        put(framed([event()]))
+    assert seen == [1]
+
+
+def test_stores_that_share_ids_wait_for_each_other_and_never_in_a_ring() -> None:
+    """Ids are claimed in order: whoever waits for a low one holds no higher one."""
+    low, high = sorted(str(uuid.uuid4()) for _ in range(2))
+    stored: list[Stored] = []
+    other = threading.Thread(
+        target=in_thread,
+        args=(lambda: stored.append(put(framed([event(event_id=i) for i in (high, low)]))),),
+    )
+    with transaction.atomic():
+        Dedup.objects.create(event_id=low)
+        other.start()
+        wait_until(lambda: waiting_for_locks() > 0)
+        Dedup.objects.create(event_id=high)
+    other.join()
+    assert stored == [(2, 0, 2)]
+
+
+def waiting_for_locks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return int(cursor.fetchone()[0])
 
 
 def test_an_event_reads_back_as_it_was_sent() -> None:
