@@ -12,7 +12,9 @@ from events import repair
 from events.alone import alone
 from events.models import HotEvent
 from events.records import frame
+from events.verify import Difference, Kind
 from tests.events.damage import (
+    YESTERDAY,
     agreeing,
     assert_rollups_hold_the_events,
     content,
@@ -21,7 +23,9 @@ from tests.events.damage import (
     double_cold,
     drop_cold,
     drop_hot,
+    drop_known,
     lose_block,
+    put,
 )
 from tests.events.meanwhile import before, in_thread
 
@@ -117,6 +121,16 @@ def test_only_one_repairs_at_a_time() -> None:
         in_thread(second)
     assert refused == ["another repair is running"]
     agreeing("--repair")
+
+
+def test_an_event_that_is_sent_again_once_its_hot_row_is_restored_is_stored_once() -> None:
+    ids = delivered(2)
+    drop_hot(ids)
+    drop_known(ids)
+    assert repair.repair(Difference(Kind.MISSING_HOT, YESTERDAY, ids)) == 2
+    put(1, event_id=ids[0])
+    assert HotEvent.objects.count() == 2
+    agreeing()
 
 
 def test_a_repair_logs_how_many_and_nothing_of_the_events() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -141,6 +141,27 @@ def test_days_that_have_left_the_window_are_not_asked_of_the_hot_layer(settings:
     assert "3 copied to the hot layer" in agreeing("--repair")
     assert HotEvent.objects.count() == 5
     assert len(kept) == 2
+
+
+class AroundMidnight(datetime):
+    midnight = datetime.combine(TODAY + timedelta(days=1), datetime.min.time(), UTC)
+    minutes_past = 0
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Any:
+        return (cls.midnight + timedelta(minutes=cls.minutes_past)).astimezone(tz)
+
+
+@by_hand
+def test_a_day_that_another_clock_has_let_go_already_is_not_missed(monkeypatch: Any) -> None:
+    monkeypatch.setattr("events.store.datetime", AroundMidnight)
+    monkeypatch.setattr("events.verify.datetime", AroundMidnight)
+    monkeypatch.setattr(AroundMidnight, "minutes_past", 2)
+    let_go = hot.window_start(AroundMidnight.midnight) - timedelta(hours=12)
+    delivered(3, occurred_at=let_go.isoformat())
+    assert HotEvent.objects.count() == 0
+    monkeypatch.setattr(AroundMidnight, "minutes_past", -2)
+    agreeing()
 
 
 @by_hand
