@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.db.models import F
+from django.db.models.functions import Now
 
 from analytics import clickhouse as engine
 from events import background, deliver
@@ -106,6 +108,19 @@ def test_nobody_takes_a_batch_that_another_is_delivering() -> None:
     assert second is not None
     assert (second.batch_id, second.payload, second.attempt) == (first.batch_id, first.payload, 2)
     due_again()
+
+
+def test_a_deliverer_has_a_batch_to_itself_for_longer_than_an_insert_may_take() -> None:
+    put(2)
+    assert deliver._claim() is not None
+    client: Any = engine._client()
+    assert seconds_until_due() > client.timeout.connect_timeout + client.timeout.read_timeout
+
+
+def seconds_until_due() -> float:
+    """Of the only batch, by PostgreSQL's clock."""
+    wait: timedelta = Batch.objects.values_list(F("claimed_until") - Now(), flat=True).get()
+    return wait.total_seconds()
 
 
 def test_clickhouse_being_gone_keeps_the_batch_and_the_reason(settings: Any) -> None:
