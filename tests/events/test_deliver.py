@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -13,6 +13,7 @@ from analytics import clickhouse as engine
 from events import background, deliver
 from events.models import Batch
 from events.store import store
+from tests.events.meanwhile import impatient, in_thread
 from tests.samples import event, framed
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -121,6 +122,54 @@ def seconds_until_due() -> float:
     """Of the only batch, by PostgreSQL's clock."""
     wait: timedelta = Batch.objects.values_list(F("claimed_until") - Now(), flat=True).get()
     return wait.total_seconds()
+
+
+def test_one_who_was_overtaken_does_not_postpone_the_batch() -> None:
+    put(2)
+    late = deliver._claim()
+    due_again()
+    assert deliver._claim() is not None
+    assert late is not None
+    deliver._postpone(late, engine.ClickHouseUnavailable("too late"))
+    assert Batch.objects.get().error == ""
+    assert seconds_until_due() > deliver._LONGEST_BACKOFF_SECONDS
+
+
+def test_a_batch_that_failed_often_is_due_again_within_half_a_minute(settings: Any) -> None:
+    put(2)
+    Batch.objects.update(attempts=40)
+    real = settings.CLICKHOUSE_URL
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    deliver.deliver_due()
+    settings.CLICKHOUSE_URL = real
+    assert 0 < seconds_until_due() <= 30
+
+
+def test_a_deliverer_passes_over_a_batch_that_another_is_taking() -> None:
+    taken, free = put(2), put(1)
+    with transaction.atomic():
+        Batch.objects.select_for_update().get(id=taken.pk)
+        in_thread(impatient(deliver.deliver_due))
+        free.refresh_from_db()
+        assert free.state == Batch.State.DELIVERED
+    assert cold() == 1
+
+
+def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch: Any) -> None:
+    settings.CLICKHOUSE_BATCH_SIZE = 1
+    batches = [put(1) for _ in range(6)]
+    real, failing = engine.insert_block, {str(batch.pk) for batch in batches[::2]}
+
+    def insert_block(*, token: str, body: bytes) -> None:
+        if token in failing:
+            raise engine.ClickHouseUnavailable("over the limit of memory", code=241)
+        real(token=token, body=body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "insert_block", insert_block)
+        assert deliver.deliver_due() == (3, False)
+    assert cold() == 3
+    due_again()
 
 
 def test_clickhouse_being_gone_keeps_the_batch_and_the_reason(settings: Any) -> None:
