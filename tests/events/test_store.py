@@ -1,21 +1,22 @@
 """The store transaction: dedup, hot layer and outbox together, or nothing."""
 
 import json
-import threading
 import uuid
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from psycopg import errors
+from structlog.testing import capture_logs
 
 from events import background, hot
 from events import store as store_module
 from events.models import Batch, Dedup, HotEvent
 from events.records import unframe
 from events.store import Stored, store
-from tests.events.meanwhile import in_thread
+from tests.events.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until
 
@@ -85,24 +86,24 @@ def test_delivery_is_woken_when_others_see_the_batch(monkeypatch: Any) -> None:
 def test_stores_that_share_ids_wait_for_each_other_and_never_in_a_ring() -> None:
     """Ids are claimed in order: whoever waits for a low one holds no higher one."""
     low, high = sorted(str(uuid.uuid4()) for _ in range(2))
+    both = framed([event(event_id=one) for one in (high, low)])
     stored: list[Stored] = []
-    other = threading.Thread(
-        target=in_thread,
-        args=(lambda: stored.append(put(framed([event(event_id=i) for i in (high, low)]))),),
-    )
-    with transaction.atomic():
+    with ExitStack() as stack, transaction.atomic():
         Dedup.objects.create(event_id=low)
-        other.start()
+        stack.enter_context(beside(lambda: stored.append(put(both))))
         wait_until(lambda: waiting_for_locks() > 0)
         Dedup.objects.create(event_id=high)
-    other.join()
     assert stored == [(2, 0, 2)]
 
 
-def waiting_for_locks() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return int(cursor.fetchone()[0])
+def test_a_store_that_is_rolled_back_with_what_is_around_it_is_told_to_nobody() -> None:
+    with capture_logs() as logs, transaction.atomic():
+        put(framed([event()]))
+        transaction.set_rollback(True)
+    assert not [line for line in logs if line["event"] == "batch_stored"]
+    with capture_logs() as logs, transaction.atomic():
+        put(framed([event()]))
+    assert len([line for line in logs if line["event"] == "batch_stored"]) == 1
 
 
 def test_an_event_reads_back_as_it_was_sent() -> None:
