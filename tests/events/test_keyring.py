@@ -5,13 +5,13 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +20,7 @@ from events import api_keys, keyring
 from events.keyring import KEPT_SECONDS, Keyring
 from events.models import ApiKey
 from tests.events.keys import bearer, made, secret
+from tests.events.meanwhile import beside, impatient, in_thread, waiting_for_locks
 from tests.samples import event
 from tests.waiting import wait_until
 
@@ -202,6 +203,18 @@ def test_requests_do_not_wait_for_a_read_that_hangs(
     wait_until(lambda: status(client, "ea_" + "A" * 43) == 401)
 
 
+def test_keys_are_as_old_as_the_beginning_of_their_read() -> None:
+    """One may be revoked between the read and its end, however far apart they are."""
+    ring = Keyring()
+    with ExitStack() as stack, transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+        stack.enter_context(beside(ring._read))
+        wait_until(lambda: waiting_for_locks() > 0)
+        began_before = time.monotonic()
+    assert ring._read_at <= began_before
+
+
 def test_many_who_ask_together_read_once() -> None:
     row, key = made("read")
     ring = Keyring()
@@ -252,6 +265,17 @@ def test_a_later_use_that_another_process_has_seen_stays_the_last() -> None:
     ring._used[row.pk] = datetime.now(UTC)
     ring._write_uses()
     assert used(row) == later
+
+
+def test_a_last_use_waits_for_nobody_who_has_locked_a_key() -> None:
+    locked, free = made("ingest")[0], made("ingest")[0]
+    ring = Keyring()
+    ring._used = {locked.pk: datetime.now(UTC), free.pk: datetime.now(UTC)}
+    with transaction.atomic():
+        ApiKey.objects.select_for_update().get(pk=locked.pk)
+        in_thread(impatient(ring._write_uses))
+        assert used(free) is not None
+        assert used(locked) is None
 
 
 def used(row: ApiKey) -> Any:
