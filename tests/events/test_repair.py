@@ -21,6 +21,7 @@ from tests.events.damage import (
     delivered,
     differing,
     double_cold,
+    double_hot,
     drop_cold,
     drop_hot,
     drop_known,
@@ -131,6 +132,22 @@ def test_an_event_that_is_sent_again_once_its_hot_row_is_restored_is_stored_once
     put(1, event_id=ids[0])
     assert HotEvent.objects.count() == 2
     agreeing()
+
+
+def test_what_was_restored_already_is_not_restored_twice() -> None:
+    ids = delivered(2)
+    assert repair.repair(Difference(Kind.MISSING_HOT, YESTERDAY, ids)) == 0
+    assert HotEvent.objects.count() == 2
+    agreeing()
+
+
+def test_an_event_that_is_twice_in_the_hot_layer_is_sent_once() -> None:
+    ids = delivered(2)
+    lose_block(ids)
+    double_hot(ids)
+    assert repair.repair(Difference(Kind.MISSING_COLD, YESTERDAY, ids)) == 2
+    assert len(content()[0]) == 2
+    assert_rollups_hold_the_events()
 
 
 def test_a_repair_logs_how_many_and_nothing_of_the_events() -> None:

@@ -21,6 +21,8 @@ from tests.events.damage import (
     delivered,
     differing,
     double_cold,
+    drop_cold,
+    drop_hot,
     drop_known,
     put,
 )
@@ -162,6 +164,30 @@ def test_a_day_that_another_clock_has_let_go_already_is_not_missed(monkeypatch: 
     assert HotEvent.objects.count() == 0
     monkeypatch.setattr(AroundMidnight, "minutes_past", -2)
     agreeing()
+
+
+@by_hand
+def test_a_day_that_leaves_the_window_meanwhile_is_not_missed(monkeypatch: Any) -> None:
+    monkeypatch.setattr("events.verify.datetime", AroundMidnight)
+    monkeypatch.setattr(AroundMidnight, "minutes_past", -10)
+    leaving = hot.window_start(AroundMidnight.midnight) - timedelta(hours=12)
+    ids = delivered(3, occurred_at=leaving.isoformat())
+
+    def leaves() -> None:
+        monkeypatch.setattr(AroundMidnight, "minutes_past", 70)
+        drop_hot(ids)
+
+    before(monkeypatch, inventory, "hot_digests", leaves)
+    agreeing()
+
+
+@by_hand
+def test_what_is_missing_of_the_first_day_of_the_window_is_named_once() -> None:
+    first = hot.window_start(datetime.now(UTC) + timedelta(hours=1)) + timedelta(hours=12)
+    lost = delivered(3, occurred_at=first.isoformat())
+    drop_cold(lost)
+    assert f"{first.date()}: 3 missing in ClickHouse" in differing(4)
+    agreeing("--repair")
 
 
 @by_hand
