@@ -191,7 +191,9 @@ def _take(group: list[UUID]) -> Claim:
 
 def lease() -> timedelta:
     """How long one deliverer has a batch to itself: longer than any insert may take."""
-    return timedelta(seconds=2 * settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS)
+    limit = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
+    wait = limit + clickhouse.CONNECT_TIMEOUT_SECONDS + clickhouse.MARGIN_SECONDS
+    return timedelta(seconds=max(2 * limit, wait + 1))
 
 
 def _merge(group: list[UUID]) -> None:

@@ -111,7 +111,11 @@ def test_nobody_takes_a_batch_that_another_is_delivering() -> None:
     due_again()
 
 
-def test_a_deliverer_has_a_batch_to_itself_for_longer_than_an_insert_may_take() -> None:
+@pytest.mark.parametrize("limit", [1, 5, 60])
+def test_a_deliverer_has_a_batch_to_itself_for_longer_than_an_insert_may_take(
+    settings: Any, limit: int
+) -> None:
+    settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS = limit
     put(2)
     assert deliver._claim() is not None
     client: Any = engine._client()
