@@ -24,7 +24,9 @@ def assert_noticed(history: History) -> None:
         compare(history.events, history.questions, blocks=history.blocks)
 
 
-@pytest.mark.parametrize("name", ["WEEKS", "DAYS", "HALVES", "LAST_BIT", "YEARS_APART", "NOTHING"])
+@pytest.mark.parametrize(
+    "name", ["WEEKS", "DAYS", "HALVES", "LAST_BIT", "YEARS_APART", "END_OF_MASK", "NOTHING"]
+)
 def test_without_a_mistake_a_written_history_is_answered_as_counted_by_hand(name: str) -> None:
     history: History = getattr(written, name)
     compare(history.events, history.questions, blocks=history.blocks)
@@ -64,6 +66,21 @@ def test_a_last_day_left_out_or_passed_is_noticed(
     """A day too many does no harm to daily active users, who are looked up by day."""
     rewrite(monkeypatch, query, right, wrong)
     assert_noticed(written.DAYS)
+
+
+@pytest.mark.parametrize("query", ["retention", "retention_by_type"])
+def test_a_week_past_the_mask_that_is_taken_for_its_last_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    rewrite(monkeypatch, query, "< 128", "<= 128")
+    assert_noticed(written.END_OF_MASK)
+
+
+def test_a_week_past_the_mask_of_events_that_is_taken_for_its_last_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rewrite(monkeypatch, "retention_raw", "{first:UInt16} + 127)", "{first:UInt16} + 128)")
+    assert_noticed(written.END_OF_MASK)
 
 
 def test_a_block_sent_again_under_another_token_is_noticed(

@@ -115,6 +115,20 @@ YEARS_APART = History(
     ],
 )
 
+# The last cohort of the first query: its second week after is the mask's last bit, and the next row
+# of weekly_users begins with the third.
+END_OF_MASK = History(
+    events=[
+        *came("u1", "2021-07-05" + FIRST_MOMENT),
+        *came("u2", "2023-11-27" + FIRST_MOMENT, "2023-12-18" + FIRST_MOMENT),
+        *came("u3", "2023-11-27" + FIRST_MOMENT, "2023-12-17" + LAST_MOMENT),
+    ],
+    blocks=1,
+    questions=asked(
+        date(2023, 12, 1), date(2023, 12, 31), since=date(2021, 7, 5), today=date(2024, 3, 1)
+    ),
+)
+
 NOTHING = History(
     events=[],
     blocks=1,

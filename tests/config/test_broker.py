@@ -1,6 +1,8 @@
 """A message's way from the queue to its consumer: at every moment it is in some key of Redis."""
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,13 +90,45 @@ def test_a_message_taken_by_one_who_vanished_comes_back(redis: Any, consumer: Co
     assert not any(waiting(redis).values())
 
 
-def restore(connection: Any) -> None:
+def restore(connection: Any, *, visibility_timeout: float = 0) -> None:
     """What each worker does now and then, as if the visibility timeout were over."""
     channel: Any = connection.channel()
     connection.Consumer([Queue(QUEUE)], channel=channel).consume()
-    channel.visibility_timeout = 0
+    channel.visibility_timeout = visibility_timeout
     channel.qos.restore_visible(num=None, interval=1)
     channel.close()
+
+
+def test_a_message_that_is_taken_a_second_time_waits_no_longer_to_come_back(
+    redis: Any, consumer: Connection
+) -> None:
+    """Two have it: one that has vanished, for whom its time is over, and one that vanishes now."""
+    publish()
+    [message] = consume(consumer)
+    item = bytes(redis.hget("unacked", message.delivery_tag))
+    redis.zadd("unacked_index", {message.delivery_tag: time.time() - 7200})
+    redis.lpush(f"{QUEUE}.taken", json.dumps(json.loads(item)[0]))
+    restore(consumer, visibility_timeout=3600)
+    assert waiting(redis) == {"queued": 1, "taken": 0, "unacked": 0, "indexed": 0}
+
+
+def test_a_worker_that_is_killed_while_it_puts_back_holds_up_the_others_for_seconds_only(
+    redis: Any, consumer: Connection
+) -> None:
+    publish()
+    consume(consumer)
+    real: Any = broker.QoS.restore_by_tag
+    held: list[int] = []
+
+    def look(self: Any, *args: Any) -> Any:
+        held.append(redis.ttl("unacked_mutex"))
+        return real(self, *args)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(broker.QoS, "restore_by_tag", look)
+        restore(consumer)
+    [seconds] = held
+    assert 0 < seconds <= 10
 
 
 def test_an_adopted_message_that_is_acknowledged_after_all_is_gone(

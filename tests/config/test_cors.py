@@ -123,7 +123,13 @@ def posted(client: Client, path: str = "/events", **headers: str) -> int:
 
 
 @pytest.mark.usefixtures("stores")
-@pytest.mark.parametrize("origin", [STRANGER, "null", "http://testserver:1", "http://", ""])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *(STRANGER, "null", "http://testserver:1", "http://", ""),
+        *("http://eviltestserver", "http://evil.testserver", "http://testserver.evil.example"),
+    ],
+)
 def test_where_no_key_is_required_a_page_of_another_site_may_not_post(
     client: Client, origin: str
 ) -> None:
@@ -138,6 +144,12 @@ def test_a_page_of_ours_and_one_of_the_service_itself_may(client: Client, settin
     assert posted(client, Origin=SHOP) == 202
     settings.CORS_ORIGINS = ["*"]
     assert posted(client, Origin=STRANGER) == 202
+
+
+@pytest.mark.usefixtures("stores", "shop")
+@pytest.mark.parametrize("origin", ["https://evilshop.example", "http://shop.example"])
+def test_a_page_whose_origin_looks_like_one_of_ours_may_not(client: Client, origin: str) -> None:
+    assert posted(client, Origin=origin) == 403
 
 
 @pytest.mark.usefixtures("stores", "shop")

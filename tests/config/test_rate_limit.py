@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
+from django_redis import get_redis_connection
 
-from config.rate_limit import Allowance, client_address, network, take
+from config.rate_limit import WINDOW_SECONDS, Allowance, client_address, network, take
+from tests.waiting import wait_until
 
 
 def test_a_bucket_is_emptied_by_requests_and_refused_then() -> None:
@@ -27,6 +29,23 @@ def test_a_bucket_fills_again_with_time() -> None:
     assert last.reset <= 60
     # 50 tokens a second: the loop itself took long enough for some.
     assert take("10.0.0.3", limit=limit).allowed
+
+
+def test_a_bucket_that_nobody_takes_from_is_forgotten_once_it_would_be_full() -> None:
+    for _ in range(2):
+        take("10.0.0.4", limit=3)
+        left = get_redis_connection("rate_limit").ttl("rate_limit:10.0.0.4")
+        assert WINDOW_SECONDS / 2 < left <= WINDOW_SECONDS
+
+
+def test_a_clock_that_jumps_back_neither_fills_a_bucket_nor_keeps_it_empty() -> None:
+    for _ in range(60):
+        take("10.0.0.5", limit=60)
+    redis, key = get_redis_connection("rate_limit"), "rate_limit:10.0.0.5"
+    # As it is in Redis when the clock has jumped back by an hour since.
+    redis.hset(key, mapping={"tokens": 0, "at": redis.time()[0] + 3600})
+    assert take("10.0.0.5", limit=60) == Allowance(allowed=False, remaining=0, reset=1)
+    wait_until(lambda: take("10.0.0.5", limit=60).allowed, seconds=20)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ def test_members_in_a_row_are_one_body(encoding: str, pack) -> None:  # type: ig
     assert read(pack(TEXT) + pack(TEXT), encoding) == TEXT * 2
 
 
+@pytest.mark.parametrize(("encoding", "pack"), [COMPRESSED[0], COMPRESSED[1], COMPRESSED[3]])
+def test_ten_thousand_members_are_read_and_one_more_is_not(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
+    """A million empty ones fit into a body, and each takes its time."""
+    assert read(pack(b"[") + pack(b"") * 9_998 + pack(b"]"), encoding) == b"[]"
+    with pytest.raises(Problem, match="more than 10000 members") as caught:
+        read(pack(b"[") + pack(b"") * 9_999 + pack(b"]"), encoding)
+    assert caught.value.status_code == 400
+
+
 @pytest.mark.parametrize(("encoding", "pack"), COMPRESSED)
 def test_a_truncated_body_is_refused(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
     for cut in (1, 4, 9):
