@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.segments import PATTERN, InvalidSegment, Segment, condition, parse_segments
+from analytics.segments import (
+    MAX_LENGTH,
+    PATTERN,
+    InvalidSegment,
+    Segment,
+    condition,
+    parse_segments,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,13 @@ def test_at_most_ten_segments_are_taken() -> None:
         parse_segments(["user_id:u"] * 11)
 
 
+def test_a_segment_may_be_as_long_as_is_said() -> None:
+    longest = "user_id:".ljust(MAX_LENGTH, "x")
+    assert len(parse_segments([longest])[0].value) == MAX_LENGTH - len("user_id:")
+    with pytest.raises(InvalidSegment, match=f"longer than {MAX_LENGTH}"):
+        parse_segments([longest + "x"])
+
+
 @pytest.mark.parametrize(
     ("value", "types"),
     [
@@ -77,7 +91,12 @@ def test_at_most_ten_segments_are_taken() -> None:
         ("2.0", {"String", "Int64", "Float64"}),
         ("1e3", {"String", "Int64", "Float64"}),
         ("11.77", {"String", "Float64"}),
+        ("-9223372036854775808", {"String", "Int64", "Float64"}),
+        ("-9223372036854775809", {"String", "Float64"}),
+        ("9223372036854775807", {"String", "Int64", "Float64"}),
+        ("9223372036854775808", {"String", "UInt64", "Float64"}),
         ("18446744073709551615", {"String", "UInt64", "Float64"}),
+        ("18446744073709551616", {"String", "Float64"}),
         ("123456789012345678901234", {"String", "Float64"}),
         ("1e400", {"String"}),
         ("1e999999999", {"String"}),

@@ -112,6 +112,17 @@ def test_a_message_that_is_taken_a_second_time_waits_no_longer_to_come_back(
     assert waiting(redis) == {"queued": 1, "taken": 0, "unacked": 0, "indexed": 0}
 
 
+def test_messages_come_back_even_where_what_was_taken_cannot_be_looked_through(
+    redis: Any, consumer: Connection
+) -> None:
+    publish()
+    consume(consumer)
+    redis.set(f"{QUEUE}.taken", "no list")
+    restore(consumer)
+    redis.delete(f"{QUEUE}.taken")
+    assert waiting(redis) == {"queued": 1, "taken": 0, "unacked": 0, "indexed": 0}
+
+
 def test_a_worker_that_is_killed_while_it_puts_back_holds_up_the_others_for_seconds_only(
     redis: Any, consumer: Connection
 ) -> None:

@@ -80,6 +80,13 @@ def test_api_answers_tell_the_limit_and_others_do_not(client: Client, settings: 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/events", "/stats/dau", "/imports", "/openapi.json", "/docs"])
+def test_every_part_of_the_api_is_limited(client: Client, settings: Any, path: str) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 1
+    assert [client.get(path).status_code == 429 for _ in range(2)] == [False, True]
+
+
+@pytest.mark.django_db
 def test_without_redis_nothing_is_accepted(client: Client, settings: Any) -> None:
     settings.CACHES = {
         alias: {**cache, "LOCATION": "redis://127.0.0.1:1/0"}

@@ -57,6 +57,19 @@ def test_one_who_waits_in_vain_is_told_and_holds_up_nobody() -> None:
     run(scene)
 
 
+def test_those_behind_one_who_waits_in_vain_have_their_turn_then() -> None:
+    async def scene(place: Room) -> None:
+        await place.take(60, seconds=5)
+        vain = asyncio.create_task(place.take(60, seconds=0.5))
+        await asyncio.sleep(0)
+        behind = asyncio.create_task(place.take(40, seconds=30))
+        with pytest.raises(NoRoom):
+            await vain
+        await behind
+
+    run(scene)
+
+
 def test_one_who_is_cancelled_while_waiting_leaves_no_trace() -> None:
     async def scene(place: Room) -> None:
         first = await place.take(60, seconds=5)

@@ -12,6 +12,7 @@ from django.test import Client
 from events import api_keys
 from events.models import ApiKey, RejectedEvent
 from tests.events.keys import ago, bearer, made, secret
+from tests.events.test_exposition import samples
 
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")
 
@@ -230,6 +231,23 @@ def test_a_key_has_a_limit_of_its_own(client: Client, settings: Any) -> None:
     # The address's bucket is still full; keys without a limit of their own share it.
     shared = [client.get("/events", headers=bearer(other)) for _ in range(2)]
     assert [answer.status_code for answer in shared] == [200, 429]
+
+
+def test_a_refusal_counts_as_one_of_the_limit_that_it_was_for(
+    client: Client, settings: Any
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 1
+    own = bearer(secret("read", rate_limit_per_minute=1))
+    before = samples(client)
+    for headers in (own, own, own, {}, {}):
+        client.get("/events", headers=headers)
+    after = samples(client)
+    hits = {
+        limit: after[name] - before.get(name, 0)
+        for limit in ("key", "address")
+        if (name := f'rate_limit_hits_total{{limit="{limit}"}}') in after
+    }
+    assert hits == {"key": 2, "address": 1}
 
 
 def test_a_keys_own_limit_holds_where_addresses_have_none(client: Client, settings: Any) -> None:

@@ -34,15 +34,16 @@ def post(client: Client, *events: dict[str, Any], query: str = "") -> int:
 def test_events_are_counted_from_the_door_to_clickhouse(client: Client) -> None:
     before = samples(client)
     good = event()
-    assert post(client, good, good, event(user_id=""), query="?wait=true") == 200
+    bad = [event(user_id=""), event(user_id="")]
+    assert post(client, good, good, *bad, query="?wait=true") == 200
     deliver_all()
     after = samples(client)
 
     def grown(name: str) -> float:
         return after[name] - before.get(name, 0)
 
-    assert grown('events_received_total{source="http"}') == 3
-    assert grown('events_rejected_total{source="http"}') == 1
+    assert grown('events_received_total{source="http"}') == 4
+    assert grown('events_rejected_total{source="http"}') == 2
     assert grown('events_stored_total{source="request"}') == 1
     assert grown('events_duplicate_total{source="request"}') == 1
     assert grown("events_delivered_total") == 1

@@ -68,6 +68,12 @@ def between_neighbours(bad: bytes) -> tuple[bytes, list[bytes]]:
     return b'{"events": [' + b" , ".join(texts) + b"]}", texts
 
 
+def test_events_that_read_alike_keep_the_text_that_each_was_sent_as() -> None:
+    texts = [rb'"\ud800"', rb'"\u0000"', rb'"\udfff"', rb'"\u0000"']
+    body = b"[" + b", ".join(texts) + b"]"
+    assert event_texts(body, validate(body).readable) == texts
+
+
 def with_properties(text: str) -> bytes:
     return json.dumps(event(properties="@")).replace('"@"', text).encode()
 

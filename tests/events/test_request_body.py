@@ -71,6 +71,14 @@ def test_a_truncated_body_is_refused(encoding: str, pack) -> None:  # type: igno
         assert caught.value.status_code == 400
 
 
+def test_a_body_that_is_whole_but_shorter_than_was_said_is_refused() -> None:
+    """Its client may have left, and nothing says that what is there is all there was to be."""
+    with pytest.raises(Problem, match="shorter than its Content-Length") as caught:
+        read_body(io.BytesIO(b"[]"), {"CONTENT_LENGTH": "3"})
+    assert caught.value.status_code == 400
+    assert read_body(io.BytesIO(b"[]"), {"CONTENT_LENGTH": "2"}) == b"[]"
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 def test_a_body_in_another_encoding_than_said_is_refused(encoding: str) -> None:
     with pytest.raises(Problem, match=f"not valid {encoding}") as caught:

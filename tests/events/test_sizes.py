@@ -1,8 +1,10 @@
 """Bytes as well as counts bound what a message, a transaction and a block for ClickHouse hold."""
 
+import json
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from analytics import clickhouse as engine
 from events import background, deliver, records
@@ -87,6 +89,19 @@ def test_a_worker_takes_no_more_bytes_at_once_than_a_block_may_have() -> None:
 
 def test_a_message_larger_than_that_is_taken_alone() -> None:
     assert calls(1000, 64 * MEGABYTE, 1000) == [1, 1, 1]
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_request_that_takes_several_transactions_answers_for_all_of_them(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if 10,000 of the largest events had been sent.
+    monkeypatch.setattr(records, "FRAME_BYTES", 100)
+    sent = [event() for _ in range(3)]
+    body = json.dumps([*sent, *sent[:2]]).encode()
+    answer = client.post("/events?wait=true", body, content_type="application/json").json()
+    assert (answer["accepted"], answer["duplicates"]) == (3, 2)
+    assert Batch.objects.count() > 1
 
 
 @pytest.mark.usefixtures("stores")

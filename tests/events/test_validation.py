@@ -104,6 +104,11 @@ def test_what_is_no_object_is_no_event(sent: Any) -> None:
         ('{"a": [{"b": 1, "b": 1}]}', "duplicate_key"),
         ('{"\\u0061": 1, "a": 2}', "duplicate_key"),
         ('{"a": [{"\\u0025\\u0032E": 1}]}', "key"),
+        ('{"a%2\\u0045": 1}', "key"),
+        ('{"a%\\u0032E": 1}', "key"),
+        ('{"a\\u00252E": 1}', "key"),
+        ('{"a": 18446744073709551616, "b": "\\u0045"}', "number"),
+        ('{"a": -9223372036854775809, "b": "\\u0045"}', "number"),
         ('{"a": "x\\":", "a": 2}', "duplicate_key"),
         ('{"a": ' + "9" * 5000 + "}", "number"),
         ('{"a":' * 9 + "1" + "}" * 9, "too_deep"),
@@ -123,6 +128,7 @@ def test_properties_no_engine_keeps_are_refused(properties: str, code: str) -> N
         '{"a%2e":"%2E","\\u00e9":"\\u0032","%.2E":1}',
         '{"a":null,"b":[null],"c":{},"d":[]}',
         '{"a":18446744073709551615,"b":-9223372036854775808,"c":1.7976931348623157e308}',
+        '{"a":18446744073709551615,"b":-9223372036854775808,"c":"\\u0045"}',
         '{"a":0.1234567890123456789,"b":1e5,"c":-0.0,"d":1.0}',
         '{"a.b":1,"a":{"b":2}}',
         '{"t":"2026-01-01","u":"\\ud83d\\ude00","v":"\\"a\\":","w":"\\\\u0000","x":"Привіт"}',
@@ -132,6 +138,16 @@ def test_properties_no_engine_keeps_are_refused(properties: str, code: str) -> N
 def test_properties_are_kept_to_the_letter(properties: str) -> None:
     [record] = validate(f"[{with_properties(properties)}]".encode()).records
     assert bytes(record.properties_text).decode() == properties
+
+
+@pytest.mark.parametrize("text", ["plain", "\\u0045"])
+def test_as_many_keys_and_bytes_as_are_allowed_are_kept(text: str) -> None:
+    keys = ",".join(f'"{n}":"{text}"' for n in range(255))
+    long = f'{{"a":"{text}","b":"' + "x" * (64 * 1024 - 15 - len(text)) + '"}'
+    assert len(long) == 64 * 1024
+    for properties in (f"{{{keys}}}", long):
+        [record] = validate(f"[{with_properties(properties)}]".encode()).records
+        assert bytes(record.properties_text).decode() == properties
 
 
 def test_white_space_in_properties_is_dropped() -> None:

@@ -151,6 +151,14 @@ def test_a_file_that_there_is_no_room_for_is_not_read(admin_client: Client, sett
     assert "Not taken: a file of more than 1 MB." in page(admin_client, f"{IMPORTS}add/")
 
 
+def test_a_file_that_the_disk_has_no_room_for_is_not_read(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", 2**60)
+    assert _sent(admin_client) == (302, False)
+    assert "too little room is left on the disk" in page(admin_client, f"{IMPORTS}add/")
+
+
 def test_only_who_may_add_imports_can_upload(client: Client) -> None:
     client.force_login(AdminFactory.create(is_superuser=False))
     assert client.get(f"{IMPORTS}add/").status_code == 403
