@@ -9,7 +9,7 @@ import pytest
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
 from config.server import body, room
-from config.server.body import Body
+from config.server.body import FILES_AT_ONCE, Body
 from config.server.room import MAX_BODY_BYTES, Room
 
 LARGE = 1_000_000
@@ -23,6 +23,7 @@ def _rooms(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(room, name, Room(getattr(room, name).size))
     monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(body, "ROOM_SECONDS", 0.1)
+    monkeypatch.setattr(body, "_open_files", 0)
 
 
 class Client:
@@ -145,6 +146,23 @@ def test_a_file_has_any_size_and_is_left_to_a_thread(path: str) -> None:
         taken = await take_in(client, 10**12, path)
         assert (taken.refusal, taken.is_unread, client.was_asked) == (None, True, False)
         taken.release()
+
+    play(scene)
+
+
+def test_so_many_files_come_in_at_once_and_one_that_ends_leaves_its_place() -> None:
+    async def scene() -> None:
+        files = [await take_in(Client(5), LARGE, "/imports") for _ in range(FILES_AT_ONCE)]
+        one_more = await take_in(Client(5), LARGE, "/imports")
+        refusals = [taken.refusal.status if taken.refusal else None for taken in (*files, one_more)]
+        assert refusals == [None] * FILES_AT_ONCE + [503]
+        one_more.release()
+        files.pop().release()
+        files.append(await take_in(Client(5), LARGE, "/imports"))
+        assert not files[-1].refusal
+        assert (await take_in(Client(5), LARGE, "/imports")).refusal
+        for taken in files:
+            taken.release()
 
     play(scene)
 
