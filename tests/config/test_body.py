@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
-from config.server import body, room
+from config.server import body, pace, room
 from config.server.body import FILES_AT_ONCE, Body
 from config.server.room import MAX_BODY_BYTES, Room
 
@@ -21,7 +21,8 @@ def _rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rooms that no other body has a share of; nobody waits long for what does not come."""
     for name in ROOMS:
         monkeypatch.setattr(room, name, Room(getattr(room, name).size))
-    monkeypatch.setattr(body, "PATIENCE_SECONDS", 0.1)
+    for module in (body, pace):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(body, "ROOM_SECONDS", 0.1)
     monkeypatch.setattr(body, "_open_files", 0)
 
