@@ -1,38 +1,24 @@
-"""The way to ClickHouse: the only module that imports its driver."""
+"""The way to ClickHouse: what the service asks it, tells it and hands over to it."""
 
 import json
-import logging
-import os
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
 
-import clickhouse_connect
 import msgspec
-from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.ctypes import RespBuffCls
-from clickhouse_connect.driver.exceptions import ClickHouseError as DriverError
-from clickhouse_connect.driver.exceptions import OperationalError
-from clickhouse_connect.driver.httpclient import HttpClient
-from clickhouse_connect.driver.httputil import ResponseSource, get_pool_manager
-from clickhouse_connect.driver.transform import NativeTransform
 from django.conf import settings
-from urllib3 import Timeout
 
-from analytics import cluster
+from analytics import cluster, driver
+from analytics.driver import DriverError
 from analytics.queries import load
 from config import metrics, request_id
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
 
-CONNECT_TIMEOUT_SECONDS = 5
-# Idle connections kept per process: as many as threads that ask at once.
-POOL_CONNECTIONS = 32
 PING_TIMEOUT_SECONDS = 3
 # The server gives up first; so much later its own error has arrived, or it hangs.
 MARGIN_SECONDS = 5
@@ -71,8 +57,6 @@ _TOKEN_SETTINGS = {
     "input_format_parallel_parsing": 0,
     "max_partitions_per_insert_block": 0,
 }
-# What it warns of, with a traceback, is raised as well.
-logging.getLogger(ResponseSource.__module__).setLevel(logging.ERROR)
 SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
 
@@ -108,8 +92,6 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
-# By URL and the seconds they wait for an answer.
-_clients: dict[tuple[str, int], Client] = {}
 # Servers, by URL, that were seen to have the whole schema.
 _complete: set[str] = set()
 
@@ -161,40 +143,17 @@ def stream(
         )
     except DriverError as error:
         raise _translated(error) from error
-    return _native_blocks(_Undrained(response))
+    return _blocks(response)
 
 
-class _Undrained:
-    """A response that the driver closes without reading what is left of it, which may be all."""
-
-    def __init__(self, response: Any) -> None:
-        self.headers = response.headers
-        self._response = response
-        self._closed = False
-
-    def stream(self, size: int, decode: bool) -> Iterator[bytes]:
-        for chunk in self._response.stream(size, decode):
-            yield chunk
-            if self._closed:
-                return
-
-    def close(self) -> None:
-        self._closed = True
-        self._response.close()
-
-
-def _native_blocks(response: _Undrained) -> Generator[list[Sequence[Any]]]:
-    tag = response.headers.get("X-ClickHouse-Exception-Tag")
-    with closing(response):
-        try:
-            origin: Any = ResponseSource(response, exception_tag=tag)  # type: ignore[arg-type]
-            result: Any = NativeTransform.parse_response(RespBuffCls(origin))  # type: ignore[no-untyped-call]
-            yield from result.column_block_stream.gen
-        except DriverError as error:
-            raise _translated(error) from error
-        except (ValueError, LookupError) as error:
-            # The text of an error where the driver expects a block.
-            raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+def _blocks(response: Any) -> Generator[list[Sequence[Any]]]:
+    try:
+        yield from driver.blocks(response)
+    except DriverError as error:
+        raise _translated(error) from error
+    except (ValueError, LookupError) as error:
+        # The text of an error where the driver expects a block.
+        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
 
 
 def command(
@@ -310,55 +269,20 @@ def server_version() -> str:
 
 def database() -> str:
     """The name of the database that CLICKHOUSE_URL points at."""
-    return unquote(urlsplit(settings.CLICKHOUSE_URL).path.strip("/")) or "default"
+    return driver.database_of(settings.CLICKHOUSE_URL)
 
 
-def _client(limit: float | None = None) -> Client:
+def _client(limit: float | None = None) -> driver.Client:
     """For calls that the server ends after `limit` seconds; as long as an insert by default."""
     seconds = ceil(limit or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS) + MARGIN_SECONDS
-    key = settings.CLICKHOUSE_URL, seconds
-    # Two threads may connect at once and one client be for nothing; with a lock all would wait in
-    # line for a server that hangs.
-    return _clients.get(key) or _clients.setdefault(key, _connect(*key))
-
-
-def _connect(url: str, seconds: int) -> Client:
-    parts = urlsplit(url)
     try:
-        client = clickhouse_connect.get_client(
-            interface=parts.scheme,
-            host=parts.hostname,
-            port=parts.port or (8443 if parts.scheme == "https" else 8123),
-            username=unquote(parts.username or "default"),
-            password=unquote(parts.password or ""),
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            # What it asks at first takes no time, unless the server hangs.
-            send_receive_timeout=min(seconds, CONNECT_TIMEOUT_SECONDS),
-            # Without a session, queries of one process run side by side.
-            autogenerate_session_id=False,
-            # A pool of our own: the driver's default one would go through a proxy of the
-            # environment, and keeps 8 connections.
-            pool_mgr=get_pool_manager(maxsize=POOL_CONNECTIONS),
-        )
+        return driver.client(settings.CLICKHOUSE_URL, seconds)
     except DriverError as error:
         raise _translated(error) from error
-    # Only now, so that a client can be had before the database is created.
-    client.database = database()
-    assert isinstance(client, HttpClient)
-    client.timeout = Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=seconds)
-    return client
 
 
 def _translated(error: DriverError) -> ClickHouseError:
     code: int | None = getattr(error, "code", None)
-    if code in _CONTENT and not isinstance(error, OperationalError):
+    if code in _CONTENT and not isinstance(error, driver.OperationalError):
         return ClickHouseRefused(str(error), code=code)
     return ClickHouseUnavailable(str(error), code=code)
-
-
-def _forget_clients() -> None:
-    """A forked child must not write into its parent's connections."""
-    _clients.clear()
-
-
-os.register_at_fork(after_in_child=_forget_clients)

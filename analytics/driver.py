@@ -1,0 +1,106 @@
+"""ClickHouse's driver, which no other module imports: its clients and its blocks of columns."""
+
+import logging
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver import client as clients
+from clickhouse_connect.driver import exceptions
+from clickhouse_connect.driver.ctypes import RespBuffCls
+from clickhouse_connect.driver.httpclient import HttpClient
+from clickhouse_connect.driver.httputil import ResponseSource, get_pool_manager
+from clickhouse_connect.driver.transform import NativeTransform
+from urllib3 import Timeout
+
+Client: TypeAlias = clients.Client
+DriverError = exceptions.ClickHouseError
+OperationalError = exceptions.OperationalError
+
+CONNECT_TIMEOUT_SECONDS = 5
+# Idle connections kept per process: as many as threads that ask at once.
+POOL_CONNECTIONS = 32
+# What it warns of, with a traceback, is raised as well.
+logging.getLogger(ResponseSource.__module__).setLevel(logging.ERROR)
+# By URL and the seconds they wait for an answer.
+_clients: dict[tuple[str, int], Client] = {}
+
+
+def client(url: str, seconds: int) -> Client:
+    """The client of this process that waits so long for an answer. Raises DriverError."""
+    key = url, seconds
+    # Two threads may connect at once and one client be for nothing; with a lock all would wait in
+    # line for a server that hangs.
+    return _clients.get(key) or _clients.setdefault(key, _connect(*key))
+
+
+def database_of(url: str) -> str:
+    """The name of the database that an address points at."""
+    return unquote(urlsplit(url).path.strip("/")) or "default"
+
+
+def _connect(url: str, seconds: int) -> Client:
+    parts = urlsplit(url)
+    made = clickhouse_connect.get_client(
+        interface=parts.scheme,
+        host=parts.hostname,
+        port=parts.port or (8443 if parts.scheme == "https" else 8123),
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        # What it asks at first takes no time, unless the server hangs.
+        send_receive_timeout=min(seconds, CONNECT_TIMEOUT_SECONDS),
+        # Without a session, queries of one process run side by side.
+        autogenerate_session_id=False,
+        # A pool of our own: the driver's default one would go through a proxy of the
+        # environment, and keeps 8 connections.
+        pool_mgr=get_pool_manager(maxsize=POOL_CONNECTIONS),
+    )
+    # Only now, so that a client can be had before the database is created.
+    made.database = database_of(url)
+    assert isinstance(made, HttpClient)
+    made.timeout = Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=seconds)
+    return made
+
+
+def _forget_clients() -> None:
+    """A forked child must not write into its parent's connections."""
+    _clients.clear()
+
+
+os.register_at_fork(after_in_child=_forget_clients)
+
+
+def blocks(answer: Any) -> Generator[list[Sequence[Any]]]:
+    """What a raw stream of the format Native holds, each block a list of its columns.
+
+    Raises DriverError; ValueError and LookupError where the answer is no block.
+    """
+    response = _Undrained(answer)
+    tag = response.headers.get("X-ClickHouse-Exception-Tag")
+    with closing(response):
+        origin: Any = ResponseSource(response, exception_tag=tag)  # type: ignore[arg-type]
+        result: Any = NativeTransform.parse_response(RespBuffCls(origin))  # type: ignore[no-untyped-call]
+        yield from result.column_block_stream.gen
+
+
+class _Undrained:
+    """A response that the driver closes without reading what is left of it, which may be all."""
+
+    def __init__(self, response: Any) -> None:
+        self.headers = response.headers
+        self._response = response
+        self._closed = False
+
+    def stream(self, size: int, decode: bool) -> Iterator[bytes]:
+        for chunk in self._response.stream(size, decode):
+            yield chunk
+            if self._closed:
+                return
+
+    def close(self) -> None:
+        self._closed = True
+        self._response.close()
