@@ -54,11 +54,12 @@ def test_a_fault_that_is_not_in_the_events_does_not_make_a_row_of_each(
     assert sum(Batch.objects.filter(state="failed").values_list("stored", flat=True)) == 64
 
 
-def test_a_split_by_one_who_was_overtaken_changes_nothing() -> None:
+@pytest.mark.parametrize("split", [parking.split_or_park, parking.split])
+def test_a_split_by_one_who_was_overtaken_changes_nothing(split: Any) -> None:
     put(4, bad=1)
     claim = deliver._claim()
     assert claim is not None
-    parking.split_or_park(claim.batch_id, attempt=claim.attempt - 1, reason="late")
+    split(claim.batch_id, attempt=claim.attempt - 1, reason="late")
     assert states() == {"pending": 1}
 
 

@@ -88,6 +88,15 @@ def test_discarding_asks_first_and_frees_the_ids(admin: Client) -> None:
     assert store(frames=[framed([mended])], source=Batch.Source.QUEUE).stored == 1
 
 
+def test_discarding_a_message_leaves_events_that_another_has_stored() -> None:
+    known = event()
+    store(frames=[framed([known])], source=Batch.Source.QUEUE)
+    parking.park_unstored(framed([known]), reason="why")
+    failed.discard(Batch.objects.get(state=Batch.State.UNSTORED).pk, by="me")
+    assert [str(row.event_id) for row in Dedup.objects.all()] == [known["event_id"]]
+    assert HotEvent.objects.count() == 1
+
+
 def confirmation(client: Client, chosen: list[UUID], select_across: str) -> tuple[str, Any]:
     """The page that asks, and what its button would send."""
     data = {"action": "discard", "_selected_action": [str(b) for b in chosen]}

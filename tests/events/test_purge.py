@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django_celery_beat.models import PeriodicTask
 
 from events import deliver, hot, parking, purge
@@ -17,7 +17,7 @@ from events.models import Batch, Dedup, HotEvent
 from events.store import store
 from tests.events import failing
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all
+from tests.waiting import deliver_all, wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -218,6 +218,36 @@ def test_two_purges_at_once_drop_each_day_once() -> None:
         thread.join()
     assert errors == []
     assert min(hot.partition_days()) == TODAY - timedelta(days=3)
+
+
+def test_of_two_who_make_the_same_day_at_once_one_does_and_the_other_goes_on() -> None:
+    purge._drop(TODAY + timedelta(days=hot.DAYS_AHEAD))
+    made: list[Any] = []
+    second = threading.Thread(target=_make_partitions, args=(made,))
+    with transaction.atomic():
+        assert hot.ensure_partitions(now=NOW) == [TODAY + timedelta(days=hot.DAYS_AHEAD)]
+        second.start()
+        wait_until(_somebody_waits)
+    second.join(30)
+    assert made == [[]]
+
+
+def _make_partitions(made: list[Any]) -> None:
+    try:
+        made.append(hot.ensure_partitions(now=NOW))
+    except Exception as error:
+        made.append(error)
+    finally:
+        connections.close_all()
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid()"
+            " = ANY (pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def test_an_operators_schedule_outlives_an_upgrade() -> None:

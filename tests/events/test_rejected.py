@@ -163,6 +163,15 @@ def test_the_escapes_of_binary_bodies_count_in_the_bound_of_bytes(
     assert [len(row.raw) for row in RejectedEvent.objects.all()] == [400_000] * 2
 
 
+def test_what_is_too_much_goes_with_what_is_old(client: Client, settings: Any) -> None:
+    post(client, [event(user_id="", event_type=f"type {n}") for n in range(5)])
+    kept(5)
+    settings.REJECTED_MAX_ROWS = 2
+    assert rejected.purge(now=datetime.now(UTC)) == 3
+    left = [json.loads(row.raw)["event_type"] for row in RejectedEvent.objects.order_by("id")]
+    assert left == ["type 3", "type 4"]
+
+
 def test_after_their_days_they_are_forgotten(client: Client, settings: Any) -> None:
     row = refused_one(client, user_id="")
     now = datetime.now(UTC)

@@ -89,6 +89,7 @@ def test_a_file_that_would_do_is_not_read(tmp_path: Path) -> None:
     "schema",
     [
         {"$ref": "#/$defs/a%20~1b", "$defs": {"a /b": {"required": ["x"]}}},
+        {"$ref": "#/$defs/a~01", "$defs": {"a~1": {"required": ["x"]}}},
         {"$ref": "#here", "$defs": {"a": {"$anchor": "here", "required": ["x"]}}},
         {"$ref": "#/definitions/a", "definitions": {"a": {"required": ["x"]}}},
         {"$ref": "#/components/a", "components": {"a": {"required": ["x"]}}},
@@ -153,6 +154,7 @@ def test_a_schema_of_trees_works() -> None:
         (items({"allOf": [{"type": "integer"}] * 1_000}), "could take"),
         ({"anyOf": [{"properties": {"a": {"$ref": "#"}}}] * 9}, "could take"),
         (inside({"allOf": [{"pattern": f"a[ab]{{60}}{n}"} for n in range(9)]}), "could take"),
+        (nested(8, inside, {"allOf": [{"pattern": f"a[ab]{{60}}{n}"} for n in range(9)]}), "could"),
         (nested(7, lambda one: {"anyOf": [one], "unevaluatedItems": True}, True), "could take"),
         (nested(20, lambda one: {"allOf": [one], "unevaluatedItems": True}, True), "could take"),
         ({"$ref": "#/$defs/0", "$defs": {str(n): {"$ref": f"#/$defs/{n + 1}"} for n in range(200)}
