@@ -15,14 +15,9 @@ from tests.importer.test_import_events import (
     written,
 )
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
 ROWS = 24_000
-
-
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
 
 
 def test_a_dry_run_checks_everything_and_stores_nothing(tmp_path: Path) -> None:
