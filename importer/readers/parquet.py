@@ -10,12 +10,16 @@ from importer.json_values import to_json
 from importer.mapper import as_text, mapper
 from importer.mapping import ColumnMap, Fields, ambiguous
 from importer.options import Options
-from importer.readers.arrow_values import Convert, UnknownType, converter, ids, is_bytes, is_text
+from importer.readers.arrow_sizes import is_small, largest, sizes
+from importer.readers.arrow_values import Convert, UnknownType, converter, ids, is_bytes
 from importer.rejects import RAW_COLUMN
 
 # What the longest values of a batch's rows may take.
 _ROOM = 32 * 1024 * 1024
 _MAX_COLUMN = 2 * 1024 * 1024 * 1024
+# What all values may take together: a value that stands once in a file of a few KB may be that of a
+# million rows. Compressed text grows as much at the most.
+_TIMES, _BESIDES = 1_000, 1024 * 1024 * 1024
 # What stands at the end of a file: its columns and groups of rows, each of which is a hundred
 # bytes there. Read it takes up to fifty times as much memory: 50,000 columns took 450 MB.
 _MAX_FOOTER_BYTES = 4 * 1024 * 1024
@@ -73,11 +77,19 @@ def _rows(
     from pyarrow import ArrowException  # noqa: PLC0415
 
     number, all_rows, size = 0, max(parquet.metadata.num_rows, 1), file.size
+    left = _BESIDES + _TIMES * size
     # The file is read by columns, from here and there: rows tell how far it is.
     file.position = lambda: size * number // all_rows
     try:
         for batch in _batches(file, parquet):
-            for row, problem in _values(batch, converters):
+            found = [] if is_small(batch) else [sizes(it).to_pylist() for it in batch.columns]
+            left -= sum(map(sum, found)) if found else batch.nbytes
+            if left < 0:
+                raise FileRefused(
+                    f"{file.name} is stopped after row {number}: its values take more than 1 GiB"
+                    f" and {_TIMES:,} times the file"
+                )
+            for row, problem in _values(batch, converters, found):
                 number += 1
                 try:
                     yield number, problem or fields(row), row
@@ -103,10 +115,12 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
     )
     for group in range(metadata.num_row_groups):
         _refuse_huge(file.name, metadata.row_group(group))
-        longest = 0
+        longest = sum(max(0, column.length or 0) for column in columns)
         for column in texts:
             length = _longest(once, group, column.path)
-            if length > MAX_LINE and column.max_repetition_level:
+            if column.max_repetition_level and length * _most(metadata.row_group(group)) > _ROOM:
+                length = largest(once, group, column.path)
+            if length > _ROOM and column.max_repetition_level:
                 raise FileRefused(f"{file.name}: {column.path[:80]} has lists of huge values")
             longest += length
         size = max(1, min(CHUNK_ROWS, _ROOM // max(1, longest)))
@@ -116,10 +130,17 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
 def _refuse_huge(name: str, group: Any) -> None:
     for index in range(group.num_columns):
         column = group.column(index)
-        if column.total_uncompressed_size > _MAX_COLUMN:
+        # A list that one row repeats takes no room there.
+        if max(column.total_uncompressed_size, 8 * column.num_values) > _MAX_COLUMN:
             raise FileRefused(
                 f"{name}: {column.path_in_schema[:80]} takes more than 2 GiB in one row group"
             )
+
+
+def _most(group: Any) -> int:
+    """How many values a column has in a group of rows, those of lists one by one."""
+    counts: list[int] = [group.column(index).num_values for index in range(group.num_columns)]
+    return max(counts, default=0)
 
 
 def _longest(once: Any, group: int, path: str) -> int:
@@ -190,12 +211,14 @@ def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
     return found
 
 
-def _values(batch: Any, converters: Sequence[Convert]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each row by column, and what is wrong with it; one too large is not made into values."""
+def _values(
+    batch: Any, converters: Sequence[Convert], sizes: Sequence[Sequence[int]]
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each row by column, and what is wrong with it; one too large is not made into values.
+
+    `sizes` are those of each column's values, none where no row can be large.
+    """
     names = batch.schema.names
-    # Of few bytes no row is large, unless a dictionary makes it so.
-    small = _is_small(batch)
-    sizes = [] if small else [_sizes(column) for column in batch.columns]
     totals = [sum(row) for row in zip(*sizes, strict=True)]
     if sum(totals) <= CHUNK_CHARACTERS and max(totals, default=0) <= MAX_LINE:
         try:
@@ -226,34 +249,3 @@ def _row(
         except FieldError as error:
             problem = problem or f"{name}: {error}"
     return row, problem
-
-
-def _is_small(batch: Any) -> bool:
-    from pyarrow import types  # noqa: PLC0415
-
-    return batch.nbytes <= MAX_LINE and not any(map(types.is_dictionary, batch.schema.types))
-
-
-def _sizes(column: Any) -> list[int]:
-    """How many bytes each of a column's values takes, before they are made."""
-    from pyarrow import types  # noqa: PLC0415
-
-    kind = column.type
-    if types.is_dictionary(kind) and is_text(kind.value_type):
-        lengths = _lengths(column.dictionary).take(column.indices)
-    elif is_text(kind):
-        lengths = _lengths(column)
-    elif types.is_nested(kind) and column.nbytes > MAX_LINE:
-        return [column.slice(index, 1).nbytes for index in range(len(column))]
-    else:
-        return [8] * len(column)
-    sizes: list[int] = lengths.fill_null(0).to_pylist()
-    return sizes
-
-
-def _lengths(column: Any) -> Any:
-    from pyarrow import compute, large_binary, types  # noqa: PLC0415
-
-    if types.is_string_view(column.type) or types.is_binary_view(column.type):
-        column = column.cast(large_binary())
-    return compute.binary_length(column)

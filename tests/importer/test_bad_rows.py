@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from importer.mapper import mapper
 from importer.mapping import ColumnMap, Time
 from importer.options import OptionError, Options
 from importer.presets import PRESETS
-from importer.readers import columns_and_chunks
+from importer.readers import columns_and_chunks, parquet
 from importer.rejects import Rejects
 from tests.importer.test_delimited import HEADER, chunks, written
 
@@ -56,6 +56,13 @@ def test_the_event_s_own_properties_win_over_columns_of_the_same_name() -> None:
     row |= {"event_properties": {"platform": "mine", "lib": None}}  # type: ignore[dict-item]
     properties = mapper(PRESETS["amplitude"])(row)[4]
     assert json.loads(properties) == {"event_id": "id", "platform": "mine", "os": "17", "lib": None}
+
+
+def test_of_keys_that_hold_dots_the_longest_that_fits_a_path_counts() -> None:
+    mapping = ColumnMap(sources={"user_id": ("a.b.c",)}, rest="ignore")
+    row = {"event_id": "id", "occurred_at": "2026-01-01T00:00:00Z", "event_type": "x"}
+    found = mapper(mapping)(row | {"a": {"b.c": "short"}, "a.b": {"c": "long"}})
+    assert found[2] == "long"
 
 
 # --- Going on ------------------------------------------------------------------------------------
@@ -183,6 +190,49 @@ def test_one_large_value_in_many_rows_of_parquet_takes_little_memory(
     ).stdout.splitlines()
     assert said[:2] == ["2 200", "a row of more than 1048576 bytes"]
     assert int(said[2]) < 150_000, "KiB"
+
+
+def _repeated(folder: Path, texts: Sequence[str], rows: list[Any], **options: Any) -> Path:
+    """Properties of which each row has some of the texts, by their places among them."""
+    indices = pa.array(rows)
+    places = indices.flatten() if pa.types.is_list(indices.type) else indices
+    column = pa.DictionaryArray.from_arrays(places.cast(pa.int32()), pa.array(texts))
+    if pa.types.is_list(indices.type):
+        column = pa.ListArray.from_arrays(indices.offsets, column)
+    others = {name: [value] * len(rows) for name, value in GOOD.items()}
+    return _parquet(folder, pa.table({**others, "properties": column}), **options)
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_a_value_that_thousands_of_rows_repeat_is_not_read_for_ever(
+    tmp_path: Path, store_schema: bool
+) -> None:
+    path = _repeated(tmp_path, ["x" * 900_000], [0] * 3_000, store_schema=store_schema)
+    with pytest.raises(FileRefused, match=r"after row 1\d\d\d: its values take more than 1 GiB"):
+        list(_lines_of(path))
+
+
+def _lines_of(path: Path) -> Iterator[int]:
+    with opened(path) as file:
+        yield from (line for line, _, _ in parquet.read(file, Options()).rows)
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_a_list_that_repeats_a_large_value_is_not_made(tmp_path: Path, store_schema: bool) -> None:
+    path = _repeated(tmp_path, ["x" * 900_000], [[0] * 20_000], store_schema=store_schema)
+    with pytest.raises(FileRefused, match=r"list\.element has lists of huge values"):
+        list(chunks(path))
+
+
+@pytest.mark.parametrize("store_schema", [True, False])
+def test_a_list_of_some_of_many_values_is_as_large_as_those(
+    tmp_path: Path, store_schema: bool
+) -> None:
+    texts = [str(n) * 1_000 for n in range(1_000)]
+    path = _repeated(tmp_path, texts, [[n, 0] for n in range(1_000)], store_schema=store_schema)
+    found = list(chunks(path))
+    assert sum(len(chunk.rows) for chunk in found) == 1_000
+    assert not any(chunk.bad for chunk in found)
 
 
 def test_bytes_that_are_not_utf8_cost_one_row_of_parquet(tmp_path: Path) -> None:
