@@ -36,6 +36,12 @@ def test_a_run_waits_for_the_stores_of_one_that_was_killed_and_says_so(
         assert (tmp_path / "lock").read_text() == str(os.getpid())
 
 
+def test_the_lock_names_its_holder_and_keeps_nothing_of_an_earlier_one(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("9" * 19)
+    with data_folder.claimed(tmp_path):
+        assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
 def test_addresses_are_announced_to_the_owner_only_and_taken_back(tmp_path: Path) -> None:
     announcement = tmp_path / "stack.env"
     with data_folder.announced(tmp_path, {"REDIS_URL": "redis://:a=b@127.0.0.1:1/0"}):

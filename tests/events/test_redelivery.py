@@ -32,9 +32,9 @@ def _by_hand(monkeypatch: Any) -> None:
     monkeypatch.setattr(redelivery, "_SETTLE_SECONDS", 0.001)
 
 
-def sent_without_an_answer(count: int) -> list[str]:
+def sent_without_an_answer(count: int, **changes: Any) -> list[str]:
     """Events of a batch that ClickHouse has, and nobody was told; the ids."""
-    ids = put(count)
+    ids = put(count, **changes)
     claim = deliver._claim()
     assert claim is not None
     engine.insert_block(token=str(claim.batch_id), body=claim.payload)
@@ -92,6 +92,13 @@ def test_events_that_are_confirmed_and_not_there_are_sent_under_another_token(
     """Whether the daily counts have them or not."""
     ids = sent_without_an_answer(4)
     lose(ids[:lost])
+    assert deliver.deliver_due() == (1, False)
+    assert_each_there_once(ids)
+
+
+def test_events_of_the_first_day_there_is_are_looked_for_too() -> None:
+    ids = sent_without_an_answer(2, occurred_at="1970-01-01T00:00:00Z")
+    drop_cold(ids)
     assert deliver.deliver_due() == (1, False)
     assert_each_there_once(ids)
 

@@ -1,6 +1,7 @@
 """Whatever fails around an import: stores that restart, a lost lock, a file that changes."""
 
 import os
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -114,6 +115,24 @@ def test_a_postgresql_that_stays_away_ends_it_with_advice(
     assert "PostgreSQL failed: connection refused" in complaints
     assert "run the same command again" in complaints
     assert "stored 10" in import_events(path)[0]
+
+
+def test_an_import_that_is_stopped_waits_for_postgresql_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, tried = threading.Event(), []
+
+    def away(*_: Any) -> None:
+        stop.set()
+        tried.append(1)
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(store.Storer, "_store", away)
+    with pytest.raises(psycopg.OperationalError):
+        import_file(written(tmp_path / "events.csv", rows_of(10)), Run(stop=stop))
+    assert len(tried) == 1
+    assert Import.objects.get().state == Import.State.STOPPED
 
 
 def test_clickhouse_restarting_amid_an_import_loses_and_doubles_nothing(

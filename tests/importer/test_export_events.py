@@ -10,6 +10,8 @@ from django.db import transaction
 from pyarrow.parquet import read_table
 
 from events.models import Batch
+from importer.exporting import Export, export
+from importer.output import OutputRefused
 from tests.events.damage import agreeing, content
 from tests.importer.exports import (
     FORMATS,
@@ -151,6 +153,15 @@ def test_a_file_that_exists_is_replaced_only_if_told_so(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
     export_events("--output", path, "--overwrite")
     assert path.read_text().startswith("event_id,")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_has_come_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    delivered()
+    path = tmp_path / "events.csv"
+    with pytest.raises(OutputRefused, match="exists"):
+        export(Export(path=path, watch=lambda _: path.write_text("precious")))
+    assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -1,11 +1,14 @@
 """Rows that are refused: where they go, how they come back, and how many are too many."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from analytics import clickhouse as engine
 from importer.models import Import
+from importer.options import MaxErrors, Options
+from importer.run import Run, import_file
 from tests.importer.test_import_events import (
     HEADER,
     counts,
@@ -83,6 +86,21 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
         assert Path(f"{path}.rejected.csv").exists()
     else:
         assert "read 6000" in import_events(path, "--max-errors", limit)[0]
+
+
+def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.chunks.CHUNK_ROWS", 100)
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 100)
+    rows = rows_of(300)
+    for row in rows[:50]:
+        row[0] = "bad"
+    stop, options = threading.Event(), Options(max_errors=MaxErrors(percent=20))
+    path = written(tmp_path / "events.csv", rows)
+    run = Run(options=options, stop=stop, watch=lambda *_: stop.set())
+    assert import_file(path, run).row.state == Import.State.STOPPED
+    assert "read 300, stored 250" in import_events(path, "--max-errors", "20%")[0]
 
 
 def test_where_rejected_rows_cannot_be_written_nothing_is_skipped(tmp_path: Path) -> None:
