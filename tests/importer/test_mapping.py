@@ -89,6 +89,13 @@ def test_a_column_misspelt_in_what_ids_are_made_of_is_refused(tmp_path: Path) ->
     assert stored() == []
 
 
+def test_and_so_is_one_that_takes_the_place_of_a_preset_s(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("event,distinct_id,time\nx,u1,1767225600\nx,u1,1767225601\n")
+    options = ["--preset", "mixpanel", "--id-from", "distinct_id,tmie"]
+    assert "there is no column tmie to make ids from" in refused(path, *options)[1]
+
+
 def test_bytes_that_are_no_text_in_what_ids_are_made_of_cost_their_own_row(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"at,who,n\n1767225600,u\xff,1\n1767225600,u2,2\n1767225600,u3,\xff\n")

@@ -114,17 +114,7 @@ def test_an_upload_whose_worker_was_killed_goes_on(
     monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
     _, taken = post(client, csv_of(3500))
 
-    class Killed(BaseException):
-        pass
-
-    def die(*_: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("importer.run._recorded", _unrecorded)
-        patch.setattr("importer.run.Storer.store", _stores(2, die))
-        with pytest.raises(Killed):
-            uploads.import_waiting()
+    _killed_behind(2, monkeypatch)
     assert shown(client, taken["href"])["read"] == 2000
     assert shown(client, taken["href"])["state"] == "running"
     uploads.import_waiting()
@@ -133,6 +123,42 @@ def test_an_upload_whose_worker_was_killed_goes_on(
         *("done", 3500, 3500, 0),
     )
     assert counts() == (3500, 3500, 3500)
+
+
+def test_an_upload_that_gets_on_is_not_given_up_however_often_its_workers_are_killed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, csv_of(2500))
+    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS - 1)
+    _killed_behind(1, monkeypatch)
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["stored"] == 2500
+
+
+def test_the_upload_that_has_waited_longest_is_imported_first(client: Client) -> None:
+    for name in ("first", "second", "third"):
+        post(client, csv_of(1), f"?name={name}")
+    uploads.import_waiting()
+    ended = Import.objects.order_by("finished_at").values_list("path", flat=True)
+    assert list(ended) == ["first", "second", "third"]
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _killed_behind(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed once it has stored so many batches."""
+
+    def die(*_: Any) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("importer.run._recorded", _unrecorded)
+        patch.setattr("importer.run.Storer.store", _stores(batches, die))
+        with pytest.raises(_Killed):
+            uploads.import_waiting()
 
 
 def _stores(batches: int, then: Any) -> Any:
@@ -201,3 +227,11 @@ def test_old_uploads_and_what_never_came_whole_are_forgotten(
     assert uploads.purge(now=later + timedelta(days=2)) == 1
     assert client.get(taken["href"]).status_code == 404
     assert list(folder.iterdir()) == []
+
+
+def test_neither_uploads_on_their_way_in_nor_imports_of_commands_are_forgotten() -> None:
+    now = datetime.now(UTC)
+    Import.objects.create(key="0" * 32, upload=True, state="receiving")
+    Import.objects.create(key="1" * 64, state="done", finished_at=now - timedelta(days=400))
+    assert uploads.purge(now=now) == 0
+    assert Import.objects.count() == 2
