@@ -27,10 +27,9 @@ from kombu.message import Message
 from kombu.messaging import Producer
 from kombu.transport import redis as stock
 from kombu.transport import virtual
-from kombu.utils.encoding import bytes_to_str
-from kombu.utils.json import loads
 from redis.exceptions import ResponseError
 
+from config.brokers import redis_messages
 from config.brokers.redis_load import load, ping, waiting
 
 __all__ = [
@@ -54,6 +53,7 @@ _TAG_OF, _ADOPT, _TAKE = (
 _TAKE_AT_MOST = 20
 _TAKE_BYTES = 1_000_000
 _TAKEN = "{queue}.taken"
+_ASIDE = "{queue}.taken.unreadable"
 
 
 class QoS(stock.QoS):
@@ -99,6 +99,19 @@ class QoS(stock.QoS):
                     # Whatever lies there, what vanished workers held has to come back.
                     logger.exception("what was taken off %s can't be looked through", queue)
         super().restore_visible(*args, **options)
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """One that can't be read is set aside: others behind it have to come back."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)
+        except (ValueError, TypeError, RecursionError):
+            logger.exception("a message that nobody acknowledged can't be read")
+            with self.channel.conn_or_acquire(client) as found, found.pipeline() as pipe:
+                if item := found.hget(self.unacked_key, tag):
+                    pipe.rpush(_ASIDE.format(queue=self.unacked_key), item)
+                pipe.hdel(self.unacked_key, tag)
+                pipe.zrem(self.unacked_index_key, tag)
+                pipe.execute()
 
 
 class Channel(stock.Channel):
@@ -171,39 +184,44 @@ class Channel(stock.Channel):
 
     def _messages(self, item: bytes) -> list[Any]:
         """The message that was taken and some that were behind it, all of them written down."""
-        try:
-            first = loads(bytes_to_str(item))
-            tag = first["properties"]["delivery_tag"]
-            if not isinstance(tag, str):
-                raise TypeError("the delivery tag is no text")
-        except (ValueError, LookupError, TypeError):
-            # No Celery wrote this. It stays where it was taken to, and is set aside from there.
-            logger.error("a message that can't be read was on the queue %s", self._source)
+        if (first := redis_messages.read(item)) is None:
+            self._set_aside(item)
             return []
-        messages = [first, *filter(None, map(_read, self._note(item, tag)))]
+        messages = [first]
+        for tag, other in self._note(item, first["properties"]["delivery_tag"]):
+            if (message := redis_messages.read(other)) is None:
+                self._set_aside(other, tag)
+            else:
+                messages.append(message)
         self.noted.update(message["properties"]["delivery_tag"] for message in messages)
         return messages
 
-    def _note(self, item: bytes, tag: str) -> list[bytes]:
-        """Write a message down as unacknowledged and take more, as many as may be held."""
+    def _set_aside(self, item: bytes, tag: bytes | None = None) -> None:
+        """For a person: no Celery wrote this. `tag` if it was noted."""
+        logger.error("a message that can't be read was on the queue %s", self._source)
+        taken = _TAKEN.format(queue=self._source)
+        with self.conn_or_acquire() as client, client.pipeline() as pipe:
+            pipe.rpush(_ASIDE.format(queue=self._source), item)
+            pipe.lrem(taken, 1, item)
+            if tag is not None:
+                pipe.hdel(self.qos.unacked_key, tag)
+                pipe.zrem(self.qos.unacked_index_key, tag)
+            pipe.execute()
+
+    def _note(self, item: bytes, tag: str) -> list[tuple[bytes, bytes]]:
+        """Write a message down as unacknowledged and take more, as many as may be held.
+
+        Answers the others' tags and themselves.
+        """
         room = self.qos.can_consume_max_estimate()
         more = _TAKE_AT_MOST - 1 if room is None else max(0, min(room, _TAKE_AT_MOST) - 1)
         qos, taken = self.qos, _TAKEN.format(queue=self._source)
         with self.conn_or_acquire() as client:
-            others: list[bytes] = client.register_script(_TAG_OF + _TAKE)(
+            found: list[bytes] = client.register_script(_TAG_OF + _TAKE)(
                 keys=[self._source, taken, qos.unacked_key, qos.unacked_index_key],
                 args=[item, tag, time(), more, _TAKE_BYTES],
             )
-        return others
-
-
-def _read(item: bytes) -> Any:
-    """None for what Redis takes for JSON and Python does not."""
-    try:
-        return loads(bytes_to_str(item))
-    except ValueError:
-        logger.error("a message that can't be read was on a queue")
-        return None
+        return list(zip(found[::2], found[1::2], strict=True))
 
 
 class Transport(stock.Transport):

@@ -1,7 +1,8 @@
 -- Writes a message that was taken off a queue down as unacknowledged, and takes more of them off it
 -- in the same step. What is no message of Celery's joins what was taken, to be set aside from there.
 -- KEYS: the queue, the list of what was taken off it, unacked, unacked_index. ARGV: the message, its
--- tag, now in seconds, how many more and how many bytes at most. Answers the others.
+-- tag, now in seconds, how many more and how many bytes at most. Answers the others,
+-- each behind its tag.
 local function note(item, tag)
     redis.call('ZADD', KEYS[4], ARGV[3], tag)
     redis.call('HSET', KEYS[3], tag, '[' .. item .. ', "", ' .. cjson.encode(KEYS[1]) .. ']')
@@ -18,6 +19,7 @@ for _ = 1, tonumber(ARGV[4]) do
     local tag = tag_of(item)
     if tag then
         note(item, tag)
+        more[#more + 1] = tag
         more[#more + 1] = item
     else
         redis.call('LPUSH', KEYS[2], item)

@@ -1,0 +1,43 @@
+"""Messages on Redis' queue: those that Celery wrote, told from whatever else somebody put there.
+
+Kombu raises at others, which ends the worker, and they come back to end the next one.
+"""
+
+from base64 import b64decode
+from typing import Annotated, Any, Literal
+
+import msgspec
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
+
+
+class _Way(msgspec.Struct):
+    exchange: str
+    routing_key: str
+
+
+class _Properties(msgspec.Struct):
+    delivery_tag: Annotated[str, msgspec.Meta(min_length=1)]
+    delivery_info: _Way
+    body_encoding: Literal["base64"]
+
+
+class _Message(msgspec.Struct, rename={"kind": "content-type", "encoding": "content-encoding"}):
+    """What Kombu relies on, and nothing else of it."""
+
+    body: str
+    kind: str
+    encoding: str
+    headers: dict[str, Any]
+    properties: _Properties
+
+
+def read(item: bytes) -> Any:
+    """The message, None for what is none."""
+    try:
+        message = loads(bytes_to_str(item))
+        b64decode(msgspec.convert(message, _Message).body)
+    # Also what msgspec and binascii raise.
+    except (ValueError, RecursionError):
+        return None
+    return message
