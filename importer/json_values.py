@@ -1,7 +1,7 @@
 """JSON into values and back with nothing lost: numbers as they are written, each key once."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -20,7 +20,10 @@ def from_json(raw: bytes) -> Any:
     Raises FieldError where an object has a key twice; ValueError or RecursionError where it is no
     JSON.
     """
-    value = _decode(raw)
+    try:
+        value = _decode(raw)
+    except InvalidOperation:
+        raise ValueError("a number has more digits in its exponent than can be read") from None
     # In compact JSON each key ends in `":`, and nothing else but an escaped quote inside text.
     if msgspec.json.format(raw, indent=-1).count(b'":') != _keys(value):
         json.loads(raw, object_pairs_hook=unique)

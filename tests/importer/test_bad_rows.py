@@ -43,6 +43,21 @@ def test_a_number_too_large_for_a_time_is_refused_at_once(unit: Time, text: str)
     assert time.process_time() - started < 0.5
 
 
+@pytest.mark.parametrize("text", ["1e99999999999999999999", "-1.5E-99999999999999999999"])
+def test_a_number_whose_exponent_is_too_large_costs_its_row_alone(
+    tmp_path: Path, text: str
+) -> None:
+    line = json.dumps({**ROW, "occurred_at": "now", "properties": {"a": 1}})
+    path = tmp_path / "events.ndjson"
+    path.write_text(f"{line}\n{line.replace('1}', f'{text}}}')}\n{line}\n")
+    with opened(path) as file:
+        options = Options(mapping=ColumnMap(rest="properties"))
+        found = list(columns_and_chunks(file, options)[1])
+    assert [good for chunk in found for good in chunk.lines] == [1, 3]
+    [bad] = [bad for chunk in found for bad in chunk.bad]
+    assert "exponent" in bad.reason
+
+
 @pytest.mark.parametrize(
     "name", ["zlib", "base64", "rot13", "a\0b", "\ud800", "idna", "unicode_escape"]
 )
