@@ -37,8 +37,8 @@ def _store_message(text: str) -> None:
     try:
         data = b64decode(text, validate=True)
         records = unframe(data)
-    except (binascii.Error, *parking.UNREADABLE) as error:
-        parking.park_unstored(text.encode(), reason=_reason(error))
+    except (ValueError, *parking.UNREADABLE) as error:
+        parking.park_unstored(text.encode(errors="backslashreplace"), reason=_reason(error))
         return
     try:
         store(frames=[data], source=Batch.Source.QUEUE)

@@ -137,6 +137,13 @@ def test_a_message_that_can_not_be_stored_is_parked_and_its_neighbours_are_store
     assert all(batch.error for batch in parked)
 
 
+@pytest.mark.parametrize("text", ["\N{LATIN SMALL LETTER E WITH ACUTE}", "\ud800"], ids=ascii)
+def test_a_message_of_no_ascii_is_parked_and_its_neighbours_are_stored(text: str) -> None:
+    intake.store_messages([message(event()), text])
+    assert Dedup.objects.count() == 1
+    assert Batch.objects.get(state=Batch.State.UNSTORED).error
+
+
 def test_messages_are_not_parked_when_postgresql_is_to_blame(monkeypatch: Any) -> None:
     def gone(**_: Any) -> None:
         raise psycopg.OperationalError("gone")
