@@ -17,7 +17,16 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 TRANSPORT_ALIASES.update(broker_urls.TRANSPORTS)
 beat.install()
-app = Celery("events_analytics")
+
+
+class _Task(Task):  # type: ignore[misc]
+    """A task of no class of its own."""
+
+    abstract = True
+    Strategy = "config.consumer:strategy"
+
+
+app = Celery("events_analytics", task_cls=_Task)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -104,7 +104,7 @@ class _Collector:
 def _number(message: Message, header: str, default: int) -> int:
     """What somebody else has put on the queue may say anything here."""
     value = message.headers.get(header, default)
-    return value if isinstance(value, int) else default
+    return max(0, value) if isinstance(value, int) else default
 
 
 def _request_ids(message: Message) -> list[str]:
@@ -127,9 +127,12 @@ def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str])
         close_old_connections()
 
 
-def _argument(body: Any, kind: str, encoding: str) -> Any:
+def _argument(body: Any, kind: str, encoding: str) -> str:
     """The first argument of a message. One that can't be read is the task's to judge, as it is."""
     try:
-        return loads(body, kind, encoding)[0][0]
+        argument = loads(body, kind, encoding)[0][0]
     except (SerializerNotInstalled, ContentDisallowed, DecodeError, LookupError, TypeError):
-        return body if isinstance(body, str) else bytes(body).decode(errors="replace")
+        argument = None
+    if isinstance(argument, str):
+        return argument
+    return body if isinstance(body, str) else bytes(body).decode(errors="replace")

@@ -15,6 +15,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
+from config.celery import app
 from events import queue
 from events.models import Batch, Dedup
 from tests.samples import event, records
@@ -104,6 +105,39 @@ def test_what_a_killed_worker_held_is_stored_by_the_next() -> None:
     with worker():
         wait_until(lambda: Dedup.objects.count() == 21, seconds=60)
         wait_until(lambda: unacknowledged() == 0, seconds=60)
+
+
+# Bodies and headers, as anybody who reaches the queue can write them.
+_NOBODYS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "no task": ([[], {}, {}], {"task": None}),
+    "a list as task": ([[], {}, {}], {"task": ["events.purge_ids"]}),
+    "no id": ([[], {}, {}], {"task": "unknown", "id": None}),
+    "an unknown task": ([[], {}, {}], {"task": "unknown"}),
+    "a number as body": (5, {"task": "events.purge_ids"}),
+    "a short body": ([1], {"task": "events.purge_ids"}),
+    "no time": ([[], {}, {}], {"task": "events.purge_ids", "eta": "soon"}),
+    "a number as limit": ([[], {}, {}], {"task": "events.purge_ids", "timelimit": 5}),
+    "arguments too many": ([[1], {"a": 1}, {}], {"task": "events.purge_ids"}),
+    "no frames": ([[5], {}, {}], {"task": "events.store_events"}),
+    "less than nothing": (
+        [["no frame"], {}, {}],
+        {"task": "events.store_events", "weight": -(10**9), "bytes": -(10**9)},
+    ),
+}
+
+
+def test_what_nobody_of_ours_has_put_on_the_queue_ends_no_worker() -> None:
+    put(1)
+    with app.producer_pool.acquire(block=True) as producer:
+        for name, (body, headers) in _NOBODYS.items():
+            about = {"lang": "py", "id": name, **headers}
+            producer.publish(body, routing_key="celery", serializer="json", headers=about)
+    put(1)
+    with worker() as process:
+        wait_until(lambda: Dedup.objects.count() == 2, seconds=60)
+        wait_until(lambda: unacknowledged() == 0, seconds=60)
+        assert process.status() != psutil.STATUS_ZOMBIE
+    assert Batch.objects.filter(state=Batch.State.UNSTORED).count() == 2
 
 
 def _waiting_for_locks(cursor: Any) -> int:
