@@ -10,6 +10,7 @@ import time
 from ipaddress import ip_address
 
 from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -80,11 +81,19 @@ def _text(registry: CollectorRegistry) -> bytes:
         return generate_latest(registry)
 
 
-def may_ask(*, authorization: str, address: str, forwarded: bool) -> bool:
-    """Whoever has the token may; where there is none, whoever asks from this machine directly."""
+def may_ask(*, authorization: str, address: str, host: str, forwarded: bool) -> bool:
+    """Whoever has the token may; where there is none, whoever asks from this machine directly.
+
+    Under a name of ours: a page may have given its own name the address of its visitor's machine.
+    """
     if token := settings.METRICS_TOKEN:
         return hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())
     try:
-        return ip_address(address).is_loopback and not forwarded
+        from_here = ip_address(address).is_loopback and not forwarded
     except ValueError:
         return False
+    return from_here and validate_host(split_domain_port(host)[0], _names())
+
+
+def _names() -> list[str]:
+    return [*settings.ALLOWED_HOSTS, "localhost", "127.0.0.1", "[::1]"]

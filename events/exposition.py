@@ -40,6 +40,7 @@ def _may_ask(environ: Mapping[str, Any]) -> bool:
     return metrics.may_ask(
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
         address=environ.get("REMOTE_ADDR", ""),
+        host=environ.get("HTTP_HOST", environ.get("SERVER_NAME", "")),
         forwarded=not _SPEAKS_FOR_ANOTHER.isdisjoint(environ),
     )
 

@@ -154,6 +154,13 @@ def test_without_a_token_only_this_machine_is_answered(client: Client) -> None:
     assert client.get("/metrics", REMOTE_ADDR="127.0.0.1, 10.0.0.1").status_code == 403
 
 
+def test_without_a_token_a_page_that_calls_this_machine_by_its_own_name_is_not_answered(
+    client: Client,
+) -> None:
+    for name, status in {"evil.example:8000": 403, "": 403, "localhost:8000": 200}.items():
+        assert client.get("/metrics", headers={"Host": name}).status_code == status
+
+
 def test_with_a_token_whoever_has_it_is_answered(client: Client, settings: Any) -> None:
     settings.METRICS_TOKEN = "of-prometheus"
     for wrong in ("", "Bearer", "Bearer of-Prometheus", "of-prometheus", "Bearer é"):
