@@ -2,15 +2,20 @@
 
 import codecs
 import io
+import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from importer.chunks import MAX_LINE
+from importer.chunks import MAX_LINE, FileRefused
 from importer.files import OpenFile
 from importer.options import Options
 
 _ENDS = ("\n", "\r")
 _PIECE = 64 * 1024
+# Events with ids of their own pack twenty times as small. More than both of these is made to keep
+# the import busy: gzip can pack a thousand times as small, and zstd a hundred thousand times.
+_UNPACKED_BYTES = 1024 * 1024 * 1024
+_UNPACKED_TIMES = 200
 
 
 def lines(file: OpenFile, options: Options) -> Iterator[str]:
@@ -34,7 +39,11 @@ def _decoded(file: OpenFile, encoding: str) -> Iterator[str]:
     # A surrogate is half a character in UTF-16 and can't show a broken byte.
     errors = "strict" if encoding.startswith("utf-16") else "surrogateescape"
     decoder = codecs.getincrementaldecoder(encoding)(errors)
+    left = max(_UNPACKED_BYTES, _UNPACKED_TIMES * file.size) if file.size else math.inf
     while data := file.stream.read1(_PIECE):  # type: ignore[attr-defined]
+        left -= len(data)
+        if left < 0:
+            raise FileRefused(f"{file.name} unpacks to more than {_UNPACKED_TIMES} times its size")
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)
 

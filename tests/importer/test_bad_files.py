@@ -14,6 +14,7 @@ import zstandard
 
 from config.settings import BASE_DIR
 from importer.models import Import
+from importer.readers import lines
 from tests.importer.test_formats import as_csv, as_json_lines, as_parquet, events
 from tests.importer.test_import_events import counts, import_events, refused
 
@@ -118,6 +119,20 @@ def test_a_line_of_hundreds_of_megabytes_is_passed_over_in_little_memory(
     assert "a line of more than 1048576" in said[-3]
     assert said[-2].startswith("3 ")
     assert int(said[-1]) < 40_000, "KiB"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_a_file_that_unpacks_to_far_more_than_events_do_is_refused(
+    tmp_path: Path, monkeypatch: Any, compress: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(lines, "_UNPACKED_BYTES", 1_000_000)
+    path = tmp_path / "events.ndjson.packed"
+    rows = as_json_lines(events(10))
+    path.write_bytes(compress(rows + b"\n" * 5_000_000))
+    assert "unpacks to more than 200 times its size" in refused(path)[1]
+    path.write_bytes(compress(rows + b"\n" * 500_000))
+    import_events(path)
+    assert counts() == (10, 0, 10)
 
 
 def test_parquet_of_too_many_columns_is_refused_before_they_are_read(tmp_path: Path) -> None:
