@@ -38,9 +38,11 @@ def strategy(task: Task, app: Any, consumer: Any) -> Callable[..., None]:
 
     begin = default(task, app, consumer)
 
-    def receive(*message: Any) -> None:
+    def receive(message: Any, *more: Any) -> None:
+        # The pool reads it later, where nobody catches what it raises. Ours have none.
+        message.headers["timelimit"] = None
         try:
-            begin(*message)
+            begin(message, *more)
         except _NOT_OURS as error:
             raise InvalidTaskError(f"it can't be begun: {error}") from error
 

@@ -117,6 +117,7 @@ _NOBODYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a short body": ([1], {"task": "events.purge_ids"}),
     "no time": ([[], {}, {}], {"task": "events.purge_ids", "eta": "soon"}),
     "a number as limit": ([[], {}, {}], {"task": "events.purge_ids", "timelimit": 5}),
+    "words as limits": ([[], {}, {}], {"task": "events.purge_ids", "timelimit": ["a", "b"]}),
     "arguments too many": ([[1], {"a": 1}, {}], {"task": "events.purge_ids"}),
     "no frames": ([[5], {}, {}], {"task": "events.store_events"}),
     "less than nothing": (
