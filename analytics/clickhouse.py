@@ -272,6 +272,12 @@ def database() -> str:
     return driver.database_of(settings.CLICKHOUSE_URL)
 
 
+def longest_insert_seconds() -> int:
+    """After so long an insert has ended, whatever became of it."""
+    limit = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
+    return int(driver.CONNECT_TIMEOUT_SECONDS + limit + MARGIN_SECONDS)
+
+
 def _client(limit: float | None = None) -> driver.Client:
     """For calls that the server ends after `limit` seconds; as long as an insert by default."""
     seconds = ceil(limit or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS) + MARGIN_SECONDS

@@ -192,8 +192,7 @@ def _take(group: list[UUID]) -> Claim:
 def lease() -> timedelta:
     """How long one deliverer has a batch to itself: longer than any insert may take."""
     limit = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
-    wait = limit + clickhouse.CONNECT_TIMEOUT_SECONDS + clickhouse.MARGIN_SECONDS
-    return timedelta(seconds=max(2 * limit, wait + 1))
+    return timedelta(seconds=max(2 * limit, clickhouse.longest_insert_seconds() + 1))
 
 
 def _merge(group: list[UUID]) -> None:
