@@ -1,1 +1,1 @@
-"""The benchmark: `make bench` measures the whole stack and prints the table of the README."""
+"""The benchmark: `make bench` measures the whole stack and prints tables like docs/benchmark.md."""

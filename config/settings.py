@@ -206,7 +206,7 @@ CLICKHOUSE_QUERY_ROWS = env.number("CLICKHOUSE_QUERY_ROWS", 0)
 # A block with its rollups takes about 0.1 s; past this the server is stuck, and the delivery is
 # repeated under the same token.
 CLICKHOUSE_INSERT_TIMEOUT_SECONDS = env.number("CLICKHOUSE_INSERT_TIMEOUT_SECONDS", 60, minimum=1)
-# Sends blocks through the Buffer engine, without deduplication tokens: see the README.
+# Sends blocks through the Buffer engine, without deduplication tokens: see docs/configuration.md.
 CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
 # A cluster of the servers' configuration (remote_servers), over which the tables are spread.
 CLICKHOUSE_CLUSTER = env.word("CLICKHOUSE_CLUSTER")

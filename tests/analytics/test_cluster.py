@@ -14,8 +14,8 @@ from analytics import clickhouse as engine
 from analytics import cluster, daily_counts, export, inventory, rebuild, reports, surplus
 from analytics.migrate import SchemaFile, WrongCluster, apply_schema
 from analytics.segments import parse_segments
-from embedded.processes import PROJECT
 from events.rollups import rebuild_rollups
+from tests import documents
 from tests.analytics import clustered, written
 from tests.analytics.comparison import compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
@@ -23,7 +23,7 @@ from tests.embedded.gateway import Gateway
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
 
-README = PROJECT / "README.md"
+SCALING = documents.DOCS / "scaling.md"
 DAY = date(2025, 1, 6)
 CAME = written.came("u1", "2025-01-06T12:00:00.000Z") + written.came("u2", "2025-01-07T12:00:00Z")
 FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(engine.SCHEMA_DIR.glob("*.sql"))]
@@ -203,8 +203,8 @@ def test_an_export_has_the_events_of_all_shards(stored: None) -> None:
     assert exported == {it["event_id"] for it in sent}
 
 
-def test_one_servers_history_moves_as_the_readme_says(gateway: Gateway, stored: None) -> None:
-    [sql] = re.findall(r"`(INSERT INTO events \(.*?)`", README.read_text())
+def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored: None) -> None:
+    [sql] = re.findall(r"`(INSERT INTO events \(.*?)`", SCALING.read_text())
     dated = [{**it, "properties": {"plan": "2025-01-01", "a.b": 42}} for it in CAME]
     with clustered.at(gateway, "events", ""):
         apply_schema()
@@ -221,11 +221,11 @@ def test_one_servers_history_moves_as_the_readme_says(gateway: Gateway, stored: 
 
 
 @pytest.mark.django_db
-def test_a_month_that_was_cut_off_moves_again_as_the_readme_says(
+def test_a_month_that_was_cut_off_moves_again_as_the_documents_say(
     gateway: Gateway, stored: None
 ) -> None:
     insert, drop = (
-        re.findall(rf"`({start}.*?)`", README.read_text())[0].replace("202601", "202501")
+        re.findall(rf"`({start}.*?)`", SCALING.read_text())[0].replace("202601", "202501")
         for start in (r"INSERT INTO events \(", "ALTER TABLE events_local ON")
     )
     end = date(2025, 1, 7)

@@ -21,7 +21,8 @@ from django.test import override_settings
 from analytics import clickhouse, cluster, rebuild
 from analytics.migrate import WrongCluster, apply_schema
 from embedded.ports import HOST, pick_free
-from embedded.processes import PROJECT, Process, Program
+from embedded.processes import Process, Program
+from tests import documents
 from tests.analytics import clustered
 
 JARS = Path("/usr/share/java")
@@ -34,7 +35,7 @@ pytestmark = [
 ]
 NEW_TABLE = re.compile(r"(CREATE TABLE (?:IF NOT EXISTS )?\w+) ON CLUSTER \w+")
 DATABASE = "replicated"
-README = PROJECT / "README.md"
+SCALING = documents.DOCS / "scaling.md"
 
 
 def program(folder: Path) -> Program:
@@ -136,8 +137,8 @@ def test_a_table_that_takes_anothers_place_keeps_its_own_path(made: list[str]) -
 def test_a_replacement_takes_its_place_beside_its_twin(
     made: list[str], keeper: str, tmp_path: Path
 ) -> None:
-    """By what the README says to ask the twin for."""
-    command = re.search(r"`(SELECT create_table_query .*?)`", README.read_text())
+    """By what the documents say to ask the twin for."""
+    command = re.search(r"`(SELECT create_table_query .*?)`", SCALING.read_text())
     assert command
     asked = command[1].replace("events_cluster", DATABASE)
     tables, twins = [sql for (sql,) in clickhouse.query(asked)], paths()

@@ -7,6 +7,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import Environment
+from tests import documents
+from tests.documents import DOCS
 
 PROJECT = Path(__file__).parents[2]
 # Read by the one-machine stack, not by Django.
@@ -34,8 +36,10 @@ def test_the_example_file_lists_every_setting_and_what_compose_asks_for_and_no_o
     assert listed == read_by_the_code() | STACK_ONLY | asked_for_by_compose()
 
 
-def test_the_readme_lists_every_setting_and_no_other() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \|", (PROJECT / "README.md").read_text(), re.MULTILINE)
+def test_the_documents_list_every_setting_and_no_other() -> None:
+    rows = re.findall(
+        r"^\| `([A-Z_]+)` \|", documents.text(DOCS / "configuration.md"), re.MULTILINE
+    )
     assert set(rows) == read_by_the_code() | STACK_ONLY
     assert len(rows) == len(set(rows))
 

@@ -1,4 +1,4 @@
-"""docker/prometheus tells its alerts to an Alertmanager that is named as the README says."""
+"""docker/prometheus tells its alerts to an Alertmanager that is named as the documents say."""
 
 import re
 import shutil
@@ -11,8 +11,8 @@ import yaml
 
 from embedded import ports
 from embedded.processes import Process, Program
+from tests import documents
 from tests.docker import monitoring, nginx
-from tests.docker.compose import PROJECT
 from tests.waiting import wait_until
 
 PROMETHEUS, ALERTMANAGER = shutil.which("prometheus"), shutil.which("prometheus-alertmanager")
@@ -55,9 +55,9 @@ def prometheus(folder: Path, port: int) -> Program:
     )
 
 
-def named_by_the_readme(address: str) -> str:
-    """What it says to put into the file, with another address."""
-    [line] = re.findall(r"`(\[\{targets: .*?)`", (PROJECT / "README.md").read_text())
+def named_by_the_documents(address: str) -> str:
+    """What they say to put into the file, with another address."""
+    [line] = re.findall(r"`(\[\{targets: .*?)`", documents.text(documents.DOCS / "alerts.md"))
     return re.sub(r'"[^"]+"', f'"{address}"', line)
 
 
@@ -71,7 +71,7 @@ def test_an_alert_arrives_with_its_severity_and_runbook(tmp_path: Path) -> None:
         return {alert["labels"]["alertname"]: alert for alert in found}
 
     with Process(alertmanager(tmp_path, port)):
-        (tmp_path / "alertmanagers.yml").write_text(named_by_the_readme(f"{ports.HOST}:{port}"))
+        (tmp_path / "alertmanagers.yml").write_text(named_by_the_documents(f"{ports.HOST}:{port}"))
         with Process(prometheus(tmp_path, ports.pick_free())):
             wait_until(lambda: "ApiGone" in arrived(), seconds=60)
             alert = arrived()["ApiGone"]

@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 from django.core.management import get_commands
 
+from tests import documents
 from tests.config.test_settings import read_by_the_code
 from tests.docker import compose
 from tests.docker.compose import PROJECT, SECRETS, Missing
@@ -216,8 +217,8 @@ def option(service: dict[str, Any], name: str) -> str:
     return str(value)
 
 
-def test_what_the_readme_runs_there_is() -> None:
-    text = (PROJECT / "README.md").read_text()
+def test_what_the_documents_run_there_is() -> None:
+    text = documents.text()
     asked = re.findall(r"docker compose (?:exec|run)(?: -[\w-]+)* ([a-z][a-z-]+)", text)
     assert set(compose.services()) > set(asked) > {"api", "migrate", "redis", "postgres"}
     commands = set(re.findall(r"manage\.py ([a-z_]+)", text))
@@ -226,9 +227,11 @@ def test_what_the_readme_runs_there_is() -> None:
     assert set(re.findall(r"(?m)(?:`|^)make ([a-z]+)", text)) <= targets
 
 
-def test_a_copy_of_clickhouse_lies_where_the_readme_takes_it_from() -> None:
+def test_a_copy_of_clickhouse_lies_where_the_documents_take_it_from() -> None:
     configured = (PROJECT / "docker" / "clickhouse" / "config.xml").read_text()
     [folder] = re.findall(r"<allowed_path>(.*)</allowed_path>", configured)
     volumes = compose.services()["clickhouse"]["volumes"]
     assert "clickhouse:/var/lib/clickhouse" in volumes
-    assert f"/var/lib/clickhouse/{folder}/events.tar" in (PROJECT / "README.md").read_text()
+    assert f"/var/lib/clickhouse/{folder}/events.tar" in documents.text(
+        documents.DOCS / "operating.md"
+    )

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
+from tests import documents
 from tests.docker import compose, monitoring
 from tests.docker.compose import PROJECT, SECRETS
 from tests.docker.monitoring import SERIES
@@ -18,6 +19,7 @@ from tests.docker.monitoring import SERIES
 PROMTOOL = shutil.which("promtool")
 MISSING = "promtool is not installed (apt-get install prometheus)"
 ALERTS = monitoring.alerts()
+RUNBOOK = documents.DOCS / "alerts.md"
 SEVERITIES = {"critical", "warning", "info"}
 
 
@@ -33,13 +35,6 @@ def promtool(*arguments: str | Path) -> str:
 def jobs() -> dict[str, dict[str, Any]]:
     document = yaml.safe_load(monitoring.CONFIGURATION.read_text())
     return {job["job_name"]: job for job in document["scrape_configs"]}
-
-
-def sections() -> dict[str, str]:
-    """The README's headings, as links name them, with the text below each."""
-    parts = re.split(r"^#+ (.+)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)[1:]
-    slugs = (re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in parts[::2])
-    return dict(zip(slugs, parts[1::2], strict=True))
 
 
 @pytest.mark.production
@@ -91,19 +86,19 @@ def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(name: st
     notes = alert["annotations"]
     assert set(notes) == {"summary", "description", "runbook"}
     file, _, heading = notes["runbook"].partition("#")
-    assert file == "README.md"
+    assert file == documents.name(RUNBOOK)
     assert name.lower() in heading
-    assert len(sections()[heading].strip()) > 80
+    assert len(documents.sections(RUNBOOK)[heading].strip()) > 80
 
 
 def test_the_runbook_has_no_section_of_an_alert_that_is_gone() -> None:
-    text = (PROJECT / "README.md").read_text().split("### Alerts")[1]
-    titles = re.findall(r"^#### (.+)$", text.split("\n## ")[0], re.MULTILINE)
-    assert sorted(", ".join(titles).split(", ")) == sorted(ALERTS)
+    titles = re.findall(r"^## (.+)$", documents.text(RUNBOOK), re.MULTILINE)
+    assert titles[0] == "How alerts reach you"
+    assert sorted(", ".join(titles[1:]).split(", ")) == sorted(ALERTS)
 
 
 def test_commands_of_the_runbook_name_services_commands_and_log_lines_that_there_are() -> None:
-    text = (PROJECT / "README.md").read_text().split("### Alerts")[1].split("\n## ")[0]
+    text = documents.text(RUNBOOK)
     commands = re.findall(r"^docker compose (\w+)([^|;#\n]*)", text, re.MULTILINE)
     named = {
         word
