@@ -11,7 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Three on two cores, a module of tests at a time: they wait more than they compute. In their own order, or
 # modules of few and long tests would be left for the end.
-PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+IN_THREE = -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest
 PORT ?= 8000
 export PORT
 # Set for containers, where nothing may be written; here each process would compile 1,500 modules at
@@ -33,8 +34,9 @@ backup: $(VENV)/embedded ## What make up keeps, while it runs, into a new folder
 restore: $(VENV)/embedded ## A new DATA_DIR from such a folder (FROM=folder, DATA_DIR=.data)
 	@$(BIN)/python -m embedded.backup --restore "$(FROM)"
 
-test: $(VENV)/dev ## Run the tests on stores of their own
-	@$(PYTEST) $(ARGS)
+# A file that is named takes one process: three would start stores of their own for it.
+test: $(VENV)/dev ## Run the tests on stores of their own (ARGS="tests/x/test_y.py -k name")
+	@$(PYTEST) $(if $(findstring .py,$(ARGS)),,$(IN_THREE)) $(ARGS)
 
 check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, audit, tests
 	$(BIN)/ruff check
@@ -42,7 +44,7 @@ check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, audit
 	$(BIN)/mypy .
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run  # no database needed
 	$(BIN)/python -m tests.audit
-	$(PYTEST)
+	$(PYTEST) $(IN_THREE)
 
 audit: $(VENV)/dev ## Look the pinned packages up among known vulnerabilities
 	@$(BIN)/python -m tests.audit $(ARGS)
