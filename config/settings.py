@@ -15,8 +15,9 @@ env = environment.load(BASE_DIR)
 
 # --- Django -----------------------------------------------------------------------------------
 
-# Whoever knows it makes himself an administrator. Commands that sign nothing run without it, the
-# web server does not (config/wsgi.py). So long as Django's own check of a deployment wants it.
+# Anyone who knows this key can sign in as an administrator. The web server refuses to start without
+# it (config/wsgi.py); commands that sign nothing do not need it. Django's own check of a deployment
+# asks for this length.
 SECRET_KEY = env.secret("DJANGO_SECRET_KEY", length=50)
 DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
