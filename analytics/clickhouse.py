@@ -14,7 +14,7 @@ from django.conf import settings
 from analytics import cluster, driver
 from analytics.driver import DriverError
 from analytics.queries import load
-from config import metrics, request_id
+from config.monitoring import metrics, request_id
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]

@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from analytics import clickhouse
-from analytics.inventory import FIRST_DAY, LAST_DAY
+from analytics.maintenance.inventory import FIRST_DAY, LAST_DAY
 from analytics.queries import load_with
 from analytics.segments import Segment, condition
 

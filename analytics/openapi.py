@@ -7,8 +7,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from analytics.segments import MAX_SEGMENTS, PATTERN
-from config import access
-from config.openapi import COUNT, RATE_LIMIT_HEADERS, TEXT, problem, record, refusals
+from config.api.openapi import COUNT, RATE_LIMIT_HEADERS, TEXT, problem, record, refusals
+from projects import access
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _DATE = {"type": "string", "format": "date"}

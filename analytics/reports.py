@@ -15,7 +15,7 @@ from django.conf import settings
 from analytics import clickhouse
 from analytics.queries import load, load_with
 from analytics.segments import Segment, condition
-from config import metrics
+from config.monitoring import metrics
 from config.server import departure
 
 # The mask of a user's weeks has so many bits, and the pattern taken from it so many.

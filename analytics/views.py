@@ -10,11 +10,12 @@ from rest_framework.views import APIView
 from analytics import openapi, reports
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
-from config import access
-from config.days import parse_day
-from config.problems import Problem
-from config.query_parameters import problem, read, whole_number
-from config.server import departure, room
+from config.api.days import parse_day
+from config.api.problems import Problem
+from config.api.query_parameters import problem, read, whole_number
+from config.memory import room
+from config.server import departure
+from projects import access
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000

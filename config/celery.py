@@ -9,7 +9,9 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
-from config import beat, broker_urls, liveness
+from config import broker_urls
+from config.monitoring import liveness
+from config.scheduling import beat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Django's system checks load every page, which workers and beat never serve.
@@ -54,7 +56,7 @@ def _leave_logging_alone(**_: object) -> None:
 def _serve_metrics(**_: object) -> None:
     # The children exist by now: none has a copy of its thread.
     if settings.METRICS_PORT:
-        from events import exposition  # noqa: PLC0415 - needs the apps to be ready
+        from events.monitoring import exposition  # noqa: PLC0415 - needs the apps to be ready
 
         exposition.serve(settings.METRICS_PORT)
 

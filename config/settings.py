@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import broker_urls, cors, environment, logs
-from config.redis_urls import is_cluster
+from config import broker_urls, environment
+from config.middleware import cors
+from config.monitoring import logs
+from config.redis.redis_urls import is_cluster
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -23,7 +25,7 @@ DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
-    "config.admin_app.AdminConfig",
+    "config.admin.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -39,14 +41,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "events.exposition.middleware",
-    "config.request_id.middleware",
-    "config.access_log.middleware",
+    "events.monitoring.exposition.middleware",
+    "config.monitoring.request_id.middleware",
+    "config.middleware.access_log.middleware",
     "django.middleware.security.SecurityMiddleware",
-    "config.content_security.middleware",
-    "config.cors.middleware",
+    "config.middleware.content_security.middleware",
+    "config.middleware.cors.middleware",
     "config.server.refusals.middleware",
-    "config.rate_limit.middleware",
+    "config.middleware.rate_limit.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -54,7 +56,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.impossible_values.middleware",
+    "config.middleware.impossible_values.middleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -151,7 +153,9 @@ RATE_LIMIT_REDIS_URL = env.text("RATE_LIMIT_REDIS_URL", REDIS_URL)
 
 def _redis(url: str, *, connect: float = 2, answer: float = 5) -> dict[str, object]:
     options = {"SOCKET_CONNECT_TIMEOUT": connect, "SOCKET_TIMEOUT": answer}
-    cluster = {"CONNECTION_FACTORY": "config.redis_cluster.Factory"} if is_cluster(url) else {}
+    cluster = (
+        {"CONNECTION_FACTORY": "config.redis.redis_cluster.Factory"} if is_cluster(url) else {}
+    )
     # Django would take a comma for two servers, of which the second only repeats the first.
     return {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -218,7 +222,7 @@ if CLICKHOUSE_CLUSTER and CLICKHOUSE_USE_BUFFER:
 
 # --- Web --------------------------------------------------------------------------------------
 
-# What a web process may take of memory, whatever arrives at once: config/server/room.py.
+# What a web process may take of memory, whatever arrives at once: config/memory/room.py.
 WEB_MEMORY_MEGABYTES = env.number("WEB_MEMORY_MEGABYTES", 280, minimum=280)
 
 # --- Ingest -----------------------------------------------------------------------------------
@@ -244,7 +248,7 @@ REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 # Of the API, for all but /health, /ready, /openapi.json and /docs.
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
-RATE_LIMIT_OF_KEY = "events.authentication.own_limit"
+RATE_LIMIT_OF_KEY = "projects.authentication.own_limit"
 # Tries to log in to the admin a minute, of an address and of a user name; 0 for any number.
 LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
 # Origins whose pages may have browsers post events, or *.
@@ -303,12 +307,12 @@ if METRICS_PORT and not METRICS_FOLDER:
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.negotiation.Negotiation",
-    "DEFAULT_AUTHENTICATION_CLASSES": ["events.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["config.access.HasScope"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.negotiation.Negotiation",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["projects.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["projects.access.HasScope"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.problems.handle",
+    "EXCEPTION_HANDLER": "config.api.problems.handle",
 }
 
 SPECTACULAR_SETTINGS = {
@@ -321,7 +325,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVERS": [{"url": "/"}],
     "APPEND_COMPONENTS": {"securitySchemes": {"metrics": {"type": "http", "scheme": "bearer"}}},
-    "POSTPROCESSING_HOOKS": ["config.openapi.complete"],
+    "POSTPROCESSING_HOOKS": ["config.api.openapi.complete"],
     # Swagger UI's assets from the sidecar package: /docs works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -4,16 +4,17 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import health, login_limit
-from config.docs import DocsView, DocumentView
+from config.api.docs import DocsView, DocumentView
+from config.middleware import login_limit
+from events.monitoring import health
 
-# By the app itself every command would load it: config/admin_app.py.
+# By the app itself every command would load it: config/admin/admin_app.py.
 admin.autodiscover()
 
 urlpatterns = [
-    path("", include("events.urls")),
+    path("", include("events.api.urls")),
     path("stats/", include("analytics.urls")),
-    path("imports", include("importer.urls")),
+    path("imports", include("importer.receiving.urls")),
     path("health", health.HealthView.as_view()),
     path("ready", health.ReadyView.as_view()),
     path("openapi.json", DocumentView.as_view(), name="openapi"),
@@ -23,6 +24,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "config.problems.bad_request"
-handler404 = "config.problems.not_found"
-handler500 = "config.problems.server_error"
+handler400 = "config.api.problems.bad_request"
+handler404 = "config.api.problems.not_found"
+handler500 = "config.api.problems.server_error"

@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from embedded import application, data_folder, demo, ports, stores
-from embedded.console import Console
-from embedded.processes import PROJECT, StackError
-from embedded.supervisor import Supervisor
+from embedded.supervision.console import Console
+from embedded.supervision.processes import PROJECT, StackError
+from embedded.supervision.supervisor import Supervisor
 
 # Of the environment; those of them that are set are used and, in `stack.env`, passed on.
 STORE_VARIABLES = (

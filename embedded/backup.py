@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from embedded import application, data_folder, postgres, stores
+from embedded import application, data_folder, stores
 from embedded.__main__ import without_password
-from embedded.console import Console
-from embedded.processes import PROJECT, StackError
-from embedded.supervisor import Supervisor
+from embedded.stores import postgres
+from embedded.supervision.console import Console
+from embedded.supervision.processes import PROJECT, StackError
+from embedded.supervision.supervisor import Supervisor
 
 # Of the data folder: what no store holds. Without the key everybody would have to log in again.
 FILES = ("secret-key", "admin-password")

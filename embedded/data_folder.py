@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded import private_files
-from embedded.processes import StackError, ignore
+from embedded.supervision.processes import StackError, ignore
 
 # Stores of a run that was killed are given this long to end: a second or two, or more on a machine
 # that is busy.

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from embedded.processes import StackError
+from embedded.supervision.processes import StackError
 
 DAYS = 60
 USERS_A_WEEK = 48

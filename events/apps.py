@@ -8,4 +8,4 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         from config import weak_secrets  # noqa: F401, PLC0415  (registers a check)
-        from events import postgres_version  # noqa: F401, PLC0415  (the same)
+        from events.postgres import postgres_version  # noqa: F401, PLC0415  (the same)

@@ -11,9 +11,9 @@ from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
 
-from config import access
-from events import schema_engine
-from events.schema_references import SchemaRefused
+from events.schemas import schema_engine
+from events.schemas.schema_references import SchemaRefused
+from projects import access
 
 
 class UUIDv7(Func):
@@ -76,7 +76,7 @@ class HotEvent(models.Model):
 class Batch(models.Model):
     """The fresh events of one store transaction, and where their delivery stands.
 
-    `payload` is the outbox: zstd frames of JSON lines (see `events.records`), emptied once
+    `payload` is the outbox: zstd frames of JSON lines (see `events.format.records`), emptied once
     ClickHouse has confirmed them. Small batches are merged into one delivery: the first of them
     takes over the frames of the others, whose `merged_into` names it. A batch that ClickHouse
     refuses is split into parts, whose `split_from` names it, until the culprit is alone.
@@ -193,7 +193,7 @@ class PropertySchema(models.Model):
 
 
 class ApiKey(models.Model):
-    """A key of the API, made by `events.api_keys`; its secret is kept nowhere."""
+    """A key of the API, made by `projects.api_keys`; its secret is kept nowhere."""
 
     class Scope(models.TextChoices):
         INGEST = access.INGEST, "ingest: send events and files"

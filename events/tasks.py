@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from django.conf import settings
 
 from config.celery import app
-from events import background, hot, intake, purge, rejected
-from events.batching import BatchTask
-from events.records import BLOCK_BYTES
+from events.delivery import background
+from events.format.records import BLOCK_BYTES
+from events.ingest import rejected
+from events.queueing.batching import BatchTask
+from events.storing import hot, intake, purge
 
 
 @app.task(

@@ -22,16 +22,17 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from config.problems import Problem
-from events.admin_dates import DateDrillDown
-from events.admin_tables import ReadOnlyAdmin
-from importer import arguments, uploads
-from importer.chunks import FileRefused
+from config.admin.admin_dates import DateDrillDown
+from config.admin.admin_tables import ReadOnlyAdmin
+from config.api.problems import Problem
+from importer.mapping import arguments
+from importer.mapping.options import OptionError
+from importer.mapping.presets import PRESETS
 from importer.models import Import
-from importer.options import OptionError
-from importer.presets import PRESETS
+from importer.reading.chunks import FileRefused
+from importer.receiving import uploads
+from importer.receiving.views import rejected_rows
 from importer.tasks import import_soon
-from importer.views import rejected_rows
 
 
 class UploadForm(forms.Form):
@@ -81,7 +82,7 @@ class UploadForm(forms.Form):
     )
 
     def given(self) -> dict[str, Any]:
-        """The arguments of `importer.arguments`."""
+        """The arguments of `importer.mapping.arguments`."""
         names = arguments.Arguments.__annotations__
         given = {name: value for name, value in self.cleaned_data.items() if name in names}
         for name in ("map", "set"):

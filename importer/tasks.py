@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from config import brokers
 from config.celery import app
-from events.on_demand import OnDemand
-from importer import uploads
+from config.on_demand import OnDemand
+from importer.receiving import uploads
 
 # A thread of the worker's child, and no task of hours: its messages go on being stored.
 _importer = OnDemand("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)

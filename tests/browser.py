@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 
 from embedded import ports
-from embedded.processes import Process, Program
+from embedded.supervision.processes import Process, Program
 from tests.docker import nginx
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 
 from embedded import stores
-from embedded.processes import Process, StackError
+from embedded.supervision.processes import Process, StackError
 
 # Of a run of the whole suite: its stores, and the files of its tests.
 MEMORY = Path("/dev/shm")

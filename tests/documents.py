@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 
 DOCS = PROJECT / "docs"
 README = PROJECT / "README.md"

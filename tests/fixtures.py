@@ -9,11 +9,12 @@ from django.test import TransactionTestCase
 from django_redis import get_redis_connection
 
 from analytics import clickhouse as engine
-from analytics import daily_counts
-from analytics.migrate import apply_schema
-from events import background, rejected
-from events.keyring import keyring
+from analytics.maintenance import daily_counts
+from analytics.maintenance.migrate import apply_schema
+from events.delivery import background
+from events.ingest import rejected
 from events.models import Batch
+from projects.keyring import keyring
 from tests import web_server
 from tests.waiting import deliver_all, wait_until
 from tests.web_server import Web

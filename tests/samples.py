@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from events.records import Record, frame
-from events.validation import validate
+from events.format.records import Record, frame
+from events.ingest.validation import validate
 
 
 def event(**changes: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import Client
 
 from analytics import clickhouse as engine
-from events import purge
 from events.models import Batch, Dedup, HotEvent
+from events.storing import purge
 from tests.events.test_batching import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
 from tests.samples import event

@@ -11,9 +11,10 @@ from django.db import connection
 from django.test import Client
 
 from analytics import clickhouse as engine
-from events import hot, tasks
+from events import tasks
 from events.models import Batch, Dedup, HotEvent
-from events.store import store
+from events.storing import hot
+from events.storing.store import store
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all
 

@@ -17,8 +17,8 @@ import pytest
 import zstandard
 from django.conf import settings
 
+from config.memory.room import MAX_BODY_BYTES
 from config.server.body import FILES_AT_ONCE
-from config.server.room import MAX_BODY_BYTES
 from tests import web_server
 from tests.samples import event
 from tests.waiting import wait_until

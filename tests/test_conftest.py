@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 
 # As pytest does it where xdist runs the tests in other processes.
 LEADS = """

@@ -12,7 +12,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import CommandError
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests import documents
 from tests.documents import DOCS, PAGES, README, sections
 from tests.events.test_batching import worker_environment

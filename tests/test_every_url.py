@@ -10,8 +10,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django_celery_beat.models import ClockedSchedule, SolarSchedule
 
-from events import hot
 from events.models import RejectedEvent
+from events.storing import hot
 from tests import factories
 from tests.events.keys import bearer, secret
 from tests.urls import every_url, models

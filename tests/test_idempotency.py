@@ -13,7 +13,7 @@ from django.test import Client
 
 from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
-from events.store import Stored, store
+from events.storing.store import Stored, store
 from tests.samples import event, framed
 from tests.waiting import deliver_all
 

@@ -13,8 +13,9 @@ import pytest
 from django.conf import settings
 
 from embedded import ports
-from events import hot, search
+from events.api import search
 from events.models import HotEvent
+from events.storing import hot
 from tests import web_server
 from tests.factories import HotEventFactory
 from tests.waiting import wait_until

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from importer import uploads
+from importer.receiving import uploads
 from tests.events.keys import secret
 from tests.importer.uploading import csv_of
 from tests.samples import event

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from events.deliver import deliver_due
+from events.delivery.deliver import deliver_due
 from events.models import Batch
 
 

@@ -1,4 +1,4 @@
--- Every event of some days in full, in no order; the moment as events.records writes it.
+-- Every event of some days in full, in no order; the moment as events.format.records writes it.
 SELECT
     toString(event_id),
     concat(replaceOne(toString(occurred_at), ' ', 'T'), 'Z'),

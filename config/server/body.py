@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
 
-from config.server import room
+from config.memory import room
+from config.memory.room import MAX_BODY_BYTES, SMALL_BYTES, NoRoom, Share
 from config.server.pace import PATIENCE_SECONDS, Pace
-from config.server.room import MAX_BODY_BYTES, SMALL_BYTES, NoRoom, Share
 
 # Paths whose bodies are files. A thread writes each to disk as it comes, so it has any size. Below
 # the admin's there are other pages, which would read a form of that size before they look who asks.

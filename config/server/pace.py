@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from config.server.room import Room
+from config.memory.room import Room
 
 T = TypeVar("T")
 

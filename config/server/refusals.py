@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
-from config import problems
+from config.api import problems
 from config.server.body import REFUSAL, Refusal
 
 _Answer = Callable[[HttpRequest], HttpResponseBase]

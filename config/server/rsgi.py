@@ -10,7 +10,8 @@ from typing import Any
 
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
-from config.server import memory, room, sending
+from config.memory import room
+from config.server import sending
 from config.server.body import REFUSAL, Body, take_in
 from config.server.departure import Client, answering
 from config.server.environ import environ_of

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError  # type: ignore[attr-defined]
 
-from config.server import room
+from config.memory import room
+from config.memory.room import SMALL_BYTES, Share
 from config.server.pace import Pace
-from config.server.room import SMALL_BYTES, Share
 
 _PIECE_BYTES = 64 * 1024
 

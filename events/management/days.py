@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from config.days import parse_day
+from config.api.days import parse_day
 
 
 def add_days(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from unittest.mock import patch
 from django.test import override_settings
 
 from analytics import clickhouse, cluster
-from analytics.migrate import SchemaFile, apply_schema
+from analytics.maintenance.migrate import SchemaFile, apply_schema
 from embedded.ports import pick_free
 from tests.embedded.gateway import Gateway
 

@@ -11,10 +11,11 @@ from django.test import override_settings
 from hypothesis import given, settings
 
 from analytics import clickhouse as engine
-from analytics import cluster, daily_counts, export, inventory, rebuild, reports, surplus
-from analytics.migrate import SchemaFile, WrongCluster, apply_schema
+from analytics import cluster, export, reports
+from analytics.maintenance import daily_counts, inventory, rebuild, surplus
+from analytics.maintenance.migrate import SchemaFile, WrongCluster, apply_schema
 from analytics.segments import parse_segments
-from events.rollups import rebuild_rollups
+from events.auditing.rollups import rebuild_rollups
 from tests import documents
 from tests.analytics import clustered, written
 from tests.analytics.comparison import compare_answers, deliver

@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from analytics import clickhouse
-from analytics.migrate import apply_schema
-from embedded import clickhouse as server
+from analytics.maintenance.migrate import apply_schema
 from embedded import ports
-from embedded.processes import Process
+from embedded.stores import clickhouse as server
+from embedded.supervision.processes import Process
 from tests.fixtures import empty_clickhouse
 
 MONTHS = 240

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from analytics import clickhouse, migrate
-from analytics.migrate import SchemaChanged, SchemaFile, ServerTooOld, apply_schema
+from analytics import clickhouse
+from analytics.maintenance import migrate
+from analytics.maintenance.migrate import SchemaChanged, SchemaFile, ServerTooOld, apply_schema
 
 FIRST = "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory;\n"
 

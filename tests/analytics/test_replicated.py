@@ -18,10 +18,11 @@ from unittest.mock import patch
 import pytest
 from django.test import override_settings
 
-from analytics import clickhouse, cluster, rebuild
-from analytics.migrate import WrongCluster, apply_schema
+from analytics import clickhouse, cluster
+from analytics.maintenance import rebuild
+from analytics.maintenance.migrate import WrongCluster, apply_schema
 from embedded.ports import HOST, pick_free
-from embedded.processes import Process, Program
+from embedded.supervision.processes import Process, Program
 from tests import documents
 from tests.analytics import clustered
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from celery.beat import Scheduler
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 
 _in_use = threading.Lock()
 

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
-from config.server import body, pace, room
+from config.memory import room
+from config.memory.room import MAX_BODY_BYTES, Room
+from config.server import body, pace
 from config.server.body import FILES_AT_ONCE, Body
-from config.server.room import MAX_BODY_BYTES, Room
 
 LARGE = 1_000_000
 ROOMS = ("coming", "work", "small_work")

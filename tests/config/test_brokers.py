@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import broker_urls
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 
 
 @pytest.mark.parametrize(

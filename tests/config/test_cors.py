@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from config import cors
+from config.middleware import cors
 from tests.events.keys import bearer, secret
 from tests.samples import event
 

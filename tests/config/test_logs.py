@@ -14,8 +14,8 @@ import pytest
 import structlog
 from django.test import Client
 
-from config import logs
-from embedded.processes import PROJECT
+from config.monitoring import logs
+from embedded.supervision.processes import PROJECT
 from tests.events.test_batching import worker_environment
 from tests.samples import event, framed
 from tests.waiting import deliver_all
@@ -113,9 +113,9 @@ def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     from analytics import clickhouse  # noqa: PLC0415
-    from events import background, deliver  # noqa: PLC0415
+    from events.delivery import background, deliver  # noqa: PLC0415
     from events.models import Batch  # noqa: PLC0415
-    from events.store import store  # noqa: PLC0415
+    from events.storing.store import store  # noqa: PLC0415
 
     def refuse(**_: object) -> None:
         raise clickhouse.ClickHouseRefused("cannot parse secret-person", code=27)

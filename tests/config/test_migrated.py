@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from config import migrated
+from events.monitoring import migrated
 
 
 @pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client, RequestFactory
 from django_redis import get_redis_connection
 
-from config.rate_limit import WINDOW_SECONDS, Allowance, client_address, network, take
+from config.middleware.rate_limit import WINDOW_SECONDS, Allowance, client_address, network, take
 from tests.waiting import wait_until
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from analytics import clickhouse, reports
-from config import request_id
+from config.monitoring import request_id
 
 
 def test_an_id_that_came_with_the_request_is_answered(client: Client) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from config.server import room
-from config.server.room import MAX_BODY_BYTES, NoRoom, Room, Share
+from config.memory import room
+from config.memory.room import MAX_BODY_BYTES, NoRoom, Room, Share
 
 
 def run(scene: Callable[[Room], Awaitable[None]]) -> None:

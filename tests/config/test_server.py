@@ -17,7 +17,8 @@ from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from analytics import clickhouse
-from config.server import body, pace, room
+from config.memory import room
+from config.server import body, pace
 from embedded import ports
 from tests import web_server
 from tests.samples import event

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests.events.test_batching import worker_environment
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from embedded import ports
-from embedded.processes import Process, Program
+from embedded.supervision.processes import Process, Program
 from tests.docker import compose
 from tests.docker.compose import PROJECT
 from tests.events.test_batching import worker_environment

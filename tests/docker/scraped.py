@@ -11,7 +11,7 @@ import urllib3
 import yaml
 
 from embedded import ports
-from embedded.processes import Process, Program
+from embedded.supervision.processes import Process, Program
 from tests.docker import compose, monitoring, nginx
 from tests.events.test_batching import worker_environment
 

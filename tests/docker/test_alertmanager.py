@@ -10,7 +10,7 @@ import urllib3
 import yaml
 
 from embedded import ports
-from embedded.processes import Process, Program
+from embedded.supervision.processes import Process, Program
 from tests import documents
 from tests.docker import monitoring, nginx
 from tests.waiting import wait_until

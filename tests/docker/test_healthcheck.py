@@ -11,9 +11,11 @@ import pytest
 import redis
 from django_redis import get_redis_connection
 
-from config import liveness, rate_limit
-from embedded import ports, redis_server
-from embedded.processes import Process, Program
+from config.middleware import rate_limit
+from config.monitoring import liveness
+from embedded import ports
+from embedded.stores import redis_server
+from embedded.supervision.processes import Process, Program
 from tests.docker import compose
 from tests.docker.compose import PROJECT
 from tests.docker.test_store_files import started

@@ -16,9 +16,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from config.server.room import SMALL_BYTES
+from config.memory.room import SMALL_BYTES
 from embedded import ports
-from embedded.processes import Process
+from embedded.supervision.processes import Process
 from importer.models import Import
 from tests.docker import nginx
 from tests.docker.nginx import Proxy

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from analytics import clickhouse
-from embedded import ports, redis_server
-from embedded.processes import Process, Program
+from embedded import ports
+from embedded.stores import redis_server
+from embedded.supervision.processes import Process, Program
 from tests.docker import compose
 from tests.docker.compose import PROJECT, SECRETS
 

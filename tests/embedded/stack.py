@@ -14,7 +14,7 @@ import psutil
 
 from embedded import ports
 from embedded.__main__ import STORE_VARIABLES
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 
 # Far above what it takes: they bound a failure, not a success.
 READY_SECONDS = 120

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from embedded import data_folder
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests.embedded.stack import Stack, environment, running, wait_for
 from tests.faults import audit
 

@@ -1,6 +1,6 @@
 """When a program that keeps dying is started again, and when no more."""
 
-from embedded.deaths import MOST, PAUSES, WITHIN_SECONDS, Deaths
+from embedded.supervision.deaths import MOST, PAUSES, WITHIN_SECONDS, Deaths
 
 
 def test_the_first_start_is_at_once_and_each_pause_is_longer() -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import urllib3
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests.embedded.stack import Stack, environment, left_of, running, wait_for
 
 LOG_IN = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from embedded import data_folder, private_files
-from embedded.processes import PROJECT, StackError
+from embedded.supervision.processes import PROJECT, StackError
 
 # Claims the folder, leaves a "store" that lives for a second, and is killed.
 KILLED_RUN = """

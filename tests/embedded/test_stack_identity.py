@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from embedded import identity, launch
-from embedded.processes import PROJECT, Program, launch_command
+from embedded.stores import identity
+from embedded.supervision import launch
+from embedded.supervision.processes import PROJECT, Program, launch_command
 from tests.embedded.stack import runs, wait_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its identity")

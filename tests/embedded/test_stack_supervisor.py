@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests.embedded.stack import runs, wait_for
 
 SUPERVISE = """

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from embedded import ports
-from embedded.processes import Process
+from embedded.supervision.processes import Process
 from tests import web_server
 from tests.waiting import wait_until
 

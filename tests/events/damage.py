@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from analytics import clickhouse as engine
-from analytics import daily_counts
-from events import repair
+from analytics.maintenance import daily_counts
+from events.auditing import repair
+from events.format.records import frame
 from events.models import Batch, Dedup
-from events.records import frame
-from events.store import store
+from events.storing.store import store
 from tests.faults.audit import ROLLUPS
 from tests.samples import event, framed
 from tests.waiting import deliver_all

@@ -1,9 +1,9 @@
 """Batches that an engine refuses, and what became of them."""
 
 from analytics import clickhouse as engine
+from events.format.records import frame
 from events.models import Batch
-from events.records import frame
-from events.store import store
+from events.storing.store import store
 from tests.samples import event, records
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from events import api_keys
 from events.models import ApiKey
+from projects import api_keys
 
 _numbers = count()
 

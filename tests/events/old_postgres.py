@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from embedded import identity, ports, postgres
-from embedded.processes import Process, Program, launch_command
-from events.postgres_version import OLDEST
+from embedded import ports
+from embedded.stores import identity, postgres
+from embedded.supervision.processes import Process, Program, launch_command
+from events.postgres.postgres_version import OLDEST
 
 _FOUND = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
 _BINARIES = [path for path in _FOUND if int(path.parent.name) < OLDEST]

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from events import api_keys
 from events.models import ApiKey
 from importer.models import Import
+from projects import api_keys
 from tests.events.keys import ago, bearer, made
 from tests.factories import AdminFactory, ImportFactory
 from tests.waiting import wait_until

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from events import api_keys
 from events.models import ApiKey, RejectedEvent
+from projects import api_keys
 from tests.events.keys import ago, bearer, made, secret
 from tests.events.test_exposition import samples
 

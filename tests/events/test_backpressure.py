@@ -17,8 +17,9 @@ from django.test import Client
 from django_redis import get_redis_connection
 from kombu import pools
 
-from events import backpressure, queue, store
 from events.models import Batch, Dedup
+from events.queueing import backpressure, queue
+from events.storing import store
 from tests.samples import event, records
 from tests.waiting import wait_until
 

@@ -16,8 +16,8 @@ from django.conf import settings
 from django.db import connection
 
 from config.celery import app
-from events import queue
 from events.models import Batch, Dedup
+from events.queueing import queue
 from tests.samples import event, records
 from tests.waiting import wait_until
 

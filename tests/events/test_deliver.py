@@ -10,9 +10,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from analytics import clickhouse as engine
-from events import background, deliver
+from events.delivery import background, deliver
 from events.models import Batch
-from events.store import store
+from events.storing.store import store
 from tests.events.meanwhile import impatient, in_thread
 from tests.samples import event, framed
 

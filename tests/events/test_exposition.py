@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from kombu import pools
 
-from config import liveness
+from config.monitoring import liveness
 from tests.samples import event
 from tests.waiting import deliver_all
 

@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from analytics import clickhouse as engine
-from events import deliver, intake, parking
+from events.delivery import deliver, parking
+from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
-from events.records import frame, unframe
+from events.storing import intake
 from tests.events.failing import cold, put, states
 from tests.samples import event, framed, records
 

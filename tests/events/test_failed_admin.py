@@ -10,10 +10,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from structlog.testing import capture_logs
 
-from events import deliver, failed, parking
+from events.auditing import failed
+from events.delivery import deliver, parking
+from events.format.records import unframe
 from events.models import Batch, Dedup, HotEvent
-from events.records import unframe
-from events.store import store
+from events.storing.store import store
 from tests.events.failing import cold, put, states
 from tests.factories import AdminFactory, BatchFactory
 from tests.samples import event, framed

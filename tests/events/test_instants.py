@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.instants import NotAnInstant, parse_instant
+from events.format.instants import NotAnInstant, parse_instant
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ import pytest
 from django.db.models import Sum
 
 from analytics import clickhouse as engine
-from events import background
+from events.delivery import background
 from events.models import Batch, Dedup, HotEvent
-from events.store import store
+from events.storing.store import store
 from tests.events.test_batching import PROJECT, put, unacknowledged, worker_environment
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until
@@ -105,10 +105,10 @@ def test_killed_with_a_message_taken_and_not_yet_noted_loses_nothing(tmp_path: P
 @pytest.mark.parametrize(
     ("function", "when"),
     [
-        ("events.intake:store", "before"),
-        ("events.store:_insert_dedup", "after"),
-        ("events.store:_copy_hot", "after"),
-        ("events.store:_insert_batch", "after"),
+        ("events.storing.intake:store", "before"),
+        ("events.storing.store:_insert_dedup", "after"),
+        ("events.storing.store:_copy_hot", "after"),
+        ("events.storing.store:_insert_batch", "after"),
     ],
 )
 def test_killed_before_the_commit_loses_nothing(tmp_path: Path, function: str, when: str) -> None:
@@ -124,7 +124,7 @@ def test_killed_before_the_commit_loses_nothing(tmp_path: Path, function: str, w
 def test_killed_between_commit_and_acknowledgement_stores_nothing_twice(tmp_path: Path) -> None:
     flag = tmp_path / "killed"
     put(30)
-    with dying(flag, "events.intake:store", "after", "worker"):
+    with dying(flag, "events.storing.intake:store", "after", "worker"):
         wait_until(lambda: flag.exists() and unacknowledged() == 0, seconds=60)
     deliver_after_the_leases()
     assert_stored_once(30)
@@ -148,10 +148,10 @@ def outbox(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("function", "when", "arrived"),
     [
-        ("events.deliver:_claim", "before", 0),
+        ("events.delivery.deliver:_claim", "before", 0),
         ("analytics.clickhouse:insert_block", "before", 0),
         ("analytics.clickhouse:insert_block", "after", 9),
-        ("events.deliver:_confirm", "after", 9),
+        ("events.delivery.deliver:_confirm", "after", 9),
     ],
 )
 def test_killed_around_an_insert_delivers_once(
@@ -169,7 +169,9 @@ def test_killed_around_an_insert_delivers_once(
 def test_killed_between_the_insert_and_its_confirmation_with_more_to_deliver(
     tmp_path: Path,
 ) -> None:
-    with dying(tmp_path / "killed", "events.deliver:_confirm", "before", "deliver_batches") as one:
+    with dying(
+        tmp_path / "killed", "events.delivery.deliver:_confirm", "before", "deliver_batches"
+    ) as one:
         assert one.wait(60) == -signal.SIGKILL
     store(frames=[framed([event()])], source=Batch.Source.QUEUE)
     deliver_after_the_leases()

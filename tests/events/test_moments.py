@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from events.moments import parse
+from events.format.moments import parse
 
 TEN = datetime(2026, 11, 27, 10, tzinfo=UTC)
 MICROSECONDS = TEN.replace(microsecond=123456)

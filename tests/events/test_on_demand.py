@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from django.test import override_settings
 
-from events import background
+from config.on_demand import OnDemand
+from events.delivery import background
 from events.models import Batch
-from events.on_demand import OnDemand
-from events.store import store
+from events.storing.store import store
 from tests.samples import event, framed
 from tests.waiting import wait_until
 

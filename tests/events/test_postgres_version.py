@@ -11,8 +11,8 @@ import pytest
 from django.db import connections
 from django.db.backends.base import base
 
-from embedded.processes import PROJECT
-from events import postgres_version
+from embedded.supervision.processes import PROJECT
+from events.postgres import postgres_version
 from tests.events import old_postgres
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"

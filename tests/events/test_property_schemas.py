@@ -13,9 +13,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from events import property_schemas, rejected
+from events.ingest import property_schemas, rejected
 from events.models import RejectedEvent
-from events.schema_engine import Judge, SchemaBroken
+from events.schemas.schema_engine import Judge, SchemaBroken
 from tests.events.refusing import kept, refused_one
 from tests.factories import PropertySchemaFactory
 from tests.samples import event

@@ -12,9 +12,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django_celery_beat.models import PeriodicTask
 
-from events import deliver, hot, parking, purge
+from events.delivery import deliver, parking
 from events.models import Batch, Dedup, HotEvent
-from events.store import store
+from events.storing import hot, purge
+from events.storing.store import store
 from tests.events import failing
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until

@@ -12,10 +12,10 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import rejected
-from events.inspection import EventError
-from events.readable import without_depths, without_lone_surrogates
-from events.validation import NotJSON, event_texts, validate
+from events.format.inspection import EventError
+from events.ingest import rejected
+from events.ingest.readable import without_depths, without_lone_surrogates
+from events.ingest.validation import NotJSON, event_texts, validate
 from tests.samples import event
 from tests.waiting import wait_until
 

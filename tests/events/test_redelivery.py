@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from analytics import clickhouse as engine
-from analytics import daily_counts, inventory
-from analytics.migrate import apply_schema
-from events import background, deliver, failed, parking, redelivery
-from events.alone import alone
+from analytics.maintenance import daily_counts, inventory
+from analytics.maintenance.migrate import apply_schema
+from events.auditing import failed
+from events.delivery import background, deliver, parking, redelivery
+from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
-from events.records import frame, unframe
-from events.store import store
+from events.postgres.alone import alone
+from events.storing.store import store
 from tests.analytics.test_killed_engine import Engine, undo_rename
 from tests.events.damage import assert_rollups_hold_the_events, drop_cold, lose_block, put
 from tests.events.meanwhile import in_thread

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from events import rejected
+from events.ingest import rejected
 from events.models import RejectedEvent
 from tests.events.refusing import kept, post, refused_one
 from tests.factories import PropertySchemaFactory

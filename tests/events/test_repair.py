@@ -7,12 +7,12 @@ from django.core.management import CommandError, call_command
 from structlog.testing import capture_logs
 
 from analytics import clickhouse as engine
-from analytics import surplus
-from events import repair
-from events.alone import alone
+from analytics.maintenance import surplus
+from events.auditing import repair
+from events.auditing.verify import Difference, Kind
+from events.format.records import frame
 from events.models import HotEvent
-from events.records import frame
-from events.verify import Difference, Kind
+from events.postgres.alone import alone
 from tests.events.damage import (
     YESTERDAY,
     agreeing,

@@ -8,9 +8,9 @@ import pytest
 import zstandard
 from django.test import Client
 
-from config.problems import Problem
-from config.server.room import MAX_BODY_BYTES
-from events.request_body import read_body, require_length
+from config.api.problems import Problem
+from config.memory.room import MAX_BODY_BYTES
+from events.ingest.request_body import read_body, require_length
 
 TEXT = b'{"events": []}' * 10_000
 

@@ -11,11 +11,12 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from analytics import clickhouse as engine
-from analytics import daily_counts, rebuild, reports
+from analytics import reports
 from analytics.clickhouse import ClickHouseUnavailable
-from events import rollups
-from events.alone import alone
+from analytics.maintenance import daily_counts, rebuild
+from events.auditing import rollups
 from events.models import Batch
+from events.postgres.alone import alone
 from tests.events.damage import (
     OLD,
     YESTERDAY,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from events import schema_engine
-from events.schema_cost import MOST_SECONDS
-from events.schema_engine import SchemaBroken, judge
-from events.schema_references import MAX_BYTES, MAX_NESTED, SchemaRefused
+from events.schemas import schema_engine
+from events.schemas.schema_cost import MOST_SECONDS
+from events.schemas.schema_engine import SchemaBroken, judge
+from events.schemas.schema_references import MAX_BYTES, MAX_NESTED, SchemaRefused
 
 LETTERS = "".join(random.Random(1).choices("ab", k=65_000))
 

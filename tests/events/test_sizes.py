@@ -7,11 +7,12 @@ import pytest
 from django.test import Client
 
 from analytics import clickhouse as engine
-from events import background, deliver, records
-from events.batching import _Collector
+from events.delivery import background, deliver
+from events.format import records
+from events.format.records import decoded_bytes, frame, frames, unframe
 from events.models import Batch
-from events.records import decoded_bytes, frame, frames, unframe
-from events.store import store
+from events.queueing.batching import _Collector
+from events.storing.store import store
 from events.tasks import store_events
 from tests.samples import event
 from tests.samples import records as made

@@ -11,11 +11,12 @@ from django.db import connection, transaction
 from psycopg import errors
 from structlog.testing import capture_logs
 
-from events import background, hot
-from events import store as store_module
+from events.delivery import background
+from events.format.records import unframe
 from events.models import Batch, Dedup, HotEvent
-from events.records import unframe
-from events.store import Stored, store
+from events.storing import hot
+from events.storing import store as store_module
+from events.storing.store import Stored, store
 from tests.events.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until

@@ -11,7 +11,7 @@ from analytics import clickhouse
 from embedded import ports
 from events import tasks
 from events.models import Batch
-from events.store import store
+from events.storing.store import store
 from tests.samples import event, framed
 from tests.waiting import wait_until
 
@@ -39,7 +39,7 @@ def test_the_delivery_task_returns_at_once_from_a_clickhouse_that_hangs() -> Non
 @pytest.mark.usefixtures("stores")
 def test_the_delivery_task_has_the_outbox_delivered(monkeypatch: Any) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("events.background.deliver_soon", lambda *_: None)
+        patched.setattr("events.delivery.background.deliver_soon", lambda *_: None)
         store(frames=[framed([event()])], source=Batch.Source.QUEUE)
     tasks.deliver_batches()
     wait_until(lambda: Batch.objects.get().state == Batch.State.DELIVERED)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events import inspection
-from events.inspection import EventError, FieldError
-from events.records import Record
-from events.validation import NotJSON, TooManyEvents, WrongShape, validate
+from events.format import inspection
+from events.format.inspection import EventError, FieldError
+from events.format.records import Record
+from events.ingest.validation import NotJSON, TooManyEvents, WrongShape, validate
 from tests.samples import event, moment
 
 

@@ -12,13 +12,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from analytics import daily_counts
-from analytics import inventory as cold
+from analytics.maintenance import daily_counts
+from analytics.maintenance import inventory as cold
 from config.settings import BASE_DIR
-from events import background, inventory, verify
+from events.auditing import inventory, verify
+from events.delivery import background
 from events.models import Batch, Dedup
 from events.sql import load
-from events.store import store
+from events.storing.store import store
 from tests.events.damage import (
     OLD,
     RECENT,

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from analytics import inventory as cold
-from events import deliver, failed, hot, inventory, parking, purge, verify
+from analytics.maintenance import inventory as cold
+from events.auditing import failed, inventory, verify
+from events.delivery import deliver, parking
 from events.models import Batch, HotEvent
 from events.sql import load
+from events.storing import hot, purge
 from tests.events.damage import (
     OLD,
     TODAY,
@@ -156,8 +158,8 @@ class AroundMidnight(datetime):
 
 @by_hand
 def test_a_day_that_another_clock_has_let_go_already_is_not_missed(monkeypatch: Any) -> None:
-    monkeypatch.setattr("events.store.datetime", AroundMidnight)
-    monkeypatch.setattr("events.verify.datetime", AroundMidnight)
+    monkeypatch.setattr("events.storing.store.datetime", AroundMidnight)
+    monkeypatch.setattr("events.auditing.verify.datetime", AroundMidnight)
     monkeypatch.setattr(AroundMidnight, "minutes_past", 2)
     let_go = hot.window_start(AroundMidnight.midnight) - timedelta(hours=12)
     delivered(3, occurred_at=let_go.isoformat())
@@ -168,7 +170,7 @@ def test_a_day_that_another_clock_has_let_go_already_is_not_missed(monkeypatch: 
 
 @by_hand
 def test_a_day_that_leaves_the_window_meanwhile_is_not_missed(monkeypatch: Any) -> None:
-    monkeypatch.setattr("events.verify.datetime", AroundMidnight)
+    monkeypatch.setattr("events.auditing.verify.datetime", AroundMidnight)
     monkeypatch.setattr(AroundMidnight, "minutes_past", -10)
     leaving = hot.window_start(AroundMidnight.midnight) - timedelta(hours=12)
     ids = delivered(3, occurred_at=leaving.isoformat())

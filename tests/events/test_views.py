@@ -12,9 +12,9 @@ import redis
 from django.conf import settings
 from django.test import Client
 
-from events import property_schemas
+from events.format.records import unframe
+from events.ingest import property_schemas
 from events.models import Dedup, PropertySchema
-from events.records import unframe
 from events.tasks import store_events
 from tests.samples import event, moment
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests.faults.proxy import Mode
 from tests.faults.service import Service
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from embedded.processes import PROJECT
+from embedded.supervision.processes import PROJECT
 from tests.faults.clients import Clients
 from tests.faults.service import Service
 

@@ -16,9 +16,10 @@ from typing import TypeAlias
 import psutil
 
 from analytics.clickhouse import MARGIN_SECONDS
-from embedded import application, clickhouse, ports, postgres, redis_server
+from embedded import application, ports
 from embedded.__main__ import STORE_VARIABLES
-from embedded.processes import Process, Program
+from embedded.stores import clickhouse, postgres, redis_server
+from embedded.supervision.processes import Process, Program
 from tests.faults.proxy import Proxy
 
 Fronts: TypeAlias = Mapping[str, Callable[[Mapping[str, str]], Program]]

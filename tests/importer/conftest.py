@@ -15,4 +15,4 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)

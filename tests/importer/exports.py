@@ -15,10 +15,10 @@ from django.db import connection
 
 from analytics import clickhouse as engine
 from config.settings import BASE_DIR
+from events.format.records import frame
+from events.ingest.validation import validate
 from events.models import Batch
-from events.records import frame
-from events.store import store
-from events.validation import validate
+from events.storing.store import store
 from importer.models import Import
 from tests.events.damage import content
 from tests.fixtures import empty_clickhouse

@@ -10,7 +10,7 @@ from django.db import connections
 
 from config.settings import BASE_DIR
 from importer.models import Import
-from importer.run import Run, import_file
+from importer.running.run import Run, import_file
 from tests.importer.test_import_events import _environment
 
 ROWS = 24_000
@@ -19,7 +19,7 @@ ROWS = 24_000
 def start(path: Path) -> "subprocess.Popen[bytes]":
     """The command as a process of its own, in batches of a thousand rows."""
     code = (
-        "import django; django.setup(); import importer.batches as b; b.BATCH_ROWS = 1000\n"
+        "import django; django.setup(); import importer.running.batches as b; b.BATCH_ROWS = 1000\n"
         "import sys; from django.core.management import call_command\n"
         "call_command('import_events', sys.argv[1])"
     )

@@ -9,8 +9,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from events.models import Batch, HotEvent
-from importer import uploads
 from importer.models import Import
+from importer.receiving import uploads
 from tests.factories import AdminFactory, ImportFactory
 
 pytestmark = pytest.mark.usefixtures("stores")

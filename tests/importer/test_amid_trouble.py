@@ -11,12 +11,12 @@ import psycopg
 import pytest
 from django.db import connection
 
-from events.lock import take as take_lock
 from events.models import Batch
-from importer import delivery, lock, store
-from importer.chunks import FileRefused
+from events.postgres.lock import take as take_lock
 from importer.models import Import
-from importer.run import Run, import_file
+from importer.reading.chunks import FileRefused
+from importer.running import delivery, lock, store
+from importer.running.run import Run, import_file
 from tests.importer.running import ROWS, in_thread, is_past, reached
 from tests.importer.test_import_events import counts, import_events, refused, rows_of, written
 from tests.waiting import deliver_all, wait_until

@@ -17,10 +17,10 @@ from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile
 import pytest
 import zstandard
 
-from importer import archives
-from importer.chunks import FileRefused
-from importer.files import opened
 from importer.models import Import
+from importer.reading import archives
+from importer.reading.chunks import FileRefused
+from importer.reading.files import opened
 from tests.importer.test_delimited import HEADER, chunks
 from tests.importer.test_formats import as_json_lines, events
 from tests.importer.test_import_events import (
@@ -96,7 +96,7 @@ def test_the_export_of_amplitude_is_read_as_it_comes(tmp_path: Path) -> None:
 def test_an_archive_goes_on_where_its_import_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     parts = [as_json_lines(events(900)) for _ in range(3)]
     files = {f"{n}.json.gz": gzip.compress(part) for n, part in enumerate(parts)}
     files["1.json.gz"] = gzip.compress(parts[1] + b"bad\n")

@@ -14,8 +14,8 @@ import pytest
 
 from analytics.reports import top_events
 from analytics.segments import parse_segments
-from importer.chunks import FileRefused
-from importer.mapping import ColumnMap
+from importer.mapping.columns import ColumnMap
+from importer.reading.chunks import FileRefused
 from tests.importer.tables.write import FOLDER
 from tests.importer.test_delimited import chunks
 from tests.importer.test_import_events import import_events

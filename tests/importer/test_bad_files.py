@@ -14,7 +14,7 @@ import zstandard
 
 from config.settings import BASE_DIR
 from importer.models import Import
-from importer.readers import lines
+from importer.reading import lines
 from tests.importer.test_formats import as_csv, as_json_lines, as_parquet, events
 from tests.importer.test_import_events import counts, import_events, refused
 
@@ -98,9 +98,9 @@ def test_a_line_of_hundreds_of_megabytes_is_passed_over_in_little_memory(
     code = (
         "import sys, resource, django; django.setup()\n"
         "from pathlib import Path\n"
-        "from importer.files import opened\n"
-        "from importer.options import Options\n"
-        "from importer.readers import columns_and_chunks\n"
+        "from importer.reading.files import opened\n"
+        "from importer.mapping.options import Options\n"
+        "from importer.reading import columns_and_chunks\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "with opened(Path(sys.argv[1])) as file:\n"
         "    for chunk in columns_and_chunks(file, Options())[1]:\n"

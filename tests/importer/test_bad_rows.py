@@ -16,16 +16,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import BASE_DIR
-from events.inspection import FieldError
-from importer.batches import without
-from importer.chunks import CHUNK_CHARACTERS, MAX_LINE, BadRow, Chunk, FileRefused, Raw, chunked
-from importer.files import opened
-from importer.mapper import mapper
-from importer.mapping import ColumnMap, Time
-from importer.options import OptionError, Options
-from importer.presets import PRESETS
-from importer.readers import columns_and_chunks, parquet
-from importer.rejects import Rejects
+from events.format.inspection import FieldError
+from importer.mapping.columns import ColumnMap, Time
+from importer.mapping.mapper import mapper
+from importer.mapping.options import OptionError, Options
+from importer.mapping.presets import PRESETS
+from importer.reading import columns_and_chunks
+from importer.reading.arrow import parquet
+from importer.reading.chunks import (
+    CHUNK_CHARACTERS,
+    MAX_LINE,
+    BadRow,
+    Chunk,
+    FileRefused,
+    Raw,
+    chunked,
+)
+from importer.reading.files import opened
+from importer.reading.rejects import Rejects
+from importer.running.batches import without
 from tests.importer.test_delimited import HEADER, chunks, written
 
 ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
@@ -185,9 +194,9 @@ def test_one_large_value_in_many_rows_of_parquet_takes_little_memory(
         "import sys, resource, django; django.setup()\n"
         "import pyarrow.parquet, pyarrow.compute\n"
         "from pathlib import Path\n"
-        "from importer.files import opened\n"
-        "from importer.options import Options\n"
-        "from importer.readers import columns_and_chunks\n"
+        "from importer.reading.files import opened\n"
+        "from importer.mapping.options import Options\n"
+        "from importer.reading import columns_and_chunks\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "with opened(Path(sys.argv[1])) as file:\n"
         "    read = list(columns_and_chunks(file, Options())[1])\n"

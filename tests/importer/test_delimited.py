@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import zstandard
 
-from importer.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, FileRefused
-from importer.files import opened
-from importer.options import Options
-from importer.readers import columns_and_chunks
+from importer.mapping.options import Options
+from importer.reading import columns_and_chunks
+from importer.reading.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, FileRefused
+from importer.reading.files import opened
 
 HEADER = "event_id,occurred_at,user_id,event_type,properties\n"
 

@@ -13,8 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from analytics.clickhouse import ClickHouseError
-from analytics.migrate import apply_schema
-from importer.exporting import Export, export
+from analytics.maintenance.migrate import apply_schema
+from importer.exports.exporting import Export, export
 from tests.analytics.test_killed_engine import Engine
 from tests.fixtures import empty_clickhouse
 from tests.importer.exports import (

@@ -10,8 +10,8 @@ from django.db import transaction
 from pyarrow.parquet import read_table
 
 from events.models import Batch
-from importer.exporting import Export, export
-from importer.output import OutputRefused
+from importer.exports.exporting import Export, export
+from importer.exports.output import OutputRefused
 from tests.events.damage import agreeing, content
 from tests.importer.exports import (
     FORMATS,

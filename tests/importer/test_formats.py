@@ -20,7 +20,7 @@ import zstandard
 from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from importer.models import Import
-from importer.run import Run, import_file
+from importer.running.run import Run, import_file
 from tests.importer.test_import_events import _environment, counts, import_events, refused, rows_of
 from tests.samples import event
 
@@ -141,7 +141,7 @@ def test_standard_input_is_read_too(tmp_path: Path) -> None:
 def test_progress_in_parquet_is_told_by_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     path = tmp_path / "events.parquet"
     path.write_bytes(as_parquet(events(4000)))
     seen: list[float] = []

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.ids import id_of
-from importer.mapper import mapper
-from importer.presets import PRESETS
-from importer.spelling import spelt
+from importer.mapping.ids import id_of
+from importer.mapping.mapper import mapper
+from importer.mapping.presets import PRESETS
+from importer.mapping.spelling import spelt
 from tests.importer.test_mapping import imported, stored
 
 NAMESPACE = UUID("6f0d5e1c-6a57-5b0c-9b7e-2f1c8a4e9d10")

@@ -84,7 +84,7 @@ def test_what_was_written_in_the_file_is_what_is_stored(tmp_path: Path) -> None:
 def test_several_transactions_hold_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     rows = rows_of(4500)
     printed, _ = import_events(written(tmp_path / "events.csv", rows + rows[:500]))
     assert "read 5000, stored 4500, duplicate 500, bad 0" in printed
@@ -147,7 +147,7 @@ def test_properties_must_satisfy_the_schema_of_their_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PropertySchemaFactory.create(event_type="purchase", schema={"required": ["amount"]})
-    monkeypatch.setattr("events.property_schemas._loaded_at", float("-inf"))
+    monkeypatch.setattr("events.ingest.property_schemas._loaded_at", float("-inf"))
     rows = rows_of(1) + rows_of(1, event_type="purchase")
     path = written(tmp_path / "events.csv", rows)
     printed, complaints = import_events(path)
@@ -160,12 +160,12 @@ def test_a_schema_that_cant_be_used_stops_an_import_which_goes_on_once_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PropertySchemaFactory.create(event_type="purchase", schema={"$ref": "#/$defs/missing"})
-    monkeypatch.setattr("events.property_schemas._loaded_at", float("-inf"))
+    monkeypatch.setattr("events.ingest.property_schemas._loaded_at", float("-inf"))
     path = written(tmp_path / "events.csv", rows_of(2) + rows_of(1, event_type="purchase"))
     _, complaints = refused(path)
     assert "the property schema of 'purchase' can't be used: $ref" in complaints
     PropertySchema.objects.all().delete()
-    monkeypatch.setattr("events.property_schemas._loaded_at", float("-inf"))
+    monkeypatch.setattr("events.ingest.property_schemas._loaded_at", float("-inf"))
     import_events(path)
     assert counts()[:2] == (3, 3)
 

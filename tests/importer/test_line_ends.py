@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from importer.chunks import MAX_LINE, Chunk
 from importer.models import Import
+from importer.reading.chunks import MAX_LINE, Chunk
 from tests.importer.test_delimited import HEADER, chunks
 from tests.importer.test_import_events import counts, import_events, refused, rows_of
 
@@ -114,7 +114,7 @@ def test_a_crlf_that_two_pieces_share_is_one_line_end(tmp_path: Path) -> None:
 def test_what_is_read_is_stored_duplicate_or_bad_also_after_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     rows = [",".join(row[:4]) for row in rows_of(2300)]
     rows = [*rows[:1500], "x" * 2 * MAX_LINE, "bad", *rows[1500:], *rows[:50]]
     path = tmp_path / "events.csv"

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import openapi
-from importer.mapping import FIELDS, MappingError, parse_map
+from importer.mapping.columns import FIELDS, MappingError, parse_map
+from importer.receiving import openapi
 
 # Pieces that matter to the grammar, so that many of the made texts are almost right.
 _PIECES = ["=", "|", ".", " ", "\n", "properties", "properties.", "a", "é", *FIELDS]

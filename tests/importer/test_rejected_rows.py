@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from analytics import clickhouse as engine
+from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
-from importer.options import MaxErrors, Options
-from importer.run import Run, import_file
+from importer.running.run import Run, import_file
 from tests.importer.test_import_events import (
     HEADER,
     counts,
@@ -91,8 +91,8 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
 def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.chunks.CHUNK_ROWS", 100)
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 100)
+    monkeypatch.setattr("importer.reading.chunks.CHUNK_ROWS", 100)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 100)
     rows = rows_of(300)
     for row in rows[:50]:
         row[0] = "bad"

@@ -16,7 +16,7 @@ import pytest
 from config.settings import BASE_DIR
 from events.models import Batch
 from importer.models import Import
-from importer.run import Run, import_file
+from importer.running.run import Run, import_file
 from tests.importer.running import ROWS, in_thread, reached, start
 from tests.importer.test_import_events import (
     HEADER,
@@ -116,7 +116,7 @@ def test_bad_rows_of_earlier_runs_count_against_what_is_allowed(
     first = import_file(path, Run(stop=stop, watch=lambda *_: stop.set()))
     assert (first.row.read, first.row.bad) == (1000, 5)
     # One batch, unless what is allowed ends it.
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 20_000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 20_000)
     assert "stopped, as 11 of 3,000 rows are bad" in refused(path, "--max-errors", "10")[1]
     assert (Import.objects.get().read, counts()[0]) == (3000, 2989)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.inspection import EARLIEST, LATEST_AHEAD, FieldError
-from events.records import Record, timestamp
-from events.validation import NotJSON, validate
-from importer.mapping import Fields
-from importer.rows import check, inspect, plain
+from events.format.inspection import EARLIEST, LATEST_AHEAD, FieldError
+from events.format.records import Record, timestamp
+from events.ingest.validation import NotJSON, validate
+from importer.mapping.columns import Fields
+from importer.running.rows import check, inspect, plain
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LATEST = NOW + LATEST_AHEAD

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from importer.mapping import ColumnMap
-from importer.spelling import spelt
+from importer.mapping.columns import ColumnMap
+from importer.mapping.spelling import spelt
 from tests.importer.exports import empty_stores, export_events
 from tests.importer.tables.write import COLUMNS, FOLDER
 from tests.importer.test_delimited import chunks

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from embedded.processes import PROJECT
-from importer import uploads
+from embedded.supervision.processes import PROJECT
+from importer.receiving import uploads
 from tests.events.test_batching import worker_environment
 from tests.importer.test_import_events import HEADER, counts, import_events, rows_of, written
 

@@ -14,9 +14,9 @@ from django.test import Client
 from kombu import pools
 
 from embedded import ports
-from importer import uploads
-from importer.lock import InProgress
 from importer.models import Import
+from importer.receiving import uploads
+from importer.running.lock import InProgress
 from tests.importer.test_import_events import counts
 from tests.importer.uploading import HEADER, csv_of, post, shown
 from tests.waiting import deliver_all
@@ -74,7 +74,7 @@ def test_an_import_that_another_took_over_meanwhile_is_left_to_him(
         raise InProgress("another process is at it")
 
     with monkeypatch.context() as patch:
-        patch.setattr("importer.run.Storer.store", taken_over)
+        patch.setattr("importer.running.run.Storer.store", taken_over)
         uploads.import_waiting()
     assert shown(client, taken["href"])["state"] == "running"
     uploads.import_waiting()
@@ -87,7 +87,7 @@ def test_where_rejected_rows_have_no_room_an_upload_waits(
     _, taken = post(client, csv_of(5) + b"bad\n")
     (rejected,) = [folder / f"{taken['id']}.rejected.csv"]
     rejected.mkdir()
-    monkeypatch.setattr("importer.rejects.Path.replace", lambda *_: None)
+    monkeypatch.setattr("importer.reading.rejects.Path.replace", lambda *_: None)
     uploads.import_waiting()
     assert shown(client, taken["href"])["state"] == "stopped"
     assert "cannot be written" in shown(client, taken["href"])["error"]
@@ -100,7 +100,7 @@ def test_what_is_rejected_past_all_bounds_ends_an_upload(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "REJECTED_BYTES", 1000)
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
     uploads.import_waiting()
     failed = shown(client, taken["href"])
@@ -111,7 +111,7 @@ def test_what_is_rejected_past_all_bounds_ends_an_upload(
 def test_an_upload_whose_worker_was_killed_goes_on(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     _, taken = post(client, csv_of(3500))
 
     _killed_behind(2, monkeypatch)
@@ -128,7 +128,7 @@ def test_an_upload_whose_worker_was_killed_goes_on(
 def test_an_upload_that_gets_on_is_not_given_up_however_often_its_workers_are_killed(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importer.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     _, taken = post(client, csv_of(2500))
     Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS - 1)
     _killed_behind(1, monkeypatch)
@@ -155,14 +155,14 @@ def _killed_behind(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
         raise _Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("importer.run._recorded", _unrecorded)
-        patch.setattr("importer.run.Storer.store", _stores(batches, die))
+        patch.setattr("importer.running.run._recorded", _unrecorded)
+        patch.setattr("importer.running.run.Storer.store", _stores(batches, die))
         with pytest.raises(_Killed):
             uploads.import_waiting()
 
 
 def _stores(batches: int, then: Any) -> Any:
-    from importer.store import Storer  # noqa: PLC0415
+    from importer.running.store import Storer  # noqa: PLC0415
 
     store, left = Storer.store, [batches]
 

@@ -12,8 +12,8 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from importer import uploads
 from importer.models import Import
+from importer.receiving import uploads
 from tests.importer.test_import_events import counts
 from tests.importer.uploading import csv_of, post
 from tests.waiting import wait_until

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from importer import uploads
 from importer.models import Import
+from importer.receiving import uploads
 from tests.events.test_batching import worker
 from tests.importer.test_import_events import counts
 from tests.importer.uploading import HEADER, csv_of, post, shown
@@ -134,7 +134,9 @@ def test_what_is_left_of_the_disk_is_counted_behind_the_file(
     body = csv_of(5)
     for free, expected in ((len(body) - 1, 507), (len(body), 202)):
         usage = SimpleNamespace(free=uploads.KEPT_FREE_BYTES + free)
-        monkeypatch.setattr("importer.uploads.shutil.disk_usage", lambda _, usage=usage: usage)
+        monkeypatch.setattr(
+            "importer.receiving.uploads.shutil.disk_usage", lambda _, usage=usage: usage
+        )
         assert post(client, body)[0] == expected
 
 

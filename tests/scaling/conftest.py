@@ -9,7 +9,7 @@ from kombu import pools
 
 from config import broker_urls
 from config.brokers import rabbitmq
-from events import backpressure
+from events.queueing import backpressure
 from tests.scaling import rabbit
 
 

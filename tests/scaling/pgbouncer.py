@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from embedded import identity, ports, postgres
-from embedded.processes import Program
+from embedded import ports
+from embedded.stores import identity, postgres
+from embedded.supervision.processes import Program
 
 # Debian keeps it where an ordinary user's PATH does not lead.
 BINARY = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")

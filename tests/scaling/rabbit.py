@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from embedded import ports
-from embedded.processes import Process, Program
+from embedded.supervision.processes import Process, Program
 
 # Debian's scripts, past the wrapper that wants its own user and folders.
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import redis
 
 from embedded import ports
-from embedded.processes import Process, Program
-from embedded.redis_server import binary, is_ready
+from embedded.stores.redis_server import binary, is_ready
+from embedded.supervision.processes import Process, Program
 from tests.waiting import wait_until
 
 PASSWORD = "p@ss,word"

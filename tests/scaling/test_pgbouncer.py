@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from embedded import application
-from embedded.processes import PROJECT, Process, Program
+from embedded.supervision.processes import PROJECT, Process, Program
 from tests.faults import audit, plan, suite
 from tests.faults.clients import Clients
 from tests.faults.service import Service, running, wait_until

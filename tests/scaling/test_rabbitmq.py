@@ -14,8 +14,8 @@ from kombu.messaging import Producer
 from analytics import clickhouse as engine
 from config.brokers import rabbitmq
 from embedded import ports
-from events import queue
 from events.models import Batch, Dedup
+from events.queueing import queue
 from tests.events.test_batching import worker
 from tests.events.test_exposition import samples
 from tests.samples import event, records

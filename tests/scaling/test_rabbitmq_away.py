@@ -17,8 +17,8 @@ from kombu.messaging import Producer
 from config import brokers
 from config.brokers import rabbitmq
 from embedded import ports
-from events import queue
 from events.models import Dedup
+from events.queueing import queue
 from importer.tasks import import_uploads
 from tests.events.test_batching import worker
 from tests.importer import uploading

@@ -12,8 +12,9 @@ from django.test import Client
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from config import liveness, redis_urls
-from config.rate_limit import take
+from config.middleware.rate_limit import take
+from config.monitoring import liveness
+from config.redis import redis_urls
 from config.settings import _redis
 from tests.docker.test_healthcheck import is_well
 from tests.events.test_exposition import samples

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from analytics import clickhouse
-from analytics.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
+from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
 from config.command import ServiceCommand
 
 

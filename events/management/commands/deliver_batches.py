@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from django.db.models import Count
 
 from config.command import ServiceCommand
-from events.deliver import deliver_due
+from events.delivery.deliver import deliver_due
 from events.models import Batch
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
 from config.command import ServiceCommand
-from events.purge import PurgeBlocked, purge_hot
+from events.storing.purge import PurgeBlocked, purge_hot
 
 
 class Command(ServiceCommand):

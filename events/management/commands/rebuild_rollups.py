@@ -5,9 +5,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from config.command import ServiceCommand
+from events.auditing.rollups import rebuild_rollups
 from events.management import failures
 from events.management.days import add_days, days_of
-from events.rollups import rebuild_rollups
 
 
 class Command(ServiceCommand):

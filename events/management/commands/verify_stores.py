@@ -9,11 +9,11 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from config.command import ServiceCommand
-from events.alone import alone
+from events.auditing.repair import repair
+from events.auditing.verify import Difference, Kind, Report, verify
 from events.management import failures
 from events.management.days import add_days, days_of
-from events.repair import repair
-from events.verify import Difference, Kind, Report, verify
+from events.postgres.alone import alone
 
 # What a repair has done, in words that follow "… differences".
 _DONE = {

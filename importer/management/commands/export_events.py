@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from analytics.clickhouse import ClickHouseError
 from analytics.segments import InvalidSegment, parse_segments
+from config.api.days import parse_day
 from config.command import ServiceCommand
-from config.days import parse_day
-from importer.exporting import FORMATS, Export, ExportRefused, Summary, export
-from importer.output import STDOUT, OutputRefused
-from importer.progress import terminal
+from importer.exports.exporting import FORMATS, Export, ExportRefused, Summary, export
+from importer.exports.output import STDOUT, OutputRefused
+from importer.running.progress import terminal
 
 # What shells say of a program ended by Ctrl-C, and of one that nobody reads from.
 STOPPED, UNREAD = 130, 141

@@ -15,15 +15,15 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from config.command import ServiceCommand
-from importer import arguments
-from importer.chunks import FileRefused
-from importer.files import expand
-from importer.mapping import FIELDS
+from importer.mapping import arguments
+from importer.mapping.columns import FIELDS
+from importer.mapping.options import OptionError
+from importer.mapping.presets import PRESETS
 from importer.models import Import
-from importer.options import OptionError
-from importer.presets import PRESETS
-from importer.progress import Progress, counts, terminal
-from importer.run import Run, Summary, import_file
+from importer.reading.chunks import FileRefused
+from importer.reading.files import expand
+from importer.running.progress import Progress, counts, terminal
+from importer.running.run import Run, Summary, import_file
 
 STOPPED = 130  # what shells say of a program ended by Ctrl-C
 

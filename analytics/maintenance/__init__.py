@@ -1,0 +1,1 @@
+"""Maintenance of ClickHouse: its schema, its rollups, and the comparison with PostgreSQL."""

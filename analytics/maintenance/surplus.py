@@ -1,0 +1,96 @@
+"""Takes surplus copies of events out of ClickHouse, safely while it goes on taking others in."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from analytics import clickhouse, cluster
+from analytics.maintenance import daily_counts, inventory
+from analytics.queries import load
+
+# A merge between finding a row and deleting it leaves the row, to be found again.
+_ATTEMPTS = 20
+
+
+class _Copy(NamedTuple):
+    event_id: str
+    user_hash: int
+    part: str
+    offset: int
+    day: str
+    event_type: str
+    content: str
+
+
+def remove(*, ids: list[str]) -> list[str]:
+    """Leave one copy of each id and take the others out of the events and of their daily counts.
+
+    The other rollups are sets, in which a copy has changed nothing. Returns the ids that keep their
+    copies because they differ in content: which one is right, and what the others have done to
+    those sets, nobody knows here. Safe to repeat; not to run twice at once. Raises ClickHouseError.
+    """
+    unlike: list[str] = []
+    for some in inventory.chunks(ids):
+        alike = []
+        for group in _groups(some):
+            if len({copy.content for copy in group}) == 1:
+                alike.append(group)
+            else:
+                unlike.append(group[0].event_id)
+        _remove(alike)
+    return unlike
+
+
+def _groups(ids: list[str]) -> Iterator[list[_Copy]]:
+    """The copies of each id that has several."""
+    rows = inventory.ask("surplus_copies", {"ids": ids})
+    for _, group in groupby((_Copy(*row) for row in rows), key=attrgetter("event_id")):
+        copies = list(group)
+        if len(copies) > 1:
+            yield copies
+
+
+def _remove(groups: list[list[_Copy]]) -> None:
+    """The daily counts first: cut short after them, the next run finds them to be less than the
+    rows, leaves them, and removes the rows. The other way round nothing would tell it.
+    """
+    surplus = [copy for group in groups for copy in group[1:]]
+    if not surplus:
+        return
+    _uncount(surplus)
+    ids = [group[0].event_id for group in groups]
+    for _ in range(_ATTEMPTS):
+        for some in _bites(surplus):
+            _delete(some)
+        surplus = [copy for group in _groups(ids) for copy in group[1:]]
+        if not surplus:
+            return
+    raise clickhouse.ClickHouseUnavailable("merges keep moving the surplus rows: try again")
+
+
+def _uncount(surplus: list[_Copy]) -> None:
+    """From counts that are those of the rows: surplus that came past the views is not in them."""
+    counts = Counter((date.fromisoformat(copy.day), copy.event_type) for copy in surplus)
+    days = [day for day, _ in counts]
+    unlike = daily_counts.unlike(start=min(days), end=max(days))
+    daily_counts.subtract({key: n for key, n in counts.items() if key not in unlike})
+
+
+def _bites(copies: list[_Copy]) -> Iterator[list[_Copy]]:
+    for start in range(0, len(copies), inventory.IDS_AT_ONCE):
+        yield copies[start : start + inventory.IDS_AT_ONCE]
+
+
+def _delete(copies: list[_Copy]) -> None:
+    table = f"{cluster.local('events')}{cluster.on()}"
+    clickhouse.command(
+        load("surplus_delete").replace("FROM events", f"FROM {table}"),
+        parameters={
+            "users": [copy.user_hash for copy in copies],
+            "parts": [copy.part for copy in copies],
+            "offsets": [copy.offset for copy in copies],
+        },
+    )

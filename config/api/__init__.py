@@ -1,0 +1,1 @@
+"""What all endpoints share: parameters, errors, and the OpenAPI document."""

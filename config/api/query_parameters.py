@@ -1,0 +1,75 @@
+"""Reading query parameters strictly: every error is collected and named by its parameter."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from django.http import QueryDict
+
+from config.api.problems import Problem
+
+
+def read(
+    params: QueryDict,
+    parsers: Mapping[str, Callable[[str], Any]],
+    *,
+    required: Collection[str] = (),
+    lists: Collection[str] = (),
+) -> dict[str, Any]:
+    """Each known parameter's value: None where it is left out, a list for those in `lists`.
+
+    A parser raises ValueError with what is wrong. Raises Problem 400 with one error a parameter;
+    unknown, repeated and missing ones are errors too.
+    """
+    errors = [_unknown(name, parsers) for name in params if name not in parsers]
+    values: dict[str, Any] = {name: [] if name in lists else None for name in parsers}
+    for name, parse in parsers.items():
+        given = params.getlist(name)
+        try:
+            if name in lists:
+                values[name] = [parse(text) for text in given]
+            elif given:
+                values[name] = parse(_single(given))
+            elif name in required:
+                raise ValueError("is missing")
+        except ValueError as error:
+            errors.append({"parameter": name, "message": str(error)})
+    if errors:
+        raise problem(errors)
+    return values
+
+
+def problem(errors: list[dict[str, str]]) -> Problem:
+    said = "; ".join(f"{error['parameter']}: {error['message']}" for error in errors)
+    return Problem(400, f"Wrong query parameters: {said}.", errors=errors)
+
+
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds, both included."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
+        if not minimum <= int(text) <= maximum:
+            raise ValueError(f"must be from {minimum} to {maximum}")
+        return int(text)
+
+    return parse
+
+
+def flag(text: str) -> bool:
+    if text.lower() in {"true", "1", ""}:
+        return True
+    if text.lower() in {"false", "0"}:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _single(values: list[str]) -> str:
+    if len(values) > 1:
+        raise ValueError("given more than once")
+    return values[0]
+
+
+def _unknown(name: str, known: Collection[str]) -> dict[str, str]:
+    message = f"no such parameter; known are {', '.join(known)}"
+    return {"parameter": name[:100], "message": message}

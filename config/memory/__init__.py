@@ -1,0 +1,1 @@
+"""How much memory a web process may take, and how it gives it back."""

@@ -1,0 +1,1 @@
+"""Middleware: what happens to every request on its way to a view and back."""

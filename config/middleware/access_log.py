@@ -1,0 +1,51 @@
+"""One line and one measurement for each request: what was asked, the answer, and its time."""
+
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponseBase
+from structlog import get_logger
+
+from config.monitoring import metrics
+
+log = get_logger("request")
+
+# Asked by machines all the time.
+_QUIET = ("/health", "/ready")
+_PATH_CHARACTERS = 200
+_Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def middleware(get_response: _Answer) -> _Answer:
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        response = get_response(request)
+        seconds = time.perf_counter() - began
+        metrics.API_REQUEST_SECONDS.labels(
+            _method(request), _route(request), response.status_code
+        ).observe(seconds)
+        is_quiet = request.path in _QUIET or request.path.startswith("/static/")
+        say = log.debug if is_quiet else log.info
+        say(
+            "request",
+            method=request.method,
+            # Without the query: a segment may name a person.
+            path=request.path[:_PATH_CHARACTERS],
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 1),
+        )
+        return response
+
+    return answer
+
+
+def _method(request: HttpRequest) -> str:
+    """Any word may stand there; a metric must not have as many values."""
+    known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+    return request.method if request.method in known else "other"
+
+
+def _route(request: HttpRequest) -> str:
+    """The pattern that matched, or `none`, also for what was refused before any was looked for."""
+    match = request.resolver_match
+    return match.route if match else "none"

@@ -1,0 +1,29 @@
+"""Pages answer 400 to a value that PostgreSQL has no form for, such as a NUL character.
+
+Django looks for it in forms, but not in filters of lists and in the cookie of a session.
+"""
+
+from collections.abc import Callable
+
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from config.api import problems
+
+# The API checks its values itself; there a DataError is a fault of ours.
+_PAGES = "/admin/"
+_Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def middleware(get_response: _Answer) -> _Answer:
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        return get_response(request)
+
+    answer.process_exception = _refused  # type: ignore[attr-defined]
+    return answer
+
+
+def _refused(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    if isinstance(exception, DataError) and request.path.startswith(_PAGES):
+        return problems.bad_request(request, exception)
+    return None

@@ -1,0 +1,133 @@
+"""The rate limit: a token bucket in Redis per client address, or per API key with its own limit.
+
+Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names the quota and its
+window in seconds, `RateLimit` what is left and when the bucket is full again.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.module_loading import import_string
+from django_redis import get_redis_connection
+from redis.exceptions import NoScriptError, RedisError
+
+from config.api import problems
+from config.monitoring import metrics
+
+WINDOW_SECONDS = 60
+LIMITED_PATHS = ("/events", "/stats", "/imports", "/openapi.json", "/docs")
+_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
+_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+class Allowance(NamedTuple):
+    """One look at a bucket: `reset` is the seconds to wait if refused, else until it is full."""
+
+    allowed: bool
+    remaining: int
+    reset: int
+
+
+def middleware(get_response: _Answer) -> _Answer:
+    """Refuses with 429 what is over the limit, and with 503 everything while Redis is down."""
+    own_limit: Callable[[HttpRequest], tuple[str, int] | None] = import_string(
+        settings.RATE_LIMIT_OF_KEY
+    )
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith(LIMITED_PATHS):
+            return get_response(request)
+        own = own_limit(request)
+        bucket, limit = own or (network(client_address(request)), settings.RATE_LIMIT_PER_MINUTE)
+        if not limit:
+            return get_response(request)
+        try:
+            allowance = take(bucket, limit=limit)
+        except RedisError:
+            return _unavailable()
+        if allowance.allowed:
+            response = get_response(request)
+        else:
+            response = _too_many(allowance, limit, "key" if own else "address")
+        _add_headers(response, allowance, limit)
+        return response
+
+    return answer
+
+
+def take(bucket: str, *, limit: int) -> Allowance:
+    """Take one request's token from a bucket of so many a minute. Raises redis' RedisError."""
+    connection = get_redis_connection("rate_limit")
+    arguments = (1, f"rate_limit:{bucket}", limit, WINDOW_SECONDS, 1)
+    try:
+        allowed, remaining, reset = connection.evalsha(_SCRIPT_SHA, *arguments)
+    except NoScriptError:
+        allowed, remaining, reset = connection.eval(_SCRIPT, *arguments)
+    return Allowance(bool(allowed), remaining, reset)
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the client, as far as it can be believed.
+
+    Each of our TRUSTED_PROXIES proxies appends whom it saw to X-Forwarded-For, so the client is
+    that many places from the end; whatever stands before was written by the client itself.
+    """
+    direct = str(request.META.get("REMOTE_ADDR", ""))
+    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    trusted = settings.TRUSTED_PROXIES
+    if not trusted or not forwarded:
+        return direct
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    said = hops[-trusted] if trusted <= len(hops) else hops[0]
+    return said if _network(said) else direct
+
+
+def network(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of IPv6 that a subscriber has."""
+    return _network(address) or address
+
+
+@lru_cache(maxsize=10_000)
+def _network(address: str) -> str | None:
+    """None for what is no address."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((int(parsed), 64), strict=False).network_address) + "/64"
+
+
+def _add_headers(response: HttpResponseBase, allowance: Allowance, limit: int) -> None:
+    response["RateLimit-Policy"] = f'"default";q={limit};w={WINDOW_SECONDS}'
+    response["RateLimit"] = f'"default";r={allowance.remaining};t={allowance.reset}'
+
+
+def _too_many(allowance: Allowance, limit: int, whose: str) -> HttpResponse:
+    metrics.RATE_LIMIT_HITS.labels(whose).inc()
+    detail = f"More than {limit} requests a minute from one {whose}."
+    response = _problem(429, detail)
+    response["Retry-After"] = str(max(1, allowance.reset))
+    return response
+
+
+def _unavailable() -> HttpResponse:
+    response = _problem(503, "Redis can't be reached; nothing was accepted. Send it again later.")
+    response["Retry-After"] = "5"
+    return response
+
+
+def _problem(status: int, detail: str) -> HttpResponse:
+    return JsonResponse(
+        problems.body(status, detail), status=status, content_type=problems.CONTENT_TYPE
+    )

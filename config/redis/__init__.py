@@ -1,0 +1,1 @@
+"""The Redis of the rate limit: its address, and a Redis Cluster in its place."""

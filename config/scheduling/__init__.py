@@ -1,0 +1,1 @@
+"""Beat: the process that starts the periodic tasks."""

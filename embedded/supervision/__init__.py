@@ -1,0 +1,1 @@
+"""Supervision: programs started in order, started again when they die, stopped together."""

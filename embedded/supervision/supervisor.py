@@ -1,0 +1,130 @@
+"""Starts programs in order, starts again what dies, and stops all of them in the end."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
+from types import FrameType
+from typing import NoReturn, Self, TypeVar
+
+import psutil
+
+from embedded.supervision.child import Child
+from embedded.supervision.console import Console
+from embedded.supervision.processes import Program
+
+PR_SET_CHILD_SUBREAPER = 36
+STDIN = 0
+WATCH_SECONDS = 0.05
+SAY_SECONDS = 5.0
+ORPHAN_SECONDS = 10.0
+Value = TypeVar("Value")
+
+
+class Supervisor:
+    """While entered, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt; the next kills.
+
+    On leaving, whatever was started ends in reverse order, and no descendant is left.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._say = console.lines_of("stack")
+        self._stack = ExitStack()
+        self._children: list[Child] = []
+        self._starting: Child | None = None
+        self._stopping = False
+        self._on_terminal = os.isatty(STDIN)
+
+    def __enter__(self) -> Self:
+        # Orphans of a killed child become ours, and are found.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # Also where it is ignored, as in the background of a script: Ctrl-C there ends both.
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        if signal.signal(signal.SIGHUP, self._on_signal) == signal.SIG_IGN:  # under nohup
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            self._on_terminal = False
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopping = True
+        try:
+            self._stack.close()
+        finally:
+            _kill(psutil.Process().children(recursive=True))
+
+    def keep(self, resource: AbstractContextManager[Value]) -> Value:
+        """Enter `resource`, to be left in its turn."""
+        return self._stack.enter_context(resource)
+
+    def start(self, program: Program) -> None:
+        """Start `program` and wait until it is ready, looking after the others.
+
+        Raises StackError, also when one of the others has died too often.
+        """
+        child = Child(program, show=self._console.lines_of(program.name))
+        self._stack.callback(child.stop)
+        self._starting = child
+        child.start(self._meanwhile(program))
+        self._starting = None
+        if not program.once:
+            self._children.append(child)
+
+    def look_after(self) -> None:
+        """Start again what has died. Raises StackError when one has died too often."""
+        for child in self._children:
+            if child.has_died:
+                self._kill_orphans()
+                child.bury()
+            if child.is_due:
+                self._say(child.start_again())
+        # Its end may be told to nobody but `make`, which keeps it to itself.
+        if self._on_terminal and not os.isatty(STDIN):
+            raise KeyboardInterrupt("the end of its terminal")
+
+    def watch(self) -> NoReturn:
+        while True:
+            self.look_after()
+            time.sleep(WATCH_SECONDS)
+
+    def _meanwhile(self, program: Program) -> Callable[[float], None]:
+        """What to do while it starts; called with the seconds that it has taken."""
+        said = 0.0
+
+        def look(waited: float) -> None:
+            nonlocal said
+            self.look_after()
+            if waited >= said + SAY_SECONDS:
+                said = waited
+                most = f"gives up after {program.start_timeout:g} s"
+                self._say(f"Still waiting for {program.name}: {waited:.0f} s ({most})")
+
+        return look
+
+    def _kill_orphans(self) -> None:
+        """What a dead child has left.
+
+        PostgreSQL's hold its memory, without which no other server starts, granian's its port.
+        """
+        known = {child.pid for child in (*self._children, self._starting) if child}
+        ours = psutil.Process().children()
+        orphans = [process for process in ours if process.pid not in known]
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                _kill([orphan, *orphan.children(recursive=True)])
+        psutil.wait_procs(orphans, timeout=ORPHAN_SECONDS)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if not self._stopping:
+            self._stopping = True
+            raise KeyboardInterrupt(signal.Signals(number).name)
+        _kill(psutil.Process().children(recursive=True))
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -1,0 +1,1 @@
+"""The admin's pages for events, batches, rejected events and property schemas."""

@@ -1,0 +1,124 @@
+"""The admin's pages for rejected events: why they were refused, to be mended and sent again."""
+
+from typing import Any
+
+import psycopg
+from django import db, forms
+from django.contrib import admin, messages
+from django.db.models import Model, Q, QuerySet
+from django.forms import Textarea
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from psycopg_pool import PoolTimeout
+
+from config.admin.admin_dates import DateDrillDown
+from config.admin.admin_outcomes import Outcome
+from config.admin.admin_tables import ReadOnlyAdmin
+from events.format.inspection import brief
+from events.ingest import rejected
+from events.models import RejectedEvent
+from events.storing.store import Stored
+
+# In one go: each is a transaction of its own, and somebody waits for the page.
+MOST_SENT = 1_000
+# PostgreSQL is gone: it would be waited for once for each row.
+_GONE = (
+    *(db.OperationalError, db.InterfaceError),
+    *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
+)
+
+
+class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = RejectedEvent
+        fields = ("raw",)
+        labels = {"raw": "as it was sent"}
+        help_texts = {"raw": "Mend it here; what is sent again leaves this list."}
+        widgets = {"raw": Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})}
+
+    def clean_raw(self) -> str:
+        text = str(self.cleaned_data["raw"])
+        try:
+            rejected.check(self.instance, text)
+        except rejected.StillRejected as error:
+            raise forms.ValidationError(error.messages) from None
+        return text
+
+
+@admin.register(RejectedEvent)
+class RejectedEventAdmin(ReadOnlyAdmin):
+    list_display = ("id", "rejected_at", "client", "code", "field", "message", "event_id", "size")
+    list_filter = (("rejected_at", DateDrillDown), "code", "field")
+    ordering = ("-id",)
+    search_fields = ("client", "event_id")
+    search_help_text = "A whole event_id or client address"
+    readonly_fields = (
+        *("rejected_at", "client", "position", "event_id", "field", "code", "message", "size"),
+    )
+    fields = (*readonly_fields, "raw")
+    form = SendAgainForm
+    change_form_template = "admin/rejected_event.html"
+    actions = ("send_again",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RejectedEvent]:
+        return super().get_queryset(request).defer("raw")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        found = Q(client=term) | Q(event_id=term)
+        return (queryset.filter(found) if term else queryset), False
+
+    @admin.display(description="size")
+    def size(self, row: RejectedEvent) -> str:
+        return filesizeformat(row.raw_bytes)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("events.change_rejectedevent"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("events.delete_rejectedevent"))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """What the button of the page does: its one field was checked by the form."""
+        self._send_again(request, obj, form.cleaned_data["raw"])
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:events_rejectedevent_changelist"))
+
+    @admin.action(description="Send again as they are", permissions=["change"])
+    def send_again(self, request: HttpRequest, rows: QuerySet[RejectedEvent]) -> None:
+        # Their texts may fill the memory: one at a time.
+        keys = list(rows.values_list("pk", flat=True)[: MOST_SENT + 1])
+        outcome, stored = Outcome("send_rejected_events_again", request.user), Stored(0, 0, 0)
+        for key in keys[:MOST_SENT]:
+            try:
+                one = rejected.send_again_as_it_is(key)
+            except _GONE as error:
+                outcome.fault(f"PostgreSQL failed, and the rest were not tried: {error}")
+                break
+            except (rejected.StillRejected, db.Error, psycopg.Error) as error:
+                outcome.fault(f"rejected event {key}: {error}")
+            else:
+                outcome.done += 1
+                stored = Stored(*map(sum, zip(stored, one, strict=True)))
+        outcome.tell(request, f"{outcome.done} sent again: {_told(stored)}.")
+        if len(keys) > MOST_SENT:
+            told = f"Only the newest {MOST_SENT} were tried; the others are still to be sent."
+            self.message_user(request, told, messages.WARNING)
+
+    def _send_again(self, request: HttpRequest, row: RejectedEvent, text: str) -> None:
+        try:
+            stored = rejected.send_again(row, text)
+        except (rejected.StillRejected, db.Error, psycopg.Error) as error:
+            self.message_user(request, f"{row}: {brief(error)}.", messages.ERROR)
+        else:
+            self.message_user(request, f"{row}: {_told(stored)}.", messages.SUCCESS)
+
+
+def _told(stored: Stored) -> str:
+    if stored.duplicates:
+        return f"{stored.stored} stored, {stored.duplicates} had been stored before"
+    return f"{stored.stored} stored"

@@ -1,0 +1,111 @@
+"""The query parameters of `/events`, checked; what is wrong is named by parameter."""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, time
+from typing import NamedTuple
+from uuid import UUID
+
+from django.http import QueryDict
+
+from config.api.days import is_written_as_day, parse_day
+from config.api.query_parameters import flag, problem, read, whole_number
+from events.format.inspection import FieldError, check_name
+from events.format.instants import NotAnInstant, parse_instant
+
+CURSOR = "[A-Za-z0-9_-]+"
+MAX_PAGE = 1_000
+DEFAULT_PAGE = 100
+_LAST = time(23, 59, 59, 999_000)
+
+
+class IngestOptions(NamedTuple):
+    wait: bool
+    strict: bool
+
+
+class Cursor(NamedTuple):
+    """Where the last page ended, in the order of the answer: newest first."""
+
+    occurred_at: datetime
+    event_id: UUID
+
+
+class SearchFilters(NamedTuple):
+    """`start` and `end` are included, in whole milliseconds; None leaves a filter out."""
+
+    user_id: str | None
+    event_type: str | None
+    start: datetime | None
+    end: datetime | None
+    cursor: Cursor | None
+    limit: int
+
+
+def ingest_options(params: QueryDict) -> IngestOptions:
+    values = read(params, {"wait": flag, "strict": flag})
+    return IngestOptions(wait=bool(values["wait"]), strict=bool(values["strict"]))
+
+
+def search_filters(params: QueryDict) -> SearchFilters:
+    values = read(
+        params,
+        {
+            "user_id": lambda text: _name("user_id", text),
+            "event_type": lambda text: _name("event_type", text),
+            "from": lambda text: _moment(text, last=False),
+            "to": lambda text: _moment(text, last=True),
+            "cursor": _cursor,
+            "limit": whole_number(1, MAX_PAGE),
+        },
+    )
+    start, end = values["from"], values["to"]
+    if start and end and start > end:
+        raise problem([{"parameter": "from", "message": "from is after to"}])
+    return SearchFilters(
+        values["user_id"],
+        values["event_type"],
+        start,
+        end,
+        values["cursor"],
+        values["limit"] or DEFAULT_PAGE,
+    )
+
+
+def encode_cursor(cursor: Cursor) -> str:
+    text = f"{cursor.occurred_at.isoformat()} {cursor.event_id}"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _name(field: str, text: str) -> str:
+    try:
+        return check_name(field, text)
+    except FieldError as error:
+        raise ValueError(str(error)) from None
+
+
+def _moment(text: str, *, last: bool) -> datetime:
+    """A date, which as an end means its last millisecond, or a date and time with an offset."""
+    if is_written_as_day(text):
+        return datetime.combine(parse_day(text), _LAST if last else time.min, UTC)
+    try:
+        # In a query string an unescaped + arrives as a space.
+        return parse_instant(text.replace(" ", "+"))
+    except NotAnInstant as error:
+        if error.code != "format":
+            raise
+        raise ValueError(
+            "must be a date such as 2026-01-31, or an ISO 8601 date and time with an offset"
+        ) from None
+
+
+def _cursor(text: str) -> Cursor:
+    try:
+        # Python's decoder leaves out what is no base64.
+        if not re.fullmatch(CURSOR, text):
+            raise ValueError
+        decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        moment, _, event_id = decoded.partition(" ")
+        return Cursor(parse_instant(moment), UUID(event_id))
+    except ValueError:
+        raise ValueError("is not a cursor of this service") from None

@@ -1,0 +1,71 @@
+"""Search: the events of the hot layer, newest first, page by page."""
+
+from typing import Any
+
+import msgspec
+from django.db.models import Q, QuerySet
+
+from config.memory import room
+from events.api.query_parameters import Cursor, SearchFilters, encode_cursor
+from events.format.properties import MAX_BYTES
+from events.format.records import timestamp
+from events.models import HotEvent
+from events.sql import load
+
+# Properties of one page. A thousand events of 64 KiB would take 310 MB of memory.
+PAGE_BYTES = 1024 * 1024
+# What a page takes: its properties as they come, as text, and in the answer; and a row's objects.
+_TIMES = 4
+_ROW_BYTES = 2_000
+
+
+def search(*, filters: SearchFilters) -> dict[str, Any]:
+    """One page: `{"events": [...], "next": cursor or None}`, for msgspec to encode.
+
+    A page costs by its size, however deep: the cursor is a position in the index, not a count.
+    It ends early, with a cursor, where the properties would be more than PAGE_BYTES. Raises
+    room.NoRoom.
+    """
+    size = min(filters.limit * MAX_BYTES, PAGE_BYTES)
+    room.need_for_answer(_TIMES * size + _ROW_BYTES * filters.limit)
+    rows = _rows(filters)
+    page = rows[: filters.limit]
+    last = page[-1] if page and page[0].found > len(page) else None
+    return {
+        "events": [_shown(event) for event in page],
+        "next": encode_cursor(Cursor(last.occurred_at, last.event_id)) if last else None,
+    }
+
+
+def _rows(filters: SearchFilters) -> list[Any]:
+    """One more than fits the page, so long as they are not too large together.
+
+    Each has `found`, the number of rows without that bound.
+    """
+    sql, parameters = _matching(filters)[: filters.limit + 1].query.sql_with_params()
+    bounded = load("page_of_hot_events").replace("/*matching*/", sql)
+    return list(HotEvent.objects.raw(bounded, [*parameters, PAGE_BYTES]))
+
+
+def _matching(filters: SearchFilters) -> QuerySet[HotEvent]:
+    exact = {"user_id": filters.user_id, "event_type": filters.event_type}
+    events = HotEvent.objects.filter(**{k: v for k, v in exact.items() if v is not None})
+    if filters.start:
+        events = events.filter(occurred_at__gte=filters.start)
+    if filters.end:
+        events = events.filter(occurred_at__lte=filters.end)
+    if filters.cursor:
+        at, event_id = filters.cursor
+        events = events.filter(occurred_at__lte=at)
+        events = events.filter(Q(occurred_at__lt=at) | Q(event_id__lt=event_id))
+    return events
+
+
+def _shown(event: HotEvent) -> dict[str, Any]:
+    return {
+        "event_id": str(event.event_id),
+        "occurred_at": timestamp(event.occurred_at),
+        "user_id": event.user_id,
+        "event_type": event.event_type,
+        "properties": msgspec.Raw(event.properties.encode()),
+    }

@@ -1,0 +1,141 @@
+"""The HTTP endpoints of ingest and of the hot layer."""
+
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.api.problems import Problem
+from config.memory import room
+from config.middleware.rate_limit import client_address
+from config.monitoring import metrics
+from events.api import openapi, query_parameters, search
+from events.format.records import frames, groups
+from events.ingest import property_schemas, rejected
+from events.ingest.request_body import EventsParser, take_body
+from events.ingest.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
+from events.models import Batch
+from events.postgres import outages
+from events.queueing import queue
+from events.queueing.backpressure import QueueFull
+from events.storing.store import store
+from projects import access
+
+# Registered by draft-ietf-httpapi-ratelimit-headers.
+REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
+
+
+class EventsView(APIView):
+    """`/events`: events in by POST, the hot layer out by GET."""
+
+    scopes = {"POST": access.INGEST, "GET": access.READ}
+    parser_classes = [EventsParser]
+
+    @openapi.post_events
+    def post(self, request: Request) -> HttpResponse:
+        options = query_parameters.ingest_options(request.query_params)
+        checked = _validated(request)
+        if checked.errors and (options.strict or not checked.records):
+            return _json(400, _answer(checked, accepted=0, rejected=_received(checked)))
+        if options.wait:
+            return _stored(checked)
+        _put(checked)
+        return _json(202, _answer(checked, accepted=len(checked.records)))
+
+    @openapi.get_events
+    def get(self, request: Request) -> HttpResponse:
+        filters = query_parameters.search_filters(request.query_params)
+        try:
+            return _json(200, search.search(filters=filters))
+        except outages.POSTGRESQL:
+            raise _unavailable("PostgreSQL can't be reached.") from None
+
+
+def _put(checked: Validated) -> None:
+    try:
+        queue.put(events=checked.records)
+    except queue.QueueUnavailable:
+        raise _unavailable("The queue can't be reached; send the events again.") from None
+    except QueueFull as full:
+        raise Problem(
+            503,
+            f"Nothing was accepted: {full}. Send the events again later.",
+            title="Temporary Reduced Capacity",
+            type=REDUCED_CAPACITY,
+            headers={"Retry-After": "10"},
+        ) from None
+
+
+def _validated(request: Request) -> Validated:
+    """The events of the body, checked; what is refused is kept for the admin."""
+    body = take_body(request)
+    client = client_address(request._request)
+    try:
+        found = validate(body)
+        checked = property_schemas.apply(found, seconds=property_schemas.REQUEST_SECONDS)
+    except property_schemas.Unusable as error:
+        raise _unavailable(f"Nothing was accepted: {error}.") from None
+    except tuple(_REFUSED_BODIES) as error:
+        status, code, what = _REFUSED_BODIES[type(error)]
+        rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
+        raise Problem(status, f"{what}: {error}.") from None
+    metrics.EVENTS_RECEIVED.labels("http").inc(_received(checked))
+    room.need(room.work_bytes(len(body), events=_received(checked)))
+    if checked.errors:
+        metrics.EVENTS_REJECTED.labels("http").inc(len(checked.errors))
+        rejected.keep_events(
+            body=body, errors=checked.errors, client=client, readable=found.readable
+        )
+    return checked
+
+
+# Status, code and the beginning of the message of a body refused as a whole.
+_REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
+    property_schemas.TooSlow: (413, "schema_time", "The body is too much to check"),
+    NotJSON: (400, "json", "The body is not JSON"),
+    WrongShape: (400, "shape", 'The body must be {"events": [...]} or an array of events'),
+    TooManyEvents: (413, "too_many_events", "The body is too long"),
+}
+
+
+def _stored(checked: Validated) -> HttpResponse:
+    answer = _answer(checked, accepted=0)
+    data = [data for data, _ in frames(checked.records)]
+    # The store makes records of its own; a large body's would be too many at once.
+    checked.records.clear()
+    try:
+        stored = [store(frames=group, source=Batch.Source.REQUEST) for group in groups(data)]
+    except outages.POSTGRESQL:
+        # It may have gone in the middle of the commit.
+        raise _unavailable(
+            "PostgreSQL can't be reached or was lost; it is not known whether the events were "
+            "stored. Sending them again with the same ids is safe."
+        ) from None
+    answer["accepted"] = sum(part.stored for part in stored)
+    answer["duplicates"] = sum(part.duplicates for part in stored)
+    return _json(200, answer)
+
+
+def _json(status: int, document: dict[str, Any]) -> HttpResponse:
+    """DRF's Response and renderer take ten times as long, a tenth of a request of one event."""
+    body = msgspec.json.encode(document)
+    return HttpResponse(body, status=status, content_type="application/json")
+
+
+def _received(checked: Validated) -> int:
+    return len(checked.records) + len(checked.errors)
+
+
+def _answer(checked: Validated, *, accepted: int, rejected: int | None = None) -> dict[str, Any]:
+    return {
+        "received": _received(checked),
+        "accepted": accepted,
+        "rejected": len(checked.errors) if rejected is None else rejected,
+        "errors": checked.errors,
+    }
+
+
+def _unavailable(detail: str) -> Problem:
+    return Problem(503, detail, headers={"Retry-After": "5"})

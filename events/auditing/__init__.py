@@ -1,0 +1,1 @@
+"""Auditing: the two stores compared, and what is wrong in them mended."""

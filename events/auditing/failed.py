@@ -1,0 +1,84 @@
+"""What a person may do with a batch that failed: have it tried again, or give it up."""
+
+from uuid import UUID
+
+from django.db import connection, transaction
+from structlog import get_logger
+
+from analytics.clickhouse import ClickHouseError
+from events.delivery import background, parking, redelivery
+from events.models import Batch, Dedup
+from events.sql import load
+from events.storing.store import store
+
+log = get_logger(__name__)
+
+FAILED = (Batch.State.FAILED, Batch.State.UNSTORED)
+
+
+class NotFailed(Exception):
+    """The batch is not one that failed, or no longer."""
+
+
+class Undecided(NotFailed):
+    """Whether the batch has failed can't be told before ClickHouse answers."""
+
+
+def retry(batch_id: UUID) -> None:
+    """Have a failed batch delivered again, or stored if it never was.
+
+    Raises NotFailed, and what `store` or reading the payload raises if it can't be stored still.
+    """
+    with transaction.atomic():
+        batch = _failed(batch_id)
+        if batch.state == Batch.State.UNSTORED:
+            _store_again(batch)
+            return
+        batch.state, batch.claimed_until = Batch.State.PENDING, None
+        batch.save(update_fields=["state", "claimed_until"])
+        transaction.on_commit(background.deliver_soon)
+
+
+def _store_again(batch: Batch) -> None:
+    """In the transaction that removes it, so that it is either stored or still here."""
+    store(frames=[bytes(batch.payload or b"")], source=Batch.Source.QUEUE)
+    batch.delete()
+
+
+def discard(batch_id: UUID, *, by: str) -> None:
+    """Give up the events of a failed batch that have not arrived. Raises NotFailed.
+
+    Their ids are free again and the hot layer has them no more, so that both layers agree and a
+    mended event can be sent under its old id.
+    """
+    arrived = _arrived(batch_id)
+    with transaction.atomic():
+        batch = _failed(batch_id)
+        if batch.state == Batch.State.FAILED:
+            ids = [record.event_id for record in parking.readable(batch)]
+            _forget([event_id for event_id in ids if event_id not in arrived])
+        log.warning("batch_discarded", batch_id=str(batch_id), count=batch.received, by=by)
+        batch.state, batch.payload = Batch.State.DISCARDED, None
+        batch.save(update_fields=["state", "payload"])
+
+
+def _arrived(batch_id: UUID) -> set[str]:
+    """Those of its events that ClickHouse has, if they were sent more than once."""
+    batch = Batch.objects.filter(id=batch_id, state=Batch.State.FAILED, attempts__gt=1).first()
+    try:
+        return redelivery.arrived(parking.readable(batch)) if batch else set()
+    except ClickHouseError as error:
+        raise Undecided(f"batch {batch_id} may have arrived in part: {error}") from error
+
+
+def _forget(ids: list[str]) -> None:
+    Dedup.objects.filter(event_id__in=ids).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(load("forget_hot_events"), {"ids": ids})
+
+
+def _failed(batch_id: UUID) -> Batch:
+    batch = Batch.objects.select_for_update().filter(id=batch_id).first()
+    if batch is None or batch.state not in FAILED:
+        raise NotFailed(f"batch {batch_id} is not one that failed")
+    return batch

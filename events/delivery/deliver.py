@@ -1,0 +1,236 @@
+"""Deliver: the outbox of PostgreSQL into ClickHouse, again until ClickHouse has confirmed it."""
+
+import time
+from datetime import timedelta
+from random import uniform
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.db.models.functions import Now
+from structlog import get_logger
+
+from analytics import clickhouse
+from config.monitoring import metrics
+from events.delivery import parking, redelivery
+from events.format.records import BLOCK_BYTES, lines_bytes
+from events.models import Batch
+from events.sql import load
+
+log = get_logger(__name__)
+
+# Batches looked at for one block.
+_MERGE_AT_MOST = 500
+# A second after the first attempt, doubled with each, and at most half a minute.
+_BACKOFF_SECONDS = 1.0
+_LONGEST_BACKOFF_SECONDS = 30.0
+# Failures in a row after which a run takes ClickHouse as a whole to be in trouble.
+_FAILURES_IN_A_ROW = 3
+# Codes of what may pass in smaller blocks: over the limit of memory (241), of time (159).
+_TOO_MUCH = frozenset({159, 241})
+_ATTEMPTS_AS_A_WHOLE = 5
+# If even so little is too much, the block is not to blame.
+_SMALL_BYTES = 1024 * 1024
+
+
+class _Due(NamedTuple):
+    batch_id: UUID
+    events: int
+    decoded_bytes: int
+    attempts: int
+    split_from: UUID | None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it may share no block: its token is used, or it is a part of what was refused."""
+        return self.attempts > 0 or self.split_from is not None
+
+
+class Claim(NamedTuple):
+    """A batch that this process alone delivers until its lease ends."""
+
+    batch_id: UUID
+    payload: bytes
+    attempt: int
+    events: int
+
+
+class Delivered(NamedTuple):
+    """What one run did: blocks confirmed, and whether it ended because ClickHouse is in trouble."""
+
+    blocks: int
+    failed: bool
+
+
+def deliver_due() -> Delivered:
+    """Deliver every batch that is due, one block after another.
+
+    A batch that ClickHouse can't take now is due again after a pause that doubles with every
+    attempt, and holds up no other; one refused for its content is split, so that its sound events
+    arrive. The run ends early when ClickHouse is unreachable or fails several times in a row.
+    """
+    blocks = failures = 0
+    while failures < _FAILURES_IN_A_ROW and (claim := _claim()):
+        try:
+            if _deliver(claim):
+                blocks, failures = blocks + 1, 0
+        except redelivery.Unsettled as error:
+            _postpone(claim, error)
+            failures += 1
+        except clickhouse.ClickHouseError as error:
+            _postpone(claim, error)
+            failures = failures + 1 if error.code else _FAILURES_IN_A_ROW
+    return Delivered(blocks, failed=failures >= _FAILURES_IN_A_ROW)
+
+
+def _deliver(claim: Claim) -> bool:
+    """Whether the block is in ClickHouse; if not it was split or set aside."""
+    began = time.perf_counter()
+    try:
+        _send(claim)
+    except clickhouse.ClickHouseRefused as error:
+        _set_aside(claim, error)
+    except clickhouse.ClickHouseUnavailable as error:
+        if not _halved(claim, error):
+            raise
+    else:
+        _confirm(claim.batch_id)
+        _tell(claim, time.perf_counter() - began)
+        return True
+    return False
+
+
+def _tell(claim: Claim, seconds: float) -> None:
+    metrics.EVENTS_DELIVERED.inc(claim.events)
+    metrics.EVENTS_PROCESSING_SECONDS.labels("deliver").observe(seconds)
+    log.info(
+        "batch_delivered",
+        batch_id=str(claim.batch_id),
+        count=claim.events,
+        attempt=claim.attempt,
+        milliseconds=round(seconds * 1000, 1),
+    )
+
+
+def _send(claim: Claim) -> None:
+    batch_id, payload, attempt, _ = claim
+    if attempt == 1:
+        clickhouse.insert_block(token=str(batch_id), body=payload)
+    else:
+        redelivery.send_again(batch_id=batch_id, payload=payload, attempt=attempt)
+
+
+def _set_aside(claim: Claim, error: clickhouse.ClickHouseError) -> None:
+    """What was refused: nothing of it has arrived, unless an earlier attempt had no answer."""
+    there: set[str] = set()
+    if claim.attempt > 1:
+        there = redelivery.arrived(parking.read(claim.payload))
+    parking.split_or_park(claim.batch_id, attempt=claim.attempt, reason=str(error), there=there)
+
+
+def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
+    """Whether a block that is too much for ClickHouse became two, that may pass.
+
+    Not one of which a row is there: only its own token brings it into rollups that lack it.
+    """
+    if error.code not in _TOO_MUCH or claim.attempt < _ATTEMPTS_AS_A_WHOLE:
+        return False
+    records = parking.read(claim.payload)
+    if len(records) < 2 or lines_bytes(records) < _SMALL_BYTES or redelivery.arrived(records):
+        return False
+    redelivery.uncount(records)
+    parking.split(claim.batch_id, attempt=claim.attempt, reason=str(error))
+    return True
+
+
+def _claim() -> Claim | None:
+    """Take the oldest due batch and, where small ones follow it, those as well.
+
+    A batch that was tried before is sent again as it was, under the same token. Only those never
+    tried may be merged: the first takes over the frames of the rest and its id is the token.
+    """
+    with transaction.atomic():
+        due = list(
+            Batch.objects.select_for_update(skip_locked=True)
+            .filter(Q(claimed_until=None) | Q(claimed_until__lt=Now()), state=Batch.State.PENDING)
+            .order_by("id")
+            .values_list("id", "stored", "decoded_bytes", "attempts", "split_from")[:_MERGE_AT_MOST]
+        )
+        if not due:
+            return None
+        return _take(_mergeable([_Due(*row) for row in due]))
+
+
+def _mergeable(due: list[_Due]) -> list[UUID]:
+    """Ids of the leading batches that fit one block, in CLICKHOUSE_BATCH_SIZE and BLOCK_BYTES."""
+    first, *rest = due
+    group = [first.batch_id]
+    if first.is_alone:
+        return group
+    events, size = first.events, first.decoded_bytes
+    for batch in rest:
+        if not batch.is_alone:
+            events, size = events + batch.events, size + batch.decoded_bytes
+            if events > settings.CLICKHOUSE_BATCH_SIZE or size > BLOCK_BYTES:
+                break
+            group.append(batch.batch_id)
+    return group
+
+
+def _take(group: list[UUID]) -> Claim:
+    first, *rest = group
+    if rest:
+        _merge(group)
+    Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + lease())
+    batch = Batch.objects.values("payload", "attempts").get(id=first)
+    group_events = Batch.objects.filter(_is_in_block(first)).aggregate(sum=Sum("stored"))["sum"]
+    return Claim(first, bytes(batch["payload"] or b""), batch["attempts"], group_events)
+
+
+def lease() -> timedelta:
+    """How long one deliverer has a batch to itself: longer than any insert may take."""
+    limit = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
+    return timedelta(seconds=max(2 * limit, clickhouse.longest_insert_seconds() + 1))
+
+
+def _merge(group: list[UUID]) -> None:
+    with transaction.get_connection().cursor() as cursor:
+        cursor.execute(load("merge_batches"), {"ids": group, "first": group[0]})
+
+
+def _confirm(batch_id: UUID) -> None:
+    Batch.objects.filter(_is_in_block(batch_id)).update(
+        state=Batch.State.DELIVERED, payload=None, error="", delivered_at=Now()
+    )
+
+
+def _is_in_block(batch_id: UUID) -> Q:
+    return Q(id=batch_id) | Q(merged_into=batch_id)
+
+
+def _postpone(claim: Claim, error: Exception) -> None:
+    wait = timedelta(seconds=_pause(claim.attempt))
+    code = getattr(error, "code", None)
+    log.warning(
+        "delivery_failed",
+        batch_id=str(claim.batch_id),
+        count=claim.events,
+        attempt=claim.attempt,
+        # What is said of a block may quote it, and stands with the batch.
+        error=f"ClickHouse's error {code}" if code else type(error).__name__,
+    )
+    # Unless another has taken it up since: the lease may have ended.
+    Batch.objects.filter(id=claim.batch_id, attempts=claim.attempt).update(
+        error=str(error)[: parking.ERROR_CHARACTERS], claimed_until=Now() + wait
+    )
+
+
+def _pause(attempt: int) -> float:
+    """Seconds until the next attempt; by chance up to half of them less.
+
+    Deliverers that failed together then don't come back together.
+    """
+    longest = min(_BACKOFF_SECONDS * 2.0 ** min(attempt, 10), _LONGEST_BACKOFF_SECONDS)
+    return longest * uniform(0.5, 1)  # noqa: S311 - chance, not secrecy

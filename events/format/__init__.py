@@ -1,0 +1,1 @@
+"""What an event is: the rules for its fields, and its stored form."""

@@ -1,0 +1,208 @@
+"""From the bytes of a request to valid events, and to an error for every one that is not.
+
+The fast path decodes the whole body into typed structs at once; whatever it does not accept is
+looked at again one by one in `events.format.inspection`, which knows every spelling and words the errors.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from events.format import inspection
+from events.format.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
+from events.format.properties import PropertyError, checked
+from events.format.records import Record, timestamp
+from events.ingest.readable import Unreadable, without_depths, without_lone_surrogates
+
+MAX_EVENTS = 10_000
+
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
+
+
+class _Typed(msgspec.Struct, forbid_unknown_fields=True):
+    event_id: UUID
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    user_id: _Text
+    event_type: _Text
+    properties: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+# No shorter body has more than MAX_EVENTS: a valid event has 116 bytes, any other element two.
+_FEW_VALID_BYTES = 100 * MAX_EVENTS
+_FEW_BYTES = 2 * MAX_EVENTS
+
+
+def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
+    """Decodes `{"events": [...]}` or a bare array to its elements."""
+    body = msgspec.defstruct("Body", [("events", list[element])], forbid_unknown_fields=True)
+    decode = msgspec.json.Decoder(body | list[element]).decode
+
+    def elements(text: bytes) -> list[Any]:
+        decoded: Any = decode(text)
+        found: list[Any] = decoded if isinstance(decoded, list) else decoded.events
+        return found
+
+    return elements
+
+
+def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
+    """The same, but passes over all elements behind the first MAX_EVENTS + 1.
+
+    A list of 20 MB may have ten million. To this decoder an array is a struct of so many fields,
+    which takes 80 KB however short it is.
+    """
+    fields = [(f"_{n}", element, msgspec.UNSET) for n in range(MAX_EVENTS + 1)]
+    array = msgspec.defstruct("Array", fields, array_like=True)
+    body = msgspec.defstruct("Body", [("events", array)], forbid_unknown_fields=True)
+    decode_array = msgspec.json.Decoder(array).decode
+    decode_body: Callable[[bytes], Any] = msgspec.json.Decoder(body).decode
+
+    def elements(text: bytes) -> list[Any]:
+        # No union may have two structs.
+        is_array = _OPENS_ARRAY.match(text)
+        found: Any = decode_array(text) if is_array else decode_body(text).events
+        return [one for one in msgspec.structs.astuple(found) if one is not msgspec.UNSET]
+
+    return elements
+
+
+_OPENS_ARRAY = re.compile(rb"[ \t\r\n]*\[")
+_decode_typed, _decode_many_typed = _decoder(_Typed), _bounded_decoder(_Typed)
+_decode_raw, _decode_many_raw = _decoder(msgspec.Raw), _bounded_decoder(msgspec.Raw)
+
+
+class NotJSON(ValueError):
+    """The body is not JSON at all."""
+
+
+class WrongShape(ValueError):
+    """The body is JSON, but neither `{"events": [...]}` nor an array."""
+
+
+class TooManyEvents(ValueError):
+    """The body holds more events than one request may."""
+
+
+class Validated(NamedTuple):
+    """`received = len(records) + len(errors)`; records keep the order they came in.
+
+    `readable` is the body as the events were read from it, where that was found out.
+    """
+
+    records: list[Record]
+    errors: list[EventError]
+    readable: bytes | None = None
+
+
+def validate(body: bytes, *, now: datetime | None = None) -> Validated:
+    """Check a request's body of `{"events": [...]}` or a bare array.
+
+    Raises NotJSON, WrongShape and TooManyEvents; anything wrong with a single event is an
+    EventError in the answer and harms no other event.
+    """
+    latest = (now or datetime.now(UTC)) + LATEST_AHEAD
+    typed = _typed(body)
+    records = None
+    if typed is not None:
+        _check_count(len(typed))
+        records = [_record(event, latest) for event in typed]
+        if None not in records:
+            return Validated([record for record in records if record], [])
+    readable, raws = _events(body)
+    return _one_by_one(raws, latest, known=records)._replace(readable=readable)
+
+
+def _typed(body: bytes) -> list[_Typed] | None:
+    decode = _decode_typed if len(body) < _FEW_VALID_BYTES else _decode_many_typed
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _record(event: _Typed, latest: datetime) -> Record | None:
+    """The record of an event the fast path can vouch for, else None."""
+    occurred_at = event.occurred_at
+    if not (
+        EARLIEST <= occurred_at <= latest
+        and event.user_id.isprintable()
+        and event.event_type.isprintable()
+    ):
+        return None
+    try:
+        properties = checked(bytes(event.properties))
+    except (PropertyError, RecursionError):
+        return None
+    return Record(
+        str(event.event_id),
+        timestamp(occurred_at),
+        event.user_id,
+        event.event_type,
+        msgspec.Raw(properties),
+    )
+
+
+def _events(body: bytes, readable: bytes | None = None) -> tuple[bytes, list[msgspec.Raw]]:
+    """The events' own texts, and the text that they are parts of: this one or a shallower."""
+    try:
+        readable = readable or without_lone_surrogates(body)
+        try:
+            return readable, _raw_events(readable)
+        except RecursionError:
+            readable = without_depths(readable)
+    except Unreadable as error:
+        raise NotJSON(str(error)) from None
+    try:
+        return readable, _raw_events(readable)
+    except RecursionError:
+        raise NotJSON("it is nested too deep, and not closed") from None
+
+
+def _raw_events(readable: bytes) -> list[msgspec.Raw]:
+    decode = _decode_raw if len(readable) < _FEW_BYTES else _decode_many_raw
+    try:
+        events: list[msgspec.Raw] = decode(readable)
+    except msgspec.ValidationError as error:
+        raise WrongShape(inspection.brief(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NotJSON(inspection.brief(error)) from None
+    _check_count(len(events))
+    return events
+
+
+def event_texts(body: bytes, readable: bytes | None = None) -> list[bytes]:
+    """Each event of a body as it was sent; `readable` as `validate` gave it for the same body.
+
+    Raises as `validate` does.
+    """
+    readable, raws = _events(body, readable)
+    texts: list[bytes] = []
+    position = 0
+    for raw in raws:
+        start = readable.index(raw, position)
+        position = start + len(raw)
+        texts.append(body[start:position])
+    return texts
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_EVENTS:
+        raise TooManyEvents(f"more than {MAX_EVENTS} events in one request")
+
+
+def _one_by_one(
+    raws: list[msgspec.Raw], latest: datetime, known: list[Record | None] | None = None
+) -> Validated:
+    records: list[Record] = []
+    errors: list[EventError] = []
+    for index, raw in enumerate(raws):
+        record = known[index] if known else None
+        try:
+            records.append(record or inspection.inspect(bytes(raw), latest=latest))
+        except FieldError as error:
+            errors.append(error.at(index))
+    return Validated(records, errors)

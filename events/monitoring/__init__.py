@@ -1,0 +1,1 @@
+"""Monitoring: whether each store answers, and how things stand in it."""

@@ -1,0 +1,137 @@
+"""How things stand in the stores, read at each scrape: queue, outbox, hot layer, workers, disks.
+
+A store that does not answer leaves its gauges out and has `store_up` say 0: the scrape goes on.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from django.db import connection, transaction
+from django_redis import get_redis_connection
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from structlog import get_logger
+
+from analytics import clickhouse, cluster
+from analytics.queries import load as load_query
+from config import brokers
+from config.monitoring import liveness
+from events.queueing import backpressure
+from events.sql import load
+
+_Sample = tuple[str, str, list[tuple[dict[str, str], float]]]
+_Reader = Callable[[], Iterator[_Sample]]
+# Prometheus gives up after 10.
+_PATIENCE_SECONDS = 3
+_PATIENCE = f"{_PATIENCE_SECONDS}s"
+
+log = get_logger(__name__)
+
+
+class State(Collector):
+    """A collector of prometheus_client."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        up = {}
+        for store, samples in _read_all().items():
+            up[store] = float(samples is not None)
+            yield from (_family(*sample) for sample in samples or [])
+        values = [({"store": store}, value) for store, value in up.items()]
+        yield _family("store_up", "Whether the store answers.", values)
+
+
+def _readers() -> dict[str, _Reader]:
+    return {
+        "postgresql": _postgresql,
+        brokers.current().NAME: _broker,
+        "rate_limit": _rate_limit,
+        "clickhouse": _clickhouse,
+    }
+
+
+def _read_all() -> dict[str, list[_Sample] | None]:
+    """What each store says; None where it doesn't within Prometheus' patience."""
+    readers = _readers()
+    for store, reader in readers.items():
+        # One that hangs is not asked again before it has answered or failed.
+        if store not in _asked or _asked[store].done():
+            _asked[store] = _threads.submit(_samples, store, reader)
+    asked = {store: _asked[store] for store in readers}
+    wait(asked.values(), timeout=_PATIENCE_SECONDS * 2)
+    return {store: one.result() if one.done() else None for store, one in asked.items()}
+
+
+def _samples(store: str, reader: _Reader) -> list[_Sample] | None:
+    try:
+        return list(reader())
+    except Exception as error:
+        log.warning("state_unknown", store=store, error=type(error).__name__)
+        return None
+    finally:
+        connection.close()
+
+
+def _family(name: str, text: str, values: list[tuple[dict[str, str], float]]) -> GaugeMetricFamily:
+    labels = list(values[0][0]) if values else []
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for of, value in values:
+        family.add_metric([of[label] for label in labels], value)
+    return family
+
+
+def _one(name: str, text: str, value: float, **labels: str) -> _Sample:
+    return name, text, [(labels, value)]
+
+
+def _postgresql() -> Iterator[_Sample]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [_PATIENCE])
+        cursor.execute(load("state"))
+        pending, age, failed, hot, used, limit = cursor.fetchone()
+    yield _one("batches_undelivered", "Batches that wait for ClickHouse.", pending)
+    yield _one("batches_undelivered_age_seconds", "Age of the oldest of them.", age)
+    yield _one("batches_failed", "Batches set aside for a person.", failed)
+    yield _one("hot_events_rows", "Rows of the hot layer, as PostgreSQL's statistics have it.", hot)
+    yield _one("postgresql_connections", "Connections of clients to PostgreSQL.", used)
+    yield _one("postgresql_connections_limit", "How many it takes.", limit)
+
+
+def _broker() -> Iterator[_Sample]:
+    broker = brokers.current()
+    waiting = broker.waiting()
+    yield _one("events_queue_messages", "Messages that wait for a worker.", waiting.messages)
+    if waiting.age is not None:
+        yield _one("events_queue_age_seconds", "Age of the oldest of them.", waiting.age)
+    load = backpressure.load()
+    if load.memory:
+        yield from _memory(broker.NAME, used=load.memory, limit=load.memory_limit)
+
+
+def _rate_limit() -> Iterator[_Sample]:
+    memory = get_redis_connection("rate_limit").info("memory")
+    yield from _memory("rate_limit", used=memory["used_memory"], limit=memory["maxmemory"])
+    alive = liveness.seen()
+    yield _one("workers_alive", "Workers that said so within half a minute.", alive.workers)
+    if alive.beat_age is not None:
+        yield _one("beat_age_seconds", "Time since beat last looked at its plan.", alive.beat_age)
+
+
+def _memory(store: str, *, used: int, limit: int) -> Iterator[_Sample]:
+    yield _one("redis_memory_bytes", "Memory that Redis uses.", used, store=store)
+    text = "Memory that Redis may use; 0 for no limit."
+    yield _one("redis_memory_limit_bytes", text, limit, store=store)
+
+
+def _clickhouse() -> Iterator[_Sample]:
+    disks = "system.disks"
+    [[free, total]] = clickhouse.query(
+        load_query("disk").replace(disks, cluster.every_server(disks)),
+        options={"max_execution_time": _PATIENCE_SECONDS, "skip_unavailable_shards": 1},
+    )
+    yield _one("clickhouse_disk_free_bytes", "Free on ClickHouse's disk.", free)
+    yield _one("clickhouse_disk_total_bytes", "Size of ClickHouse's disk.", total)
+
+
+_STORES = 4
+_threads = ThreadPoolExecutor(_STORES, thread_name_prefix="state")
+_asked: dict[str, Future[list[_Sample] | None]] = {}

@@ -1,0 +1,139 @@
+"""A Celery task whose messages are handed to the pool many at a time, and acknowledged after it.
+
+celery-batches has the idea, but acknowledges what failed and forgets what a killed child held;
+here a message is acknowledged when the call that took it has returned, and goes back to the queue
+when the call raised or its process died.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from celery import Task
+from celery.utils.log import get_logger
+from django.db import close_old_connections
+from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
+from kombu.message import Message
+from kombu.serialization import loads
+
+from config import brokers
+from config.celery import app
+from config.monitoring import request_id
+
+logger = get_logger(__name__)
+
+
+class BatchTask(Task):  # type: ignore[misc]
+    """Base of a task that is called as `task(payloads)` with the first argument of each message.
+
+    A batch is closed when its messages weigh `max_weight` (header `weight`, 1 by default), when it
+    has `max_messages`, before one that would bring it over `max_bytes` (header `bytes`, 0 by
+    default; one alone may be larger), or `linger` seconds after its first message. Needs late
+    acknowledgement by design and ignores ETAs, results and retries. `requeue_delay` seconds pass
+    before the messages of a failed call go back, so that a store that is down is not hammered.
+    """
+
+    abstract = True
+    max_weight = 10_000
+    max_messages = 100
+    max_bytes = 32 * 1024 * 1024
+    linger = 0.1
+    requeue_delay = 1.0
+
+    def Strategy(self, task: "BatchTask", app: Any, consumer: Any) -> Callable[..., None]:  # noqa: N802
+        """Celery's hook for what a worker does with each message of this task."""
+        return _Collector(task, consumer).receive
+
+
+class _Collector:
+    """The messages waiting in the worker's main process for their batch to close."""
+
+    def __init__(self, task: BatchTask, consumer: Any) -> None:
+        self._task = task
+        self._pool = consumer.pool
+        self._timer = consumer.timer
+        self._messages: list[Message] = []
+        self._weight = self._bytes = 0
+        self._deadline: Any = None
+        # Pools with threads deliver results and timers elsewhere than the consumer's thread.
+        self._lock = threading.RLock()
+
+    def receive(self, message: Message, *_: Any, **__: Any) -> None:
+        size = _number(message, "bytes", 0)
+        with self._lock:
+            if self._bytes + size > self._task.max_bytes:
+                self._flush()
+            self._messages.append(message)
+            self._weight += _number(message, "weight", 1)
+            self._bytes += size
+            if self._weight >= self._task.max_weight or self._is_full():
+                self._flush()
+            elif self._deadline is None:
+                self._deadline = self._timer.call_after(self._task.linger, self._flush)
+
+    def _is_full(self) -> bool:
+        return len(self._messages) >= self._task.max_messages
+
+    def _flush(self) -> None:
+        with self._lock:
+            if self._deadline is not None:
+                self._deadline.cancel()
+            messages, self._messages = self._messages, []
+            self._weight, self._bytes, self._deadline = 0, 0, None
+        if messages:
+            self._submit(messages)
+
+    def _submit(self, messages: Sequence[Message]) -> None:
+        def failed(error: Any) -> None:
+            # Its text, a traceback, may quote an event.
+            kind = getattr(error, "type", type(error)).__name__
+            logger.error("%s: %d messages go back: %s", self._task.name, len(messages), kind)
+            self._timer.call_after(self._task.requeue_delay, _requeue, (messages,))
+
+        self._pool.apply_async(
+            _call,
+            (
+                self._task.name,
+                [(m.body, m.content_type, m.content_encoding) for m in messages],
+                [one for m in messages for one in _request_ids(m)],
+            ),
+            callback=lambda _: brokers.current().acknowledge(messages),
+            error_callback=failed,
+        )
+
+
+def _number(message: Message, header: str, default: int) -> int:
+    """What somebody else has put on the queue may say anything here."""
+    value = message.headers.get(header, default)
+    return max(0, value) if isinstance(value, int) else default
+
+
+def _request_ids(message: Message) -> list[str]:
+    ids = message.headers.get("request_ids")
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
+
+
+def _requeue(messages: Sequence[Message]) -> None:
+    for message in messages:
+        message.reject_log_error(logger, (Exception,), requeue=True)
+
+
+def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str]) -> None:
+    """In the pool's process: decode the messages and call the task with all of them at once."""
+    close_old_connections()
+    try:
+        with request_id.working_for(request_ids):
+            app.tasks[name].run([_argument(*body) for body in bodies])
+    finally:
+        close_old_connections()
+
+
+def _argument(body: Any, kind: str, encoding: str) -> str:
+    """The first argument of a message. One that can't be read is the task's to judge, as it is."""
+    try:
+        argument = loads(body, kind, encoding)[0][0]
+    except (SerializerNotInstalled, ContentDisallowed, DecodeError, LookupError, TypeError):
+        argument = None
+    if isinstance(argument, str):
+        return argument
+    return body if isinstance(body, str) else bytes(body).decode(errors="replace")

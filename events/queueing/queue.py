@@ -1,0 +1,102 @@
+"""The way onto the queue: requests that arrive together share a message.
+
+A Celery message costs many times what an event does, to send as to receive. So while one thread is
+sending, the events of the others gather, and the next to have its turn sends them all. Nobody
+waits for a clock, and nobody is answered before the broker has its events.
+"""
+
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+from kombu.messaging import Producer
+from structlog import get_logger
+
+from config import brokers
+from config.celery import app
+from config.monitoring import request_id
+from config.monitoring.logs import about_requests
+from events.format.records import FRAME_EVENTS, Record, decoded_bytes, frames
+from events.queueing.backpressure import require_room
+from events.tasks import store_events
+
+log = get_logger(__name__)
+
+
+class QueueUnavailable(Exception):
+    """The broker didn't take the events. Some may be on the queue; sending them again is safe."""
+
+
+class _Waiting:
+    """One request's events and whether they have been sent."""
+
+    def __init__(self, events: Sequence[Record]) -> None:
+        self.events = events
+        self.request_id = request_id.current()
+        self.sent = False
+        self.error: Exception | None = None
+
+
+_gathered: list[_Waiting] = []
+_gathering = threading.Lock()
+_sending = threading.Lock()
+
+
+def put(*, events: Sequence[Record]) -> None:
+    """Put valid events on the queue; returns when the broker has them.
+
+    Raises QueueUnavailable, and QueueFull when there is no room for them at present.
+    """
+    if not events:
+        return
+    try:
+        require_room()
+    except brokers.ERRORS as error:
+        raise QueueUnavailable(str(error)) from error
+    if len(events) >= FRAME_EVENTS:
+        _send(events, [request_id.current()])
+        return
+    mine = _Waiting(events)
+    with _gathering:
+        _gathered.append(mine)
+    with _sending:
+        if not mine.sent:
+            _send_gathered()
+    if mine.error:
+        raise QueueUnavailable(str(mine.error)) from mine.error
+
+
+def _send_gathered() -> None:
+    with _gathering:
+        group = _gathered[:]
+        _gathered.clear()
+    error: Exception | None = None
+    try:
+        _send(
+            [event for waiting in group for event in waiting.events],
+            [waiting.request_id for waiting in group],
+        )
+    except Exception as raised:
+        error = raised
+    for waiting in group:
+        waiting.sent, waiting.error = True, error
+
+
+def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
+    try:
+        with app.producer_pool.acquire(block=True) as producer:
+            for data, count in frames(events):
+                size = {"weight": count, "bytes": decoded_bytes(data)}
+                _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
+                about_requests(log, "events_queued", request_ids, count=count)
+    except brokers.ERRORS as error:
+        raise QueueUnavailable(str(error)) from error
+
+
+def _publish(producer: Producer, data: bytes, about: dict[str, Any]) -> None:
+    """`about` are headers: by the size a worker decides how many messages it takes at once; the
+    time and the requests are for metrics and logs.
+    """
+    brokers.send(producer, store_events.name, (b64encode(data).decode(),), headers=about)

@@ -1,0 +1,227 @@
+"""How long a schema can take for one event at the most, told before any event has come.
+
+The engine holds the interpreter while it judges one event, and nothing can interrupt it. So what a
+schema may cost is bounded when it is saved. Properties are at most 64 KiB, 255 keys and 8 levels:
+few places of an event are values of keys, tens of thousands may be items of arrays. For each kind,
+the keywords that can come together at one place are added up, through all references.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+
+from events.format.properties import MAX_BYTES, MAX_DEPTH
+from events.schemas.schema_keywords import has_nested
+from events.schemas.schema_references import Child, Readable, SchemaRefused, children
+
+# What an event may hold the interpreter at the most, on two cores of 2.x GHz.
+MOST_SECONDS = 0.3
+# Places of an event by kind: values of keys (255, and some numbers there are longer than in an
+# array), and items, the shortest of which take two bytes.
+_KEYED, _ITEMS = 1024, MAX_BYTES // 2
+# Nanoseconds a place, measured with the worst values: each keyword and each name or option of its
+# list, and what more some keywords take.
+_KEYWORD_NS = 10
+_COMPARED_NS = {
+    **dict.fromkeys(("enum", "const", "minimum", "maximum"), 500),
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), 500),
+    **dict.fromkeys(("multipleOf", "uniqueItems"), 700),
+}
+# Nanoseconds a byte, of texts and of nested values, which are frozen once for each level around.
+_TEXT_NS, _FROZEN_NS = 1, 500
+# A pattern's compiled size, and nanoseconds a byte of the worst text found. Above 4 KiB the engine
+# may have to follow every state at once.
+_PATTERN_NS = {2048: 30, 4096: 170, 8192: 650, 16384: 1500, 32768: 2800, 65536: 4000}
+_MAX_PATTERNS = 1024 * 1024
+_CACHE = 256 * 1024
+PATTERNS = jsonschema_rs.RegexOptions(size_limit=max(_PATTERN_NS), dfa_size_limit=_CACHE)
+
+_HERE = ("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
+_TO_ITEMS = ("items", "contains", "unevaluatedItems", "prefixItems")
+# Of these only one can lead to the same place.
+_APART = ("properties", "prefixItems")
+# Where something may be unevaluated, the engine tries all that could have evaluated it again, and
+# again for each level around: measured up to 3 times a level, and 6 where there are alternatives.
+_AGAIN = {
+    **dict.fromkeys((*_HERE, "contains", "unevaluatedItems", "unevaluatedProperties"), 3),
+    **dict.fromkeys(("anyOf", "oneOf"), 6),
+}
+# Python follows them by recursion.
+_MAX_STEPS = 100
+
+
+class _Load(NamedTuple):
+    """The most nanoseconds at one place that is a key's value, at one item, and for one byte."""
+
+    keyed: float = 0.0
+    item: float = 0.0
+    byte: float = 0.0
+
+    def times(self, factor: int) -> "_Load":
+        return _Load(*(factor * part for part in self))
+
+    def seconds(self) -> float:
+        return 1e-9 * (self.keyed * _KEYED + self.item * _ITEMS + self.byte * MAX_BYTES)
+
+
+def check_cost(readable: Readable) -> None:
+    """Raises SchemaRefused if an event could take too long, or patterns are too much to hold."""
+    _check_patterns(readable)
+    walk = _Walk(readable)
+    for levels in range(MAX_DEPTH + 1):
+        seconds = walk.most(readable.schema, levels, is_item=False).seconds()
+        if seconds > MOST_SECONDS:
+            raise SchemaRefused(
+                f"an event could take {seconds:.2g} s to check, and {MOST_SECONDS} s are allowed: "
+                "have smaller patterns, or fewer keywords that come together at the same value"
+            )
+
+
+class _Place(NamedTuple):
+    """Where keywords come together: so many levels below a schema, and of what kind.
+
+    `is_array` is of the value that the schema itself is for: it is an object or an array.
+    """
+
+    levels: int
+    is_item: bool
+    is_array: bool
+
+
+class _Walk:
+    """Adds up what comes together at places below a schema."""
+
+    def __init__(self, readable: Readable) -> None:
+        schemas = _reachable(readable)
+        self._children = {id(one): [*_children(one, readable)] for one in schemas}
+        self._known: dict[tuple[int, _Place], _Load] = {}
+        self._open: set[tuple[int, _Place]] = set()
+        unevaluated = {"unevaluatedItems", "unevaluatedProperties"}
+        self._again = _AGAIN if any(one.keys() & unevaluated for one in schemas) else {}
+
+    def most(self, schema: Any, levels: int, *, is_item: bool) -> _Load:
+        """Raises SchemaRefused where a schema leads back to itself at the same place."""
+        # At the place itself, what is below does not matter.
+        kinds = (False, True) if levels else (False,)
+        return _most(self._load(schema, _Place(levels, is_item, kind)) for kind in kinds)
+
+    def _load(self, schema: Any, place: _Place) -> _Load:
+        if not isinstance(schema, dict) or (place.levels and not self._children[id(schema)]):
+            return _Load()
+        key = (id(schema), place)
+        if key not in self._known:
+            self._enter(key)
+            self._known[key] = self._sum(schema, place)
+            self._open.remove(key)
+        return self._known[key]
+
+    def _enter(self, key: tuple[int, _Place]) -> None:
+        if key in self._open:
+            raise SchemaRefused(
+                "a $ref leads back to itself without going into a property or an item, so that "
+                "checking would never end"
+            )
+        if len(self._open) >= _MAX_STEPS:
+            raise SchemaRefused(f"more than {_MAX_STEPS} schemas and references follow each other")
+        self._open.add(key)
+
+    def _sum(self, schema: dict[str, Any], place: _Place) -> _Load:
+        together = [] if place.levels else [_own(schema, is_item=place.is_item)]
+        apart: list[_Load] = []
+        for child in self._children[id(schema)]:
+            load = self._child(child, place).times(self._again.get(child.keyword, 1))
+            (apart if child.keyword in _APART else together).append(load)
+        return _added([_most(apart), *together])
+
+    def _child(self, child: Child, place: _Place) -> _Load:
+        if child.keyword in _HERE:
+            return self._load(child.schema, place)
+        to_item = child.keyword in _TO_ITEMS
+        if not place.levels or to_item != place.is_array:
+            return _Load()
+        return self.most(child.schema, place.levels - 1, is_item=to_item)
+
+
+def _children(schema: dict[str, Any], readable: Readable) -> Iterator[Child]:
+    yield from children(schema)
+    if id(schema) in readable.targets:
+        yield Child("$ref", "", readable.targets[id(schema)])
+
+
+def _added(loads: Iterable[_Load]) -> _Load:
+    return _Load(*map(sum, zip(_Load(), *loads, strict=True)))
+
+
+def _most(loads: Iterable[_Load]) -> _Load:
+    return _Load(*map(max, zip(_Load(), *loads, strict=True)))
+
+
+def _own(schema: dict[str, Any], *, is_item: bool) -> _Load:
+    """What the keywords of one schema take, without those of the schemas in it."""
+    place = float(_KEYWORD_NS)
+    byte = float(sum(_PATTERN_NS[_size(pattern)] for pattern in _patterns(schema)))
+    for keyword, value in schema.items():
+        named = len(value) if isinstance(value, list | dict) and keyword != "enum" else 0
+        place += _KEYWORD_NS * (1 + named) + _COMPARED_NS.get(keyword, 0)
+        byte += _FROZEN_NS if _freezes(keyword, value) else _TEXT_NS
+    # Where a pattern is a choice of words, the engine looks at one after the other.
+    place += len(schema.get("pattern", ""))
+    return _Load(item=place, byte=byte) if is_item else _Load(keyed=place, byte=byte)
+
+
+def _freezes(keyword: str, value: Any) -> bool:
+    options = {"enum": value, "const": [value]}.get(keyword, ())
+    return keyword == "uniqueItems" or has_nested(options)
+
+
+def _patterns(schema: dict[str, Any]) -> list[str]:
+    found = [schema["pattern"]] if "pattern" in schema else []
+    return found + list(schema.get("patternProperties", ()))
+
+
+def _check_patterns(readable: Readable) -> None:
+    """Their sizes together bound the time and memory of making them ready."""
+    found = {pattern for schema in _reachable(readable) for pattern in _patterns(schema)}
+    total = sum(map(_size, found))
+    if total > _MAX_PATTERNS:
+        raise SchemaRefused(
+            f"its patterns take {total} bytes when compiled; {_MAX_PATTERNS} are allowed"
+        )
+
+
+def _reachable(readable: Readable) -> list[dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    left = [readable.schema, *readable.targets.values()]
+    while left:
+        schema = left.pop()
+        if isinstance(schema, dict) and id(schema) not in found:
+            found[id(schema)] = schema
+            left += [child.schema for child in children(schema)]
+    return list(found.values())
+
+
+@lru_cache(maxsize=4096)
+def _size(pattern: str) -> int:
+    """The smallest of the known bounds that the compiled pattern keeps to. Raises SchemaRefused."""
+    for size in _PATTERN_NS:
+        if _compiles(pattern, jsonschema_rs.RegexOptions(size_limit=size)):
+            return size
+    if _compiles(pattern, jsonschema_rs.RegexOptions()):
+        raise SchemaRefused(
+            f"the pattern {pattern!r:.200} is too large; for a text's length use minLength and "
+            "maxLength rather than {1,500}"
+        )
+    raise SchemaRefused(
+        f"the pattern {pattern!r:.200} is not understood or far too large; look-around such as "
+        "(?=x) and back-references such as \\1 are not supported, as they can take for ever"
+    )
+
+
+def _compiles(pattern: str, options: jsonschema_rs.RegexOptions) -> bool:
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=options)
+    except ValueError:
+        return False
+    return True

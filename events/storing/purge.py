@@ -1,0 +1,142 @@
+"""Purge: what has outlived its window is dropped, a day at once or rows in small bites."""
+
+import time
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
+from structlog import get_logger
+
+from events.sql import load
+from events.storing import hot
+
+log = get_logger(__name__)
+
+# A day is dropped this long after it has left the window: a store that began before midnight
+# still finds its partition.
+GRACE = timedelta(hours=1)
+# A drop waits for transactions that use the table, and new ones wait behind it: so long at most.
+# Where stores are large and many none of the shorter waits meets their end.
+_LOCK_TIMEOUTS_MILLISECONDS = (100, 200, 400, *[800] * 40)
+_LOCK_PAUSE_SECONDS = 0.1
+# Deleted in one transaction: some 50 ms.
+_BITE = 10_000
+_STRETCH_PAGES = 100
+
+
+class PurgeBlocked(Exception):
+    """The partition was in use whenever the purge tried: it stays until the next time."""
+
+
+class Purged(NamedTuple):
+    """One day's partition: about how many events it held, and its bytes with indexes."""
+
+    day: date
+    events: int
+    bytes: int
+
+
+def purge_hot(*, now: datetime, days: int | None = None, dry_run: bool = False) -> list[Purged]:
+    """Drop the partitions of days before the hot window; the days dropped, oldest first.
+
+    `days` stands in for HOT_WINDOW_DAYS; with `dry_run` nothing is dropped. Safe to run twice at
+    once. Raises PurgeBlocked when a partition could not be locked for half a minute.
+    """
+    first_kept = hot.window_start(now - GRACE, days=days).date()
+    purged = [_described(day) for day in sorted(hot.partition_days()) if day < first_kept]
+    if dry_run:
+        return purged
+    for partition in purged:
+        _drop(partition.day)
+        log.info("hot_purged", day=str(partition.day), count=partition.events)
+    # A shorter window than the setting's has dropped days that the store still writes to.
+    hot.ensure_partitions(now=now)
+    return purged
+
+
+def _described(day: date) -> Purged:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT greatest(reltuples, 0)::bigint, pg_total_relation_size(oid)"
+            " FROM pg_class WHERE oid = to_regclass(%s)",
+            [hot.partition_name(day)],
+        )
+        events, size = cursor.fetchone() or (0, 0)
+    return Purged(day, events, size)
+
+
+def _drop(day: date) -> None:
+    _keep_autovacuum_off(hot.partition_name(day))
+    for timeout in _LOCK_TIMEOUTS_MILLISECONDS:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {timeout}")
+                cursor.execute(f"DROP TABLE IF EXISTS {hot.partition_name(day)}")
+            return
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            time.sleep(_LOCK_PAUSE_SECONDS)
+    raise PurgeBlocked(f"the hot events of {day} are in use; the next purge tries again")
+
+
+def _keep_autovacuum_off(partition: str) -> None:
+    """Autovacuum gives way to a waiter after a second only, longer than a drop may wait. This
+    waiter holds up neither readers nor writers.
+    """
+    with suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 5000")
+        cursor.execute(f"ALTER TABLE IF EXISTS {partition} SET (autovacuum_enabled = false)")
+
+
+def purge_ids(*, now: datetime) -> int:
+    """Forget the ids first seen more than DEDUP_DAYS ago (0: none); how many they were.
+
+    One of them sent again is stored again. Reads the whole table, a stretch of it a transaction.
+    """
+    if not settings.DEDUP_DAYS:
+        return 0
+    before = now - timedelta(days=settings.DEDUP_DAYS)
+    deleted = 0
+    for first in range(0, _dedup_pages(), _STRETCH_PAGES):
+        stretch = {"first_page": first, "end_page": first + _STRETCH_PAGES}
+        deleted += _run("purge_dedup", {"before": before, **stretch})
+    log.info("ids_purged", count=deleted)
+    return deleted
+
+
+def purge_batches(*, now: datetime) -> int:
+    """Delete the records of batches delivered and older than BATCH_DAYS (0: none); how many."""
+    if not settings.BATCH_DAYS:
+        return 0
+    before = now - timedelta(days=settings.BATCH_DAYS)
+    deleted = 0
+    while bite := _run("purge_batches", {"before": before, "limit": _BITE}):
+        deleted += bite
+    log.info("batches_purged", count=deleted)
+    return deleted
+
+
+def vacuum_outbox() -> None:
+    """Make the room of delivered payloads usable again.
+
+    Autovacuum would, but counts what it has to do in memory: after a crash it starts from nothing,
+    and the outbox of a busy service grows by its whole traffic until it has counted again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM batches")
+
+
+def _dedup_pages() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_size('dedup') / current_setting('block_size')::int")
+        return int(cursor.fetchone()[0])
+
+
+def _run(name: str, parameters: dict[str, Any]) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(load(name), parameters)
+        return int(cursor.rowcount)

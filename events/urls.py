@@ -1,7 +1,0 @@
-"""Routes of ingest and of the hot layer."""
-
-from django.urls import path
-
-from events.views import EventsView
-
-urlpatterns = [path("events", EventsView.as_view())]

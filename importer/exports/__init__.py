@@ -1,0 +1,1 @@
+"""Exports: events out of ClickHouse into a file that the importer reads."""

@@ -1,0 +1,101 @@
+"""Export: the events of ClickHouse to a file that the importer reads."""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import psycopg
+from django.db import DatabaseError
+
+from analytics import export as cold
+from analytics.export import Block
+from analytics.segments import Segment
+from events.auditing import inventory
+from events.models import Batch
+from importer.exports.output import STDOUT, Compression, output
+from importer.exports.writers import WRITERS, Format
+
+_COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
+_FORMATS: dict[str, Format] = {".csv": "csv", ".parquet": "parquet"}
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+
+class ExportRefused(ValueError):
+    """An export that can't be; the text says why."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What to export, days included, and where to; `watch` is told of each block's events.
+
+    Without a `format` the path's name says it.
+    """
+
+    path: Path = STDOUT
+    format: Format | None = None
+    start: date | None = None
+    end: date | None = None
+    segments: Sequence[Segment] = ()
+    overwrite: bool = False
+    watch: Callable[[int], object] = lambda _events: None
+
+    def __post_init__(self) -> None:
+        if self.start and self.end and self.start > self.end:
+            raise ExportRefused("--from is after --to")
+        if self.written_as() == "parquet" and self.compression():
+            raise ExportRefused(
+                f"{self.path}: Parquet is compressed inside and must not be as a whole"
+            )
+
+    def written_as(self) -> Format:
+        plain = self.path.with_suffix("") if self.compression() else self.path
+        return self.format or _FORMATS.get(plain.suffix.lower(), "ndjson")
+
+    def compression(self) -> Compression:
+        return _COMPRESSIONS.get(self.path.suffix.lower(), "")
+
+
+class Summary(NamedTuple):
+    """`events` were written in `seconds`. `waiting` more are stored but were not in ClickHouse yet
+    when the export began; None where PostgreSQL could not be asked.
+    """
+
+    events: int
+    seconds: float
+    waiting: int | None
+
+
+def export(order: Export) -> Summary:
+    """Write what is ordered, whole or, to a file, not at all.
+
+    Raises OutputRefused, BrokenPipeError and ClickHouseError.
+    """
+    waiting, written = _waiting(), 0
+    started = time.monotonic()
+
+    def counted(blocks: Generator[Block]) -> Iterator[Block]:
+        nonlocal written
+        for block in blocks:
+            yield block
+            written += len(block.event_id)
+            order.watch(len(block.event_id))
+
+    found = cold.events(start=order.start, end=order.end, segments=order.segments)
+    with (
+        output(order.path, compression=order.compression(), overwrite=order.overwrite) as stream,
+        closing(found),
+    ):
+        WRITERS[order.written_as()](counted(found), stream)
+    return Summary(written, time.monotonic() - started, waiting)
+
+
+def _waiting() -> int | None:
+    states = (Batch.State.PENDING, Batch.State.FAILED)
+    try:
+        return sum(inventory.waiting(state=state) for state in states)
+    except (DatabaseError, psycopg.Error):
+        return None

@@ -1,0 +1,122 @@
+"""Zip archives: their files of JSON lines one behind the other, or the one file that they hold."""
+
+import codecs
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from importer.reading.chunks import FileRefused
+from importer.reading.formats import BUFFER, decompressed, encoding_of, format_of, head_of
+
+_PIECE = 64 * 1024
+# Of the list of files. A hundred thousand of them take 60 MB of memory.
+_MAX_LIST = 8 * 1024 * 1024
+_ENCRYPTED = 0x1
+_WORKBOOK = "xl/workbook.xml"
+
+
+def joined(path: Path, source: Any) -> IO[bytes]:
+    """The bytes of all files in the archive, each without gzip or zstd around it.
+
+    In the order in which they lie there, so that a row has the same place each time. Raises
+    FileRefused, also while it is read.
+    """
+    try:
+        archive = ZipFile(_Bounded(source, path))
+    except (BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise FileRefused(f"{path} is no whole zip archive: {error}") from None
+    files = [file for file in archive.infolist() if _is_meant(file)]
+    if not files:
+        raise FileRefused(f"{path} is a zip archive that holds no file")
+    if any(file.filename == _WORKBOOK for file in files):
+        raise FileRefused(f"{path} is an Excel workbook; save it as CSV")
+    files.sort(key=lambda file: file.header_offset)
+    # One that is there many times could be more than anyone can read.
+    if any(a.header_offset + a.compress_size > b.header_offset for a, b in pairwise(files)):
+        raise FileRefused(f"{path} is damaged: files in it overlap")
+    return io.BufferedReader(_Joined(_pieces(path, archive, files, source)), BUFFER)
+
+
+class _Bounded:
+    """A file of which no more is read at once than memory has room for."""
+
+    def __init__(self, source: Any, path: Path) -> None:
+        self.seek, self.tell, self.seekable = source.seek, source.tell, source.seekable
+        self._source, self._path = source, path
+
+    def read(self, size: int = -1) -> bytes:
+        most = _MAX_LIST + 1
+        data: bytes = self._source.read(size if 0 <= size < most else most)
+        if len(data) == most:
+            raise FileRefused(f"{self._path} is a zip archive of too many files")
+        return data
+
+
+class _Joined(io.RawIOBase):
+    """Pieces of bytes as a stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def _is_meant(file: ZipInfo) -> bool:
+    """No folder, and nothing that a Mac adds."""
+    hidden = file.filename.startswith("__MACOSX/") or Path(file.filename).name.startswith(".")
+    return not (file.is_dir() or hidden)
+
+
+def _pieces(path: Path, archive: ZipFile, files: Sequence[ZipInfo], source: Any) -> Iterator[bytes]:
+    for file in files:
+        name = f"{file.filename} in {path}"
+        last = b""
+        with _opened(name, archive, file) as raw, io.BufferedReader(raw, _PIECE) as packed:
+            stream = decompressed(packed)
+            head = head_of(stream)
+            if head:
+                _check(name, head, alone=len(files) == 1)
+            if len(files) > 1 and head.startswith(codecs.BOM_UTF8):
+                stream.read(len(codecs.BOM_UTF8))
+            while piece := stream.read(_PIECE):
+                yield piece
+                last = piece[-1:]
+        # The next file begins on a line of its own.
+        if file is not files[-1] and last not in (b"", b"\n", b"\r"):
+            yield b"\n"
+    source.seek(0, io.SEEK_END)  # behind the list, which tells that all is read
+
+
+def _opened(name: str, archive: ZipFile, file: ZipInfo) -> Any:
+    if file.flag_bits & _ENCRYPTED:
+        raise FileRefused(f"{name} is encrypted")
+    # Others may ask for gigabytes of memory.
+    if file.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        raise FileRefused(f"{name} is compressed in a way that is not read; unpack the archive")
+    try:
+        return archive.open(file)
+    except NotImplementedError as error:
+        raise FileRefused(f"{name} cannot be read: {error}") from None
+
+
+def _check(name: str, head: bytes, *, alone: bool) -> None:
+    """Raises FileRefused for what can't be read as a part of a stream."""
+    kind = format_of(name, head)
+    if kind == "parquet":
+        raise FileRefused(f"{name} is Parquet, which must be a file; unpack the archive")
+    if not alone and (kind != "json_lines" or encoding_of(head) not in ("", "utf-8-sig")):
+        raise FileRefused(
+            f"{name} is not of JSON lines in UTF-8, of which an archive may hold many; unpack it"
+        )

@@ -1,0 +1,258 @@
+"""Rows of Apache Parquet."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from events.format.inspection import FieldError
+from importer.mapping.columns import ColumnMap, Fields, ambiguous
+from importer.mapping.json_values import to_json
+from importer.mapping.mapper import as_text, mapper
+from importer.mapping.options import Options
+from importer.reading.arrow.arrow_sizes import is_small, largest, sizes
+from importer.reading.arrow.arrow_values import Convert, UnknownType, converter, ids, is_bytes
+from importer.reading.chunks import (
+    CHUNK_CHARACTERS,
+    CHUNK_ROWS,
+    MAX_LINE,
+    FileRefused,
+    Raw,
+    Reading,
+)
+from importer.reading.files import OpenFile
+from importer.reading.rejects import RAW_COLUMN
+
+# What the longest values of a batch's rows may take.
+_ROOM = 32 * 1024 * 1024
+_MAX_COLUMN = 2 * 1024 * 1024 * 1024
+# What all values may take together: a value that stands once in a file of a few KB may be that of a
+# million rows. Compressed text grows as much at the most.
+_TIMES, _BESIDES = 1_000, 1024 * 1024 * 1024
+# What stands at the end of a file: its columns and groups of rows, each of which is a hundred
+# bytes there. Read it takes up to fifty times as much memory: 50,000 columns took 450 MB.
+_MAX_FOOTER_BYTES = 4 * 1024 * 1024
+# Of a row that is too large, which values are shown.
+_SHOWN = 1_000
+_READING = {
+    # Buffered ahead, a whole group of rows would be in memory.
+    "pre_buffer": False,
+    "page_checksum_verification": True,
+    # In nanoseconds, which old writers counted in, the year 9999 is another one.
+    "coerce_int96_timestamp_unit": "us",
+    # What a type of Parquet means is looked up in Parquet.
+    "arrow_extensions_enabled": False,
+}
+
+
+def read(file: OpenFile, options: Options) -> Reading:
+    """Every row; its line is its number. Times without a zone are UTC. Raises FileRefused."""
+    from pyarrow import ArrowException  # noqa: PLC0415 - takes 0.2 s, for this format only
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+    if footer_bytes(file) > _MAX_FOOTER_BYTES:
+        raise FileRefused(f"{file.name} describes more columns and row groups than 4 MiB can hold")
+    try:
+        parquet = ParquetFile(file.source, **_READING)
+    except (ArrowException, OSError) as error:
+        raise FileRefused(f"{file.name} is no whole Parquet file: {error}") from None
+    mapping = options.mapping
+    names = list(parquet.schema_arrow.names)
+    if wrong := ambiguous(names, mapping) or mapping.wrong_columns(names):
+        raise FileRefused(f"{file.name}: {wrong}")
+    fields = _plain if mapping.is_plain else mapper(mapping)
+    converters = _converters(file.name, parquet, mapping)
+    return Reading([RAW_COLUMN], _rows(file, parquet, converters, fields))
+
+
+def footer_bytes(file: OpenFile) -> int:
+    """How large the file says that its footer is; 0 where it is cut short."""
+    place = file.source.tell()
+    try:
+        # Four bytes of length, then the four that the file begins with.
+        file.source.seek(max(0, file.size - 8))
+        end = file.source.read(8)
+    finally:
+        file.source.seek(place)
+    return int.from_bytes(end[:4], "little") if end[4:] == b"PAR1" else 0
+
+
+def _rows(
+    file: OpenFile,
+    parquet: Any,
+    converters: Sequence[Convert],
+    fields: Callable[[Mapping[str, Any]], Fields],
+) -> Iterator[tuple[int, Fields | str, Raw]]:
+    from pyarrow import ArrowException  # noqa: PLC0415
+
+    number, all_rows, size = 0, max(parquet.metadata.num_rows, 1), file.size
+    left = _BESIDES + _TIMES * size
+    # The file is read by columns, from here and there: rows tell how far it is.
+    file.position = lambda: size * number // all_rows
+    try:
+        for batch in _batches(file, parquet):
+            found = [] if is_small(batch) else [sizes(it).to_pylist() for it in batch.columns]
+            left -= sum(map(sum, found)) if found else batch.nbytes
+            if left < 0:
+                raise FileRefused(
+                    f"{file.name} is stopped after row {number}: its values take more than 1 GiB"
+                    f" and {_TIMES:,} times the file"
+                )
+            for row, problem in _values(batch, converters, found):
+                number += 1
+                try:
+                    yield number, problem or fields(row), row
+                except FieldError as error:
+                    yield number, str(error), row
+    except (ArrowException, OSError, RecursionError) as error:
+        raise FileRefused(f"{file.name} is damaged after row {number}: {error}") from error
+
+
+def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
+    """Rows, as many at once as memory has room for whatever dictionaries make of them."""
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+    metadata = parquet.metadata
+    columns = [metadata.schema.column(index) for index in range(metadata.num_columns)]
+    texts = [column for column in columns if column.physical_type == "BYTE_ARRAY"]
+    # Columns read like this keep each value once, however many rows have it.
+    once = ParquetFile(
+        file.source,
+        metadata=metadata,
+        read_dictionary=[column.path for column in texts],
+        **_READING,
+    )
+    for group in range(metadata.num_row_groups):
+        _refuse_huge(file.name, metadata.row_group(group))
+        longest = sum(max(0, column.length or 0) for column in columns)
+        for column in texts:
+            length = _longest(once, group, column.path)
+            if column.max_repetition_level and length * _most(metadata.row_group(group)) > _ROOM:
+                length = largest(once, group, column.path)
+            if length > _ROOM and column.max_repetition_level:
+                raise FileRefused(f"{file.name}: {column.path[:80]} has lists of huge values")
+            longest += length
+        size = max(1, min(CHUNK_ROWS, _ROOM // max(1, longest)))
+        yield from parquet.iter_batches(batch_size=size, row_groups=[group])
+
+
+def _refuse_huge(name: str, group: Any) -> None:
+    for index in range(group.num_columns):
+        column = group.column(index)
+        # A list that one row repeats takes no room there.
+        if max(column.total_uncompressed_size, 8 * column.num_values) > _MAX_COLUMN:
+            raise FileRefused(
+                f"{name}: {column.path_in_schema[:80]} takes more than 2 GiB in one row group"
+            )
+
+
+def _most(group: Any) -> int:
+    """How many values a column has in a group of rows, those of lists one by one."""
+    counts: list[int] = [group.column(index).num_values for index in range(group.num_columns)]
+    return max(counts, default=0)
+
+
+def _longest(once: Any, group: int, path: str) -> int:
+    """How long the longest value of a column's dictionary is."""
+    from pyarrow import compute  # noqa: PLC0415
+
+    for batch in once.iter_batches(batch_size=CHUNK_ROWS, row_groups=[group], columns=[path]):
+        values = _dictionary(batch.column(0))
+        if values is not None and len(values):
+            longest: int = compute.max(compute.binary_length(values)).as_py() or 0
+            return longest
+    return 0
+
+
+def _dictionary(array: Any) -> Any:
+    """The values of a column's dictionary, through lists and objects of one field."""
+    from pyarrow import types  # noqa: PLC0415
+
+    while not types.is_dictionary(array.type):
+        if types.is_struct(array.type):
+            array = array.field(0)
+        elif types.is_nested(array.type) and hasattr(array, "values"):
+            array = array.values
+        else:
+            return None
+    return array.dictionary
+
+
+def _plain(row: Mapping[str, Any]) -> Fields:
+    """The fields of a row in the importer's own format."""
+    event_id, occurred_at = _text(row, "event_id"), _text(row, "occurred_at")
+    user_id, event_type = (as_text(name, _present(row, name)) for name in ("user_id", "event_type"))
+    properties = row.get("properties", row.get("properties_json"))
+    if properties is None:
+        properties = ""
+    elif not isinstance(properties, str):
+        properties = to_json(properties)
+    return event_id, occurred_at, user_id, event_type, properties
+
+
+def _text(row: Mapping[str, Any], name: str) -> str:
+    value = _present(row, name)
+    if isinstance(value, str):
+        return value
+    raise FieldError(name, "type", f"{name} is no text")
+
+
+def _present(row: Mapping[str, Any], name: str) -> Any:
+    if (value := row.get(name)) is None:
+        raise FieldError(name, "required", f"{name} is missing")
+    return value
+
+
+def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
+    """What makes each column's values. Raises FileRefused."""
+    columns = range(parquet.metadata.num_columns)
+    leaves = iter([parquet.schema.column(index) for index in columns])
+    event_ids = mapping.columns_of("event_id")
+    found = []
+    for field in parquet.schema_arrow:
+        try:
+            convert = converter(field.type, leaves)
+        except UnknownType as error:
+            column = f"column {field.name[:80]!r}"
+            raise FileRefused(f"{name}: {column} is of a type that has no JSON: {error}") from None
+        is_id = field.name in event_ids and is_bytes(field.type)
+        found.append(ids if is_id else convert)
+    return found
+
+
+def _values(
+    batch: Any, converters: Sequence[Convert], sizes: Sequence[Sequence[int]]
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each row by column, and what is wrong with it; one too large is not made into values.
+
+    `sizes` are those of each column's values, none where no row can be large.
+    """
+    names = batch.schema.names
+    totals = [sum(row) for row in zip(*sizes, strict=True)]
+    if sum(totals) <= CHUNK_CHARACTERS and max(totals, default=0) <= MAX_LINE:
+        try:
+            pairs = zip(converters, batch.columns, strict=True)
+            columns = [convert(column) for convert, column in pairs]
+        except FieldError:
+            pass  # of a row that is told below
+        else:
+            for values in zip(*columns, strict=True):
+                yield dict(zip(names, values, strict=True)), ""
+            return
+    for index in range(len(batch)):
+        yield _row(batch.slice(index, 1), converters, [size[index] for size in sizes])
+
+
+def _row(
+    batch: Any, converters: Sequence[Convert], sizes: Sequence[int]
+) -> tuple[dict[str, Any], str]:
+    """The only row of a batch, and what is wrong with it."""
+    large = sum(sizes) > MAX_LINE
+    problem = f"a row of more than {MAX_LINE} bytes" if large else ""
+    row: dict[str, Any] = {}
+    for index, (name, convert) in enumerate(zip(batch.schema.names, converters, strict=True)):
+        if large and sizes[index] > _SHOWN:
+            continue
+        try:
+            [row[name]] = convert(batch.column(index))
+        except FieldError as error:
+            problem = problem or f"{name}: {error}"
+    return row, problem

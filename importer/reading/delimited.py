@@ -1,0 +1,268 @@
+"""Rows of CSV as the world writes it (RFC 4180, also by `;`, tab or `|`), with their lines."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from events.format.inspection import FieldError
+from importer.mapping.columns import FIELDS, ColumnMap, Fields, ambiguous
+from importer.mapping.mapper import mapper
+from importer.mapping.options import Options
+from importer.mapping.spelling import whole
+from importer.reading import json_lines
+from importer.reading.chunks import MAX_LINE, FileRefused, Raw, Reading
+from importer.reading.files import OpenFile, reading
+from importer.reading.lines import is_cut, lines
+from importer.reading.rejects import COLUMNS as REJECTED_COLUMNS
+from importer.reading.rejects import RAW_COLUMN
+
+_REQUIRED = ("event_id", "occurred_at", "user_id", "event_type")
+_PROPERTIES = ("properties_json", "properties")
+_DELIMITERS = ",;\t|"
+# Excel heeds such a first line, and tools write it for Excel.
+_says_delimiter = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE).fullmatch
+# Of a line that is too long, what is kept of it to be shown.
+_SHOWN = 1_000
+# A row of more lines is none: its quotes are wrong.
+_MAX_LINES = 10_000
+# How often lines are read again that were taken for a part of a broken row, and how many
+# characters in any case.
+_TIMES = 10
+_READ_AGAIN = 256 * 1024
+
+# Of the whole process; a field may be as long as a row.
+csv.field_size_limit(MAX_LINE)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A line that is no row."""
+
+    reason: str
+    text: str
+
+
+Row: TypeAlias = tuple[int, list[str] | Broken]
+
+
+def read(file: OpenFile, options: Options) -> Reading:
+    """Every row after the header; empty lines are no rows. Raises FileRefused."""
+    text = lines(file, options)
+    first, number, said = next(text, ""), 1, ""
+    if match := _says_delimiter(first):
+        first, number, said = next(text, ""), 2, match[1]
+    is_ours = first.startswith(",".join(REJECTED_COLUMNS))
+    delimiter = "," if is_ours else options.delimiter or said or _delimiter(first)
+    rows = _rows(text, [first], delimiter, number)
+    names = _header(rows, file.name)
+    # A file of ours with what was rejected is read as the file it came from.
+    skipped = len(REJECTED_COLUMNS) if tuple(names[:2]) == REJECTED_COLUMNS else 0
+    names = names[skipped:]
+    if skipped and names == [RAW_COLUMN]:
+        return Reading([RAW_COLUMN], _of_json(rows, options, file.name))
+    take = _fields_of(names, options.mapping, file.name)
+    return Reading(names, _taken(rows, take, len(names), skipped, file.name))
+
+
+def _delimiter(line: str) -> str:
+    """Which of the usual ones cuts the header into the most columns."""
+
+    def columns(delimiter: str) -> int:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+
+    try:
+        return max(_DELIMITERS, key=columns)
+    except csv.Error:
+        return ","
+
+
+def _taken(
+    rows: Iterator[Row],
+    take: Callable[[list[str]], Fields],
+    width: int,
+    skipped: int,
+    name: str,
+) -> Iterator[tuple[int, Fields | str, Raw]]:
+    width += skipped
+    with reading(name):
+        for line, row in rows:
+            if isinstance(row, Broken):
+                yield line, row.reason, [row.text]
+                continue
+            raw = row[skipped:] if skipped else row
+            if len(row) != width:
+                yield line, f"{len(row)} columns, where the header has {width}", raw
+                continue
+            try:
+                fields: Fields | str = take(raw)
+            except FieldError as error:
+                fields = str(error)
+            yield line, fields, raw
+
+
+def _of_json(
+    rows: Iterator[Row], options: Options, name: str
+) -> Iterator[tuple[int, Fields | str, Raw]]:
+    """Lines of JSON, or rows of Parquet, that were rejected once and stand in CSV now."""
+    take = json_lines.taker(options.mapping)
+    with reading(name):
+        for line, row in rows:
+            if isinstance(row, Broken):
+                yield line, row.reason, [row.text]
+            else:
+                raw = row[len(REJECTED_COLUMNS) :]
+                yield line, take("".join(raw).encode(errors="surrogateescape")), raw
+
+
+def _rows(source: Iterator[str], again: list[str], delimiter: str, number: int) -> Iterator[Row]:
+    """Each row, or what is wrong with it, behind the number of its first line.
+
+    `again` are lines read ahead, `number` is that of the first. A quote left open runs on into the
+    rows below: of a row that cannot be parsed only the first line is given up, the others are read
+    again as rows of their own; all are given up where the row is too large, or they were read again
+    too often.
+    """
+    patience = _Patience()
+    while True:
+        taken: list[str] = []
+        try:
+            found = _lines(again, source, taken)
+            for row in csv.reader(found, strict=True, delimiter=delimiter):
+                if row:
+                    yield number, row
+                number += len(taken)
+                taken.clear()
+            return
+        except csv.Error as error:
+            ends = isinstance(error, _TooLarge) or patience.ends(number, taken)
+            given_up = len(taken) if ends else 1
+            for line in taken[:given_up] or [""]:
+                if text := line.rstrip("\r\n"):
+                    yield number, Broken(f"not well-formed CSV: {error}", text)
+                number += 1
+            again += reversed(taken[given_up:])
+
+
+class _TooLarge(csv.Error):
+    """Lines that make one row, if any, of which too much would be held in memory."""
+
+
+class _Patience:
+    """How often lines are read again: some times each on average, so that reading takes time in
+    proportion to the file, whatever is in it.
+    """
+
+    def __init__(self) -> None:
+        self._until = 0  # the first line that was never read
+        self._left = _READ_AGAIN
+
+    def ends(self, number: int, taken: Sequence[str]) -> bool:
+        """Whether the lines, from this number on, are not to be read again."""
+        if number >= self._until:
+            self._left = _READ_AGAIN
+        new = taken[max(0, self._until - number) :]
+        self._until = max(self._until, number + len(taken))
+        self._left += _TIMES * sum(map(len, new)) - sum(map(len, taken))
+        return self._left < 0
+
+
+def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterator[str]:
+    """The lines to be read again, last one first, then those of the file; noted in `taken`."""
+    size = 0
+    while line := again.pop() if again else next(source, ""):
+        size = size + len(line) if taken else len(line)
+        if size >= MAX_LINE or len(taken) >= _MAX_LINES:
+            _check(line, taken, size)
+        taken.append(line)
+        yield line
+
+
+def _check(line: str, taken: list[str], size: int) -> None:
+    """Raises csv.Error where this line, or the row that it goes on with, is too long."""
+    if is_cut(line):
+        # NUL keeps what is left of it from being taken for a row.
+        taken.append(line[:_SHOWN] + "\0\n")
+        raise csv.Error(f"a line of more than {MAX_LINE} characters")
+    if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
+        taken.append(line)
+        raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
+
+
+def _header(rows: Iterator[Row], name: str) -> list[str]:
+    """The columns' names. Raises FileRefused."""
+    _, header = next(rows, (1, None))
+    if header is None:
+        raise FileRefused(f"{name} is empty: it has no header")
+    if isinstance(header, Broken) or not _is_text(header):
+        raise FileRefused(
+            f"{name} does not start with a header of CSV in UTF-8 (another encoding can be named)"
+        )
+    return [column.strip() for column in header]
+
+
+def _is_text(names: Sequence[str]) -> bool:
+    """Whether these came from UTF-8, and not from UTF-16 or something binary."""
+    text = "".join(names)
+    return text.encode(errors="replace").decode() == text and "\0" not in text
+
+
+def _fields_of(
+    names: Sequence[str], mapping: ColumnMap, name: str
+) -> Callable[[list[str]], Fields]:
+    """What picks the fields out of a row. Raises FileRefused for a header that won't do."""
+    if wrong := ambiguous([column for column in names if column], mapping):
+        raise FileRefused(f"{name}: {wrong}")
+    if not mapping.is_plain:
+        if wrong := mapping.wrong_columns(names):
+            raise FileRefused(f"{name}: {wrong}")
+        fields = mapper(mapping, untyped=True)
+        if names.count("") > 1 and mapping.rest == "properties":
+            return lambda row: fields(_one_nameless(names, row))
+        return lambda row: fields(dict(zip(names, row, strict=True)))
+    lower = [column.lower() for column in names]
+    if wrong := _wrong_columns(lower):
+        raise FileRefused(f"{name}: {wrong}")
+    return _plain([lower.index(column) for column in (*_REQUIRED, *_PROPERTIES) if column in lower])
+
+
+def _one_nameless(names: Sequence[str], row: list[str]) -> dict[str, str]:
+    """Values by column. Raises FieldError for two without a name, of which one would be lost."""
+    nameless = [value for name, value in zip(names, row, strict=True) if value and not name]
+    if len(nameless) > 1:
+        raise FieldError("properties", "nameless", "two columns without a name have values")
+    return {**dict(zip(names, row, strict=True)), "": "".join(nameless)}
+
+
+def _plain(wanted: Sequence[int]) -> Callable[[list[str]], Fields]:
+    """What picks the fields of the importer's own format out of a row, by their places."""
+    pick: Any = itemgetter(*wanted)
+    # Without a column for them, properties are empty, as over HTTP.
+    lacking = ("",) * (len(FIELDS) - len(wanted))
+
+    def fields(row: list[str]) -> Fields:
+        found: Fields = pick(row) + lacking
+        if found[2][-1:] == "0" or found[3][-1:] == "0":
+            event_id, occurred_at, user_id, event_type, properties = found
+            return event_id, occurred_at, whole(user_id), whole(event_type), properties
+        return found
+
+    return fields
+
+
+def _wrong_columns(names: Sequence[str]) -> str:
+    """What is wrong with the header, if anything; a column nobody reads would be data lost."""
+    known = (*_REQUIRED, *_PROPERTIES)
+    if missing := [column for column in _REQUIRED if column not in names]:
+        return (
+            f"the header has no {', '.join(missing)}; it reads {','.join(names)[:200]!r}"
+            " (columns of other names can be mapped)"
+        )
+    if unknown := [column for column in names if column not in known]:
+        return (
+            f"unknown column {', '.join(map(repr, unknown))[:200]}; known are {', '.join(known)}."
+            " The rest can be put into properties, or ignored"
+        )
+    return ""

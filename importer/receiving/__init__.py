@@ -1,0 +1,1 @@
+"""Receiving: files that come by HTTP or through the admin."""

@@ -1,0 +1,293 @@
+"""Files that come by HTTP or through the admin: received whole, then imported by a worker."""
+
+import hashlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from structlog import get_logger
+
+from importer.mapping import arguments
+from importer.mapping.options import OptionError, Options
+from importer.models import Import
+from importer.reading import columns_and_chunks
+from importer.reading.arrow.parquet import footer_bytes
+from importer.reading.chunks import FileRefused, Interrupted
+from importer.reading.files import REJECTED, opened
+from importer.running import record
+from importer.running.lock import InProgress, alone
+from importer.running.run import SPARE, Run, import_rest
+
+_PIECE = 64 * 1024
+# Stores that share the disk come to a halt when it is full, long before an import does.
+KEPT_FREE_BYTES = 1024**3
+# Two bytes of a file make fifty of its rejected rows.
+REJECTED_BYTES = 256 * 1024**2
+# Runs in a row that came to no end and stored nothing: the file kills whoever reads it.
+MAX_ATTEMPTS = 5
+_TAKEN_OVER = "another request with the same Idempotency-Key has taken over"
+# An upload whose process was killed says nothing any more; its key may be used again then.
+BEAT_SECONDS = 5.0
+DEAD_SECONDS = 60.0
+# A hundred columns in ten groups of rows have half as much; it takes 5 MB of memory.
+_CHECKED_FOOTER_BYTES = 128 * 1024
+_checking = threading.Lock()
+
+log = get_logger(__name__)
+
+
+class Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class UploadRefused(Exception):
+    """Why an upload was not taken; nothing of it is kept."""
+
+
+class TooLarge(UploadRefused):
+    """More bytes than IMPORT_MAX_MEGABYTES."""
+
+
+class NoRoom(UploadRefused):
+    """The disk is full."""
+
+
+class CutShort(UploadRefused):
+    """Fewer bytes came than were announced."""
+
+
+class StillReceiving(UploadRefused):
+    """Another request with the same idempotency key is on its way in."""
+
+
+class OtherPayload(UploadRefused):
+    """The idempotency key was used before, for another payload."""
+
+
+def receive(
+    *, stream: Stream, size: int, name: str, given: Mapping[str, Any], key: str | None = None
+) -> Import:
+    """Take a file in; once this returns it is on disk, and a worker imports it.
+
+    `size` is how many bytes were announced, `given` the arguments of `importer.mapping.arguments`. The
+    same `key` again gives the first import again. Raises OptionError, FileRefused for a file that
+    can't be imported, and UploadRefused.
+    """
+    options = arguments.parse(**given)
+    require_room(size)
+    row, first = _row_of(key, name, given)
+    _give_connection_back()
+    if not first:
+        return _same_again(row, stream, size, given)
+    try:
+        row.size, row.fingerprint = _written(_part(row), stream, size, row)
+        _check(_part(row), options, name)
+        _take(row)
+    except BaseException:
+        with suppress(OSError):
+            _part(row).unlink()
+        with suppress(DatabaseError):
+            _ours(row).delete()
+        raise
+    return row
+
+
+def _take(row: Import) -> None:
+    """Make the file one that waits, unless another request has taken its row over."""
+    with transaction.atomic():
+        row.state = Import.State.WAITING
+        taken = _ours(row).update(
+            state=row.state, size=row.size, fingerprint=row.fingerprint, updated_at=Now()
+        )
+        if not taken:
+            raise StillReceiving(_TAKEN_OVER)
+        # No worker sees the row before its file is there.
+        _part(row).rename(path_of(row))
+
+
+def _ours(row: Import) -> QuerySet[Import]:
+    """The row while it is this request's to fill."""
+    return Import.objects.filter(pk=row.pk, receiver=row.receiver, state=Import.State.RECEIVING)
+
+
+def require_room(size: int) -> None:
+    """Raises TooLarge, and NoRoom."""
+    if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
+        raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
+    folder = Path(settings.IMPORT_FOLDER)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise NoRoom(f"the file cannot be kept: {error.strerror}") from error
+    if free - size < KEPT_FREE_BYTES:
+        raise NoRoom("the file cannot be kept: too little room is left on the disk")
+
+
+def path_of(row: Import) -> Path:
+    return Path(settings.IMPORT_FOLDER) / str(row.pk)
+
+
+def _part(row: Import) -> Path:
+    return path_of(row).with_suffix(f".{row.receiver}.part")
+
+
+def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Import, bool]:
+    """The row of this key, and whether it is this request's to fill. Raises StillReceiving."""
+    row = Import(path=name, upload=True, state=Import.State.RECEIVING, options=dict(given))
+    row.key, row.idempotency_key, row.receiver = row.pk.hex, key, uuid4()
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        return _known(row)
+    return row, True
+
+
+def _known(new: Import) -> tuple[Import, bool]:
+    """The row that has the key of `new` already; taken over if its request is dead."""
+    known = Import.objects.filter(idempotency_key=new.idempotency_key)
+    dead = known.filter(
+        state=Import.State.RECEIVING, updated_at__lt=Now() - timedelta(seconds=DEAD_SECONDS)
+    )
+    ours = dead.update(receiver=new.receiver, updated_at=Now(), path=new.path, options=new.options)
+    row = known.first()
+    # It may have been refused meanwhile: then the key is free for the next attempt.
+    if row is None or (row.state == Import.State.RECEIVING and not ours):
+        raise StillReceiving("the same Idempotency-Key is being received already; try again")
+    return row, bool(ours)
+
+
+def _give_connection_back() -> None:
+    """A file may take its time, and the pool has few: to be taken again when it is here."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+def _same_again(row: Import, stream: Stream, size: int, given: Mapping[str, Any]) -> Import:
+    """Raises OtherPayload unless the stream and its arguments are those of the row."""
+    if size == row.size and row.options == dict(given):
+        hashed = hashlib.sha256()
+        while piece := stream.read(_PIECE):
+            hashed.update(piece)
+        if hashed.hexdigest() == row.fingerprint:
+            return row
+    raise OtherPayload("this Idempotency-Key came with another file or other arguments before")
+
+
+def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, str]:
+    """Write the stream to disk; its length and its sha256."""
+    hashed, length, beat = hashlib.sha256(), 0, time.monotonic()
+    try:
+        with path.open("wb") as file:
+            while piece := stream.read(_PIECE):
+                hashed.update(piece)
+                file.write(piece)
+                length += len(piece)
+                if time.monotonic() - beat > BEAT_SECONDS:
+                    beat = time.monotonic()
+                    if not _ours(row).update(updated_at=Now()):
+                        raise StillReceiving(_TAKEN_OVER)
+                    _give_connection_back()
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise NoRoom(f"the file cannot be kept: {error.strerror}") from error
+    if length < size:
+        raise CutShort(f"only {length} of {size} bytes came")
+    return length, hashed.hexdigest()
+
+
+def _check(path: Path, options: Options, name: str) -> None:
+    """Raises FileRefused for a file none of whose rows could be imported, by the client's name.
+
+    One at a time, and nothing that takes much memory: that is left to the worker.
+    """
+    try:
+        with _checking, opened(path) as file:
+            if file.format == "parquet" and footer_bytes(file) > _CHECKED_FOOTER_BYTES:
+                return
+            columns_and_chunks(file, options)
+    except FileRefused as error:
+        raise FileRefused(str(error).replace(str(path), name or "the file")) from None
+
+
+def import_waiting() -> bool:
+    """Import every upload that waits, or that a killed process left; whether all could be."""
+    rows = Import.objects.filter(
+        upload=True,
+        state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
+    )
+    for row in rows.order_by("created_at"):
+        # Another process is at it, then.
+        with suppress(InProgress):
+            _import(row)
+    return True
+
+
+def _import(row: Import) -> None:
+    with alone(row.key, row.path):
+        row.refresh_from_db()
+        if row.state in (Import.State.DONE, Import.State.FAILED):
+            return
+        if row.attempts >= MAX_ATTEMPTS:
+            _give_up(row, f"given up: {row.attempts} runs in a row were killed or broke off")
+            return
+        try:
+            options = arguments.parse(**row.options)
+        except OptionError as error:  # of another version of the service
+            _give_up(row, str(error))
+            return
+        run = Run(options=options, rejected_bytes=REJECTED_BYTES)
+        try:
+            import_rest(path_of(row), record.start(row), run)
+        except InProgress:
+            raise
+        except FileRefused as error:
+            _tell(row, error)
+            if isinstance(error, Interrupted):
+                return
+        path_of(row).unlink(missing_ok=True)
+
+
+def _give_up(row: Import, reason: str) -> None:
+    record.fail(row, reason)
+    path_of(row).unlink(missing_ok=True)
+
+
+def _tell(row: Import, error: FileRefused) -> None:
+    row.error = str(error).replace(str(path_of(row)), row.path or "the file")
+    row.save(update_fields=["error"])
+    log.warning("upload_failed", upload=str(row.pk), error=row.error)
+
+
+def purge(*, now: datetime) -> int:
+    """Forget uploads that ended IMPORT_DAYS ago, and what never came whole; how many it was.
+
+    And the rejected rows that commands left in IMPORT_FOLDER before that.
+    """
+    old = now - timedelta(days=settings.IMPORT_DAYS)
+    ended = Import.objects.filter(upload=True, finished_at__lt=old)
+    abandoned = Import.objects.filter(
+        upload=True, state=Import.State.RECEIVING, updated_at__lt=now - timedelta(days=1)
+    )
+    rows = [*ended, *abandoned]
+    for row in rows:
+        for path in Path(settings.IMPORT_FOLDER).glob(f"{row.pk}*"):
+            path.unlink(missing_ok=True)
+        row.delete()
+    for path in (Path(settings.IMPORT_FOLDER) / SPARE).glob(f"*{REJECTED}*"):
+        if path.stat().st_mtime < old.timestamp():
+            path.unlink(missing_ok=True)
+    return len(rows)

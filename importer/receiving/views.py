@@ -1,0 +1,176 @@
+"""The HTTP endpoints of imports."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, cast
+from uuid import UUID
+
+from django.http import FileResponse
+from django.urls import reverse
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.api.problems import Problem
+from events.postgres import outages
+from importer.mapping.arguments import Arguments
+from importer.mapping.options import OptionError
+from importer.models import Import
+from importer.reading.chunks import FileRefused
+from importer.receiving import openapi, uploads
+from importer.tasks import import_soon
+from projects import access
+
+_PIECE = 64 * 1024
+_UNHEARD_PIECES = 1024
+_LISTS = ("map", "set")
+_STATUS = {
+    uploads.TooLarge: 413,
+    uploads.NoRoom: 507,
+    uploads.CutShort: 400,
+    uploads.StillReceiving: 409,
+    uploads.OtherPayload: 422,
+}
+
+
+class AnyFile(BaseParser):
+    """Leaves the body unread: it goes to disk piece by piece."""
+
+    media_type = "*/*"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return stream
+
+
+class ImportsView(APIView):
+    """`/imports`: a file in."""
+
+    scopes = {"POST": access.INGEST}
+    parser_classes = [AnyFile]
+
+    @openapi.post_imports
+    def post(self, request: Request) -> Response:
+        size = _length(request)
+        given = _arguments(request)
+        try:
+            row = _received(request, size, given)
+        except outages.POSTGRESQL:
+            raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
+        import_soon()
+        href = reverse("import", args=[row.pk])
+        answer = {"id": str(row.pk), "name": row.path, "size": row.size, "state": "waiting"}
+        return Response({**answer, "href": href}, status=202, headers={"Location": href})
+
+
+class ImportView(APIView):
+    """`/imports/{id}`: how far it is."""
+
+    # Whoever brings a file in has to see what became of it.
+    scopes = {"GET": access.INGEST}
+
+    @openapi.get_import
+    def get(self, request: Request, pk: UUID) -> Response:
+        row = _row(pk)
+        names = ("size", "position", "read", "stored", "duplicates", "bad", "error")
+        times = ("created_at", "started_at", "finished_at")
+        answer = {"id": str(row.pk), "name": row.path, "state": row.state}
+        answer |= {name: getattr(row, name) for name in (*names, *times)}
+        rejected = reverse("import-rejected", args=[pk]) if row.rejected_path else None
+        return Response({**answer, "rejected": rejected})
+
+
+class RejectedRowsView(APIView):
+    """`/imports/{id}/rejected`: the rows that were not imported."""
+
+    # Whoever brings a file in has to see what became of it.
+    scopes = {"GET": access.INGEST}
+
+    @openapi.get_rejected
+    def get(self, request: Request, pk: UUID) -> FileResponse:
+        return rejected_rows(_row(pk))
+
+
+def rejected_rows(row: Import) -> FileResponse:
+    """The file of rows that were not imported. Raises Problem 404."""
+    try:
+        file = Path(row.rejected_path).open("rb") if row.rejected_path else None  # noqa: SIM115
+    except OSError:
+        file = None
+    if file is None:
+        raise Problem(404, "No row of this import was rejected.")
+    name = f"{row.pk}.rejected.csv"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+
+
+def _received(request: Request, size: int, given: Arguments) -> Import:
+    stream: Any = request.data
+    try:
+        return uploads.receive(
+            stream=stream,
+            size=size,
+            name=request.query_params.get("name", "")[:200],
+            given=given,
+            key=request.headers.get("Idempotency-Key"),
+        )
+    except (OptionError, FileRefused) as error:
+        _read_away(stream)
+        raise Problem(400, f"{str(error)[:500]}.") from None
+    except uploads.UploadRefused as error:
+        _read_away(stream)
+        raise Problem(_STATUS[type(error)], f"Not taken: {error}.") from None
+
+
+def _read_away(stream: IO[Any]) -> None:
+    """Most clients listen only when they have sent all. More than 64 MB is not waited for."""
+    with suppress(OSError):
+        for _ in range(_UNHEARD_PIECES):
+            if not stream.read(_PIECE):
+                break
+
+
+def _length(request: Request) -> int:
+    if request.content_type.startswith("multipart/"):
+        raise Problem(415, "Send the file itself as the body (curl -T FILE), not a form.")
+    if "Content-Length" not in request.headers:
+        raise Problem(411, "Send a Content-Length; chunked bodies are not taken.")
+    length = int(request.headers["Content-Length"] or 0)
+    if not length:
+        raise Problem(400, "The body is empty.")
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii()):
+        raise Problem(400, "Idempotency-Key must have 1 to 255 characters of ASCII.")
+    return length
+
+
+def _arguments(request: Request) -> Arguments:
+    names = Arguments.__annotations__
+    if any("\0" in value for _, values in request.query_params.lists() for value in values):
+        raise Problem(400, "A parameter has a NUL character.")
+    given: dict[str, Any] = {}
+    for name in request.query_params:
+        if name not in names and name != "name":
+            raise Problem(
+                400, f"{name[:80]!r} is no parameter; there are name, {', '.join(names)}."
+            )
+        if name in _LISTS:
+            given[name] = request.query_params.getlist(name)
+        elif name != "name":
+            given[name] = request.query_params[name]
+    return cast(Arguments, given)
+
+
+def _row(pk: UUID) -> Import:
+    try:
+        row = Import.objects.filter(pk=pk, upload=True).first()
+    except outages.POSTGRESQL:
+        raise Problem(503, "PostgreSQL can't be reached.") from None
+    if row is None:
+        raise Problem(404, "There is no such import.")
+    return row

@@ -1,0 +1,99 @@
+"""A file's rows, checked, in batches: what shares a transaction and a block of ClickHouse."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from events.format.inspection import LATEST_AHEAD, EventError
+from events.format.records import frame
+from events.ingest import property_schemas
+from importer.reading.chunks import BadRow, Chunk, FileRefused
+from importer.running.rows import check
+
+# The characters are those of the file; they bound memory where rows are large.
+BATCH_ROWS = 20_000
+BATCH_CHARACTERS = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Batch:
+    """Consecutive rows: `frames` hold the valid ones, `bad` the others; `end` is how many rows of
+    the file were read when it was complete, and `position` how many bytes.
+    """
+
+    frames: list[bytes] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    read: int = 0
+    end: int = 0
+    position: int = 0
+    characters: int = 0
+
+
+def without(chunks: Iterable[Chunk], rows: int) -> Iterator[Chunk]:
+    """What is behind the first `rows` rows, wherever chunks end."""
+    for chunk in chunks:
+        skipped = min(rows, chunk.read)
+        rows -= skipped
+        if not skipped:
+            yield chunk
+        elif skipped < chunk.read:
+            yield _behind(chunk, skipped)
+
+
+def _behind(chunk: Chunk, rows: int) -> Chunk:
+    """A chunk without its first rows, good and bad ones in order of their lines."""
+    bad = [row.line for row in chunk.bad]
+    last = sorted(chunk.lines + bad)[rows - 1]
+    good = bisect_right(chunk.lines, last)
+    return Chunk(
+        chunk.rows[good:],
+        chunk.lines[good:],
+        chunk.raws[good:],
+        chunk.bad[bisect_right(bad, last) :],
+        chunk.characters,
+    )
+
+
+def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Iterator[Batch]:
+    """Every row in order; `end` and `position` are left to the caller.
+
+    With `bad_at_most` a batch also ends once it holds more bad rows. What was read before a
+    FileRefused comes before it.
+    """
+    batch = Batch()
+    try:
+        for chunk in chunks:
+            _add(batch, chunk)
+            many = bad_at_most is not None and len(batch.bad) > bad_at_most
+            if batch.read >= BATCH_ROWS or batch.characters >= BATCH_CHARACTERS or many:
+                yield batch
+                batch = Batch()
+    except FileRefused:
+        yield batch
+        raise
+    yield batch
+
+
+def _add(batch: Batch, chunk: Chunk) -> None:
+    found = check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD)
+    try:
+        checked = property_schemas.apply(found)
+    except property_schemas.Unusable as error:
+        raise FileRefused(
+            f"stopped: {error}; what is missing is imported by the same call"
+        ) from None
+    bad = [
+        BadRow(chunk.lines[error.index], _reason(error), chunk.raws[error.index])
+        for error in checked.errors
+    ]
+    batch.bad += sorted(chunk.bad + bad, key=lambda row: row.line) if bad else chunk.bad
+    if checked.records:
+        batch.frames.append(frame(checked.records))
+    batch.read += chunk.read
+    batch.characters += chunk.characters
+
+
+def _reason(error: EventError) -> str:
+    field, message = error.field or "", error.message
+    return message if field in message else f"{field}: {message}"

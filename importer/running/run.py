@@ -1,0 +1,248 @@
+"""Import: the events of one file, by the same store as all others."""
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_ISREG
+from tempfile import TemporaryFile
+from typing import NamedTuple, TypeAlias
+from uuid import uuid4
+
+import psycopg
+from django.conf import settings
+from django.db import DatabaseError
+
+from importer.mapping.options import Options
+from importer.models import Import
+from importer.reading import columns_and_chunks
+from importer.reading.ahead import ahead
+from importer.reading.chunks import BadRow, FileRefused, Interrupted
+from importer.reading.files import REJECTED, STDIN, OpenFile, opened, reading
+from importer.reading.rejects import Rejects
+from importer.running import delivery, record
+from importer.running.batches import Batch, batches, without
+from importer.running.lock import InProgress, alone
+from importer.running.store import Storer
+
+# Of IMPORT_FOLDER: rejected rows of files beside which nothing can be written.
+SPARE = "rejected"
+# The row as it stands, and the rows refused since the last call.
+Watch: TypeAlias = Callable[[Import, list[BadRow]], None]
+
+
+class TooManyBadRows(FileRefused):
+    """More rows were bad than allowed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an import is told besides its file.
+
+    `force` reads a file again that was imported to its end; `dry_run` checks every row and stores
+    none; `rejected_folder` is where refused rows go, by default beside the file or, if nothing can
+    be written there, into IMPORT_FOLDER; `rejected_bytes` is how much of them is kept before the
+    import fails. `watch` is called after each batch; once `stop` is set, the import ends after the
+    batch at hand.
+    """
+
+    options: Options = field(default_factory=Options)
+    force: bool = False
+    dry_run: bool = False
+    rejected_folder: Path | None = None
+    rejected_bytes: int | None = None
+    watch: Watch = lambda _row, _bad: None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Summary(NamedTuple):
+    """What became of a file: `row.read = stored + duplicates + bad` rows, in `seconds`.
+
+    `before` of them were read by an earlier run that did not come to its end. `waiting` counts the
+    batches that ClickHouse has not confirmed; they stay in the outbox. A `skipped` file was
+    imported before and has not been read.
+    """
+
+    row: Import
+    before: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+    skipped: bool = False
+
+
+def import_file(path: Path, run: Run) -> Summary:
+    """Store a file's events, and wait until they are in ClickHouse if it can be reached.
+
+    Goes on behind what an earlier run has stored. Raises FileRefused when nothing can be imported
+    from the file, or not to its end; django.db.Error or psycopg.Error when PostgreSQL fails for
+    long. The same call again stores what is missing.
+    """
+    if run.dry_run:
+        return _try(path, run)
+    started = time.monotonic()
+    size, key = _identity(path)
+    meaning = run.options.meaning()
+    with alone(key, path):
+        if record.starts_over(key=key, meaning=meaning):
+            with opened(path) as file:  # a slip in the options costs no place in the file
+                columns_and_chunks(file, run.options)
+        row = record.begin(key=key, path=path, size=size, meaning=meaning, run_again=run.force)
+        if row.state == Import.State.DONE:
+            return Summary(row, skipped=True)
+        before = row.read
+        waiting = import_rest(path, row, run)
+    return Summary(row, before, waiting, time.monotonic() - started)
+
+
+def import_rest(path: Path, row: Import, run: Run) -> int:
+    """Store what is behind `row.read`; gives the batches that wait for ClickHouse.
+
+    The row's lock must be held. Raises as `import_file` does.
+    """
+    with _recorded(row):
+        with opened(path) as file:
+            _store_rest(file, row, run)
+        if run.stop.is_set():
+            row.state = Import.State.STOPPED
+            return 0
+        return delivery.finish(since=row.started_at, stop=run.stop)
+
+
+def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
+    columns, chunks = columns_and_chunks(file, run.options)
+    rejects = Rejects(
+        _rejected(file, run, row.key), columns, kept=row.rejected_bytes, at_most=run.rejected_bytes
+    )
+    storer = Storer(row, rejects, run.stop)
+    limit = run.options.max_errors.rows
+    found = batches(
+        without(chunks, row.read),
+        bad_at_most=None if limit is None else max(0, limit - row.bad),
+    )
+    for batch in ahead(_followed(found, file, row.read), stop=run.stop):
+        storer.store(batch)
+        run.watch(row, batch.bad)
+        _check_errors(row, run)
+    _check_errors(row, run, ended=not run.stop.is_set())
+
+
+def _check_errors(row: Import, run: Run, *, ended: bool = False) -> None:
+    """Raises TooManyBadRows."""
+    limit = run.options.max_errors
+    exceeded = limit.exceeded_at_the_end if ended else limit.exceeded
+    if exceeded(bad=row.bad, read=row.read):
+        raise TooManyBadRows(
+            f"{row.path}: stopped, as {row.bad:,} of {row.read:,} rows are bad, more than allowed"
+        )
+
+
+def _try(path: Path, run: Run) -> Summary:
+    """Check every row and store none."""
+    started = time.monotonic()
+    row = Import(path=str(path), state=Import.State.DONE)
+    with opened(path) as file:
+        row.size = file.size
+        columns, chunks = columns_and_chunks(file, run.options)
+        rejects = Rejects(_rejected(file, run, "dry-run"), columns)
+        for batch in ahead(_followed(batches(chunks), file, 0), stop=run.stop):
+            rejects.add(batch.bad)
+            row.read, row.position = batch.end, batch.position
+            row.bad += len(batch.bad)
+            row.rejected_path = str(rejects.path) if row.bad else ""
+            run.watch(row, batch.bad)
+            _check_errors(row, run)
+        _check_errors(row, run, ended=not run.stop.is_set())
+    return Summary(row, seconds=time.monotonic() - started)
+
+
+def _identity(path: Path) -> tuple[int, str]:
+    """Size in bytes, and the key by which a file is known; standard input never is."""
+    if path == STDIN:
+        return 0, uuid4().hex
+    with reading(path):
+        status = path.stat()
+    known_by = f"{path}\0{status.st_size}\0{status.st_mtime_ns}"
+    return status.st_size, hashlib.sha256(known_by.encode(errors="surrogateescape")).hexdigest()
+
+
+def _rejected(file: OpenFile, run: Run, key: str) -> Path:
+    """Beside the file if that can be written: a container's folders often can't.
+
+    In a folder for many files, `key` tells apart those of one name.
+    """
+    name = "stdin" if file.name == str(STDIN) else Path(file.name).name
+    middle = ".dry-run" if run.dry_run else ""
+    beside = Path(file.name).parent
+    if run.rejected_folder is None and _can_write(beside):
+        return beside / f"{name}{middle}{REJECTED}"
+    folder = run.rejected_folder or _spare_folder()
+    return folder / f"{name}.{key[:8]}{REJECTED}"
+
+
+def _can_write(folder: Path) -> bool:
+    """Tried out: permissions alone do not say it, to root least of all."""
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _spare_folder() -> Path:
+    folder = Path(settings.IMPORT_FOLDER) / SPARE
+    # Whether it can be written matters once there is a bad row.
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Batch]:
+    """The batches with their place in the file. Raises FileRefused when it changes meanwhile."""
+    unchanged = _state_of(file)
+    for batch in found:
+        read += batch.read
+        batch.end, batch.position = read, file.position()
+        if _state_of(file) != unchanged:
+            raise FileRefused(f"{file.name} was changed while it was read; import it once it rests")
+        yield batch
+
+
+def _state_of(file: OpenFile) -> tuple[int, int]:
+    """What tells a change; a pipe changes all the time."""
+    if file.name == str(STDIN):
+        return 0, 0
+    status = os.fstat(file.source.fileno())
+    return (status.st_size, status.st_mtime_ns) if S_ISREG(status.st_mode) else (0, 0)
+
+
+_PASSING = (DatabaseError, psycopg.Error, Interrupted, KeyboardInterrupt, SystemExit)
+
+
+@contextmanager
+def _recorded(row: Import) -> Iterator[None]:
+    """Note in the row how the import ended; whoever took it over notes that himself."""
+    try:
+        yield
+    except InProgress:
+        raise
+    except BaseException as error:
+        # What is away comes back; a file that is wrong stays so.
+        passing = isinstance(error, _PASSING)
+        row.error = record.storable(str(error) or type(error).__name__)
+        _end(row, Import.State.STOPPED if passing else Import.State.FAILED)
+        raise
+    else:
+        running = row.state == Import.State.RUNNING
+        _end(row, Import.State.DONE if running else Import.State.STOPPED)
+
+
+def _end(row: Import, state: str) -> None:
+    row.state, row.attempts, row.finished_at = state, 0, datetime.now(UTC)
+    # PostgreSQL may be what failed.
+    with suppress(DatabaseError, psycopg.Error):
+        row.save(update_fields=["state", "attempts", "error", "finished_at", "updated_at"])

@@ -1,0 +1,91 @@
+"""A batch of a file into the stores: its events, its place in the file and its rejected rows."""
+
+import threading
+import time
+from contextlib import suppress
+
+from django.db import DatabaseError, connection, transaction
+from psycopg import errors
+from structlog import get_logger
+
+from config.monitoring import metrics
+from events.models import Batch as OutboxBatch
+from events.postgres import outages
+from events.storing.store import store
+from importer.models import Import
+from importer.reading.rejects import Rejects
+from importer.running import delivery, lock, record
+from importer.running.batches import Batch
+
+# How long PostgreSQL may be away, a restart or a failover, before an import gives up.
+PATIENCE_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+_FULL = (errors.DiskFull, errors.InsufficientResources)
+
+log = get_logger(__name__)
+
+
+class Storer:
+    """Stores the batches of one import in order, each once, across restarts of PostgreSQL."""
+
+    def __init__(self, row: Import, rejects: Rejects, stop: threading.Event) -> None:
+        self._row, self._rejects, self._stop = row, rejects, stop
+
+    def store(self, batch: Batch) -> None:
+        """Once this returns, the events and the import's counts are committed together.
+
+        Raises FileRefused when rejected rows can't be written, and when another import has taken
+        over meanwhile; django.db.Error or psycopg.Error when PostgreSQL fails for long.
+        """
+        self._rejects.add(batch.bad)
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
+        while True:
+            try:
+                delivery.hold_back(since=self._row.started_at)
+                lock.check(self._row.key)
+                self._store(batch)
+                return
+            except outages.POSTGRESQL as error:
+                if _is_full(error) or time.monotonic() > deadline or self._stop.is_set():
+                    raise
+                log.warning("import_waits_for_postgresql", error=type(error).__name__)
+            self._stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            with suppress(DatabaseError, *outages.POSTGRESQL):
+                connection.close()  # Django would go on with one that is lost
+                lock.renew(self._row.key, self._row.path)
+
+    def _store(self, batch: Batch) -> None:
+        with transaction.atomic():
+            row = Import.objects.select_for_update().get(pk=self._row.pk)
+            # It was committed already where only the answer was lost.
+            if row.read < batch.end:
+                stored = store(frames=batch.frames, source=OutboxBatch.Source.IMPORT)
+                row.read, row.position = batch.end, batch.position
+                row.stored += stored.stored
+                row.duplicates += stored.duplicates
+                row.bad += len(batch.bad)
+                row.rejected_bytes = self._rejects.size
+                path = record.storable(str(self._rejects.path))
+                row.rejected_path = path if row.rejected_bytes else ""
+                row.attempts = 0
+                row.save(update_fields=_MOVED)
+        for name in _MOVED:
+            setattr(self._row, name, getattr(row, name))
+        _count(batch)
+
+
+def _count(batch: Batch) -> None:
+    metrics.EVENTS_RECEIVED.labels("import").inc(batch.read)
+    metrics.EVENTS_REJECTED.labels("import").inc(len(batch.bad))
+
+
+_MOVED = (
+    *("read", "position", "stored", "duplicates", "bad", "rejected_bytes", "rejected_path"),
+    *("attempts", "updated_at"),
+)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, _FULL) or isinstance(error.__cause__, _FULL)

@@ -1,0 +1,118 @@
+"""The admin's pages for API keys: made, shown once, revoked."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from structlog import get_logger
+
+from config.admin.admin_outcomes import Outcome
+from config.admin.admin_tables import ReadOnlyAdmin
+from events.models import ApiKey
+from projects import api_keys
+from projects.keyring import MAX_KEYS
+
+log = get_logger(__name__)
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    scopes = forms.MultipleChoiceField(
+        choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes", "expires_at", "rate_limit_per_minute")
+
+    def clean(self) -> dict[str, Any] | None:
+        """What `api_keys.make` would refuse, said where it can be mended."""
+        cleaned = super().clean()
+        name = self.cleaned_data.get("name")
+        others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
+        if others.filter(name=name).exists():
+            self.add_error("name", "There is a key of this name; revoke that one first.")
+        if self.instance.pk is None and others.count() >= MAX_KEYS:
+            self.add_error(None, f"{api_keys.TooManyKeys()}.")
+        return cleaned
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ("name", "prefix", "scopes", "state", "limit", "expires_at", "last_used_at")
+    search_fields = ("name", "prefix")
+    ordering = ("-pk",)
+    form = ApiKeyForm
+    readonly_fields = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
+    actions = ("revoke",)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Of the columns `digest` alone is shown nowhere."""
+        return (*ApiKeyForm.Meta.fields, *self.get_readonly_fields(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    @admin.display(description="requests a minute", empty_value="")
+    def limit(self, row: ApiKey) -> int | None:
+        return row.rate_limit_per_minute
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("events.add_apikey"))
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        may = bool(request.user.has_perm("events.change_apikey"))
+        return may and not (isinstance(obj, ApiKey) and obj.revoked_at)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Once more where another of its name was saved since it was looked at: a double click.
+
+        The form then says so.
+        """
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (IntegrityError, ValidationError):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            # Not what else stood there when the form was opened: it may be revoked by now.
+            obj.save(update_fields=form.changed_data)
+        else:
+            obj.secret = api_keys.make(obj)
+            log.info("api_key_made", key=obj.pk, by=request.user.get_username())
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """The secret, in this answer alone: a redirect would have to keep it in the session."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new API key",
+            "opts": self.opts,
+            "key": obj,
+            "command": _command(request, obj),
+        }
+        return TemplateResponse(request, "admin/api_key_made.html", context)
+
+    @admin.action(description="Revoke", permissions=["change"])
+    def revoke(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> HttpResponse | None:
+        outcome = Outcome("revoke_api_keys", request.user)
+        for row in rows:
+            if api_keys.revoke(row):
+                outcome.done += 1
+                self.log_change(request, row, "Revoked.")
+            else:
+                outcome.fault(f"{row} was revoked before")
+        outcome.tell(request, f"{outcome.done} revoked; within 5 seconds no process accepts them.")
+        return None
+
+
+def _command(request: HttpRequest, key: Any) -> str:
+    """Tries the key out, and leaves nothing behind."""
+    url, header = request.build_absolute_uri("/events"), f"-H 'Authorization: Bearer {key.secret}'"
+    if ApiKey.Scope.INGEST in key.scopes:
+        return f"curl '{url}' {header} -H 'Content-Type: application/json' -d '[]'"
+    return f"curl '{url}?limit=1' {header}"

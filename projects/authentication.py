@@ -1,0 +1,88 @@
+"""Who a request comes from: the API key in its headers. Named in the settings by string."""
+
+from typing import cast
+
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.request import Request
+
+from projects import api_keys
+from projects.keyring import Key, KeysUnknown, keyring
+
+# In the request's environment, where no header can have this name.
+_FOUND = "events.api_key"
+
+
+class Unchecked(APIException):
+    """There may be such a key. (`config.api.problems` can't be imported where DRF reads settings.)"""
+
+    status_code = 503
+    default_detail = "The API key can't be checked now; send the request again."
+    wait = 5
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`request.auth` becomes the key; a key that is sent and is wrong is refused everywhere."""
+
+    def authenticate(self, request: Request) -> tuple[None, Key] | None:
+        key = presented(request._request)
+        if key is None:
+            return None
+        keyring.note_use(key)
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def own_limit(request: HttpRequest) -> tuple[str, int] | None:
+    """The bucket and requests a minute of a valid key with a limit of its own."""
+    try:
+        key = presented(request)
+    except APIException:
+        # Refused later, and counted with its address.
+        return None
+    return (f"key:{key.id}", key.limit) if key and key.limit else None
+
+
+def presented(request: HttpRequest) -> Key | None:
+    """The key that the request shows, None without one; never from the query, which is logged.
+
+    Looked up once a request: what was found, or why not, stays with it. Raises
+    AuthenticationFailed, and Unchecked where it can't be known.
+    """
+    if _FOUND not in request.META:
+        try:
+            request.META[_FOUND] = _looked_up(request)
+        except APIException as refusal:
+            request.META[_FOUND] = refusal
+    found = request.META[_FOUND]
+    if isinstance(found, APIException):
+        raise found
+    return cast(Key | None, found)
+
+
+def _looked_up(request: HttpRequest) -> Key | None:
+    secret = _secret(request)
+    if secret is None:
+        return None
+    try:
+        key = keyring.find(api_keys.digest(secret)) if api_keys.is_well_formed(secret) else None
+    except KeysUnknown:
+        raise Unchecked from None
+    if key is None:
+        raise AuthenticationFailed("There is no such API key, or it was revoked.")
+    if key.is_expired:
+        raise AuthenticationFailed("This API key has expired.")
+    return key
+
+
+def _secret(request: HttpRequest) -> str | None:
+    scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    # Another scheme is meant for a proxy in front.
+    bearer = credentials.strip() if scheme.lower() == "bearer" else None
+    named = request.META.get("HTTP_X_API_KEY")
+    if bearer is not None and named is not None and bearer != named:
+        raise AuthenticationFailed("Two different API keys were sent.")
+    return cast(str | None, named if bearer is None else bearer)

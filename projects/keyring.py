@@ -1,0 +1,169 @@
+"""The API keys as a process knows them: all of them in memory, read anew every few seconds.
+
+So a request asks no database for its key, a stranger with random keys reaches neither PostgreSQL
+nor the memory, and while PostgreSQL is down the keys of before go on being accepted.
+"""
+
+import time
+from datetime import UTC, datetime
+from threading import Condition
+from typing import NamedTuple
+
+import psycopg
+from django import db
+from structlog import get_logger
+
+from config.on_demand import OnDemand
+from events.models import ApiKey
+from events.sql import load
+
+log = get_logger(__name__)
+
+# What is older is read anew in the background, and past the second no longer relied on: a key that
+# was revoked is refused after that long, unless PostgreSQL is down.
+FRESH_SECONDS = 2.0
+KEPT_SECONDS = 5.0
+# A key that is not there may have been made a moment ago: so many looks for such at once, and one
+# in so many seconds. A stranger who uses them up delays new keys by that.
+LOOKS = 10
+LOOK_SECONDS = 0.5
+# Keys in force at a time, about half a kilobyte each in every process.
+MAX_KEYS = 10_000
+# PostgreSQL takes longer than this to say: it counts as down until it has. A first connection, and
+# with it a process's first request with a key, may take longer.
+_PATIENCE_SECONDS = 1.0
+_FIRST_PATIENCE_SECONDS = 5.0
+# How exact last_used_at is.
+USE_SECONDS = 60.0
+
+
+class Key(NamedTuple):
+    """A key that was not revoked; `limit` is of requests a minute, None for the address's."""
+
+    id: int
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    limit: int | None
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+
+class KeysUnknown(Exception):
+    """PostgreSQL can't say now whether there is such a key."""
+
+
+class Keyring:
+    """Read by a thread of its own: a PostgreSQL that hangs keeps requests for a moment only."""
+
+    def __init__(self) -> None:
+        self._done = Condition()
+        self._background = OnDemand("api keys", self._refresh, linger=0.0, longest_pause=5.0)
+        self.forget()
+
+    def forget(self) -> None:
+        """As in a process that has just started."""
+        self._keys: dict[bytes, Key] = {}
+        self._read_at = self._wanted_from = float("-inf")
+        self._is_down = False
+        self._looks, self._looked_at = float(LOOKS), 0.0
+        self._noted: dict[int, float] = {}
+        self._used: dict[int, datetime] = {}
+
+    def find(self, digest: bytes) -> Key | None:
+        """The key of this digest, which may have expired. Raises KeysUnknown."""
+        now = time.monotonic()
+        is_current = self._are_since(now - KEPT_SECONDS)
+        key = self._keys.get(digest)
+        if key is None and self._read_at < now and self._may_look(now):
+            is_current = self._are_since(now)
+            key = self._keys.get(digest)
+        if key is None and not is_current:
+            raise KeysUnknown
+        return key
+
+    def note_use(self, key: Key) -> None:
+        """For last_used_at, to be written in the background; at most once a minute."""
+        now = time.monotonic()
+        if now - self._noted.get(key.id, float("-inf")) > USE_SECONDS:
+            self._noted[key.id] = now
+            self._used[key.id] = datetime.now(UTC)
+            self._background.soon()
+
+    def _may_look(self, now: float) -> bool:
+        """Two threads at once may take the same look, which only makes it one more."""
+        more = (now - self._looked_at) / LOOK_SECONDS
+        self._looks, self._looked_at = min(LOOKS, self._looks + more), now
+        if self._looks < 1:
+            return False
+        self._looks -= 1
+        return True
+
+    def _are_since(self, moment: float) -> bool:
+        """Whether the keys in memory are of `moment` or later, after a wait if need be."""
+        if self._read_at >= moment:
+            if self._is_stale:
+                self._background.soon()
+            return True
+        self._wanted_from = max(self._wanted_from, moment)
+        self._background.soon()
+        # Down, the background looks when it is back: no request waits for that.
+        return not self._is_down and self._come_in_time(moment)
+
+    def _come_in_time(self, moment: float) -> bool:
+        is_first = self._read_at == float("-inf")
+        patience = _FIRST_PATIENCE_SECONDS if is_first else _PATIENCE_SECONDS
+        with self._done:
+            self._done.wait_for(lambda: self._read_at >= moment or self._is_down, patience)
+            self._is_down = self._read_at < moment
+            return not self._is_down
+
+    @property
+    def _is_stale(self) -> bool:
+        return self._read_at < time.monotonic() - FRESH_SECONDS
+
+    def _refresh(self) -> bool:
+        if self._is_stale or self._is_down or self._read_at < self._wanted_from:
+            self._read()
+        self._write_uses()
+        return not self._is_down
+
+    def _read(self) -> None:
+        began = time.monotonic()
+        names = ("digest", "pk", "scopes", "expires_at", "rate_limit_per_minute")
+        rows = ApiKey.objects.filter(revoked_at=None).order_by("-pk").values_list(*names)
+        try:
+            keys = {
+                bytes(digest): Key(pk, frozenset(scopes), expires_at, limit)
+                for digest, pk, scopes, expires_at, limit in rows[:MAX_KEYS]
+            }
+        except (db.Error, psycopg.Error) as error:
+            if not self._is_down:
+                log.warning("api_keys_unreadable", error=type(error).__name__)
+            self._tell(is_down=True)
+        else:
+            self._keys, self._read_at = keys, began
+            self._tell(is_down=False)
+
+    def _tell(self, *, is_down: bool) -> None:
+        with self._done:
+            self._is_down = is_down
+            self._done.notify_all()
+
+    def _write_uses(self) -> None:
+        used: dict[int, datetime] = {}
+        while self._used:
+            key, at = self._used.popitem()
+            used[key] = at
+        if not used or self._is_down:
+            return
+        try:
+            with db.connection.cursor() as cursor:
+                cursor.execute(load("key_uses"), {"ids": [*used], "at": [*used.values()]})
+        except (db.Error, psycopg.Error) as error:
+            # A minute that nobody will miss.
+            log.warning("key_uses_unwritten", error=type(error).__name__)
+
+
+keyring = Keyring()

@@ -1,0 +1,53 @@
+"""Makes an API key without the admin; the secret alone goes to standard output."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+
+from config.command import ServiceCommand
+from events.models import ApiKey
+from projects import api_keys
+
+
+class Command(ServiceCommand):
+    help = "Make an API key and print its secret, which is shown this once: only a digest is kept."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="who or what uses it; no two keys in force share one")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            required=True,
+            choices=ApiKey.Scope.values,
+            help="ingest: send events and files; read: look at events and reports; repeatable",
+        )
+        parser.add_argument("--days", type=_positive, help="it expires after; never if left out")
+        parser.add_argument(
+            "--limit", type=_positive, help="requests a minute with it; else its address's limit"
+        )
+
+    def handle(self, *args: Any, name: str, scope: list[str], **options: Any) -> None:
+        days = options["days"]
+        row = ApiKey(
+            name=name,
+            scopes=sorted(set(scope)),
+            expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+            rate_limit_per_minute=options["limit"],
+        )
+        try:
+            secret = api_keys.make(row)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        except api_keys.TooManyKeys as error:
+            raise CommandError(f"{error}.") from None
+        self.stdout.write(secret)
+
+
+def _positive(text: str) -> int:
+    """Up to a million: of days, and of requests a minute."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:8]) <= 1_000_000):
+        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
+    return int(text)
