@@ -10,6 +10,9 @@ from events.monitoring import health
 
 # By the app itself every command would load it: config/admin/admin_app.py.
 admin.autodiscover()
+admin.site.site_header = "Events Analytics"
+admin.site.site_title = "Events Analytics"
+admin.site.index_title = "What the service holds"
 
 urlpatterns = [
     path("", include("events.api.urls")),

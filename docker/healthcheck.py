@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 
 SECONDS = 5
-# Of config.monitoring.liveness: when beat last gave a sign of life, which it does every 5 to 10 seconds.
+# Of config.monitoring.liveness: beat writes it every 5 to 10 seconds.
 BEAT = "alive:beat"
 SILENCE_SECONDS = 60
 

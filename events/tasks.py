@@ -8,12 +8,12 @@ from config.celery import app
 from events.delivery import background
 from events.format.records import BLOCK_BYTES
 from events.ingest import rejected
-from events.queueing.batching import BatchTask
+from events.queueing.batching import STORE_TASK, BatchTask
 from events.storing import hot, intake, purge
 
 
 @app.task(
-    name="events.store_events",
+    name=STORE_TASK,
     base=BatchTask,
     max_weight=settings.CLICKHOUSE_BATCH_SIZE,
     max_bytes=BLOCK_BYTES,

@@ -13,9 +13,9 @@ from structlog import get_logger
 
 from config.admin.admin_outcomes import Outcome
 from config.admin.admin_tables import ReadOnlyAdmin
-from events.models import ApiKey
 from projects import api_keys
 from projects.keyring import MAX_KEYS
+from projects.models import ApiKey
 
 log = get_logger(__name__)
 
@@ -62,10 +62,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return row.rate_limit_per_minute
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("events.add_apikey"))
+        return bool(request.user.has_perm("projects.add_apikey"))
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        may = bool(request.user.has_perm("events.change_apikey"))
+        may = bool(request.user.has_perm("projects.change_apikey"))
         return may and not (isinstance(obj, ApiKey) and obj.revoked_at)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -10,8 +10,8 @@ from hashlib import sha256
 
 from django.db.models.functions import Now
 
-from events.models import ApiKey
 from projects.keyring import MAX_KEYS
+from projects.models import ApiKey
 
 _BEGINNING = "ea_"
 _SHOWN = len(_BEGINNING) + 6

@@ -15,7 +15,7 @@ _FOUND = "events.api_key"
 
 
 class Unchecked(APIException):
-    """There may be such a key. (`config.api.problems` can't be imported where DRF reads settings.)"""
+    """There may be such a key. (`config.api.problems` can't be imported while DRF starts.)"""
 
     status_code = 503
     default_detail = "The API key can't be checked now; send the request again."

@@ -14,8 +14,8 @@ from django import db
 from structlog import get_logger
 
 from config.on_demand import OnDemand
-from events.models import ApiKey
-from events.sql import load
+from projects.models import ApiKey
+from projects.sql import load
 
 log = get_logger(__name__)
 

@@ -89,7 +89,7 @@ def test_no_page_of_the_admin_is_refused_anything(setting: Setting) -> None:
 
 
 def make_key(chromium: Browser, admin: str) -> None:
-    chromium.open(f"{admin}events/apikey/add/")
+    chromium.open(f"{admin}projects/apikey/add/")
     chromium.fill(name="a browser's")
     chromium.click("[name=scopes]")
     chromium.click("[name=_save]")

@@ -1,7 +1,8 @@
 """What ClickHouse has, for the comparison with PostgreSQL: digests of ids, and the ids themselves.
 
 An id's hash is the first 64 bits of the MD5 of its text, lower case and dashed, as a signed number;
-its bucket is the hash's low bits under a mask. PostgreSQL computes both alike (`events.auditing.inventory`).
+its bucket is the hash's low bits under a mask. PostgreSQL computes both alike
+(`events.auditing.inventory`).
 Days are UTC, spans of them include both ends. Everything here raises `clickhouse.ClickHouseError`.
 """
 

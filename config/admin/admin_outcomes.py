@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from structlog import get_logger
 
-from events.format.inspection import brief
+from config.messages import brief
 
 log = get_logger(__name__)
 

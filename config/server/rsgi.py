@@ -10,7 +10,7 @@ from typing import Any
 
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
-from config.memory import room
+from config.memory import allocator, room
 from config.server import sending
 from config.server.body import REFUSAL, Body, take_in
 from config.server.departure import Client, answering
@@ -18,7 +18,7 @@ from config.server.environ import environ_of
 from config.server.sending import Answer
 from config.wsgi import application as wsgi
 
-memory.give_back()
+allocator.give_back()
 # They mostly wait for a store, or for a file.
 _THREADS = 128
 _answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")

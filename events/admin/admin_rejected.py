@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 from config.admin.admin_dates import DateDrillDown
 from config.admin.admin_outcomes import Outcome
 from config.admin.admin_tables import ReadOnlyAdmin
-from events.format.inspection import brief
+from config.messages import brief
 from events.ingest import rejected
 from events.models import RejectedEvent
 from events.storing.store import Stored

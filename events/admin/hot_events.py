@@ -19,13 +19,6 @@ from events.ingest import property_schemas
 from events.models import HotEvent, PropertySchema
 from events.sql import load
 
-# Django looks for pages in this module only.
-from projects import admin
-
-admin.site.site_header = "Events Analytics"
-admin.site.site_title = "Events Analytics"
-admin.site.index_title = "What the service holds"
-
 # Event types offered as links; any other is found by its address, `?event_type=`.
 LISTED_TYPES = 50
 

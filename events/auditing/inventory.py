@@ -1,7 +1,7 @@
 """What PostgreSQL has, for the comparison with ClickHouse: digests of ids, and the ids themselves.
 
-Hashes and buckets are those of `analytics.maintenance.inventory`. Each statement is short, but for the reading
-of the outbox, which needs one snapshot. Ids are texts, lower case and dashed.
+Hashes and buckets are those of `analytics.maintenance.inventory`. Each statement is short, but for
+the reading of the outbox, which needs one snapshot. Ids are texts, lower case and dashed.
 """
 
 from collections.abc import Collection, Iterator

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
+from config.messages import brief
 from events.format.instants import NotAnInstant, parse_instant
 from events.format.properties import MAX_BYTES, PropertyError, checked
 from events.format.records import Record, timestamp
 
 MAX_TEXT = 200
-_MAX_MESSAGE = 500
 # A valid event has a colon for each key, and those of its text: no more than properties have bytes.
 _MAX_COLONS = MAX_BYTES + 1_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,12 +23,6 @@ _FIELDS = ("event_id", "occurred_at", "user_id", "event_type", "properties")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
-
-
-def brief(message: object) -> str:
-    """A message within bounds: some quote what was sent, which may be megabytes."""
-    text = str(message)
-    return text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…"
 
 
 class EventError(msgspec.Struct, omit_defaults=True):

@@ -1,7 +1,7 @@
 """From the bytes of a request to valid events, and to an error for every one that is not.
 
-The fast path decodes the whole body into typed structs at once; whatever it does not accept is
-looked at again one by one in `events.format.inspection`, which knows every spelling and words the errors.
+The fast path decodes the whole body into typed structs at once. What it does not accept is looked
+at again one by one in `events.format.inspection`, which knows every spelling and words the errors.
 """
 
 import re
@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from config.messages import brief
 from events.format import inspection
 from events.format.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
 from events.format.properties import PropertyError, checked
@@ -167,9 +168,9 @@ def _raw_events(readable: bytes) -> list[msgspec.Raw]:
     try:
         events: list[msgspec.Raw] = decode(readable)
     except msgspec.ValidationError as error:
-        raise WrongShape(inspection.brief(error)) from None
+        raise WrongShape(brief(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise NotJSON(inspection.brief(error)) from None
+        raise NotJSON(brief(error)) from None
     _check_count(len(events))
     return events
 

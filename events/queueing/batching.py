@@ -22,6 +22,9 @@ from config.monitoring import request_id
 
 logger = get_logger(__name__)
 
+# The name of the task that stores events. Its messages are put on the queue by this name.
+STORE_TASK = "events.store_events"
+
 
 class BatchTask(Task):  # type: ignore[misc]
     """Base of a task that is called as `task(payloads)` with the first argument of each message.

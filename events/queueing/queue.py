@@ -20,7 +20,7 @@ from config.monitoring import request_id
 from config.monitoring.logs import about_requests
 from events.format.records import FRAME_EVENTS, Record, decoded_bytes, frames
 from events.queueing.backpressure import require_room
-from events.tasks import store_events
+from events.queueing.batching import STORE_TASK
 
 log = get_logger(__name__)
 
@@ -99,4 +99,4 @@ def _publish(producer: Producer, data: bytes, about: dict[str, Any]) -> None:
     """`about` are headers: by the size a worker decides how many messages it takes at once; the
     time and the requests are for metrics and logs.
     """
-    brokers.send(producer, store_events.name, (b64encode(data).decode(),), headers=about)
+    brokers.send(producer, STORE_TASK, (b64encode(data).decode(),), headers=about)

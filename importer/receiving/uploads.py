@@ -80,8 +80,8 @@ def receive(
 ) -> Import:
     """Take a file in; once this returns it is on disk, and a worker imports it.
 
-    `size` is how many bytes were announced, `given` the arguments of `importer.mapping.arguments`. The
-    same `key` again gives the first import again. Raises OptionError, FileRefused for a file that
+    `size` is how many bytes were announced, `given` the arguments by name. The same `key`
+    again gives the first import again. Raises OptionError, FileRefused for a file that
     can't be imported, and UploadRefused.
     """
     options = arguments.parse(**given)

@@ -165,8 +165,8 @@ def test_the_admins_pages_have_no_script_among_their_html(client: Client) -> Non
     client.force_login(AdminFactory.create())
     for path in (
         "/admin/",
-        "/admin/events/apikey/",
-        "/admin/events/apikey/add/",
+        "/admin/projects/apikey/",
+        "/admin/projects/apikey/add/",
         "/admin/events/propertyschema/add/",
         "/admin/importer/import/add/",
         "/admin/django_celery_beat/periodictask/",

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from events.models import ApiKey
 from projects import api_keys
+from projects.models import ApiKey
 
 _numbers = count()
 

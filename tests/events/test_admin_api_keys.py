@@ -12,14 +12,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
-from events.models import ApiKey
 from importer.models import Import
 from projects import api_keys
+from projects.models import ApiKey
 from tests.events.keys import ago, bearer, made
 from tests.factories import AdminFactory, ImportFactory
 from tests.waiting import wait_until
 
-KEYS = "/admin/events/apikey/"
+KEYS = "/admin/projects/apikey/"
 pytestmark = pytest.mark.usefixtures("stores")
 
 

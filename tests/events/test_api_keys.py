@@ -9,8 +9,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from events.models import ApiKey, RejectedEvent
+from events.models import RejectedEvent
 from projects import api_keys
+from projects.models import ApiKey
 from tests.events.keys import ago, bearer, made, secret
 from tests.events.test_exposition import samples
 

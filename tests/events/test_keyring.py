@@ -16,9 +16,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from events.models import ApiKey
 from projects import api_keys, keyring
 from projects.keyring import KEPT_SECONDS, Keyring
+from projects.models import ApiKey
 from tests.events.keys import bearer, made, secret
 from tests.events.meanwhile import beside, impatient, in_thread, waiting_for_locks
 from tests.samples import event

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from config.command import ServiceCommand
-from events.models import ApiKey
 from projects import api_keys
+from projects.models import ApiKey
 
 
 class Command(ServiceCommand):

@@ -1,0 +1,56 @@
+"""The tables of who may use the service."""
+
+from datetime import UTC, datetime
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from projects import access
+
+
+class ApiKey(models.Model):
+    """A key of the API, made by `projects.api_keys`; its secret is kept nowhere."""
+
+    class Scope(models.TextChoices):
+        INGEST = access.INGEST, "ingest: send events and files"
+        READ = access.READ, "read: look at events and reports"
+
+    name = models.CharField(max_length=100, help_text="who or what uses it")
+    prefix = models.CharField(max_length=16, editable=False, help_text="how the secret begins")
+    digest = models.BinaryField(max_length=32, unique=True, help_text="SHA-256 of the secret")
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope))
+    rate_limit_per_minute = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="requests a minute with this key; without it the limit of its address holds",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="UTC; never if left out")
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False, help_text="to the minute")
+
+    class Meta:
+        db_table = "api_keys"
+        verbose_name = "API key"
+        constraints = [
+            # Sending the form of a new key twice makes no second one.
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=models.Q(revoked_at=None),
+                name="api_keys_name",
+                violation_error_message="There is a key of this name; revoke that one first.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def state(self) -> str:
+        if self.revoked_at:
+            return "revoked"
+        is_expired = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+        return "expired" if is_expired else "in force"
