@@ -14,7 +14,7 @@ from django.test import Client
 from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
 from events.storing import purge
-from tests.events.test_batching import unacknowledged, worker
+from tests.events.queueing.test_batching import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
 from tests.samples import event
 from tests.waiting import deliver_all, wait_until

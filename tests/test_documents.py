@@ -15,7 +15,7 @@ from django.core.management.base import CommandError
 from embedded.supervision.processes import PROJECT
 from tests import documents
 from tests.documents import DOCS, PAGES, README, sections
-from tests.events.test_batching import worker_environment
+from tests.events.queueing.test_batching import worker_environment
 from tests.web_server import Web
 
 LONGEST_README = 200

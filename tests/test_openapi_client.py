@@ -15,8 +15,8 @@ from uuid import UUID
 import pytest
 
 from importer.receiving import uploads
-from tests.events.keys import secret
-from tests.importer.uploading import csv_of
+from tests.importer.receiving.uploading import csv_of
+from tests.projects.keys import secret
 from tests.samples import event
 from tests.waiting import deliver_all
 from tests.web_server import Web

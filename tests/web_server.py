@@ -12,7 +12,7 @@ import psutil
 
 from embedded import application, ports
 from embedded.supervision.processes import Process, Program
-from tests.events.test_batching import worker_environment
+from tests.events.queueing.test_batching import worker_environment
 
 HEAD = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 

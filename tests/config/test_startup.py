@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from embedded.supervision.processes import PROJECT
-from tests.events.test_batching import worker_environment
+from tests.events.queueing.test_batching import worker_environment
 
 pytestmark = pytest.mark.django_db
 

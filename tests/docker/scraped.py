@@ -13,7 +13,7 @@ import yaml
 from embedded import ports
 from embedded.supervision.processes import Process, Program
 from tests.docker import compose, monitoring, nginx
-from tests.events.test_batching import worker_environment
+from tests.events.queueing.test_batching import worker_environment
 
 TOKEN = "a token of the tests"
 # Not among ALLOWED_HOSTS: Prometheus asks by addresses that nobody can list beforehand.

@@ -19,7 +19,7 @@ from embedded.supervision.processes import Process, Program
 from tests.docker import compose
 from tests.docker.compose import PROJECT
 from tests.docker.test_store_files import started
-from tests.events.test_batching import worker_environment
+from tests.events.queueing.test_batching import worker_environment
 from tests.waiting import wait_until
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from tests.docker import monitoring, scraped
 from tests.docker.monitoring import Panel, named_in
 from tests.docker.scraped import Prometheus, Samples, Service
-from tests.importer.uploading import csv_of
+from tests.importer.receiving.uploading import csv_of
 from tests.samples import event
 from tests.waiting import wait_until
 

@@ -16,8 +16,8 @@ from config.brokers import rabbitmq
 from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
-from tests.events.test_batching import worker
-from tests.events.test_exposition import samples
+from tests.events.monitoring.test_exposition import samples
+from tests.events.queueing.test_batching import worker
 from tests.samples import event, records
 from tests.scaling import rabbit
 from tests.scaling.queueing import assert_refused, made, messages, post

@@ -20,8 +20,8 @@ from embedded import ports
 from events.models import Dedup
 from events.queueing import queue
 from importer.tasks import import_uploads
-from tests.events.test_batching import worker
-from tests.importer import uploading
+from tests.events.queueing.test_batching import worker
+from tests.importer.receiving import uploading
 from tests.samples import event, records
 from tests.scaling import rabbit
 from tests.scaling.queueing import assert_refused, made, messages, post

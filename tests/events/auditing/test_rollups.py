@@ -1,0 +1,254 @@
+"""Rollups rebuilt from the events, at rest and while events go on arriving."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from analytics import clickhouse as engine
+from analytics import reports
+from analytics.clickhouse import ClickHouseUnavailable
+from analytics.maintenance import daily_counts, rebuild
+from events.auditing import rollups
+from events.models import Batch
+from events.postgres.alone import alone
+from tests.events.auditing.damage import (
+    OLD,
+    YESTERDAY,
+    agreeing,
+    assert_rollups_hold_the_events,
+    delivered,
+    put,
+)
+from tests.faults.audit import ROLLUPS
+from tests.samples import moment
+from tests.waiting import deliver_all, wait_until
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+TABLES = ["daily_events", *rebuild.BY_DAY, *rebuild.BY_USER]
+
+
+@pytest.fixture(autouse=True)
+def _look_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.01)
+
+
+def rebuilt(*arguments: str) -> str:
+    out = StringIO()
+    call_command("rebuild_rollups", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def events_of_years() -> None:
+    for n in range(6):
+        delivered(3, user_id=f"u{n}")
+        delivered(2, user_id=f"u{n}", occurred_at=OLD, event_type="old")
+        delivered(1, user_id=f"u{n}", occurred_at=f"20{10 + n}-12-31T23:59:59.999Z")
+
+
+def say_falsely(day: str) -> None:
+    """Users who never came and a count of events that never were, on that day."""
+    false = "SELECT {day:Date} AS day, toUInt64(1) AS user_hash, 'never' AS event_type"
+    week = f"(WITH intDiv(toUInt16(day) + 3, 7) AS week SELECT *, week FROM ({false}))"
+    mask = "intDiv(week, 128), week, bitShiftLeft(toUInt128(1), week % 128)"
+    for insert in (
+        f"daily_events SELECT day, event_type, 7 FROM ({false})",
+        f"daily_users SELECT day, user_hash FROM ({false})",
+        f"daily_users_by_type SELECT event_type, day, user_hash FROM ({false})",
+        f"weekly_users SELECT user_hash, {mask} FROM {week}",
+        f"weekly_users_by_type SELECT event_type, user_hash, {mask} FROM {week}",
+    ):
+        engine.command(f"INSERT INTO {insert}", parameters={"day": day})
+
+
+def false_rows(table: str) -> int:
+    kept, recounted = ROLLUPS[table]
+    [[count]] = engine.query(f"SELECT count() FROM ({kept} EXCEPT {recounted})")
+    return int(count)
+
+
+def test_what_rollups_say_too_much_or_too_little_is_as_the_events_are_afterwards() -> None:
+    events_of_years()
+    say_falsely("2025-01-05")
+    for table in TABLES:
+        engine.command(f"DELETE FROM {table} WHERE rand() % 2 = 0")
+    said = rebuilt()
+    assert [line.split(":")[0] for line in said.splitlines()] == TABLES
+    assert_rollups_hold_the_events()
+    assert agreeing()
+    top = reports.top_events(start=date(2025, 1, 5), end=date(2025, 1, 5), limit=9)
+    assert top == [("old", 12)]
+
+
+def test_with_days_what_rollups_of_days_say_of_others_stays() -> None:
+    events_of_years()
+    say_falsely("2025-01-05")
+    say_falsely("2025-01-04")
+    rebuilt("--from", "2025-01-05", "--to", "2025-01-05")
+    assert {table: false_rows(table) for table in TABLES} == {
+        **dict.fromkeys(["daily_events", *rebuild.BY_DAY], 1),
+        **dict.fromkeys(rebuild.BY_USER, 0),  # a row of theirs has no day
+    }
+    rebuilt("--from", "2025-01-04", "--to", "2025-01-04")
+    assert_rollups_hold_the_events()
+
+
+@pytest.fixture
+def ingest() -> Iterator[Callable[[], int]]:
+    """Events stored and delivered all the time; says how many batches so far."""
+    done, batches = threading.Event(), list[int]()
+
+    def work() -> None:
+        try:
+            while not done.is_set():
+                at = [moment(days=n % 700) for n in range(len(batches) % 7, 700, 70)]
+                for occurred_at in at:
+                    put(user_id=f"u{len(batches) % 50}", occurred_at=occurred_at)
+                deliver_all()
+                batches.append(1)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield lambda: len(batches)
+    done.set()
+    thread.join()
+
+
+def test_what_arrives_meanwhile_is_in_the_rollups(ingest: Callable[[], int]) -> None:
+    wait_until(lambda: ingest() > 3)
+    before = ingest()
+    for _ in range(2):
+        rebuilt()
+    assert ingest() > before
+    wait_until(rollups_hold_the_events)
+
+
+def test_what_arrives_between_the_filling_and_the_exchange_is_in_the_rollups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = rebuild._run
+
+    def watched(name: str, *arguments: Any) -> None:
+        if name == "rebuild_merge":
+            delivered(1, user_id=f"late {len(came)}")
+            came.append(name)
+        run(name, *arguments)
+
+    came: list[str] = []
+    monkeypatch.setattr(rebuild, "_run", watched)
+    rebuilt()
+    assert len(came) == 4
+    assert_rollups_hold_the_events()
+
+
+def rollups_hold_the_events() -> bool:
+    """Seen between two deliveries."""
+    try:
+        assert_rollups_hold_the_events()
+    except AssertionError:
+        return False
+    return True
+
+
+def test_an_insert_that_began_before_the_new_view_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put()
+    Batch.objects.update(claimed_until=moment(days=-1), attempts=1)
+    filled, run = threading.Event(), rebuild._run
+
+    def watched(name: str, *arguments: Any) -> None:
+        if name.startswith("rebuild_fill"):
+            filled.set()
+        run(name, *arguments)
+
+    monkeypatch.setattr(rebuild, "_run", watched)
+
+    def work() -> None:
+        rollups.rebuild_rollups()
+        connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert not filled.wait(2)
+    Batch.objects.update(attempts=2)  # another's turn, begun after the view
+    assert filled.wait(20)
+    Batch.objects.update(claimed_until=None)
+    thread.join()
+
+
+def test_a_block_sent_again_after_a_rebuild_counts_nothing_twice() -> None:
+    delivered(5)
+    rebuilt()
+    [batch] = Batch.objects.all()
+    put(5)
+    again = Batch.objects.exclude(id=batch.id).get()
+    body = bytes(again.payload or b"")
+    for _ in range(2):
+        engine.insert_block(token=str(again.id), body=body)
+        rebuilt()
+    deliver_all()
+    assert_rollups_hold_the_events()
+    assert engine.query("SELECT sum(events) FROM daily_events") == [[10]]
+
+
+def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events_of_years()
+
+    run = rebuild._run
+
+    def killed(name: str, *arguments: Any) -> None:
+        if name == "rebuild_merge":
+            raise ClickHouseUnavailable("gone")
+        run(name, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuild, "_discard", lambda *_: None)
+        patch.setattr(rebuild, "_run", killed)
+        with pytest.raises(CommandError, match="ClickHouse failed: gone"):
+            rebuilt()
+    assert_rollups_hold_the_events()
+    delivered(2)
+    rebuilt()
+    assert_rollups_hold_the_events()
+    left = engine.query("SELECT name FROM system.tables WHERE name LIKE '%rebuilt%'")
+    assert left == []
+
+
+def test_two_at_once_are_refused() -> None:
+    said: list[str] = []
+
+    def work() -> None:
+        with pytest.raises(CommandError) as error:
+            rebuilt()
+        said.append(str(error.value))
+        connections.close_all()
+
+    with alone():
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert said == ["another repair is running"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--from", str(YESTERDAY)], "--from and --to go together"),
+        (["--from", "2025-01-02", "--to", "2025-01-01"], "--from is after --to"),
+        (["--from", "soon", "--to", "2025-01-01"], "'soon' is not a date"),
+    ],
+)
+def test_days_that_mean_nothing_are_refused(arguments: list[str], complaint: str) -> None:
+    with pytest.raises(CommandError, match=complaint):
+        rebuilt(*arguments)

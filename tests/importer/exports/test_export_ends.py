@@ -1,0 +1,154 @@
+"""An export that does not come to its end: an error, and no file that looks whole."""
+
+import io
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from analytics.clickhouse import ClickHouseError
+from analytics.maintenance.migrate import apply_schema
+from importer.exports.exporting import Export, export
+from tests.analytics.test_killed_engine import Engine
+from tests.fixtures import empty_clickhouse
+from tests.importer.exports.exports import FORMATS, delivered, fill, refused, started
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+def import_complaint(path: Path) -> str:
+    """Of a file that can't be imported, or not to its end."""
+    said = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("import_events", str(path), stdout=io.StringIO(), stderr=said)
+    return said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    own = Engine(tmp_path_factory.mktemp("own") / "clickhouse")
+    yield own
+    own.stop()
+
+
+@pytest.fixture
+def own_engine(engine: Engine, settings: Any) -> Engine:
+    """ClickHouse to be killed, empty."""
+    settings.CLICKHOUSE_URL = engine.url
+    apply_schema()
+    empty_clickhouse()
+    return engine
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_where_the_disk_is_full_the_old_file_is_left_alone(name: str, tmp_path: Path) -> None:
+    delivered(4_000)
+    path = tmp_path / name
+    path.write_text("old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        complaint = refused("--output", path, "--overwrite")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert complaint == f"{path} cannot be written: File too large"
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
+
+
+def test_without_clickhouse_there_is_an_error_and_no_file(tmp_path: Path, settings: Any) -> None:
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    assert "ClickHouse failed: " in refused("--output", tmp_path / "events.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["events.ndjson", "events.parquet", "events.csv.zst"])
+def test_when_clickhouse_is_killed_midway_there_is_an_error_and_no_file(
+    name: str,
+    tmp_path: Path,
+    own_engine: Engine,
+) -> None:
+    fill(100_000, 1_000)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    seen = []
+
+    def kill_once(events: int) -> None:
+        seen.append(events)
+        if len(seen) == 1:
+            own_engine.kill()
+
+    with pytest.raises(ClickHouseError):
+        export(Export(path=folder / name, watch=kill_once))
+    own_engine.start()
+    assert 0 < sum(seen) < 100_000
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("events.parquet", "is no whole Parquet file"),
+        ("events.csv.gz", "its compressed data is cut short"),
+        ("events.ndjson.zst", "its compressed data is cut short"),
+    ],
+)
+def test_what_is_cut_short_on_its_way_into_a_pipe_can_be_told(
+    name: str, complaint: str, tmp_path: Path
+) -> None:
+    fill(50_000, 1_000)
+    path = tmp_path / name
+    os.mkfifo(path)
+    taken: list[bytes] = []
+    reader = threading.Thread(target=lambda: taken.append(path.read_bytes()))
+    reader.start()
+    with pytest.raises(KeyboardInterrupt):
+        export(Export(path=path, watch=interrupted_at(45_000)))
+    reader.join(timeout=20)
+    path.unlink()
+    path.write_bytes(taken[0])
+    assert len(taken[0]) > 10_000
+    assert complaint in import_complaint(path)
+
+
+def interrupted_at(limit: int) -> Callable[[int], None]:
+    """As by Ctrl-C when so many events were written."""
+    seen = 0
+
+    def watch(events: int) -> None:
+        nonlocal seen
+        seen += events
+        if seen >= limit:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_when_nobody_reads_on_it_ends_quietly() -> None:
+    fill(20_000, 1_000)
+    with started() as process:
+        assert process.stdout
+        assert process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_midway_it_leaves_no_file(number: signal.Signals, tmp_path: Path) -> None:
+    fill(100_000, 5_000)
+    process = started("--output", tmp_path / "events.csv.gz")
+    wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == b"Stopped; the export is not complete.\n"
+    assert list(tmp_path.iterdir()) == []

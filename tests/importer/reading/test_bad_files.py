@@ -1,0 +1,142 @@
+"""Files that are cut short, damaged or monstrous: named, bounded in memory, and harmless."""
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from config.settings import BASE_DIR
+from importer.models import Import
+from importer.reading import lines
+from tests.importer.reading.test_formats import as_csv, as_json_lines, as_parquet, events
+from tests.importer.running.test_import_events import counts, import_events, refused
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+LONG = 300_000_000
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("write", [as_csv, as_json_lines])
+def test_of_a_file_cut_short_what_is_there_is_stored_and_the_cut_is_told(
+    tmp_path: Path, compress: Callable[[bytes], bytes], write: Callable[[Any], bytes]
+) -> None:
+    whole = compress(write(events(30_000)))
+    path = tmp_path / "events.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    _, complaints = refused(path)
+    assert "ends too early: its compressed data is cut short" in complaints
+    row = Import.objects.get()
+    assert row.state == Import.State.FAILED
+    assert 0 < row.stored == row.read < 30_000
+    path.write_bytes(whole)
+    printed, _ = import_events(path)
+    assert f"stored {30_000 - row.stored}, duplicate {row.stored}, bad 0" in printed
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_damage_in_the_middle_is_told(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    data = bytearray(compress(as_csv(events(30_000))))
+    data[len(data) // 2 : len(data) // 2 + 50] = b"x" * 50
+    path = tmp_path / "events.gz"
+    path.write_bytes(data)
+    _, complaints = refused(path)
+    assert f"{path} is damaged" in complaints
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.99])
+def test_half_a_parquet_file_is_refused(tmp_path: Path, keep: float) -> None:
+    whole = as_parquet(events(500))
+    path = tmp_path / "events.parquet"
+    path.write_bytes(whole[: int(len(whole) * keep)])
+    assert "is no whole Parquet file" in refused(path)[1]
+    assert counts() == (0, 0, 0)
+
+
+def test_damage_inside_parquet_is_told_with_its_place(tmp_path: Path) -> None:
+    whole = bytearray(as_parquet(events(5000)))
+    whole[len(whole) // 2 : len(whole) // 2 + 200] = b"\xff" * 200
+    path = tmp_path / "events.parquet"
+    path.write_bytes(whole)
+    _, complaints = refused(path)
+    assert f"{path} is damaged after row" in complaints
+
+
+def test_parquet_without_the_columns_is_refused_naming_them(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table({"id": ["a"], "at": [1]}), path)
+    said = refused(path)[1]
+    assert "there is no column event_id for event_id; there are 'id', 'at'" in said
+
+
+def test_parquet_must_be_a_plain_file(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet.gz"
+    path.write_bytes(gzip.compress(as_parquet(events(1))))
+    assert "is Parquet, which must be a file" in refused(path)[1]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"event_id,occurred_at,user_id,event_type\n", b'{"event_id": 1}\n'],
+    ids=["CSV", "JSON"],
+)
+def test_a_line_of_hundreds_of_megabytes_is_passed_over_in_little_memory(
+    tmp_path: Path, head: bytes
+) -> None:
+    path = tmp_path / "events"
+    with path.open("wb") as file:
+        file.write(head)
+        file.seek(LONG, 1)  # nothing but NULs, which take no room on disk
+        file.write(b"\nbad\n")
+    code = (
+        "import sys, resource, django; django.setup()\n"
+        "from pathlib import Path\n"
+        "from importer.reading.files import opened\n"
+        "from importer.mapping.options import Options\n"
+        "from importer.reading import columns_and_chunks\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "with opened(Path(sys.argv[1])) as file:\n"
+        "    for chunk in columns_and_chunks(file, Options())[1]:\n"
+        "        for bad in chunk.bad: print(bad.line, bad.reason)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(path)],
+        cwd=BASE_DIR,
+        env={"DJANGO_SETTINGS_MODULE": "config.settings", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert "2" in said[-3].split()[0]
+    assert "a line of more than 1048576" in said[-3]
+    assert said[-2].startswith("3 ")
+    assert int(said[-1]) < 40_000, "KiB"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_a_file_that_unpacks_to_far_more_than_events_do_is_refused(
+    tmp_path: Path, monkeypatch: Any, compress: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(lines, "_UNPACKED_BYTES", 1_000_000)
+    path = tmp_path / "events.ndjson.packed"
+    rows = as_json_lines(events(10))
+    path.write_bytes(compress(rows + b"\n" * 5_000_000))
+    assert "unpacks to more than 200 times its size" in refused(path)[1]
+    path.write_bytes(compress(rows + b"\n" * 500_000))
+    import_events(path)
+    assert counts()[0] == 10
+
+
+def test_parquet_of_too_many_columns_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    # The last 8 bytes say how long the footer is that stands before them.
+    path.write_bytes(b"PAR1" + bytes(64) + (5 * 1024 * 1024).to_bytes(4, "little") + b"PAR1")
+    assert "describes more columns and row groups than 4 MiB can hold" in refused(path)[1]

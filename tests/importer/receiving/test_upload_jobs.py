@@ -1,0 +1,237 @@
+"""Uploads and the workers that import them: killed, two at once, out of room."""
+
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import connections
+from django.test import Client
+from kombu import pools
+
+from embedded import ports
+from importer.models import Import
+from importer.receiving import uploads
+from importer.running.lock import InProgress
+from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
+from tests.importer.running.test_import_events import counts
+from tests.waiting import deliver_all
+
+pytestmark = pytest.mark.usefixtures("stores", "folder")
+
+
+def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path) -> None:
+    _, taken = post(client, csv_of(5))
+    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS)
+    uploads.import_waiting()
+    failed = shown(client, taken["href"])
+    assert failed["state"] == "failed"
+    assert "given up" in failed["error"]
+    assert list(folder.iterdir()) == []
+
+
+def test_a_redis_that_says_nothing_is_waited_for_once_and_the_upload_is_kept(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        socket.create_server((ports.HOST, 0), backlog=50) as silent,
+        current_app.connection_for_write(
+            f"redis://{ports.HOST}:{silent.getsockname()[1]}/0"
+        ) as there,
+    ):
+        there.transport_options["socket_timeout"] = 1
+        monkeypatch.setattr(current_app.amqp, "_producer_pool", pools.producers[there])
+        began = time.monotonic()
+        status, taken = post(client, csv_of(5))
+        assert status == 202
+        assert time.monotonic() - began < 3
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["stored"] == 5
+
+
+def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
+    client: Client, folder: Path
+) -> None:
+    _, old = post(client, csv_of(5))
+    Import.objects.update(options={"preset": "of a version before"})
+    _, taken = post(client, csv_of(7))
+    uploads.import_waiting()
+    assert shown(client, old["href"])["state"] == "failed"
+    assert "preset 'of a version before' is none of" in shown(client, old["href"])["error"]
+    assert shown(client, taken["href"])["stored"] == 7
+
+
+def test_an_import_that_another_took_over_meanwhile_is_left_to_him(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5))
+
+    def taken_over(*_: Any) -> None:
+        raise InProgress("another process is at it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("importer.running.run.Storer.store", taken_over)
+        uploads.import_waiting()
+    assert shown(client, taken["href"])["state"] == "running"
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["stored"] == 5
+
+
+def test_where_rejected_rows_have_no_room_an_upload_waits(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5) + b"bad\n")
+    (rejected,) = [folder / f"{taken['id']}.rejected.csv"]
+    rejected.mkdir()
+    monkeypatch.setattr("importer.reading.rejects.Path.replace", lambda *_: None)
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["state"] == "stopped"
+    assert "cannot be written" in shown(client, taken["href"])["error"]
+    rejected.rmdir()
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["state"] == "done"
+
+
+def test_what_is_rejected_past_all_bounds_ends_an_upload(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "REJECTED_BYTES", 1000)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
+    uploads.import_waiting()
+    failed = shown(client, taken["href"])
+    assert (failed["state"], failed["read"]) == ("failed", 1000)
+    assert "rejected rows take more than" in failed["error"]
+
+
+def test_an_upload_whose_worker_was_killed_goes_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, csv_of(3500))
+
+    _killed_behind(2, monkeypatch)
+    assert shown(client, taken["href"])["read"] == 2000
+    assert shown(client, taken["href"])["state"] == "running"
+    uploads.import_waiting()
+    done = shown(client, taken["href"])
+    assert (done["state"], done["read"], done["stored"], done["duplicates"]) == (
+        *("done", 3500, 3500, 0),
+    )
+    assert counts() == (3500, 3500, 3500)
+
+
+def test_an_upload_that_gets_on_is_not_given_up_however_often_its_workers_are_killed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, csv_of(2500))
+    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS - 1)
+    _killed_behind(1, monkeypatch)
+    uploads.import_waiting()
+    assert shown(client, taken["href"])["stored"] == 2500
+
+
+def test_the_upload_that_has_waited_longest_is_imported_first(client: Client) -> None:
+    for name in ("first", "second", "third"):
+        post(client, csv_of(1), f"?name={name}")
+    uploads.import_waiting()
+    ended = Import.objects.order_by("finished_at").values_list("path", flat=True)
+    assert list(ended) == ["first", "second", "third"]
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _killed_behind(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed once it has stored so many batches."""
+
+    def die(*_: Any) -> None:
+        raise _Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("importer.running.run._recorded", _unrecorded)
+        patch.setattr("importer.running.run.Storer.store", _stores(batches, die))
+        with pytest.raises(_Killed):
+            uploads.import_waiting()
+
+
+def _stores(batches: int, then: Any) -> Any:
+    from importer.running.store import Storer  # noqa: PLC0415
+
+    store, left = Storer.store, [batches]
+
+    def limited(self: Any, batch: Any) -> None:
+        if not left[0]:
+            then()
+        left[0] -= 1
+        store(self, batch)
+
+    return limited
+
+
+class _unrecorded:  # noqa: N801 - stands for a function
+    """A killed process writes nothing down."""
+
+    def __init__(self, _row: Import) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+def test_two_workers_at_once_import_an_upload_once(client: Client) -> None:
+    for _ in range(3):
+        post(client, csv_of(1500))
+    workers = [threading.Thread(target=_work) for _ in range(2)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    assert set(Import.objects.values_list("state", "read", "stored")) == {("done", 1500, 1500)}
+    deliver_all()
+    assert counts() == (4500, 4500, 4500)
+
+
+def _work() -> None:
+    uploads.import_waiting()
+    connections.close_all()
+
+
+def test_an_upload_whose_file_is_gone_fails_with_a_reason(client: Client, folder: Path) -> None:
+    _, taken = post(client, csv_of(3), "?name=a.csv")
+    next(folder.iterdir()).unlink()
+    uploads.import_waiting()
+    failed = shown(client, taken["href"])
+    assert failed["state"] == "failed"
+    assert failed["error"] == "a.csv cannot be read: No such file or directory"
+
+
+def test_old_uploads_and_what_never_came_whole_are_forgotten(
+    client: Client, folder: Path, settings: Any
+) -> None:
+    _, taken = post(client, csv_of(3) + b"bad\n")
+    uploads.import_waiting()
+    Import.objects.create(key="0" * 32, upload=True, state="receiving")
+    later = datetime.now(UTC) + timedelta(days=settings.IMPORT_DAYS - 1)
+    assert len(list(folder.iterdir())) == 1
+    assert uploads.purge(now=later) == 1
+    assert uploads.purge(now=later + timedelta(days=2)) == 1
+    assert client.get(taken["href"]).status_code == 404
+    assert list(folder.iterdir()) == []
+
+
+def test_neither_uploads_on_their_way_in_nor_imports_of_commands_are_forgotten() -> None:
+    now = datetime.now(UTC)
+    Import.objects.create(key="0" * 32, upload=True, state="receiving")
+    Import.objects.create(key="1" * 64, state="done", finished_at=now - timedelta(days=400))
+    assert uploads.purge(now=now) == 0
+    assert Import.objects.count() == 2

@@ -1,0 +1,56 @@
+"""Imports of the tests that run beside them: as a process of its own, or in a thread."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+
+from config.settings import BASE_DIR
+from importer.models import Import
+from importer.running.run import Run, import_file
+from tests.importer.running.test_import_events import _environment
+
+ROWS = 24_000
+
+
+def start(path: Path) -> "subprocess.Popen[bytes]":
+    """The command as a process of its own, in batches of a thousand rows."""
+    code = (
+        "import django; django.setup(); import importer.running.batches as b; b.BATCH_ROWS = 1000\n"
+        "import sys; from django.core.management import call_command\n"
+        "call_command('import_events', sys.argv[1])"
+    )
+    environment = {**_environment(), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        cwd=BASE_DIR,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def reached() -> int:
+    row = Import.objects.first()
+    return row.read if row else 0
+
+
+def is_past(goal: int, ended: list[Any]) -> bool:
+    return reached() >= goal or bool(ended)
+
+
+def in_thread(path: Path, ended: list[Any]) -> threading.Thread:
+    def work() -> None:
+        try:
+            ended.append(import_file(path, Run()))
+        except Exception as error:
+            ended.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread

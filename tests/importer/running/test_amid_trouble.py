@@ -1,0 +1,176 @@
+"""Whatever fails around an import: stores that restart, a lost lock, a file that changes."""
+
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from events.models import Batch
+from events.postgres.lock import take as take_lock
+from importer.models import Import
+from importer.reading.chunks import FileRefused
+from importer.running import delivery, lock, store
+from importer.running.run import Run, import_file
+from tests.importer.running import ROWS, in_thread, is_past, reached
+from tests.importer.running.test_import_events import (
+    counts,
+    import_events,
+    refused,
+    rows_of,
+    written,
+)
+from tests.waiting import deliver_all, wait_until
+
+pytestmark = pytest.mark.usefixtures("stores", "small_batches")
+
+
+@pytest.fixture
+def fresh_pool() -> Iterator[None]:
+    """No later test is handed a connection that this one has ended."""
+    yield
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("fresh_pool")
+def test_postgresql_restarting_amid_an_import_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The deliverer's connection ends too: what it had claimed is free after its lease only.
+    monkeypatch.setattr(delivery, "PATIENCE_SECONDS", 1.0)
+    path = written(tmp_path / "events.csv", rows_of(ROWS))
+    ended: list[Any] = []
+    thread = in_thread(path, ended)
+    for goal in (2000, 8000, 15_000):
+        wait_until(partial(is_past, goal, ended))
+        _end_all_connections()
+    thread.join(60)
+    [summary] = ended
+    assert (summary.row.read, summary.row.stored, summary.row.duplicates) == (ROWS, ROWS, 0)
+    Batch.objects.update(claimed_until=None)
+    deliver_all()
+    assert counts() == (ROWS, ROWS, ROWS)
+
+
+def _end_all_connections() -> None:
+    """What a restart does to whoever is connected."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.mark.usefixtures("fresh_pool")
+def test_an_import_whose_lock_another_has_taken_stores_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(3000))
+    stored = store.Storer._store
+    others: list[Any] = []
+
+    def lose_the_lock(self: store.Storer, batch: Any) -> None:
+        stored(self, batch)
+        if not others:
+            lock._held[self._row.key]._own.close()  # as a connection that breaks does
+            others.append(take_lock(int.from_bytes(bytes.fromhex(self._row.key)[:8], signed=True)))
+
+    monkeypatch.setattr(store.Storer, "_store", lose_the_lock)
+    try:
+        assert "is being imported by another process" in refused(path)[1]
+    finally:
+        others[0].release()
+    assert (Import.objects.get().read, Import.objects.get().state) == (1000, "running")
+    assert "stored 3000" in import_events(path)[0]
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(3000))
+    stored, lost = store.Storer._store, [2]
+
+    def lose_the_answer(self: store.Storer, batch: Any) -> None:
+        stored(self, batch)
+        lost[0] -= 1
+        if not lost[0]:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(store.Storer, "_store", lose_the_answer)
+    summary = import_file(path, Run())
+    assert (summary.row.read, summary.row.stored, summary.row.duplicates) == (3000, 3000, 0)
+
+
+def test_a_postgresql_that_stays_away_ends_it_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise psycopg.OperationalError("connection refused")
+
+    path = written(tmp_path / "events.csv", rows_of(10))
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Storer, "_store", away)
+        _, complaints = refused(path)
+    assert "PostgreSQL failed: connection refused" in complaints
+    assert "run the same command again" in complaints
+    assert "stored 10" in import_events(path)[0]
+
+
+def test_an_import_that_is_stopped_waits_for_postgresql_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, tried = threading.Event(), []
+
+    def away(*_: Any) -> None:
+        stop.set()
+        tried.append(1)
+        raise psycopg.OperationalError("connection refused")
+
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(store.Storer, "_store", away)
+    with pytest.raises(psycopg.OperationalError):
+        import_file(written(tmp_path / "events.csv", rows_of(10)), Run(stop=stop))
+    assert len(tried) == 1
+    assert Import.objects.get().state == Import.State.STOPPED
+
+
+def test_clickhouse_restarting_amid_an_import_loses_and_doubles_nothing(
+    tmp_path: Path, settings: Any
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(ROWS))
+    ended: list[Any] = []
+    there, thread = settings.CLICKHOUSE_URL, in_thread(path, ended)
+    wait_until(lambda: reached() >= 4000)
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    wait_until(partial(is_past, 12_000, ended))
+    settings.CLICKHOUSE_URL = there
+    thread.join(60)
+    assert not isinstance(ended[0], Exception)
+    Batch.objects.update(claimed_until=None)
+    deliver_all()
+    assert counts() == (ROWS, ROWS, ROWS)
+
+
+def test_a_file_that_changes_while_it_is_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.csv", rows_of(3000))
+    stored = store.Storer.store
+
+    def grow(self: store.Storer, batch: Any) -> None:
+        stored(self, batch)
+        with path.open("a") as file:
+            file.write("more\n")
+
+    monkeypatch.setattr(store.Storer, "store", grow)
+    with pytest.raises(FileRefused, match="was changed while it was read"):
+        import_file(path, Run())
+    assert Import.objects.get().state == Import.State.FAILED
+    assert os.path.getsize(path) > 0
