@@ -42,6 +42,7 @@ check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, audit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy .
+	$(BIN)/lint-imports
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run  # no database needed
 	$(BIN)/python -m tests.audit
 	$(PYTEST) $(IN_THREE)

@@ -25,7 +25,7 @@ class _Task(Task):  # type: ignore[misc]
     """A task of no class of its own."""
 
     abstract = True
-    Strategy = "config.consumer:strategy"
+    Strategy = "config.brokers.consumer:strategy"
 
 
 app = Celery("events_analytics", task_cls=_Task)

@@ -194,7 +194,7 @@ CELERY_WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1)
 # A child that has not said by then that it is up is killed. Celery's 4 s are too few for a busy
 # machine.
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60
-CELERY_WORKER_CONSUMER = "config.consumer:Consumer"
+CELERY_WORKER_CONSUMER = "config.brokers.consumer:Consumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 

@@ -35,7 +35,7 @@ class Clock(datetime):
 
 @pytest.fixture
 def clock(stores: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Clock]]:
-    for module in ("hot", "store", "tasks", "validation"):
+    for module in ("storing.hot", "storing.store", "tasks", "ingest.validation"):
         monkeypatch.setattr(f"events.{module}.datetime", Clock)
     yield Clock
     Clock.ahead = timedelta()

@@ -10,8 +10,8 @@ Redis answers after an fsync. Kombu waits for three of them a message, while not
 the worker: to take it, to write it down and to acknowledge it. Here the script takes what else is
 on the queue along, and a batch is acknowledged as one.
 
-It overrides private methods: requirements.txt pins kombu, and `tests/config/brokers/test_broker.py` holds
-every moment of a message's way. How full the queue is asks `redis_load`.
+It overrides private methods: requirements.txt pins kombu, and `tests/config/brokers/test_broker.py`
+checks every moment of a message's way. How full the queue is asks `redis_load`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from mirakuru.exceptions import ProcessFinishedWithError
 
 from embedded.supervision import launch
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 LAST_LINES = 20
 POLL_SECONDS = 0.02
 # A start takes seconds; on a machine that has twenty times as much to do, minutes.

@@ -5,7 +5,6 @@ import re
 import secrets
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ from django.test import Client
 from tests.config.test_settings import environment
 from tests.docker import compose
 from tests.factories import AdminFactory
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 GOOD = secrets.token_hex(32)
 PRODUCTION = {
     "DJANGO_SECRET_KEY": GOOD,

@@ -9,8 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from config.environment import Environment
 from tests import documents
 from tests.documents import DOCS
+from tests.project import PROJECT
 
-PROJECT = Path(__file__).parents[2]
 # Read by the one-machine stack, not by Django.
 STACK_ONLY = {"PORT", "DATA_DIR"}
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-PROJECT = Path(__file__).parents[2]
+from tests.project import PROJECT
+
 FILE = PROJECT / "docker-compose.yml"
 # What an operator has to make up.
 SECRETS = {

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.docker.compose import PROJECT
+from tests.project import PROJECT
 
 CONFIGURATION = PROJECT / "docker" / "prometheus" / "prometheus.yml"
 RULES = CONFIGURATION.parent / "rules.yml"

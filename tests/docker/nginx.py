@@ -14,8 +14,8 @@ from typing import NamedTuple
 from embedded import ports
 from embedded.supervision.processes import Process, Program
 from tests.docker import compose
-from tests.docker.compose import PROJECT
 from tests.events.queueing.test_batching import worker_environment
+from tests.project import PROJECT
 
 # Debian keeps it where an ordinary user's PATH does not lead; NGINX names another to test with.
 BINARY = os.environ.get("NGINX") or shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")

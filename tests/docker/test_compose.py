@@ -12,7 +12,8 @@ from django.core.management import get_commands
 from tests import documents
 from tests.config.test_settings import read_by_the_code
 from tests.docker import compose
-from tests.docker.compose import PROJECT, SECRETS, Missing
+from tests.docker.compose import SECRETS, Missing
+from tests.project import PROJECT
 
 OURS = {"api", "worker", "beat", "migrate", "check"}
 STORES = {"postgres", "redis", "rate-limit", "clickhouse"}

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from tests.docker import compose
-from tests.docker.compose import PROJECT, SECRETS, Missing, filled
+from tests.docker.compose import SECRETS, Missing, filled
 from tests.docker.test_compose import OURS, megabytes
 from tests.embedded.gateway import Gateway
+from tests.project import PROJECT
 
 FILE = PROJECT / "docker-compose.cluster.yml"
 CONFIGURATION = PROJECT / "docker" / "clickhouse"

@@ -17,9 +17,9 @@ from embedded import ports
 from embedded.stores import redis_server
 from embedded.supervision.processes import Process, Program
 from tests.docker import compose
-from tests.docker.compose import PROJECT
 from tests.docker.test_store_files import started
 from tests.events.queueing.test_batching import worker_environment
+from tests.project import PROJECT
 from tests.waiting import wait_until
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from tests.project import PROJECT
 
 
 def test_static_files_are_collected_as_the_dockerfile_does(tmp_path: Path) -> None:

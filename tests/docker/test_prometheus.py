@@ -13,8 +13,9 @@ from django.core.management import get_commands
 
 from tests import documents
 from tests.docker import compose, monitoring
-from tests.docker.compose import PROJECT, SECRETS
+from tests.docker.compose import SECRETS
 from tests.docker.monitoring import SERIES
+from tests.project import PROJECT
 
 PROMTOOL = shutil.which("promtool")
 MISSING = "promtool is not installed (apt-get install prometheus)"
@@ -114,7 +115,7 @@ def test_commands_of_the_runbook_name_services_commands_and_log_lines_that_there
 
 
 def files(app: str) -> list[Path]:
-    return list((PROJECT / app).glob("*.py"))
+    return list((PROJECT / app).rglob("*.py"))
 
 
 def test_nobody_is_woken_by_what_can_wait() -> None:

@@ -13,7 +13,8 @@ from embedded import ports
 from embedded.stores import redis_server
 from embedded.supervision.processes import Process, Program
 from tests.docker import compose
-from tests.docker.compose import PROJECT, SECRETS
+from tests.docker.compose import SECRETS
+from tests.project import PROJECT
 
 DOCKER = PROJECT / "docker"
 # Sections of ClickHouse's configuration that are no settings with a value.

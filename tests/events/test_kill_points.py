@@ -20,7 +20,8 @@ from analytics import clickhouse as engine
 from events.delivery import background
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import store
-from tests.events.queueing.test_batching import PROJECT, put, unacknowledged, worker_environment
+from tests.events.queueing.test_batching import put, unacknowledged, worker_environment
+from tests.project import PROJECT
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until
 

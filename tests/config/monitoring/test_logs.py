@@ -20,7 +20,7 @@ from tests.events.queueing.test_batching import worker_environment
 from tests.samples import event, framed
 from tests.waiting import deliver_all
 
-OURS = ("config", "events", "analytics", "importer")
+OURS = ("config", "projects", "events", "analytics", "importer")
 
 
 class Lines(logging.Handler):

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from analytics import clickhouse as engine
 from events.delivery import background, deliver
+from events.format.records import BLOCK_BYTES
 from events.models import Batch
 from events.storing.store import store
 from tests.events.auditing.meanwhile import impatient, in_thread
@@ -51,6 +52,14 @@ def test_a_delivered_batch_is_confirmed_and_emptied() -> None:
     assert (batch.state, batch.payload, batch.error) == (Batch.State.DELIVERED, None, "")
     assert batch.delivered_at is not None
     assert cold() == 3
+
+
+def test_batches_share_a_block_up_to_its_bytes() -> None:
+    for _ in range(4):
+        put()
+    Batch.objects.update(decoded_bytes=BLOCK_BYTES * 4 // 10)
+    assert deliver._claim() is not None
+    assert Batch.objects.filter(state=Batch.State.MERGED).count() == 1
 
 
 def test_small_batches_share_a_block() -> None:

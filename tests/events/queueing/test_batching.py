@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,11 +17,11 @@ from django.db import connection
 from config.celery import app
 from events.models import Batch, Dedup
 from events.queueing import queue
+from tests.project import PROJECT
 from tests.samples import event, records
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
-PROJECT = Path(__file__).parents[2]
 
 
 @contextmanager
