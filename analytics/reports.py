@@ -16,7 +16,7 @@ from analytics import clickhouse
 from analytics.queries import load, load_with
 from analytics.segments import Segment, condition
 from config.monitoring import metrics
-from config.server import departure
+from config.server import disconnects
 
 # The mask of a user's weeks has so many bits, and the pattern taken from it so many.
 _MASK_WEEKS = 128
@@ -119,7 +119,7 @@ def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> 
     sql = _sql(name, segments, where.sql)
     comment = clickhouse.log_comment(name, query=uuid4().hex)
     with (
-        departure.stopping(partial(clickhouse.kill, comment)),
+        disconnects.stopping(partial(clickhouse.kill, comment)),
         metrics.CLICKHOUSE_QUERY_SECONDS.labels(name).time(),
     ):
         return clickhouse.query(

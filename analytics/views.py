@@ -14,7 +14,7 @@ from config.api.days import parse_day
 from config.api.problems import Problem
 from config.api.query_parameters import problem, read, whole_number
 from config.memory import room
-from config.server import departure
+from config.server import disconnects
 from projects import access
 
 MAX_DAYS = 36_600
@@ -41,7 +41,8 @@ class ReportView(APIView):
     scopes = {"GET": access.READ}
 
     def handle_exception(self, exc: Exception) -> Response:
-        if departure.has_left() and isinstance(exc, departure.ClientLeft | ClickHouseUnavailable):
+        has_ended = isinstance(exc, disconnects.ClientLeft | ClickHouseUnavailable)
+        if has_ended and disconnects.has_left():
             # nginx' own number: no fault of the service's, and nobody hears it.
             exc = Problem(499, "The client has left.", title="Client Closed Request")
         elif isinstance(exc, ClickHouseUnavailable):

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import broker_urls, environment
 from config.middleware import cors
 from config.monitoring import logs
-from config.redis.redis_urls import is_cluster
+from config.redis.urls import is_cluster
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environment.load(BASE_DIR)
@@ -25,7 +25,7 @@ DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
-    "config.admin.admin_app.AdminConfig",
+    "config.admin.site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -154,9 +154,7 @@ RATE_LIMIT_REDIS_URL = env.text("RATE_LIMIT_REDIS_URL", REDIS_URL)
 
 def _redis(url: str, *, connect: float = 2, answer: float = 5) -> dict[str, object]:
     options = {"SOCKET_CONNECT_TIMEOUT": connect, "SOCKET_TIMEOUT": answer}
-    cluster = (
-        {"CONNECTION_FACTORY": "config.redis.redis_cluster.Factory"} if is_cluster(url) else {}
-    )
+    cluster = {"CONNECTION_FACTORY": "config.redis.cluster.Factory"} if is_cluster(url) else {}
     # Django would take a comma for two servers, of which the second only repeats the first.
     return {
         "BACKEND": "django_redis.cache.RedisCache",

@@ -26,7 +26,7 @@ NODE = f"stack@{socket.gethostname()}"
 WORKER = [*CELERY, "worker", "--loglevel", "warning", "--hostname", NODE]
 WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
-BEAT += ["config.scheduling.beat_scheduler:Scheduler"]
+BEAT += ["config.scheduling.scheduler:Scheduler"]
 WEB = ["-m", "embedded.web", "--interface", "rsgi", "--loop", "uvloop", "--workers", "2"]
 # Connections of a worker; any more wait. A thousand that say nothing leave room for others, and
 # all have a file under the usual limit of 1,024. They are closed after 30 s, where HTTP/2 is off.

@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Func
 from django.db.models.functions import Now
 
-from events.schemas import schema_engine
-from events.schemas.schema_references import SchemaRefused
+from events.schemas import engine
+from events.schemas.references import SchemaRefused
 
 
 class UUIDv7(Func):
@@ -162,7 +162,7 @@ class RejectedEvent(models.Model):
 
 def _check_json_schema(value: Any) -> None:
     try:
-        schema_engine.judge(value)
+        engine.judge(value)
     except SchemaRefused as error:
         raise ValidationError(f"This schema can't be used: {error}.") from None
 

@@ -22,8 +22,8 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from config.admin.admin_dates import DateDrillDown
-from config.admin.admin_tables import ReadOnlyAdmin
+from config.admin.dates import DateDrillDown
+from config.admin.tables import ReadOnlyAdmin
 from config.api.problems import Problem
 from importer.mapping import arguments
 from importer.mapping.options import OptionError

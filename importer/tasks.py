@@ -4,12 +4,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from config import brokers
+from config.background_work import BackgroundWork
 from config.celery import app
-from config.on_demand import OnDemand
 from importer.receiving import uploads
 
 # A thread of the worker's child, and no task of hours: its messages go on being stored.
-_importer = OnDemand("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)
+_importer = BackgroundWork("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)
 
 
 @app.task(name="importer.import_uploads", ignore_result=True, expires=60)

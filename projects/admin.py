@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from structlog import get_logger
 
-from config.admin.admin_outcomes import Outcome
-from config.admin.admin_tables import ReadOnlyAdmin
-from projects import api_keys
+from config.admin.outcomes import Outcome
+from config.admin.tables import ReadOnlyAdmin
+from projects import keys
 from projects.keyring import MAX_KEYS
 from projects.models import ApiKey
 
@@ -30,14 +30,14 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "scopes", "expires_at", "rate_limit_per_minute")
 
     def clean(self) -> dict[str, Any] | None:
-        """What `api_keys.make` would refuse, said where it can be mended."""
+        """What `keys.make` would refuse, said where it can be mended."""
         cleaned = super().clean()
         name = self.cleaned_data.get("name")
         others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
         if others.filter(name=name).exists():
             self.add_error("name", "There is a key of this name; revoke that one first.")
         if self.instance.pk is None and others.count() >= MAX_KEYS:
-            self.add_error(None, f"{api_keys.TooManyKeys()}.")
+            self.add_error(None, f"{keys.TooManyKeys()}.")
         return cleaned
 
 
@@ -83,7 +83,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             # Not what else stood there when the form was opened: it may be revoked by now.
             obj.save(update_fields=form.changed_data)
         else:
-            obj.secret = api_keys.make(obj)
+            obj.secret = keys.make(obj)
             log.info("api_key_made", key=obj.pk, by=request.user.get_username())
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
@@ -101,7 +101,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> HttpResponse | None:
         outcome = Outcome("revoke_api_keys", request.user)
         for row in rows:
-            if api_keys.revoke(row):
+            if keys.revoke(row):
                 outcome.done += 1
                 self.log_change(request, row, "Revoked.")
             else:

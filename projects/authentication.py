@@ -7,7 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
-from projects import api_keys
+from projects import keys
 from projects.keyring import Key, KeysUnknown, keyring
 
 # In the request's environment, where no header can have this name.
@@ -68,7 +68,7 @@ def _looked_up(request: HttpRequest) -> Key | None:
     if secret is None:
         return None
     try:
-        key = keyring.find(api_keys.digest(secret)) if api_keys.is_well_formed(secret) else None
+        key = keyring.find(keys.digest(secret)) if keys.is_well_formed(secret) else None
     except KeysUnknown:
         raise Unchecked from None
     if key is None:

@@ -13,7 +13,7 @@ import psycopg
 from django import db
 from structlog import get_logger
 
-from config.on_demand import OnDemand
+from config.background_work import BackgroundWork
 from projects.models import ApiKey
 from projects.sql import load
 
@@ -59,7 +59,7 @@ class Keyring:
 
     def __init__(self) -> None:
         self._done = Condition()
-        self._background = OnDemand("api keys", self._refresh, linger=0.0, longest_pause=5.0)
+        self._background = BackgroundWork("api keys", self._refresh, linger=0.0, longest_pause=5.0)
         self.forget()
 
     def forget(self) -> None:

@@ -11,7 +11,7 @@ from projects import access
 
 
 class ApiKey(models.Model):
-    """A key of the API, made by `projects.api_keys`; its secret is kept nowhere."""
+    """A key of the API, made by `projects.keys`; its secret is kept nowhere."""
 
     class Scope(models.TextChoices):
         INGEST = access.INGEST, "ingest: send events and files"

@@ -13,7 +13,7 @@ from django_celery_beat.models import ClockedSchedule, SolarSchedule
 from events.models import RejectedEvent
 from events.storing import hot
 from tests import factories
-from tests.projects.keys import bearer, secret
+from tests.projects.made_keys import bearer, secret
 from tests.urls import every_url, models
 
 ADMIN = "/admin/"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
-from tests.projects.keys import secret
+from tests.projects.made_keys import secret
 from tests.urls import UNRESOLVED, every_route
 from tests.web_server import running
 

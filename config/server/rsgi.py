@@ -13,7 +13,7 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 from config.memory import allocator, room
 from config.server import sending
 from config.server.body import REFUSAL, Body, take_in
-from config.server.departure import Client, answering
+from config.server.disconnects import Client, answering
 from config.server.environ import environ_of
 from config.server.sending import Answer
 from config.wsgi import application as wsgi

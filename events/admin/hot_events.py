@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from config.admin.admin_dates import DateDrillDown
-from config.admin.admin_tables import ReadOnlyAdmin, as_uuid
+from config.admin.dates import DateDrillDown
+from config.admin.tables import ReadOnlyAdmin, as_uuid
 from events.ingest import property_schemas
 from events.models import HotEvent, PropertySchema
 from events.sql import load

@@ -17,7 +17,7 @@ from events.ingest import property_schemas, rejected
 from events.ingest.request_body import EventsParser, take_body
 from events.ingest.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
 from events.models import Batch
-from events.postgres import outages
+from events.postgres import unavailable
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
 from events.storing.store import store
@@ -49,7 +49,7 @@ class EventsView(APIView):
         filters = query_parameters.search_filters(request.query_params)
         try:
             return _json(200, search.search(filters=filters))
-        except outages.POSTGRESQL:
+        except unavailable.POSTGRESQL:
             raise _unavailable("PostgreSQL can't be reached.") from None
 
 
@@ -107,7 +107,7 @@ def _stored(checked: Validated) -> HttpResponse:
     checked.records.clear()
     try:
         stored = [store(frames=group, source=Batch.Source.REQUEST) for group in groups(data)]
-    except outages.POSTGRESQL:
+    except unavailable.POSTGRESQL:
         # It may have gone in the middle of the commit.
         raise _unavailable(
             "PostgreSQL can't be reached or was lost; it is not known whether the events were "

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 
 from analytics.maintenance import daily_counts, inventory, rebuild
 from events.models import Batch
-from events.postgres.alone import alone
+from events.postgres.repair_lock import alone
 
 _PAUSE_SECONDS = 0.1
 

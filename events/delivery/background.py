@@ -7,7 +7,7 @@ import threading
 
 from django.conf import settings
 
-from config.on_demand import OnDemand
+from config.background_work import BackgroundWork
 from events.delivery.deliver import deliver_due
 
 
@@ -37,6 +37,6 @@ _waiting = 0
 # Batches that commit meanwhile share the block: ClickHouse likes few large inserts. After a
 # failure the pause grows, or each look at a dead ClickHouse would use up a batch's chance to be
 # merged.
-_deliverer = OnDemand(
+_deliverer = BackgroundWork(
     "deliver", _deliver, linger=settings.DELIVERY_LINGER_MILLISECONDS / 1000, longest_pause=10.0
 )

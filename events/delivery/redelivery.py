@@ -14,7 +14,7 @@ from uuid import UUID
 from analytics import clickhouse
 from analytics.maintenance import daily_counts, inventory, surplus
 from events.format.records import Record, by_day_and_type, frame, unframe
-from events.postgres.alone import RepairRunning, alone
+from events.postgres.repair_lock import RepairRunning, alone
 
 # How long an earlier attempt that nobody waits for may take to show the rows of its token.
 _SETTLE_SECONDS = 1.0

@@ -14,13 +14,13 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from structlog import get_logger
 
-from config.on_demand import OnDemand
+from config.background_work import BackgroundWork
 from events.format.inspection import EventError
 from events.format.records import Record
 from events.ingest.validation import Validated
 from events.models import PropertySchema
-from events.schemas.schema_engine import Judge, SchemaBroken, judge
-from events.schemas.schema_references import SchemaRefused
+from events.schemas.engine import Judge, SchemaBroken, judge
+from events.schemas.references import SchemaRefused
 
 log = get_logger(__name__)
 
@@ -138,7 +138,7 @@ def _read() -> bool:
     return True
 
 
-_reader = OnDemand("property schemas", _read, linger=0.0, longest_pause=_KEPT_SECONDS)
+_reader = BackgroundWork("property schemas", _read, linger=0.0, longest_pause=_KEPT_SECONDS)
 
 
 # Making the largest ready takes 0.2 s, and they are read every few seconds.

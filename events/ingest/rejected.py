@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from structlog import get_logger
 
-from config.on_demand import OnDemand
+from config.background_work import BackgroundWork
 from events.format.inspection import EventError
 from events.format.records import frames
 from events.ingest import property_schemas
@@ -135,7 +135,7 @@ def _write() -> bool:
     return True
 
 
-_writer = OnDemand("rejected", _write, linger=0.2, longest_pause=10.0)
+_writer = BackgroundWork("rejected", _write, linger=0.2, longest_pause=10.0)
 
 
 def _copy(rows: Iterable[_Row]) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db import Error
 
 from analytics.clickhouse import ClickHouseError
-from events.postgres.alone import RepairRunning
+from events.postgres.repair_lock import RepairRunning
 
 
 @contextmanager

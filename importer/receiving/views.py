@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api.problems import Problem
-from events.postgres import outages
+from events.postgres import unavailable
 from importer.mapping.arguments import Arguments
 from importer.mapping.options import OptionError
 from importer.models import Import
@@ -61,7 +61,7 @@ class ImportsView(APIView):
         given = _arguments(request)
         try:
             row = _received(request, size, given)
-        except outages.POSTGRESQL:
+        except unavailable.POSTGRESQL:
             raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
         import_soon()
         href = reverse("import", args=[row.pk])
@@ -169,7 +169,7 @@ def _arguments(request: Request) -> Arguments:
 def _row(pk: UUID) -> Import:
     try:
         row = Import.objects.filter(pk=pk, upload=True).first()
-    except outages.POSTGRESQL:
+    except unavailable.POSTGRESQL:
         raise Problem(503, "PostgreSQL can't be reached.") from None
     if row is None:
         raise Problem(404, "There is no such import.")

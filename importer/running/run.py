@@ -21,9 +21,9 @@ from django.db import DatabaseError
 from importer.mapping.options import Options
 from importer.models import Import
 from importer.reading import columns_and_chunks
-from importer.reading.ahead import ahead
 from importer.reading.chunks import BadRow, FileRefused, Interrupted
 from importer.reading.files import REJECTED, STDIN, OpenFile, opened, reading
+from importer.reading.read_ahead import ahead
 from importer.reading.rejects import Rejects
 from importer.running import delivery, record
 from importer.running.batches import Batch, batches, without

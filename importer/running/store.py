@@ -10,7 +10,7 @@ from structlog import get_logger
 
 from config.monitoring import metrics
 from events.models import Batch as OutboxBatch
-from events.postgres import outages
+from events.postgres import unavailable
 from events.storing.store import store
 from importer.models import Import
 from importer.reading.rejects import Rejects
@@ -46,13 +46,13 @@ class Storer:
                 lock.check(self._row.key)
                 self._store(batch)
                 return
-            except outages.POSTGRESQL as error:
+            except unavailable.POSTGRESQL as error:
                 if _is_full(error) or time.monotonic() > deadline or self._stop.is_set():
                     raise
                 log.warning("import_waits_for_postgresql", error=type(error).__name__)
             self._stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            with suppress(DatabaseError, *outages.POSTGRESQL):
+            with suppress(DatabaseError, *unavailable.POSTGRESQL):
                 connection.close()  # Django would go on with one that is lost
                 lock.renew(self._row.key, self._row.path)
 

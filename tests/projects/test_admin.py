@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from importer.models import Import
-from projects import api_keys
+from projects import keys
 from projects.models import ApiKey
 from tests.factories import AdminFactory, ImportFactory
-from tests.projects.keys import ago, bearer, made
+from tests.projects.made_keys import ago, bearer, made
 from tests.waiting import wait_until
 
 KEYS = "/admin/projects/apikey/"
@@ -48,7 +48,7 @@ def test_a_new_keys_secret_is_shown_once_with_a_line_to_try_it(admin_client: Cli
     answer = add(admin_client)
     html = answer.content.decode()
     secret, row = between(html, "secret"), ApiKey.objects.get()
-    assert bytes(row.digest) == api_keys.digest(secret)
+    assert bytes(row.digest) == keys.digest(secret)
     assert between(html, "command") == (
         f"curl 'http://testserver/events' -H 'Authorization: Bearer {secret}'"
         " -H 'Content-Type: application/json' -d '[]'"
@@ -108,7 +108,7 @@ def test_a_key_that_makes_no_sense_is_explained(
 
 
 def test_there_can_be_too_many_keys(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("api_keys", "admin"):
+    for module in ("keys", "admin"):
         monkeypatch.setattr(f"projects.{module}.MAX_KEYS", 1)
     made()
     assert "revoke some first" in add(admin_client).content.decode()
@@ -143,7 +143,7 @@ def test_what_a_key_may_is_changed_and_its_secret_stays(admin_client: Client) ->
     assert admin_client.post(f"{KEYS}{row.pk}/change/", form).status_code == 302
     row.refresh_from_db()
     assert (row.scopes, row.rate_limit_per_minute) == (["ingest", "read"], 5)
-    assert bytes(row.digest) == api_keys.digest(key)
+    assert bytes(row.digest) == keys.digest(key)
 
 
 def test_only_those_who_may_see_and_make_keys(client: Client) -> None:
@@ -180,7 +180,7 @@ def test_the_command_prints_the_secret_alone(client: Client) -> None:
     arguments = ("ci", "--scope", "read", "--scope", "ingest", "--days", "3", "--limit", "100")
     secret = run(*arguments).removesuffix("\n")
     row = ApiKey.objects.get()
-    assert bytes(row.digest) == api_keys.digest(secret)
+    assert bytes(row.digest) == keys.digest(secret)
     assert (row.name, row.scopes, row.rate_limit_per_minute) == ("ci", ["ingest", "read"], 100)
     assert row.expires_at is not None
     assert ago(days=-3, minutes=1) < row.expires_at < ago(days=-3)

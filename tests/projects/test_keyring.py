@@ -16,11 +16,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from projects import api_keys, keyring
+from projects import keyring, keys
 from projects.keyring import KEPT_SECONDS, Keyring
 from projects.models import ApiKey
 from tests.events.auditing.meanwhile import beside, impatient, in_thread, waiting_for_locks
-from tests.projects.keys import bearer, made, secret
+from tests.projects.made_keys import bearer, made, secret
 from tests.samples import event
 from tests.waiting import wait_until
 
@@ -109,7 +109,7 @@ def test_a_new_key_is_known_soon_while_a_stranger_tries_others(client: Client) -
 def test_a_revoked_key_is_refused_within_the_time_it_says(client: Client) -> None:
     row, key = made("ingest")
     assert status(client, key) == 202
-    api_keys.revoke(row)
+    keys.revoke(row)
     began = time.monotonic()
     while status(client, key) != 401:
         assert time.monotonic() - began <= REVOKED_SECONDS
@@ -119,7 +119,7 @@ def test_a_revoked_key_is_refused_within_the_time_it_says(client: Client) -> Non
 def test_a_revoked_key_is_refused_at_once_after_a_quiet_time(client: Client) -> None:
     row, key = made("ingest")
     assert status(client, key) == 202
-    api_keys.revoke(row)
+    keys.revoke(row)
     # As if nothing had been asked for so long.
     keyring.keyring._read_at -= REVOKED_SECONDS
     assert status(client, key) == 401
@@ -146,7 +146,7 @@ def test_no_more_keys_are_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(keyring, "MAX_KEYS", 2)
     oldest, *others = [secret("read") for _ in range(3)]
     ring = Keyring()
-    found = [ring.find(api_keys.digest(key)) for key in (oldest, *others)]
+    found = [ring.find(keys.digest(key)) for key in (oldest, *others)]
     assert [key is not None for key in found] == [False, True, True]
 
 
@@ -221,7 +221,7 @@ def test_many_who_ask_together_read_once() -> None:
     row, key = made("read")
     ring = Keyring()
     with reads_of(ring) as reads, ThreadPoolExecutor(16) as threads:
-        found = list(threads.map(lambda _: ring.find(api_keys.digest(key)), range(64)))
+        found = list(threads.map(lambda _: ring.find(keys.digest(key)), range(64)))
     assert {one.id for one in found if one} == {row.pk}
     assert len(reads) == 1
 
@@ -243,7 +243,7 @@ def test_the_last_use_is_written_in_the_background_once_a_minute(client: Client)
 
 def test_a_refused_use_is_none(client: Client) -> None:
     row, key = made("ingest")
-    api_keys.revoke(row)
+    keys.revoke(row)
     assert status(client, key) == 401
     time.sleep(0.3)
     assert used(row) is None

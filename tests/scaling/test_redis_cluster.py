@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from config.middleware.rate_limit import take
 from config.monitoring import liveness
-from config.redis import redis_urls
+from config.redis import urls
 from config.settings import _redis
 from tests.docker.test_healthcheck import is_well
 from tests.events.monitoring.test_exposition import samples
@@ -150,4 +150,4 @@ def test_a_cluster_that_is_nowhere_is_an_error_of_redis(settings: Any) -> None:
 @pytest.mark.parametrize("url", ["redis+cluster://", "redis+cluster://a,,b", "redis+cluster://a:x"])
 def test_an_address_that_names_no_node_stops_the_service(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="RATE_LIMIT_REDIS_URL"):
-        redis_urls.is_cluster(url)
+        urls.is_cluster(url)

@@ -13,7 +13,7 @@ from events.auditing.repair import repair
 from events.auditing.verify import Difference, Kind, Report, verify
 from events.management import failures
 from events.management.days import add_days, days_of
-from events.postgres.alone import alone
+from events.postgres.repair_lock import alone
 
 # What a repair has done, in words that follow "… differences".
 _DONE = {

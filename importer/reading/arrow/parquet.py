@@ -8,8 +8,8 @@ from importer.mapping.columns import ColumnMap, Fields, ambiguous
 from importer.mapping.json_values import to_json
 from importer.mapping.mapper import as_text, mapper
 from importer.mapping.options import Options
-from importer.reading.arrow.arrow_sizes import is_small, largest, sizes
-from importer.reading.arrow.arrow_values import Convert, UnknownType, converter, ids, is_bytes
+from importer.reading.arrow.sizes import is_small, largest, sizes
+from importer.reading.arrow.values import Convert, UnknownType, converter, ids, is_bytes
 from importer.reading.chunks import (
     CHUNK_CHARACTERS,
     CHUNK_ROWS,

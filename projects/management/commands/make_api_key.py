@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from config.command import ServiceCommand
-from projects import api_keys
+from projects import keys
 from projects.models import ApiKey
 
 
@@ -38,10 +38,10 @@ class Command(ServiceCommand):
             rate_limit_per_minute=options["limit"],
         )
         try:
-            secret = api_keys.make(row)
+            secret = keys.make(row)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        except api_keys.TooManyKeys as error:
+        except keys.TooManyKeys as error:
             raise CommandError(f"{error}.") from None
         self.stdout.write(secret)
 

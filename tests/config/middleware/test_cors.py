@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from config.middleware import cors
-from tests.projects.keys import bearer, secret
+from tests.projects.made_keys import bearer, secret
 from tests.samples import event
 
 SHOP, STRANGER = "https://shop.example", "https://stranger.example"

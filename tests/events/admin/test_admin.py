@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
-from config.admin.admin_dates import Period, parts, periods
+from config.admin.dates import Period, parts, periods
 from events.models import PropertySchema
 from events.storing import hot
 from tests.factories import AdminFactory, BatchFactory, HotEventFactory, PropertySchemaFactory
@@ -131,7 +131,7 @@ def test_an_event_that_is_gone_is_said_to_be(admin_client: Client) -> None:
 def test_a_long_list_counts_to_a_bound_and_ends_there(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("config.admin.admin_tables.COUNTED_ROWS", 200)
+    monkeypatch.setattr("config.admin.tables.COUNTED_ROWS", 200)
     HotEventFactory.create_batch(201)
     html = page(admin_client, EVENTS)
     assert "200+ hot events" in html

@@ -12,7 +12,7 @@ from events.auditing import repair
 from events.auditing.verify import Difference, Kind
 from events.format.records import frame
 from events.models import HotEvent
-from events.postgres.alone import alone
+from events.postgres.repair_lock import alone
 from tests.events.auditing.damage import (
     YESTERDAY,
     agreeing,

@@ -16,7 +16,7 @@ from analytics.clickhouse import ClickHouseUnavailable
 from analytics.maintenance import daily_counts, rebuild
 from events.auditing import rollups
 from events.models import Batch
-from events.postgres.alone import alone
+from events.postgres.repair_lock import alone
 from tests.events.auditing.damage import (
     OLD,
     YESTERDAY,

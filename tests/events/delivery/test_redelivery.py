@@ -15,7 +15,7 @@ from events.auditing import failed
 from events.delivery import background, deliver, parking, redelivery
 from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
-from events.postgres.alone import alone
+from events.postgres.repair_lock import alone
 from events.storing.store import store
 from tests.analytics.test_killed_engine import Engine, undo_rename
 from tests.events.auditing.damage import assert_rollups_hold_the_events, drop_cold, lose_block, put

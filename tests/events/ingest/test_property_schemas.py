@@ -15,7 +15,7 @@ from django.test import Client
 
 from events.ingest import property_schemas, rejected
 from events.models import RejectedEvent
-from events.schemas.schema_engine import Judge, SchemaBroken
+from events.schemas.engine import Judge, SchemaBroken
 from tests.events.refusing import kept, refused_one
 from tests.factories import PropertySchemaFactory
 from tests.samples import event

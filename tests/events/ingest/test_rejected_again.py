@@ -103,7 +103,7 @@ def test_many_are_sent_again_with_one_message_and_one_line_in_the_log(
 def test_what_is_too_much_for_one_go_is_left_with_a_message(
     admin_client: Client, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("events.admin.admin_rejected.MOST_SENT", 3)
+    monkeypatch.setattr("events.admin.rejected_events.MOST_SENT", 3)
     shown = admin_client.post(LIST, now_sound(admin_client, 5), follow=True).content.decode()
     assert "3 sent again" in shown
     assert "Only the newest 3 were tried" in shown

@@ -10,7 +10,7 @@ import pytest
 from embedded import ports
 from embedded.stores import identity, postgres
 from embedded.supervision.processes import Process, Program, launch_command
-from events.postgres.postgres_version import OLDEST
+from events.postgres.version import OLDEST
 
 _FOUND = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
 _BINARIES = [path for path in _FOUND if int(path.parent.name) < OLDEST]

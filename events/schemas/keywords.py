@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from events.schemas.schema_references import brief
+from events.schemas.references import brief
 
 # From 5e-324 to 1.8e308 there are 632 digits, and 17 of the number itself.
 _EXACT = Context(prec=700)

@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from events.models import RejectedEvent
-from projects import api_keys
+from projects import keys
 from projects.models import ApiKey
 from tests.events.monitoring.test_exposition import samples
-from tests.projects.keys import ago, bearer, made, secret
+from tests.projects.made_keys import ago, bearer, made, secret
 
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")
 
@@ -138,7 +138,7 @@ def test_a_digest_is_no_key(client: Client) -> None:
 
 def test_an_unknown_key_and_a_revoked_one_hear_the_same(client: Client) -> None:
     row, key = made("read")
-    assert api_keys.revoke(row)
+    assert keys.revoke(row)
     unknown = "ea_" + secrets.token_urlsafe(32)
     said = [ask(client, "GET", "/events", bearer(one)) for one in (key, unknown)]
     assert len({refused(answer, 401) for answer in said}) == 1
@@ -181,7 +181,7 @@ def test_the_secret_is_nowhere_in_the_database() -> None:
     assert len(key) == 46
     assert stored["prefix"] == key[:9]
     assert not [value for value in stored.values() if key in str(value)]
-    assert bytes(stored["digest"]) == api_keys.digest(key)
+    assert bytes(stored["digest"]) == keys.digest(key)
 
 
 def test_secrets_are_all_different() -> None:
@@ -208,16 +208,16 @@ def test_a_name_is_free_again_when_its_key_is_revoked() -> None:
     row, _ = made(name="website")
     with pytest.raises(ValidationError, match="revoke that one first"):
         made(name="website")
-    api_keys.revoke(row)
+    keys.revoke(row)
     made(name="website")
 
 
 def test_no_more_keys_are_made_than_every_process_can_keep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_keys, "MAX_KEYS", 2)
+    monkeypatch.setattr(keys, "MAX_KEYS", 2)
     (first, _), _ = made(), made()
-    with pytest.raises(api_keys.TooManyKeys):
+    with pytest.raises(keys.TooManyKeys):
         made()
-    api_keys.revoke(first)
+    keys.revoke(first)
     made()
 
 

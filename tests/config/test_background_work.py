@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.test import override_settings
 
-from config.on_demand import OnDemand
+from config.background_work import BackgroundWork
 from events.delivery import background
 from events.models import Batch
 from events.storing.store import store
@@ -29,13 +29,13 @@ class Work:
         return len(self.runs) > self._failures
 
 
-def on_demand(work: Callable[[], bool], *, linger: float) -> OnDemand:
-    return OnDemand("of a test", work, linger=linger, longest_pause=LONG)
+def background_work(work: Callable[[], bool], *, linger: float) -> BackgroundWork:
+    return BackgroundWork("of a test", work, linger=linger, longest_pause=LONG)
 
 
 def test_who_asks_within_the_linger_shares_a_run() -> None:
     work = Work()
-    asked = on_demand(work, linger=0.3)
+    asked = background_work(work, linger=0.3)
     for _ in range(20):
         asked.soon()
     wait_until(lambda: bool(work.runs))
@@ -45,7 +45,7 @@ def test_who_asks_within_the_linger_shares_a_run() -> None:
 
 def test_what_is_pressing_ends_the_linger_once() -> None:
     work = Work()
-    asked = on_demand(work, linger=LONG)
+    asked = background_work(work, linger=LONG)
     asked.soon()
     asked.soon(now=True)
     wait_until(lambda: len(work.runs) == 1)
@@ -56,7 +56,7 @@ def test_what_is_pressing_ends_the_linger_once() -> None:
 
 def test_failed_work_is_repeated_after_pauses_that_no_hurry_shortens() -> None:
     work = Work(failures=2)
-    asked = on_demand(work, linger=0.05)
+    asked = background_work(work, linger=0.05)
     asked.soon()
     wait_until(lambda: len(work.runs) == 1)
     for _ in range(100):
@@ -77,7 +77,7 @@ def test_a_full_block_is_delivered_without_waiting_for_company(
         done.set()
         return True
 
-    waiting = on_demand(deliver, linger=LONG)
+    waiting = background_work(deliver, linger=LONG)
     monkeypatch.setattr(background, "_deliverer", waiting)
     monkeypatch.setattr(background, "_waiting", 0)
     with override_settings(CLICKHOUSE_BATCH_SIZE=5):

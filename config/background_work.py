@@ -11,7 +11,7 @@ from structlog import get_logger
 log = get_logger(__name__)
 
 
-class OnDemand:
+class BackgroundWork:
     """Runs `work` once for all who ask within `linger` seconds, and again while it fails.
 
     Whoever asks for it now ends that time.

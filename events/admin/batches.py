@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from config.admin.admin_dates import DateDrillDown
-from config.admin.admin_outcomes import Outcome
-from config.admin.admin_tables import ReadOnlyAdmin, as_uuid
+from config.admin.dates import DateDrillDown
+from config.admin.outcomes import Outcome
+from config.admin.tables import ReadOnlyAdmin, as_uuid
 from events.auditing import failed
 from events.delivery import parking
 from events.format.records import Record

@@ -11,18 +11,9 @@ from typing import Any, TypeAlias
 
 import jsonschema_rs
 
-from events.schemas.schema_cost import PATTERNS, check_cost
-from events.schemas.schema_keywords import CHOICE, CHOICES, KEYWORDS
-from events.schemas.schema_references import (
-    LISTS,
-    NAMED,
-    ONE,
-    Readable,
-    SchemaRefused,
-    brief,
-    path,
-    read,
-)
+from events.schemas.cost import PATTERNS, check_cost
+from events.schemas.keywords import CHOICE, CHOICES, KEYWORDS
+from events.schemas.references import LISTS, NAMED, ONE, Readable, SchemaRefused, brief, path, read
 
 # What is wrong with decoded properties, in at most 500 characters; None if nothing is.
 Judge: TypeAlias = Callable[[Any], str | None]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
-from importer.reading.arrow.arrow_values import is_text
+from importer.reading.arrow.values import is_text
 from importer.reading.chunks import CHUNK_ROWS, MAX_LINE
 
 # What a value takes besides its text, or a place in a list.

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from events.schemas import schema_engine
-from events.schemas.schema_cost import MOST_SECONDS
-from events.schemas.schema_engine import SchemaBroken, judge
-from events.schemas.schema_references import MAX_BYTES, MAX_NESTED, SchemaRefused
+from events.schemas import engine
+from events.schemas.cost import MOST_SECONDS
+from events.schemas.engine import SchemaBroken, judge
+from events.schemas.references import MAX_BYTES, MAX_NESTED, SchemaRefused
 
 LETTERS = "".join(random.Random(1).choices("ab", k=65_000))
 
@@ -336,6 +336,6 @@ def test_an_engine_that_fails_blames_no_event(monkeypatch: pytest.MonkeyPatch) -
         raise PanicException("index out of bounds")
 
     judged = judge({})
-    monkeypatch.setattr(schema_engine, "_fault", panicking)
+    monkeypatch.setattr(engine, "_fault", panicking)
     with pytest.raises(SchemaBroken, match="index out of bounds"):
         judged({})

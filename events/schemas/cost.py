@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from events.format.properties import MAX_BYTES, MAX_DEPTH
-from events.schemas.schema_keywords import has_nested
-from events.schemas.schema_references import Child, Readable, SchemaRefused, children
+from events.schemas.keywords import has_nested
+from events.schemas.references import Child, Readable, SchemaRefused, children
 
 # What an event may hold the interpreter at the most, on two cores of 2.x GHz.
 MOST_SECONDS = 0.3

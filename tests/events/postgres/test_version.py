@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.backends.base import base
 
 from embedded.supervision.processes import PROJECT
-from events.postgres import postgres_version
+from events.postgres import version
 from tests.events.postgres import old_postgres
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
@@ -43,10 +43,10 @@ def test_migrate_leaves_an_old_server_as_it_is_and_names_both_versions(tmp_path:
 def test_a_server_that_is_new_enough_is_taken_and_one_that_is_not_complained_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert postgres_version.check(databases=["default"]) == []
-    assert postgres_version.check(databases=None) == []
-    monkeypatch.setattr(postgres_version, "OLDEST", 99)
-    [complaint] = postgres_version.check(databases=["default"])
+    assert version.check(databases=["default"]) == []
+    assert version.check(databases=None) == []
+    monkeypatch.setattr(version, "OLDEST", 99)
+    [complaint] = version.check(databases=["default"])
     assert complaint.msg.startswith("PostgreSQL 99 or newer is needed; nothing was changed. This")
 
 
@@ -61,7 +61,7 @@ def test_one_that_is_too_old_for_django_as_well_is_complained_of(
     with monkeypatch.context() as patched:
         patched.setattr(base, "RAN_DB_VERSION_CHECK", set())
         patched.setattr(type(asked.features), "minimum_database_version", (99,))
-        [complaint] = postgres_version.check(databases=["default"])
+        [complaint] = version.check(databases=["default"])
         asked.close()
     assert "PostgreSQL 18 or newer is needed" in complaint.msg
     assert "(found 18." in complaint.msg

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from projects import api_keys
+from projects import keys
 from projects.models import ApiKey
 
 _numbers = count()
@@ -15,7 +15,7 @@ def made(*scopes: str, **fields: Any) -> tuple[ApiKey, str]:
     row = ApiKey(
         **{"name": f"key {next(_numbers)}", "scopes": scopes or ApiKey.Scope.values, **fields}
     )
-    return row, api_keys.make(row)
+    return row, keys.make(row)
 
 
 def secret(*scopes: str, **fields: Any) -> str:

@@ -12,9 +12,9 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from psycopg_pool import PoolTimeout
 
-from config.admin.admin_dates import DateDrillDown
-from config.admin.admin_outcomes import Outcome
-from config.admin.admin_tables import ReadOnlyAdmin
+from config.admin.dates import DateDrillDown
+from config.admin.outcomes import Outcome
+from config.admin.tables import ReadOnlyAdmin
 from config.messages import brief
 from events.ingest import rejected
 from events.models import RejectedEvent

@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
-from config.redis.redis_urls import nodes
+from config.redis.urls import nodes
 
 # Once more with what the other nodes say of the slots; a client waits for it.
 _RETRIES = 1
