@@ -210,6 +210,7 @@ def test_a_list_is_filtered_by_what_its_page_offers_and_nothing_else(admin_clien
         f"{KEYS}?digest__gt=a",
         f"{KEYS}?prefix__startswith=ea_",
         "/admin/events/rejectedevent/?raw__regex=(a%2B)%2B$",
+        "/admin/events/rejectedevent/?code__regex=x",
         "/admin/importer/import/?options__regex=x",
     ):
         assert admin_client.get(url).status_code == 400, url
