@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its
 PARENT = """
 import subprocess, sys
 from pathlib import Path
-from embedded.processes import Program, launch_command
+from embedded.supervision.processes import Program, launch_command
 sleeper = Program(name="s", command=["sleep", "600"], identity=sys.argv[1], folder=Path("/"))
 with subprocess.Popen(launch_command(sleeper)) as child:
     print(child.pid, flush=True)

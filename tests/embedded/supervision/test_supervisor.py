@@ -19,10 +19,10 @@ from tests.embedded.stack import runs, wait_for
 SUPERVISE = """
 import signal, sys, time
 from pathlib import Path
-from embedded import deaths, supervisor as supervision
-from embedded.console import Console
-from embedded.processes import Program, StackError
-from embedded.supervisor import Supervisor
+from embedded.supervision import deaths, supervisor as supervision
+from embedded.supervision.console import Console
+from embedded.supervision.processes import Program, StackError
+from embedded.supervision.supervisor import Supervisor
 
 def python(name, source, **options):
     return Program(name=name, command=[sys.executable, "-c", source], **options)
