@@ -1,4 +1,4 @@
-"""The careful look at one event: every allowed spelling, and an error that names the field."""
+"""Check one event: accept every allowed spelling, and raise an error that names the field."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,15 @@ from events.format.properties import MAX_BYTES, PropertyError, checked
 from events.format.records import Record, timestamp
 
 MAX_TEXT = 200
-# A valid event has a colon for each key, and those of its text: no more than properties have bytes.
+# A valid event has a colon after each key, and colons in its texts. Properties have at most
+# MAX_BYTES of them; the limit leaves 1,000 for the other fields.
 _MAX_COLONS = MAX_BYTES + 1_000
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(hours=24)
 
 _FIELDS = ("event_id", "occurred_at", "user_id", "event_type", "properties")
-# Cc: C0, DEL and C1. Other unprintables (joiners, exotic spaces) occur in real names and stay.
+# Unicode category Cc: C0, DEL and C1. Other unprintable characters (joiners, unusual spaces) occur
+# in real names and are allowed.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
@@ -36,7 +38,7 @@ class EventError(msgspec.Struct, omit_defaults=True):
 
 
 class FieldError(ValueError):
-    """What is wrong with an event; `field` is None where it is no JSON object."""
+    """What is wrong with an event; `field` is None if the event can't be decoded into fields."""
 
     def __init__(self, field: str | None, code: str, message: str) -> None:
         super().__init__(brief(message))
@@ -49,7 +51,10 @@ class FieldError(ValueError):
 
 
 def inspect(raw: bytes, *, latest: datetime) -> Record:
-    """One event's JSON text to its record; raises FieldError."""
+    """Return the record of one event's JSON text. Raises FieldError.
+
+    `latest` is the latest `occurred_at` that is allowed.
+    """
     fields = _fields(raw)
     try:
         return _record(fields, latest)
@@ -60,7 +65,7 @@ def inspect(raw: bytes, *, latest: datetime) -> Record:
 
 def _fields(raw: bytes) -> dict[str, msgspec.Raw]:
     if raw.count(b":") > _MAX_COLONS:
-        # Before objects are made of its keys: 20 MB may have two million.
+        # Check before the decoder makes an object for each key: 20 MB can hold two million.
         raise FieldError(None, "too_large", "the event has more keys than an event may")
     try:
         return _decode_object(raw)
@@ -104,7 +109,10 @@ def _shown_id(fields: dict[str, Any]) -> str | None:
 
 
 def parse_event_id(text: str) -> UUID:
-    """Dashed or not, any case, in braces or as a URN."""
+    """Parse a UUID: with or without dashes, in any case, in braces or as a URN.
+
+    Raises FieldError.
+    """
     try:
         return UUID(text)
     except ValueError:
@@ -112,7 +120,10 @@ def parse_event_id(text: str) -> UUID:
 
 
 def parse_occurred_at(text: str, *, latest: datetime) -> datetime:
-    """ISO 8601 with an offset, from 1970 up to `latest`; UTC, cut to the millisecond."""
+    """Parse ISO 8601 with an offset, from 1970 to `latest`, into UTC cut to the millisecond.
+
+    Raises FieldError.
+    """
     try:
         moment = parse_instant(text)
     except NotAnInstant as error:
@@ -126,7 +137,10 @@ def parse_occurred_at(text: str, *, latest: datetime) -> datetime:
 
 
 def check_name(field: str, text: str) -> str:
-    """`user_id` and `event_type`: 1 to 200 characters, none of them a control character."""
+    """Return a `user_id` or `event_type` of 1 to 200 characters, none a control character.
+
+    Raises FieldError.
+    """
     if not 1 <= len(text) <= MAX_TEXT:
         raise FieldError(field, "length", f"{field} must have 1 to {MAX_TEXT} characters")
     if _CONTROL.search(text):

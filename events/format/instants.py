@@ -1,7 +1,7 @@
-"""Points in time as clients write them, brought to what the stores keep: UTC, whole milliseconds.
+"""Convert points in time from what clients write to what the stores keep: UTC, whole milliseconds.
 
-That happens before anything else is done with them. PostgreSQL refuses offsets of 16 hours and
-more, and what is finer than a millisecond would be compared with what was cut.
+The conversion comes before any other use. PostgreSQL refuses offsets of 16 hours and more. And a
+time with microseconds would be compared with stored times that are cut to the millisecond.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from events.format import moments
 
 
 class NotAnInstant(ValueError):
-    """The text names no point in time; `code` is one of `format`, `offset` and `range`."""
+    """The text is not a point in time; `code` is one of `format`, `offset` and `range`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class NotAnInstant(ValueError):
 
 
 def parse_instant(text: str) -> datetime:
-    """ISO 8601 with an offset, in UTC and cut to the millisecond. Raises NotAnInstant."""
+    """Parse ISO 8601 with an offset into UTC, cut to the millisecond. Raises NotAnInstant."""
     try:
         moment = moments.parse(text)
     except ValueError:

@@ -1,18 +1,18 @@
-"""A moment in any spelling of ISO 8601 that databases and languages write."""
+"""Parse a moment in any ISO 8601 spelling that databases and programming languages write."""
 
 import re
 from datetime import datetime
 
-# Longer than any spelling, so that no time goes into a text that is none.
+# Longer than any spelling. A longer text is refused before the costly parsing.
 _MAX_LENGTH = 80
-# `2026-11-27 10:00:00 UTC` is BigQuery's, ` +0000 UTC` Go's, `+02:00[Europe/Kyiv]` Java's.
+# BigQuery writes `2026-11-27 10:00:00 UTC`, Go ` +0000 UTC`, and Java `+02:00[Europe/Kyiv]`.
 _ZONE = re.compile(
     r" ?(?:(?P<utc>Z|UTC|GMT)|(?P<offset>[+-]\d\d(?::?\d\d)?)(?: [A-Z]{3,5})?)(?:\[[^\]]*\])?$"
 )
 
 
 def parse(text: str) -> datetime:
-    """Its moment, aware where the text has an offset. Raises ValueError."""
+    """Return the moment; it is aware if the text has an offset. Raises ValueError."""
     if len(text) > _MAX_LENGTH:
         raise ValueError("no time is written that long")
     try:

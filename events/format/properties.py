@@ -1,9 +1,9 @@
-"""The rules for an event's `properties`: what both engines keep exactly, and nothing else.
+"""The rules for an event's `properties`: they allow only what both engines keep exactly.
 
-Both stores keep the JSON text as it was sent, less white space. What is refused is what an engine
-would refuse or change when it looks inside: NUL and lone surrogates (PostgreSQL's ->>, UTF-8
-itself), the same key twice (PostgreSQL takes the last, ClickHouse the first), numbers outside a
-64-bit integer or a double, and %2E in a key, by which ClickHouse means a dot.
+Both stores keep the JSON text as it was sent, without white space. The rules refuse what an engine
+would refuse or change when it reads inside the text: NUL and lone surrogates (PostgreSQL's ->> and
+UTF-8 itself refuse them), the same key twice (PostgreSQL takes the last, ClickHouse the first),
+numbers outside a 64-bit integer or a double, and %2E in a key (ClickHouse reads it as a dot).
 """
 
 import json
@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 
 MAX_BYTES = 64 * 1024
-# White space included: an indented document has a few times its compact size.
+# With white space: an indented document is a few times as large as the compact one.
 _MAX_RAW_BYTES = 16 * MAX_BYTES
 MAX_DEPTH = 8
 MAX_KEYS = 255
 MIN_INTEGER = -(2**63)
 MAX_INTEGER = 2**64 - 1
 
-# Escapes by which a NUL, or one of the characters of %2E, may stand in JSON.
+# The escapes that JSON may use for a NUL and for the characters of %2E.
 _ESCAPED = re.compile(rb"\\u00(?:00|25|32|45)")
 _decode = msgspec.json.Decoder().decode
 
@@ -35,9 +35,9 @@ class PropertyError(ValueError):
 
 
 def checked(raw: bytes) -> bytes:
-    """The same object without white space, once every rule holds.
+    """Check every rule and return the object as JSON without white space.
 
-    `raw` is JSON text that a decoder has already found well-formed up to strings' insides.
+    `raw` must be JSON text that a decoder has already found well-formed, except inside strings.
     Raises PropertyError.
     """
     if len(raw) > _MAX_RAW_BYTES:
@@ -51,10 +51,11 @@ def checked(raw: bytes) -> bytes:
 
 
 def _is_plain(compact: bytes) -> bool:
-    """Whether every rule holds, told by a decoder and a count: ten times faster than a walk.
+    """Check the rules with a decoder and a count, which is ten times faster than a walk.
 
-    In compact JSON each key ends in `":` and nothing else does but an escaped quote inside text.
-    So as many `":` as decoded keys means that no key stood twice; more means: walk.
+    False means that a walk must decide. In compact JSON each key ends in `":`. Only an escaped
+    quote inside a text looks the same. So if there are as many `":` as decoded keys, no key
+    appears twice. If there are more, only a walk can tell.
     """
     if compact[:1] != b"{" or b"%2E" in compact:
         return False
@@ -68,10 +69,10 @@ def _is_plain(compact: bytes) -> bool:
 
 
 def _keys(value: Any, depth: int) -> int:
-    """How many keys an object or array holds in all.
+    """Count the keys of an object or array on all levels.
 
-    Raises PropertyError past MAX_DEPTH and at an integer out of range; a number past a double
-    never comes out of the decoder.
+    Raises PropertyError for more than MAX_DEPTH levels and for an integer out of range. The
+    decoder itself refuses a number that is too large for a double.
     """
     if depth > MAX_DEPTH:
         raise _too_deep()
@@ -120,7 +121,7 @@ def _walk(compact: bytes) -> None:
 
 
 def _check_tree(value: Any, depth: int) -> None:
-    """Text and depth, through every level; `depth` counts the objects and arrays around."""
+    """Check texts and depth on every level; `depth` is the level of `value`, from 1."""
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict | list):
@@ -162,7 +163,7 @@ def _twice(pairs: list[tuple[str, Any]]) -> str:
 
 
 def _integer(digits: str) -> int:
-    # The longest allowed has 20 digits; int() itself refuses thousands of them, and slowly.
+    # An allowed integer has at most 20 digits. int() itself refuses thousands, but slowly.
     if len(digits) > 21 or not MIN_INTEGER <= int(digits) <= MAX_INTEGER:
         raise _too_large()
     return int(digits)

@@ -1,8 +1,8 @@
-"""The stored form of an event, the same on the queue, in the outbox and on its way to ClickHouse.
+"""The stored form of an event: the same on the queue, in the outbox and on its way to ClickHouse.
 
-A **frame** is a run of records as JSON lines, zstd-compressed: a request is cut into frames at the
-door, frames travel on the queue, and the frames of a transaction, one behind the other, are the
-outbox bytes that ClickHouse reads (zstd frames may be concatenated).
+A **frame** holds several records as JSON lines, compressed with zstd. The web server cuts a request
+into frames and puts them on the queue. The outbox holds the frames of one transaction, one after
+another, and ClickHouse reads these bytes as they are (zstd frames may be concatenated).
 """
 
 from collections import Counter
@@ -13,12 +13,14 @@ from threading import local
 import msgspec
 import zstandard
 
-# The size of one queue message: small enough to spread over workers, large enough to amortize it.
+# Events in one queue message: few enough to spread over workers, many enough to make a message's
+# own cost small.
 FRAME_EVENTS = 1_000
-# The same in bytes of its lines: 1,000 events may be 64 MB.
+# The most bytes that the lines of a frame may have: 1,000 events can have 64 MB.
 FRAME_BYTES = 8 * 1024 * 1024
-# What the frames of one transaction, and of one block for ClickHouse, may decode to. A worker needs
-# some four times as much for them, and ClickHouse as much again for its JSON columns.
+# The frames of one transaction, and of one block for ClickHouse, may decode to this many bytes. A
+# worker needs about four times as much memory for them, and ClickHouse needs as much again for its
+# JSON columns.
 BLOCK_BYTES = 32 * 1024 * 1024
 
 
@@ -41,10 +43,13 @@ _decode_lines = msgspec.json.Decoder(Record).decode_lines
 
 
 class _Codec(local):
-    """zstd contexts may not be shared between threads, and making one costs more than a frame."""
+    """The zstd contexts of one thread.
+
+    Threads may not share a context, and making one costs more than compressing a frame.
+    """
 
     def __init__(self) -> None:
-        # Level 1: levels above gain a few percent and cost twice the time on such lines.
+        # Higher levels save a few percent of the size and take twice the time on such lines.
         self.compress = zstandard.ZstdCompressor(level=1).compress
         self._decompressor = zstandard.ZstdDecompressor()
 
@@ -67,13 +72,16 @@ def frame(records: Sequence[Record]) -> bytes:
 
 
 def frames(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
-    """Frames of at most FRAME_EVENTS records and FRAME_BYTES, each with its count."""
+    """Yield frames of at most FRAME_EVENTS records and FRAME_BYTES of lines, each with its count.
+
+    A record larger than FRAME_BYTES is a frame by itself.
+    """
     for start in range(0, len(records), FRAME_EVENTS):
         yield from _halved(records[start : start + FRAME_EVENTS])
 
 
 def _halved(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
-    """One frame, or those of either half if it would be too large."""
+    """Yield one frame. If it would be too large, yield the frames of both halves instead."""
     lines = _encode_lines(records)
     if len(lines) <= FRAME_BYTES or len(records) == 1:
         yield _codec.compress(lines), len(records)
@@ -84,12 +92,15 @@ def _halved(records: Sequence[Record]) -> Iterator[tuple[bytes, int]]:
 
 
 def decoded_bytes(data: bytes) -> int:
-    """What one frame decodes to, without decoding it: `frame` has written it into its head."""
+    """Return the bytes that one frame decodes to, from its header; 0 if the header lacks them."""
     return max(0, zstandard.frame_content_size(data))
 
 
 def groups(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The frames in order, as many together as decode to FRAME_BYTES, or one that is larger."""
+    """Yield the frames in order, in groups that decode to at most FRAME_BYTES.
+
+    A larger frame is a group by itself.
+    """
     group: list[bytes] = []
     for data in frames:
         if group and sum(map(decoded_bytes, group)) + decoded_bytes(data) > FRAME_BYTES:
@@ -101,15 +112,18 @@ def groups(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def lines_bytes(records: Sequence[Record]) -> int:
-    """What a frame of the records would decode to."""
+    """Return the bytes that a frame of the records would decode to."""
     return len(_encode_lines(records))
 
 
 def by_day_and_type(records: Iterable[Record]) -> Counter[tuple[date, str]]:
-    """How many there are of each UTC day and event type."""
+    """Count the records of each UTC day and event type."""
     return Counter((date.fromisoformat(r.occurred_at[:10]), r.event_type) for r in records)
 
 
 def unframe(data: bytes) -> list[Record]:
-    """The records of one frame, or of several one behind the other, in order."""
+    """Return the records of one frame, or of several concatenated frames, in order.
+
+    Raises ZstdError, MsgspecError or UnicodeDecodeError if they can't be read.
+    """
     return _decode_lines(_codec.decompress(data))

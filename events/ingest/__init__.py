@@ -1,1 +1,1 @@
-"""Ingest: from the bytes of a request to valid events, and to an error for each other one."""
+"""Ingest: turns the bytes of a request into valid events, and an error for each invalid event."""

@@ -24,36 +24,37 @@ from events.schemas.references import SchemaRefused
 
 log = get_logger(__name__)
 
-# What the schemas may take of a processor for one request. Ten thousand events take 0.1 s with an
-# ordinary schema; 20 MB made against the costliest that can be saved would take minutes.
+# The CPU time that the schemas may take for one request. Ten thousand events take 0.1 s with an
+# ordinary schema. With the costliest schema that can be saved, the worst 20 MB would take minutes.
 REQUEST_SECONDS = 5.0
 # How long a change made in the admin may take to reach every process.
 _KEPT_SECONDS = 5.0
-# PostgreSQL takes longer than this to say: the schemas of before go on, of one request in
-# _KEPT_SECONDS that asks. A first connection, and with it a process's first request, takes longer.
+# How long a request waits for PostgreSQL before it uses the schemas that were read earlier. Only
+# one request in _KEPT_SECONDS waits. The first request of a process waits longer, because the
+# first connection takes longer.
 _PATIENCE_SECONDS = 1.0
 _FIRST_PATIENCE_SECONDS = 5.0
 
 _lock, _answered = Lock(), Event()
 _loaded: dict[str, Judge] = {}
 _loaded_at = float("-inf")
-# The engine holds the interpreter while it judges one event. One thread at a time judges, so that
-# the others get the interpreter after each.
+# The engine holds the interpreter while it judges one event. Only one thread judges at a time, so
+# that the other threads get the interpreter after each event.
 _judging = Lock()
 
 
 class Unusable(RuntimeError):
-    """The schema of an event's type can't be evaluated: no fault of the event."""
+    """The schema of an event's type can't be evaluated. This says nothing about the event."""
 
 
 class TooSlow(RuntimeError):
-    """The schemas take longer for these events than they may."""
+    """Checking these events against their schemas takes longer than allowed."""
 
 
 def apply(checked: Validated, *, seconds: float = float("inf")) -> Validated:
     """Move the events that break their type's schema from the records to the errors.
 
-    Raises Unusable, which names the event type, and TooSlow past so many `seconds` of a processor.
+    Raises Unusable, which names the event type, and TooSlow after `seconds` of CPU time.
     """
     judges = _judges()
     if not any(record.event_type in judges for record in checked.records):
@@ -96,13 +97,13 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str 
 
 
 def _judges() -> Mapping[str, Judge]:
-    """The enabled schemas, read every few seconds; the last known while PostgreSQL is down.
+    """Return the enabled schemas, read every few seconds; the last known while PostgreSQL is down.
 
-    Read by another thread: one that asks a PostgreSQL which hangs would wait with it.
+    Another thread reads them, because a thread that asks a hanging PostgreSQL hangs too.
     """
     global _loaded_at  # noqa: PLW0603
     is_first = _loaded_at == float("-inf")
-    # Without any, requests that come together wait for the same.
+    # Until the schemas have been read once, concurrent requests wait for the same read.
     if _is_due() and _lock.acquire(blocking=is_first):
         try:
             if _is_due():
@@ -127,11 +128,11 @@ def _read() -> bool:
     global _loaded  # noqa: PLW0603
     try:
         enabled = PropertySchema.objects.filter(enabled=True)
-        # As text: one that Python can't read must not keep it from the others.
+        # As text: a schema that Python can't parse must not stop the reading of the others.
         rows = enabled.values_list("event_type", Cast("schema", TextField()))
         _loaded = {event_type: _judge(text) for event_type, text in rows}
     except (DatabaseError, psycopg.Error):
-        # Accepting goes on without PostgreSQL; the store checks nothing that needs schemas.
+        # Requests are accepted without PostgreSQL too. The store checks nothing that needs schemas.
         pass
     finally:
         _answered.set()
@@ -141,10 +142,14 @@ def _read() -> bool:
 _reader = BackgroundWork("property schemas", _read, linger=0.0, longest_pause=_KEPT_SECONDS)
 
 
-# Making the largest ready takes 0.2 s, and they are read every few seconds.
+# Preparing the largest schema takes 0.2 s, and the schemas are read every few seconds.
 @lru_cache(maxsize=4096)
 def _judge(text: str) -> Judge:
-    """By a schema's JSON text. What can't be used breaks at each event, and harms no other type."""
+    """Return the judge for a schema's JSON text.
+
+    If the schema can't be used, its judge raises SchemaBroken for each event. Other types are not
+    affected.
+    """
     try:
         return judge(json.loads(text))
     except (SchemaRefused, RecursionError, ValueError) as error:
@@ -158,7 +163,7 @@ def _judge(text: str) -> Judge:
 
 
 def refusal(schema: Any) -> str | None:
-    """Why no event can be held to a schema, None if events can be."""
+    """Return why a schema can't be used, or None if it can."""
     try:
         _judge(json.dumps(schema))({})
     except SchemaBroken as error:

@@ -1,15 +1,15 @@
-"""A body made readable to the decoder, which gives up the whole of it for one spot in one event.
+"""Make a body readable for the decoder, which refuses a whole body for one bad part of one event.
 
-What takes the place of such a spot is as long as it was, so that positions hold for both texts, and
-is refused for the same reason, so that only its own event pays for it. Nothing here calls Python
-once for each escape or bracket: 20 MB may hold ten million of them.
+Each bad part is replaced with text of the same length, so that positions are the same in both
+texts. The replacement is refused for the same reason, so that only this event is refused. No Python
+code runs once for each escape or bracket: 20 MB can hold ten million of them.
 """
 
 import re
 
-# Escapes that may be half of a pair, behind any number of escaped backslashes.
+# Escapes that may be half of a surrogate pair, after any number of escaped backslashes.
 _MAYBE_LONE = re.compile(rb"\\u[dD][89a-fA-F]")
-# A high one with no low one behind it, or a low one with no high one before it.
+# A high surrogate with no low surrogate after it, or a low one with no high one before it.
 _LONE = re.compile(
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|[c-fC-F][0-9a-fA-F]{2}(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD].[0-9a-fA-F]{2}))",
@@ -17,30 +17,31 @@ _LONE = re.compile(
 )
 _NUL = rb"\u0000"
 
-# Groups this deep are beyond what any event may hold, and far within what the decoder can take.
+# This depth is more than any event may have, and far less than the decoder can take.
 _KEPT_DEPTH = 32
 _LONGEST_RUN = 64
 
 
-# What is looked at in Python, one at a time: a second of it in all. No client that means well sends
-# as much, and a stranger's kilobyte may decode to millions.
+# The most that Python code looks at one by one: this takes a second in all. No honest client sends
+# as much, but a kilobyte from an attacker can decode to millions.
 _MOST_LONE = 100_000
 _MOST_STEPS = 500_000
 
 
 class Unreadable(ValueError):
-    """There is too much wrong with the body to look for what is right in it."""
+    """The body has too many faults to look for its valid events."""
 
 
 def _rest(levels: int) -> bytes:
-    """A pattern of text in which brackets stand in pairs only, at most so many levels of them."""
+    """Return a pattern for text whose brackets all close, nested at most `levels` deep."""
     group = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
     if levels:
         group = rb"(?:" + group + rb"|[\[{]" + _rest(levels - 1) + rb"[\]}])"
     return rb'[^][{}"]*+(?:' + group + rb'[^][{}"]*+)*+'
 
 
-# A step ends in opening brackets, in closing ones, or where the text or its sense does.
+# A step ends in opening brackets, in closing brackets, at the end of the text, or at a quote that
+# opens a string without an end.
 _STEP = re.compile(
     _rest(3) + rb'(?:([\[{]{1,%d}+)|([\]}]++)|(?:"|\Z))' % _LONGEST_RUN,
     re.DOTALL,
@@ -48,14 +49,15 @@ _STEP = re.compile(
 
 
 def without_lone_surrogates(body: bytes) -> bytes:
-    """Each lone surrogate, which is well-formed JSON, becomes a NUL: equally refused.
+    """Replace each lone surrogate with a NUL escape.
 
-    Raises Unreadable.
+    A lone surrogate is well-formed JSON, but events may hold neither it nor a NUL. Raises
+    Unreadable.
     """
     if not _MAYBE_LONE.search(body):
         return body
     readable = bytearray(body)
-    # Pairs of backslashes stand for one each and begin no escape. They are never half in a match.
+    # A pair of backslashes is one character and begins no escape. A match never holds half a pair.
     for count, lone in enumerate(_LONE.finditer(body.replace(rb"\\", b"  "))):
         if count == _MOST_LONE:
             raise Unreadable("it has too many lone surrogates")
@@ -64,10 +66,11 @@ def without_lone_surrogates(body: bytes) -> bytes:
 
 
 def without_depths(body: bytes) -> bytes:
-    """What is nested deeper than some 30 to 100 levels becomes a 0 and white space.
+    """Replace what is nested deeper than about 30 to 100 levels with a 0 and white space.
 
-    The decoder recurses and gives up at about a thousand levels; this does not recurse. A level
-    kept is one too deep for any event still. 20 MB of `[` take 0.5 s. Raises Unreadable.
+    The decoder recurses and gives up at about a thousand levels; this function does not recurse.
+    The levels that stay are still too deep for any event. 20 MB of `[` take 0.5 s. Raises
+    Unreadable.
     """
     readable = bytearray(body)
     depth = 0

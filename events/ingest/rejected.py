@@ -1,7 +1,8 @@
-"""Rejected: what was refused at the door, kept for a while to be seen, mended and sent again.
+"""Keep refused events for a while, so that people can see them, mend them and send them again.
 
-A thread of its own writes it down: refusing needs no PostgreSQL and waits for nothing. What a
-process was told to keep in the second before it was killed is lost; its client had the reasons.
+A background thread writes them to PostgreSQL, so refusing a request needs no PostgreSQL and never
+waits. If a process is killed, it loses the events that it refused in the last second. Their clients
+have had the reasons.
 """
 
 import sys
@@ -33,9 +34,9 @@ from events.storing.store import Stored, store
 
 log = get_logger(__name__)
 
-# More than any valid event takes; of what is longer the beginning is kept.
+# More than any valid event takes. Of a longer text, only the beginning is kept.
 MAX_RAW_BYTES = 128 * 1024
-# What may wait in memory to be written, in each process; the rest is only counted.
+# Bytes that may wait in the memory of each process to be written. Further rows are only counted.
 _WAITING_BYTES = 12 * 1024 * 1024
 _MEANWHILE = "it was sent again or deleted by somebody else meanwhile"
 
@@ -60,7 +61,7 @@ _untrimmed_rows = _untrimmed_bytes = 0
 
 
 class StillRejected(ValueError):
-    """What is wrong with a rejected event that was to be sent again; one message for each fault."""
+    """A rejected event can't be sent again; `messages` has one message for each fault."""
 
     def __init__(self, messages: Sequence[str]) -> None:
         super().__init__("; ".join(messages))
@@ -70,16 +71,16 @@ class StillRejected(ValueError):
 def keep_events(
     *, body: bytes, errors: Iterable[EventError], client: str, readable: bytes | None = None
 ) -> None:
-    """Keep the refused events of a request's body, soon; returns at once.
+    """Keep the refused events of a request's body. Returns at once; a thread writes them soon.
 
-    `readable` spares looking for it again: what `validate` gave for this body.
+    `readable` is what `validate` returned for this body. It saves computing the same again.
     """
     texts = event_texts(body, readable)
     _add(_row(client, texts[error.index], error) for error in errors)
 
 
 def keep_body(*, body: bytes, code: str, message: str, client: str) -> None:
-    """Keep a body that was refused as a whole, soon; returns at once."""
+    """Keep a body that was refused as a whole. Returns at once; a thread writes it soon."""
     _add([_row(client, body, EventError(-1, None, None, code, message))])
 
 
@@ -91,7 +92,7 @@ def _row(client: str, raw: bytes, error: EventError) -> _Row:
         field=_storable(error.field or ""),
         code=error.code,
         message=_storable(error.message),
-        # Bytes that are no UTF-8 show as \xff. PostgreSQL has no NUL in a text.
+        # Bytes that are not UTF-8 become \xff and the like. A PostgreSQL text can't hold a NUL.
         raw=raw[:MAX_RAW_BYTES].decode(errors="backslashreplace").replace("\0", "\\x00"),
         raw_bytes=len(raw),
     )
@@ -102,7 +103,10 @@ def _storable(text: str) -> str:
 
 
 def _size(row: _Row) -> int:
-    """In memory; in PostgreSQL about as much. Escaped bytes take four times what was sent."""
+    """Return the bytes that a row takes in memory; in PostgreSQL it takes about as many.
+
+    Escaped bytes take four times what was sent.
+    """
     return sys.getsizeof(row) + sum(map(sys.getsizeof, row))
 
 
@@ -120,7 +124,7 @@ def _add(rows: Iterable[_Row]) -> None:
 
 
 def _write() -> bool:
-    """Write down all that waits; on an error it goes on waiting."""
+    """Write all rows that wait. On an error they stay in memory and wait on."""
     global _dropped
     with _waiting_lock:
         rows, dropped, _dropped = list(_waiting), _dropped, 0
@@ -146,7 +150,10 @@ def _copy(rows: Iterable[_Row]) -> None:
 
 
 def _trim_after(rows: Sequence[_Row]) -> None:
-    """Trim whenever a tenth of what may be kept has come in: counting it all costs some 50 ms."""
+    """Trim each time a tenth of what may be kept has come in.
+
+    Trimming more often costs too much: it counts all rows, which takes about 50 ms.
+    """
     global _untrimmed_rows, _untrimmed_bytes  # noqa: PLW0603
     _untrimmed_rows += len(rows)
     _untrimmed_bytes += sum(map(_size, rows))
@@ -156,7 +163,10 @@ def _trim_after(rows: Sequence[_Row]) -> None:
 
 
 def trim() -> int:
-    """Forget the oldest beyond REJECTED_MAX_ROWS and REJECTED_MAX_MEGABYTES; how many they were."""
+    """Delete the oldest rows beyond REJECTED_MAX_ROWS and REJECTED_MAX_MEGABYTES.
+
+    Returns how many rows it deleted.
+    """
     with connection.cursor() as cursor:
         bounds = {"rows": settings.REJECTED_MAX_ROWS, "bytes": _most_bytes()}
         cursor.execute(load("trim_rejected_events"), bounds)
@@ -168,7 +178,10 @@ def _most_bytes() -> int:
 
 
 def purge(*, now: datetime) -> int:
-    """Forget what was rejected more than REJECTED_DAYS ago, and what is too much; how many."""
+    """Delete rows rejected more than REJECTED_DAYS ago, then trim.
+
+    Returns how many rows it deleted.
+    """
     before = now - timedelta(days=settings.REJECTED_DAYS)
     deleted, _ = RejectedEvent.objects.filter(rejected_at__lt=before).delete()
     return deleted + trim()
@@ -178,7 +191,7 @@ def purge(*, now: datetime) -> int:
 
 
 def check(row: RejectedEvent, text: str) -> Validated:
-    """The events of a mended text, all of them valid. Raises StillRejected."""
+    """Return the events of a mended text. Raises StillRejected unless all of them are valid."""
     try:
         body = text.encode() if row.position is None else b"[" + text.encode() + b"]"
         checked = property_schemas.apply(validate(body))
@@ -194,9 +207,9 @@ def check(row: RejectedEvent, text: str) -> Validated:
 
 
 def send_again(row: RejectedEvent, text: str) -> Stored:
-    """Store the mended events and forget the rejected ones, both or neither.
+    """Store the mended events and delete the rejected row, both or neither.
 
-    Raises StillRejected, also when somebody else has sent or deleted it meanwhile, and what
+    Raises StillRejected, also if somebody else has sent or deleted the row meanwhile. Raises what
     `store` raises.
     """
     checked = check(row, text)

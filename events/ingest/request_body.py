@@ -1,4 +1,4 @@
-"""The body of an ingest request: read, decoded, and never larger in memory than allowed."""
+"""Read and decode the body of an ingest request, with a limit on its size in memory."""
 
 import io
 import zlib
@@ -15,16 +15,17 @@ from config.memory import room
 from config.memory.room import MAX_BODY_BYTES
 
 _PIECE = 64 * 1024
-# zstd gives out whatever its input holds, up to 32,768 times its size: 8 MiB from 256 bytes.
+# zstd decodes its whole input at once, to up to 32,768 times its size: 8 MiB from 256 bytes.
 _ZSTD_PIECE = 256
-# One an event, at most. Beginning one takes 3 µs, and a million empty ones fit into 20 MB.
+# Gzip members or zstd frames in a body: at most one for each event. Starting a member takes 3 µs,
+# and a million empty members fit into 20 MB.
 _MAX_MEMBERS = 10_000
 
 _Decoder = TypeVar("_Decoder")
 
 
 class EventsParser(BaseParser):
-    """DRF parser that answers the decoded bytes, in a list for `take_body`."""
+    """DRF parser that returns the decoded bytes, in a list for `take_body`."""
 
     media_type = "application/json"
 
@@ -38,13 +39,13 @@ class EventsParser(BaseParser):
 
 
 def take_body(request: Request) -> bytes:
-    """The decoded body of a request, once. Raises Problem.
+    """Return the decoded body of a request and take it out of the request. Raises Problem.
 
-    Nothing else keeps it then: a DRF request lives on until Python's garbage collector comes, and
-    with it what `request.data` holds, which may be 20 MB.
+    Only the caller holds the body then. A DRF request lives until Python's garbage collector runs,
+    and it would keep a body of up to 20 MB in `request.data`. Call this once for each request.
     """
     require_length(request.META)
-    # Without a body DRF asks no parser and answers an empty dict.
+    # Without a body, DRF calls no parser and `request.data` is an empty dict.
     body = cast(list[bytes], request.data).pop() if request.data else b""
     if not body:
         raise Problem(400, "The body is empty.")
@@ -52,7 +53,7 @@ def take_body(request: Request) -> bytes:
 
 
 class _Counted:
-    """A stream that knows how much was read from it."""
+    """A stream that counts the bytes read from it."""
 
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
@@ -65,27 +66,30 @@ class _Counted:
 
 
 def require_length(headers: Mapping[str, Any]) -> None:
-    """Raises Problem for a chunked body, which Django takes for none."""
+    """Raises Problem for a chunked body, because Django treats it as no body."""
     if "CONTENT_LENGTH" not in headers and "HTTP_TRANSFER_ENCODING" in headers:
         raise Problem(411, "Send a Content-Length; chunked bodies are not taken.")
 
 
 def read_body(stream: IO[Any], headers: Mapping[str, Any]) -> bytes:
-    """The decoded body; raises Problem for what can't be read or grows past MAX_BODY_BYTES."""
+    """Return the decoded body.
+
+    Raises Problem if it can't be read or decodes to more than MAX_BODY_BYTES.
+    """
     encoding = _encoding(headers.get("HTTP_CONTENT_ENCODING", ""))
     source = _Counted(stream)
     try:
         body = _joined(_DECODERS[encoding](source))
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise Problem(400, f"The body is not valid {encoding}: {error}.") from None
-    # The server tells a client that has gone from one that has finished by nothing else.
+    # Only this length shows that a client went away before it had sent everything.
     if source.size < int(headers.get("CONTENT_LENGTH") or 0):
         raise Problem(400, "The body is shorter than its Content-Length.")
     return body
 
 
 def _encoding(header: str) -> str:
-    """The one coding of a body. Empty elements of a list mean nothing (RFC 9110, section 5.6.1)."""
+    """The coding of a body. Empty elements of a list mean nothing (RFC 9110, section 5.6.1)."""
     named = [name for element in header.lower().split(",") if (name := element.strip())]
     encoding = ", ".join(named).removeprefix("x-") or "identity"
     if encoding not in _DECODERS:
@@ -95,8 +99,11 @@ def _encoding(header: str) -> str:
 
 
 def _joined(decoded: Iterator[bytes]) -> bytes:
-    """Raises Problem 413 past MAX_BODY_BYTES, and 503 where there is no room to decode it now."""
-    # One piece alone, a plain body, is not copied.
+    """Join the pieces of a body.
+
+    Raises Problem 413 past MAX_BODY_BYTES, and 503 if there is no room to decode the body now.
+    """
+    # A plain body is a single piece and is not copied.
     whole = io.BytesIO(next(decoded, b""))
     size = whole.seek(0, io.SEEK_END)
     _require_bounds(size)
@@ -118,14 +125,14 @@ def _require_bounds(size: int) -> None:
 
 
 def _members(begin: Callable[[], _Decoder]) -> Iterator[_Decoder]:
-    """A decoder for each of the members or frames that make up a body."""
+    """Yield a decoder for each member or frame of a body. Raises EOFError past _MAX_MEMBERS."""
     for _ in range(_MAX_MEMBERS):
         yield begin()
     raise EOFError(f"it has more than {_MAX_MEMBERS} members")
 
 
 def _plain(stream: _Counted) -> Iterator[bytes]:
-    """In one piece, as the event loop has it in memory already."""
+    """Yield the body in one piece: the event loop has it in memory already."""
     while piece := stream.read(MAX_BODY_BYTES + 1):
         yield piece
 
@@ -135,14 +142,17 @@ def _gzip(stream: _Counted) -> Iterator[bytes]:
 
 
 def _deflate(stream: _Counted) -> Iterator[bytes]:
-    """RFC 9110 says zlib's wrapper; many clients send the bare stream, told by its first bytes."""
+    """RFC 9110 asks for zlib's wrapper, but many clients send the bare stream.
+
+    The first bytes show which of the two it is.
+    """
     head = stream.read(_PIECE)
     wrapped = len(head) > 1 and head[0] & 0x0F == 8 and (head[0] << 8 | head[1]) % 31 == 0
     return _inflate(stream, zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS, head)
 
 
 def _inflate(stream: _Counted, window: int, head: bytes = b"") -> Iterator[bytes]:
-    """Inflate piece by piece, to notice a bomb before it has grown; members may follow."""
+    """Inflate piece by piece, so that a bomb is noticed early. A body may have several members."""
     members = _members(partial(zlib.decompressobj, window))
     decoder = next(members)
     data = head or stream.read(_PIECE)
@@ -162,7 +172,7 @@ def _inflate(stream: _Counted, window: int, head: bytes = b"") -> Iterator[bytes
 
 
 def _zstd(stream: _Counted) -> Iterator[bytes]:
-    """Frames in a row; the window is bounded too, or a frame could ask for gigabytes at once."""
+    """Decode all frames. The window has a limit, or a frame could ask for gigabytes at once."""
     unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_BODY_BYTES)
     frames = _members(unpacker.decompressobj)
     decoder = next(frames)

@@ -1,7 +1,8 @@
-"""From the bytes of a request to valid events, and to an error for every one that is not.
+"""Turn the bytes of a request into valid events, and an error for each invalid event.
 
-The fast path decodes the whole body into typed structs at once. What it does not accept is looked
-at again one by one in `events.format.inspection`, which knows every spelling and words the errors.
+The fast path decodes the whole body into typed structs at once. `events.format.inspection` then
+checks, one by one, the events that the fast path does not accept: it knows every spelling and words
+the errors.
 """
 
 import re
@@ -32,13 +33,14 @@ class _Typed(msgspec.Struct, forbid_unknown_fields=True):
     properties: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-# No shorter body has more than MAX_EVENTS: a valid event has 116 bytes, any other element two.
+# A shorter body can't hold more than MAX_EVENTS: a valid event takes at least 116 bytes, any other
+# element two.
 _FEW_VALID_BYTES = 100 * MAX_EVENTS
 _FEW_BYTES = 2 * MAX_EVENTS
 
 
 def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
-    """Decodes `{"events": [...]}` or a bare array to its elements."""
+    """Return a function that decodes `{"events": [...]}` or a bare array to its elements."""
     body = msgspec.defstruct("Body", [("events", list[element])], forbid_unknown_fields=True)
     decode = msgspec.json.Decoder(body | list[element]).decode
 
@@ -51,10 +53,10 @@ def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
 
 
 def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
-    """The same, but passes over all elements behind the first MAX_EVENTS + 1.
+    """The same as `_decoder`, but its function skips all elements after the first MAX_EVENTS + 1.
 
-    A list of 20 MB may have ten million. To this decoder an array is a struct of so many fields,
-    which takes 80 KB however short it is.
+    A list of 20 MB can have ten million elements. This decoder reads an array as a struct with
+    MAX_EVENTS + 1 fields, which takes 80 KB even for a short array.
     """
     fields = [(f"_{n}", element, msgspec.UNSET) for n in range(MAX_EVENTS + 1)]
     array = msgspec.defstruct("Array", fields, array_like=True)
@@ -63,7 +65,7 @@ def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
     decode_body: Callable[[bytes], Any] = msgspec.json.Decoder(body).decode
 
     def elements(text: bytes) -> list[Any]:
-        # No union may have two structs.
+        # msgspec allows no union of two structs.
         is_array = _OPENS_ARRAY.match(text)
         found: Any = decode_array(text) if is_array else decode_body(text).events
         return [one for one in msgspec.structs.astuple(found) if one is not msgspec.UNSET]
@@ -91,7 +93,7 @@ class TooManyEvents(ValueError):
 class Validated(NamedTuple):
     """`received = len(records) + len(errors)`; records keep the order they came in.
 
-    `readable` is the body as the events were read from it, where that was found out.
+    `readable` is the form of the body that the decoder could read, or None if it is not known.
     """
 
     records: list[Record]
@@ -102,8 +104,8 @@ class Validated(NamedTuple):
 def validate(body: bytes, *, now: datetime | None = None) -> Validated:
     """Check a request's body of `{"events": [...]}` or a bare array.
 
-    Raises NotJSON, WrongShape and TooManyEvents; anything wrong with a single event is an
-    EventError in the answer and harms no other event.
+    Raises NotJSON, WrongShape and TooManyEvents. A fault of a single event becomes an EventError in
+    the result and does not affect the other events.
     """
     latest = (now or datetime.now(UTC)) + LATEST_AHEAD
     typed = _typed(body)
@@ -126,7 +128,7 @@ def _typed(body: bytes) -> list[_Typed] | None:
 
 
 def _record(event: _Typed, latest: datetime) -> Record | None:
-    """The record of an event the fast path can vouch for, else None."""
+    """Return the record of an event, or None if the fast path can't tell that it is valid."""
     occurred_at = event.occurred_at
     if not (
         EARLIEST <= occurred_at <= latest
@@ -148,7 +150,7 @@ def _record(event: _Typed, latest: datetime) -> Record | None:
 
 
 def _events(body: bytes, readable: bytes | None = None) -> tuple[bytes, list[msgspec.Raw]]:
-    """The events' own texts, and the text that they are parts of: this one or a shallower."""
+    """Return the form of the body that the decoder can read, and the text of each event in it."""
     try:
         readable = readable or without_lone_surrogates(body)
         try:
@@ -176,9 +178,9 @@ def _raw_events(readable: bytes) -> list[msgspec.Raw]:
 
 
 def event_texts(body: bytes, readable: bytes | None = None) -> list[bytes]:
-    """Each event of a body as it was sent; `readable` as `validate` gave it for the same body.
+    """Return the text of each event of a body, as it was sent.
 
-    Raises as `validate` does.
+    `readable` is what `validate` returned for the same body. Raises what `validate` raises.
     """
     readable, raws = _events(body, readable)
     texts: list[bytes] = []
