@@ -1,8 +1,8 @@
 """Keep refused events for a while, so that people can see them, mend them and send them again.
 
 A background thread writes them to PostgreSQL, so refusing a request needs no PostgreSQL and never
-waits. If a process is killed, it loses the events that it refused in the last second. Their clients
-have had the reasons.
+waits. If a process is killed, the events that it refused in the last second are not kept. Their
+clients have received the reasons.
 """
 
 import sys
@@ -124,7 +124,7 @@ def _add(rows: Iterable[_Row]) -> None:
 
 
 def _write() -> bool:
-    """Write all rows that wait. On an error they stay in memory and wait on."""
+    """Write all rows that wait. If that fails, they stay in memory for the next try."""
     global _dropped
     with _waiting_lock:
         rows, dropped, _dropped = list(_waiting), _dropped, 0

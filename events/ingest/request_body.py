@@ -152,7 +152,7 @@ def _deflate(stream: _Counted) -> Iterator[bytes]:
 
 
 def _inflate(stream: _Counted, window: int, head: bytes = b"") -> Iterator[bytes]:
-    """Inflate piece by piece, so that a bomb is noticed early. A body may have several members."""
+    """Inflate piece by piece, to stop a decompression bomb early. A body may have many members."""
     members = _members(partial(zlib.decompressobj, window))
     decoder = next(members)
     data = head or stream.read(_PIECE)

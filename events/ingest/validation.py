@@ -150,7 +150,10 @@ def _record(event: _Typed, latest: datetime) -> Record | None:
 
 
 def _events(body: bytes, readable: bytes | None = None) -> tuple[bytes, list[msgspec.Raw]]:
-    """Return the form of the body that the decoder can read, and the text of each event in it."""
+    """Return the form of the body that the decoder can read, and the text of each event in it.
+
+    Raises what `validate` raises.
+    """
     try:
         readable = readable or without_lone_surrogates(body)
         try:
