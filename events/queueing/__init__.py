@@ -1,1 +1,1 @@
-"""Queueing: valid events onto the queue, and from there to a worker, many at a time."""
+"""Queueing: puts valid events on the queue, and gives them to a worker many at a time."""

@@ -1,7 +1,7 @@
-"""Backpressure: how full the queue is, looked at once a second at most, and whether that is enough.
+"""Backpressure: refuses events while the queue is full, and looks at it at most once a second.
 
-The queue grows while workers or PostgreSQL are down. Past the limit events are refused at the door,
-where the client still has them; nothing has to be reset once the queue is shorter again.
+The queue grows while workers or PostgreSQL are down. Past the limit, the web server refuses new
+events, which the client still has. Nothing has to be reset when the queue is shorter again.
 """
 
 import threading
@@ -14,8 +14,8 @@ from config.brokers.base import Load
 from events.format.records import FRAME_EVENTS
 
 _LOOK_SECONDS = 1.0
-# A consumer needs memory to take a message off the queue: a Redis that is full to the brim can
-# neither take in nor give out.
+# Taking a message off the queue needs memory too: a completely full Redis can neither accept nor
+# hand out messages.
 _MEMORY_SHARE = 0.8
 
 
@@ -34,7 +34,7 @@ def require_room() -> None:
     Raises one of brokers.ERRORS when the broker can't be asked.
     """
     global _next_look, _reason  # noqa: PLW0603 - one view of the queue a process
-    # Whoever finds somebody looking goes by the look before.
+    # While another thread looks, this thread uses the result of the look before.
     if time.monotonic() >= _next_look and _looking.acquire(blocking=False):
         try:
             _reason = _full(load())
@@ -54,5 +54,5 @@ def _full(load: Load) -> str:
 
 
 def load() -> Load:
-    """Ask the broker. Raises one of brokers.ERRORS."""
+    """Ask the broker for the load of the queue. Raises one of brokers.ERRORS."""
     return brokers.current().load(limit=settings.QUEUE_LIMIT_EVENTS, largest=FRAME_EVENTS)

@@ -1,8 +1,8 @@
-"""A Celery task whose messages are handed to the pool many at a time, and acknowledged after it.
+"""A Celery task that takes many messages in one call and acknowledges them after the call.
 
-celery-batches has the idea, but acknowledges what failed and forgets what a killed child held;
-here a message is acknowledged when the call that took it has returned, and goes back to the queue
-when the call raised or its process died.
+celery-batches has the same idea, but it acknowledges the messages of a failed call, and it loses
+the messages of a killed child process. Here a message is acknowledged when its call has returned.
+It goes back to the queue when the call raised or its process died.
 """
 
 import threading
@@ -29,11 +29,12 @@ STORE_TASK = "events.store_events"
 class BatchTask(Task):  # type: ignore[misc]
     """Base of a task that is called as `task(payloads)` with the first argument of each message.
 
-    A batch is closed when its messages weigh `max_weight` (header `weight`, 1 by default), when it
-    has `max_messages`, before one that would bring it over `max_bytes` (header `bytes`, 0 by
-    default; one alone may be larger), or `linger` seconds after its first message. Needs late
-    acknowledgement by design and ignores ETAs, results and retries. `requeue_delay` seconds pass
-    before the messages of a failed call go back, so that a store that is down is not hammered.
+    A batch closes when its messages weigh `max_weight` (header `weight`, 1 by default), when it has
+    `max_messages`, or `linger` seconds after its first message. It also closes before a message
+    that would bring it over `max_bytes` (header `bytes`, 0 by default); a single message may be
+    larger. The task acknowledges late by design and ignores ETAs, results and retries. The messages
+    of a failed call go back after `requeue_delay` seconds, so that a store that is down does not
+    get them again at once.
     """
 
     abstract = True
@@ -58,7 +59,7 @@ class _Collector:
         self._messages: list[Message] = []
         self._weight = self._bytes = 0
         self._deadline: Any = None
-        # Pools with threads deliver results and timers elsewhere than the consumer's thread.
+        # Pools with threads deliver results and timers outside the consumer's thread.
         self._lock = threading.RLock()
 
     def receive(self, message: Message, *_: Any, **__: Any) -> None:
@@ -88,7 +89,7 @@ class _Collector:
 
     def _submit(self, messages: Sequence[Message]) -> None:
         def failed(error: Any) -> None:
-            # Its text, a traceback, may quote an event.
+            # The text of the error is a traceback, which may quote an event.
             kind = getattr(error, "type", type(error)).__name__
             logger.error("%s: %d messages go back: %s", self._task.name, len(messages), kind)
             self._timer.call_after(self._task.requeue_delay, _requeue, (messages,))
@@ -106,7 +107,7 @@ class _Collector:
 
 
 def _number(message: Message, header: str, default: int) -> int:
-    """What somebody else has put on the queue may say anything here."""
+    """Return the number in a header. A message from another program may have anything there."""
     value = message.headers.get(header, default)
     return max(0, value) if isinstance(value, int) else default
 
@@ -122,7 +123,7 @@ def _requeue(messages: Sequence[Message]) -> None:
 
 
 def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str]) -> None:
-    """In the pool's process: decode the messages and call the task with all of them at once."""
+    """Decode the messages and call the task once with all of them. Runs in the pool's process."""
     close_old_connections()
     try:
         with request_id.working_for(request_ids):
@@ -132,7 +133,10 @@ def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str])
 
 
 def _argument(body: Any, kind: str, encoding: str) -> str:
-    """The first argument of a message. One that can't be read is the task's to judge, as it is."""
+    """Return the first argument of a message.
+
+    If it can't be read, return the message's body as it is, so that the task can judge it.
+    """
     try:
         argument = loads(body, kind, encoding)[0][0]
     except (SerializerNotInstalled, ContentDisallowed, DecodeError, LookupError, TypeError):

@@ -1,8 +1,8 @@
-"""The way onto the queue: requests that arrive together share a message.
+"""Put events on the queue: requests that arrive together share a message.
 
-A Celery message costs many times what an event does, to send as to receive. So while one thread is
-sending, the events of the others gather, and the next to have its turn sends them all. Nobody
-waits for a clock, and nobody is answered before the broker has its events.
+To send or receive a Celery message costs many times as much as an event in it. So while one thread
+sends, the events of the other threads gather, and the next thread sends them all. No thread waits
+for a timer. No request is answered before the broker has its events.
 """
 
 import threading
@@ -96,7 +96,9 @@ def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
 
 
 def _publish(producer: Producer, data: bytes, about: dict[str, Any]) -> None:
-    """`about` are headers: by the size a worker decides how many messages it takes at once; the
-    time and the requests are for metrics and logs.
+    """Send one message with the headers `about`.
+
+    A worker uses the size to decide how many messages it takes at once. The time and the request
+    ids are for metrics and logs.
     """
     brokers.send(producer, STORE_TASK, (b64encode(data).decode(),), headers=about)

@@ -1,1 +1,1 @@
-"""Storing: valid events into PostgreSQL, each once, and out of it when their time is over."""
+"""Storing: writes each valid event to PostgreSQL once, and removes it when its time is over."""

@@ -10,7 +10,10 @@ DAYS_AHEAD = 3
 
 
 def window_start(now: datetime, *, days: int | None = None) -> datetime:
-    """Midnight of the first day that the hot layer keeps: `days` before today."""
+    """Return midnight UTC of the first day that the hot layer keeps: `days` before today.
+
+    `days` is HOT_WINDOW_DAYS by default.
+    """
     kept = settings.HOT_WINDOW_DAYS if days is None else days
     first = now.astimezone(UTC).date() - timedelta(days=kept)
     return datetime.combine(first, time.min, UTC)
@@ -20,7 +23,7 @@ _ensured: date | None = None
 
 
 def ensure_partitions_today() -> None:
-    """`ensure_partitions`, once a day in each process: cheap enough for every store."""
+    """Call `ensure_partitions` once a day in each process. Cheap enough for every store."""
     global _ensured  # noqa: PLW0603
     now = datetime.now(UTC)
     if _ensured != now.date():
@@ -55,10 +58,10 @@ def partition_name(day: date) -> str:
 
 
 def _make_partition(day: date) -> bool:
-    """One partition, unless another process was faster.
+    """Make one partition. Returns False if it exists already, made by another process.
 
-    The table is made apart and attached: ATTACH lets reads and writes of the other days go on,
-    which CREATE … PARTITION OF does not.
+    The table is created by itself and then attached. ATTACH lets reads and writes of the other days
+    continue; CREATE … PARTITION OF would block them.
     """
     name = partition_name(day)
     with transaction.atomic(), connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Intake: what a worker took off the queue into the store, a message that can't be stored alone."""
+"""Intake: stores the messages that a worker took off the queue, and parks what can't be stored."""
 
 import binascii
 from base64 import b64decode
@@ -12,8 +12,8 @@ from events.format.records import frame, unframe
 from events.models import Batch
 from events.storing.store import store
 
-# PostgreSQL will not have the content (SQLSTATE classes 22 and 23), or it is no frame of events.
-# The same messages would fail again for ever; anything else may go well the next time.
+# PostgreSQL refuses the content (SQLSTATE classes 22 and 23), or the content is not a frame of
+# events. The same messages would fail every time. After any other error, the next try may succeed.
 _POISON = (
     *(django.db.DataError, django.db.IntegrityError, psycopg.DataError, psycopg.IntegrityError),
     *(binascii.Error, ValueError, *parking.UNREADABLE),
@@ -21,10 +21,12 @@ _POISON = (
 
 
 def store_messages(messages: Sequence[str]) -> None:
-    """Store the frames of all messages in one transaction; what can't be stored is parked alone.
+    """Store the frames of all messages in one transaction.
 
-    Raises django.db.Error or psycopg.Error when PostgreSQL can't at present: nothing of the call
-    may be counted on then, and all of it may be given again.
+    If their content makes this fail, store each message by itself, and then each event by itself.
+    What still can't be stored is parked. Raises django.db.Error or psycopg.Error when PostgreSQL
+    can't store at present. Then any part of the messages may be stored or not, and it is safe to
+    pass all of them again.
     """
     try:
         store(frames=[b64decode(text) for text in messages], source=Batch.Source.QUEUE)

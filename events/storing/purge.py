@@ -1,4 +1,4 @@
-"""Purge: what has outlived its window is dropped, a day at once or rows in small bites."""
+"""Purge: removes what is older than its window, a whole day at once or some rows at a time."""
 
 import time
 from contextlib import suppress
@@ -15,20 +15,21 @@ from events.storing import hot
 
 log = get_logger(__name__)
 
-# A day is dropped this long after it has left the window: a store that began before midnight
-# still finds its partition.
+# A day is dropped this long after it has left the window, so that a store that began before
+# midnight still finds its partition.
 GRACE = timedelta(hours=1)
-# A drop waits for transactions that use the table, and new ones wait behind it: so long at most.
-# Where stores are large and many none of the shorter waits meets their end.
+# A drop waits for transactions that use the table, and new transactions wait behind the drop. Each
+# attempt to drop waits this long at most. If stores are large and many, the shorter waits are never
+# long enough for them to end.
 _LOCK_TIMEOUTS_MILLISECONDS = (100, 200, 400, *[800] * 40)
 _LOCK_PAUSE_SECONDS = 0.1
-# Deleted in one transaction: some 50 ms.
+# Rows deleted in one transaction, which takes about 50 ms.
 _BITE = 10_000
 _STRETCH_PAGES = 100
 
 
 class PurgeBlocked(Exception):
-    """The partition was in use whenever the purge tried: it stays until the next time."""
+    """The partition was in use at every attempt to drop it. It stays until the next purge."""
 
 
 class Purged(NamedTuple):
@@ -40,10 +41,10 @@ class Purged(NamedTuple):
 
 
 def purge_hot(*, now: datetime, days: int | None = None, dry_run: bool = False) -> list[Purged]:
-    """Drop the partitions of days before the hot window; the days dropped, oldest first.
+    """Drop the partitions of days before the hot window. Returns these partitions, oldest first.
 
-    `days` stands in for HOT_WINDOW_DAYS; with `dry_run` nothing is dropped. Safe to run twice at
-    once. Raises PurgeBlocked when a partition could not be locked for half a minute.
+    `days` replaces HOT_WINDOW_DAYS. With `dry_run` nothing is dropped. Safe to run twice at the
+    same time. Raises PurgeBlocked when a partition could not be locked for half a minute.
     """
     first_kept = hot.window_start(now - GRACE, days=days).date()
     purged = [_described(day) for day in sorted(hot.partition_days()) if day < first_kept]
@@ -52,7 +53,7 @@ def purge_hot(*, now: datetime, days: int | None = None, dry_run: bool = False) 
     for partition in purged:
         _drop(partition.day)
         log.info("hot_purged", day=str(partition.day), count=partition.events)
-    # A shorter window than the setting's has dropped days that the store still writes to.
+    # If `days` is less than the setting, days were dropped that the store still writes to.
     hot.ensure_partitions(now=now)
     return purged
 
@@ -84,8 +85,10 @@ def _drop(day: date) -> None:
 
 
 def _keep_autovacuum_off(partition: str) -> None:
-    """Autovacuum gives way to a waiter after a second only, longer than a drop may wait. This
-    waiter holds up neither readers nor writers.
+    """Turn autovacuum off for a partition before the drop.
+
+    Autovacuum gives way to a waiting statement only after a second, which is longer than a drop may
+    wait. While this statement waits, it blocks neither readers nor writers.
     """
     with suppress(OperationalError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = 5000")
@@ -93,9 +96,10 @@ def _keep_autovacuum_off(partition: str) -> None:
 
 
 def purge_ids(*, now: datetime) -> int:
-    """Forget the ids first seen more than DEDUP_DAYS ago (0: none); how many they were.
+    """Delete the ids first seen more than DEDUP_DAYS ago (0: none). Returns how many.
 
-    One of them sent again is stored again. Reads the whole table, a stretch of it a transaction.
+    If an event with a deleted id is sent again, it is stored again. Reads the whole table, a range
+    of pages in each transaction.
     """
     if not settings.DEDUP_DAYS:
         return 0
@@ -109,7 +113,10 @@ def purge_ids(*, now: datetime) -> int:
 
 
 def purge_batches(*, now: datetime) -> int:
-    """Delete the records of batches delivered and older than BATCH_DAYS (0: none); how many."""
+    """Delete finished batches older than BATCH_DAYS (0: none). Returns how many.
+
+    Finished means delivered, split or discarded.
+    """
     if not settings.BATCH_DAYS:
         return 0
     before = now - timedelta(days=settings.BATCH_DAYS)
@@ -121,10 +128,11 @@ def purge_batches(*, now: datetime) -> int:
 
 
 def vacuum_outbox() -> None:
-    """Make the room of delivered payloads usable again.
+    """Make the space of delivered payloads usable again.
 
-    Autovacuum would, but counts what it has to do in memory: after a crash it starts from nothing,
-    and the outbox of a busy service grows by its whole traffic until it has counted again.
+    Autovacuum would do this too, but it counts its work in memory and a crash sets the count to
+    zero. Until the count is high enough again, the outbox of a busy service grows by all its
+    traffic.
     """
     with connection.cursor() as cursor:
         cursor.execute("VACUUM batches")

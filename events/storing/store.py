@@ -1,4 +1,4 @@
-"""Store: frames of valid events into PostgreSQL, each event once. The only way in."""
+"""Store frames of valid events in PostgreSQL, each event once. Every event is stored here."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -23,8 +23,9 @@ from events.storing import hot
 
 log = get_logger(__name__)
 
-# Ids looked up to guess whether a batch repeats what is stored: a tenth of repeats among its
-# events is found with 80 %, a third with 99.8 %. A wrong guess costs time, never exactness.
+# How many ids are looked up to guess whether a batch repeats stored events. If a tenth of its
+# events are repeats, the lookup finds one with a probability of 80 %; if a third are, 99.8 %. A
+# wrong guess costs time, but the result is still exact.
 _PROBES = 16
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_UUID = b"\0\x01\0\0\0\x10"
@@ -40,17 +41,17 @@ class Stored(NamedTuple):
 
 
 def store(*, frames: Sequence[bytes], source: Batch.Source) -> Stored:
-    """Store the events of all frames in one transaction; what is in the outbox is delivered soon.
+    """Store the events of all frames in one transaction. A thread delivers the outbox soon after.
 
-    Dedup, hot layer and outbox commit together or not at all. Of equal ids the first wins, within
-    the frames as against what is stored. Raises django.db.Error or psycopg.Error when PostgreSQL
-    can't; nothing is stored then.
+    Dedup, hot layer and outbox commit together or not at all. If several events have the same id,
+    the first one is kept; stored events come before the events of the frames. Raises
+    django.db.Error or psycopg.Error when PostgreSQL can't store; nothing is stored then.
     """
     received = [record for data in frames for record in unframe(data)]
     if not received:
         return Stored(0, 0, 0)
-    # In order of id, so that two transactions that share ids wait for each other and never in a
-    # ring; b-tree pages are met in order too.
+    # Sorted by id, so that two transactions with the same ids never wait for each other in a cycle.
+    # B-tree pages are also visited in order.
     records = sorted(_first_of_each(received), key=_event_id)
     hot.ensure_partitions_today()
     try:
@@ -65,7 +66,7 @@ def store(*, frames: Sequence[bytes], source: Batch.Source) -> Stored:
 def _store_once(
     records: list[Record], frames: Sequence[bytes], received: int, source: Batch.Source
 ) -> int:
-    """The transaction; how many of the records were new."""
+    """Run the transaction. Returns how many of the records were new."""
     began = time.perf_counter()
     with transaction.atomic():
         fresh = _insert_dedup(records)
@@ -73,7 +74,7 @@ def _store_once(
         _copy_hot(fresh)
         kept = frames if len(fresh) == received else [frame(fresh)] if fresh else []
         batch_id = _insert_batch(source, received, len(fresh), kept)
-        # An import's own transaction may be around this one, and be rolled back.
+        # An import may put this transaction inside its own, which may be rolled back.
         transaction.on_commit(partial(_tell, batch_id, source, received, len(fresh), began))
     return len(fresh)
 
@@ -108,11 +109,11 @@ def _first_of_each(records: Iterable[Record]) -> Iterable[Record]:
 
 
 def _insert_dedup(records: list[Record]) -> list[Record]:
-    """Claim the ids in `dedup`; the records whose ids were free.
+    """Insert the ids into `dedup`. Returns the records whose ids were new.
 
-    COPY of ids hoped to be new takes a third of the time of INSERT … ON CONFLICT. Where some are
-    known, or another transaction brings the same ones meanwhile, COPY fails as a whole, and is
-    tried again without those known by then.
+    COPY takes a third of the time of INSERT … ON CONFLICT. But if some ids are known, or another
+    transaction inserts the same ids meanwhile, COPY fails as a whole. It is then tried again
+    without the ids that are known by then.
     """
     fresh = records if not _any_known(records) else _without_known(records)
     while fresh:
@@ -121,7 +122,7 @@ def _insert_dedup(records: list[Record]) -> list[Record]:
                 _copy_ids(cursor, fresh)
             break
         except errors.UniqueViolation:
-            # The one who was faster has committed: READ COMMITTED sees its ids now.
+            # The faster transaction has committed, and READ COMMITTED sees its ids now.
             fresh = _without_known(fresh)
     return fresh
 
@@ -138,7 +139,7 @@ def _without_known(records: list[Record]) -> list[Record]:
 
 def _known(records: Iterable[Record]) -> set[UUID]:
     ids = [UUID(record.event_id) for record in records]
-    # Django's own cursor writes parameters into the text; bound and binary they parse faster.
+    # Django's own cursor writes parameters into the SQL text. Bound binary parameters parse faster.
     with psycopg.Cursor(connection.connection, row_factory=scalar_row) as cursor:
         query = "SELECT event_id FROM dedup WHERE event_id = ANY(%b::uuid[])"
         return set(cursor.execute(query, [ids], binary=True))
@@ -152,10 +153,10 @@ def _copy_ids(cursor: Any, records: list[Record]) -> None:
 
 
 def _copy_hot(records: list[Record]) -> None:
-    """The records inside the hot window, as COPY's text format.
+    """Copy the records inside the hot window to `hot_events`, in COPY's text format.
 
-    Backslashes are all that needs escaping: names have no control characters and compact JSON
-    has none unescaped.
+    Only backslashes need escaping: names have no control characters, and compact JSON has them only
+    as escapes.
     """
     start = timestamp(hot.window_start(datetime.now(UTC)))
     rows = "".join(
