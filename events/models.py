@@ -20,7 +20,7 @@ class UUIDv7(Func):
 
 
 class Dedup(models.Model):
-    """One row per event ever stored: the reason why no event is stored twice."""
+    """One row for each event ever stored, so that no event is stored twice."""
 
     event_id = models.UUIDField(primary_key=True, editable=False)
     first_seen = models.DateTimeField(db_default=Now())
@@ -34,7 +34,7 @@ class Dedup(models.Model):
 
 
 class JSONText(models.TextField):  # type: ignore[type-arg]
-    """Well-formed JSON, kept and given back as the text that it came as.
+    """Well-formed JSON, stored and returned as exactly the text that was sent.
 
     jsonb would write 1e300 in 301 digits, refuse 1e-20000 and forget the order of keys.
     """
@@ -43,12 +43,12 @@ class JSONText(models.TextField):  # type: ignore[type-arg]
         return "json"
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
-        # psycopg would parse it.
+        # Without the cast, psycopg would parse the JSON.
         return f"{sql}::text", params
 
 
 class HotEvent(models.Model):
-    """An event of the hot window; `properties` is the text that ClickHouse has as well.
+    """An event of the hot window; `properties` is the same text as in ClickHouse.
 
     The table is partitioned by day of `occurred_at` (DDL in the first migration), so PostgreSQL
     itself has no primary key here: `dedup` has already made `event_id` unique.
@@ -70,12 +70,13 @@ class HotEvent(models.Model):
 
 
 class Batch(models.Model):
-    """The fresh events of one store transaction, and where their delivery stands.
+    """The new events of one store transaction, and the state of their delivery.
 
-    `payload` is the outbox: zstd frames of JSON lines (see `events.format.records`), emptied once
-    ClickHouse has confirmed them. Small batches are merged into one delivery: the first of them
-    takes over the frames of the others, whose `merged_into` names it. A batch that ClickHouse
-    refuses is split into parts, whose `split_from` names it, until the culprit is alone.
+    `payload` is the outbox: zstd frames of JSON lines (see `events.format.records`). It is emptied
+    when ClickHouse has confirmed them. Small batches are merged into one delivery: the first batch
+    takes over the frames of the others, and their `merged_into` names the first batch. A batch that
+    ClickHouse refuses is split into parts until the bad event is alone. The `split_from` of each
+    part names the batch that was split first.
     """
 
     class State(models.TextChoices):
@@ -84,7 +85,7 @@ class Batch(models.Model):
         DELIVERED = "delivered"
         SPLIT = "split"
         FAILED = "failed", "failed: refused by ClickHouse"
-        # What came off the queue and could not be stored; `payload` is the message's.
+        # Content from the queue that could not be stored; `payload` holds it.
         UNSTORED = "unstored", "failed: refused by PostgreSQL"
         DISCARDED = "discarded"
 
@@ -93,8 +94,8 @@ class Batch(models.Model):
         REQUEST = "request"
         IMPORT = "import"
 
-    # Time-ordered, and never again the same after a restored backup, as a sequence would be: it is
-    # the deduplication token of ClickHouse.
+    # Sorts by time. The id is ClickHouse's deduplication token, so it must not repeat. A sequence
+    # would repeat ids after a backup is restored.
     id = models.UUIDField(primary_key=True, editable=False, db_default=UUIDv7())
     source = models.CharField(max_length=16, choices=Source)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
@@ -138,7 +139,7 @@ class Batch(models.Model):
 
 
 class RejectedEvent(models.Model):
-    """An event that was refused at the door, or a whole body, with the reason; kept for a while."""
+    """A refused event, or a whole refused body, with the reason; kept for a while."""
 
     rejected_at = models.DateTimeField(db_default=Now())
     client = models.TextField(help_text="the address it came from")
@@ -170,7 +171,7 @@ def _check_json_schema(value: Any) -> None:
 class PropertySchema(models.Model):
     """A JSON Schema (draft 2020-12) that the properties of an event type must satisfy.
 
-    A row that gets here without `full_clean` may hold what can't be used: see `property_schemas`.
+    A row saved without `full_clean` may hold a schema that can't be used: see `property_schemas`.
     """
 
     event_type = models.CharField(max_length=200, unique=True)

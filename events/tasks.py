@@ -1,4 +1,4 @@
-"""The Celery tasks: each one line that calls a service."""
+"""The Celery tasks. Each task only calls a service."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ def store_events(frames: list[str]) -> None:
 
 @app.task(name="events.deliver_batches", ignore_result=True, expires=60)
 def deliver_batches() -> None:
-    # Not by this child of the worker: while ClickHouse hangs it has messages to store.
+    # A background thread delivers: while ClickHouse hangs, this process must store messages.
     background.deliver_soon()
 
 

@@ -1,1 +1,1 @@
-"""Delivery: batches from PostgreSQL's outbox into ClickHouse, until it has confirmed them."""
+"""Delivery: sends batches from PostgreSQL's outbox to ClickHouse until it confirms them."""

@@ -1,6 +1,7 @@
-"""One thread a process that delivers shortly after a commit; no caller waits for ClickHouse.
+"""One thread in each process delivers shortly after a commit, so no caller waits for ClickHouse.
 
-Whatever it misses (the process killed, ClickHouse gone) beat finds in the outbox later.
+The thread may miss batches, if its process is killed or ClickHouse is down. A task that Celery beat
+starts finds them in the outbox later.
 """
 
 import threading
@@ -12,9 +13,10 @@ from events.delivery.deliver import deliver_due
 
 
 def deliver_soon(events: int = 0) -> None:
-    """Ask this process's delivery thread to look at the outbox, which has so many events more.
+    """Ask this process's delivery thread to look at the outbox, which has `events` more events.
 
-    Returns at once. A block's worth of events is not waited for company.
+    Returns at once. The thread waits a moment for further events, unless those that wait already
+    fill a block.
     """
     global _waiting  # noqa: PLW0603 - one outbox seen from one process
     with _counting:
@@ -34,9 +36,9 @@ _counting = threading.Lock()
 _waiting = 0
 
 
-# Batches that commit meanwhile share the block: ClickHouse likes few large inserts. After a
-# failure the pause grows, or each look at a dead ClickHouse would use up a batch's chance to be
-# merged.
+# Batches that commit during the linger time share a block, because ClickHouse works best with few
+# large inserts. After a failure the pause grows: while ClickHouse is down, each attempt tries a
+# batch, and a batch that was tried can no longer be merged.
 _deliverer = BackgroundWork(
     "deliver", _deliver, linger=settings.DELIVERY_LINGER_MILLISECONDS / 1000, longest_pause=10.0
 )

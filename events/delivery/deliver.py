@@ -1,4 +1,4 @@
-"""Deliver: the outbox of PostgreSQL into ClickHouse, again until ClickHouse has confirmed it."""
+"""Send the batches of PostgreSQL's outbox to ClickHouse, again and again until it confirms them."""
 
 import time
 from datetime import timedelta
@@ -21,17 +21,17 @@ from events.sql import load
 
 log = get_logger(__name__)
 
-# Batches looked at for one block.
+# The most batches that are considered for one block.
 _MERGE_AT_MOST = 500
-# A second after the first attempt, doubled with each, and at most half a minute.
+# The pause after an attempt doubles each time: 1 to 2 s after the first, and at most 30 s.
 _BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
-# Failures in a row after which a run takes ClickHouse as a whole to be in trouble.
+# After this many failures in a row, a run assumes that ClickHouse itself is in trouble and ends.
 _FAILURES_IN_A_ROW = 3
-# Codes of what may pass in smaller blocks: over the limit of memory (241), of time (159).
+# Error codes that smaller blocks may avoid: over the time limit (159), over the memory limit (241).
 _TOO_MUCH = frozenset({159, 241})
 _ATTEMPTS_AS_A_WHOLE = 5
-# If even so little is too much, the block is not to blame.
+# A block smaller than this is not halved: if it is too much, its size is not the cause.
 _SMALL_BYTES = 1024 * 1024
 
 
@@ -44,7 +44,7 @@ class _Due(NamedTuple):
 
     @property
     def is_alone(self) -> bool:
-        """Whether it may share no block: its token is used, or it is a part of what was refused."""
+        """True if it must have a block alone: its token is used, or it is part of a split batch."""
         return self.attempts > 0 or self.split_from is not None
 
 
@@ -67,9 +67,10 @@ class Delivered(NamedTuple):
 def deliver_due() -> Delivered:
     """Deliver every batch that is due, one block after another.
 
-    A batch that ClickHouse can't take now is due again after a pause that doubles with every
-    attempt, and holds up no other; one refused for its content is split, so that its sound events
-    arrive. The run ends early when ClickHouse is unreachable or fails several times in a row.
+    If ClickHouse can't take a batch now, the batch is due again after a pause that doubles with
+    every attempt. Other batches do not wait for it. If ClickHouse refuses the content of a batch,
+    the batch is split, so that its valid events arrive. The run ends early when ClickHouse is
+    unreachable or fails several times in a row.
     """
     blocks = failures = 0
     while failures < _FAILURES_IN_A_ROW and (claim := _claim()):
@@ -86,7 +87,7 @@ def deliver_due() -> Delivered:
 
 
 def _deliver(claim: Claim) -> bool:
-    """Whether the block is in ClickHouse; if not it was split or set aside."""
+    """Return True if the block is in ClickHouse, False if it was split or set aside."""
     began = time.perf_counter()
     try:
         _send(claim)
@@ -123,7 +124,10 @@ def _send(claim: Claim) -> None:
 
 
 def _set_aside(claim: Claim, error: clickhouse.ClickHouseError) -> None:
-    """What was refused: nothing of it has arrived, unless an earlier attempt had no answer."""
+    """Split or park a refused block.
+
+    Nothing of the block has arrived, unless an earlier attempt had no answer.
+    """
     there: set[str] = set()
     if claim.attempt > 1:
         there = redelivery.arrived(parking.read(claim.payload))
@@ -131,9 +135,10 @@ def _set_aside(claim: Claim, error: clickhouse.ClickHouseError) -> None:
 
 
 def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
-    """Whether a block that is too much for ClickHouse became two, that may pass.
+    """Halve a block that is too much for ClickHouse. Returns whether it was halved.
 
-    Not one of which a row is there: only its own token brings it into rollups that lack it.
+    A block is not halved if ClickHouse has one of its rows. Rollups may lack this row, and only the
+    block's own token can bring it into them.
     """
     if error.code not in _TOO_MUCH or claim.attempt < _ATTEMPTS_AS_A_WHOLE:
         return False
@@ -146,10 +151,11 @@ def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
 
 
 def _claim() -> Claim | None:
-    """Take the oldest due batch and, where small ones follow it, those as well.
+    """Claim the oldest due batch, and the small batches after it that fit in the same block.
 
-    A batch that was tried before is sent again as it was, under the same token. Only those never
-    tried may be merged: the first takes over the frames of the rest and its id is the token.
+    A batch that was tried before is sent again unchanged, under the same token. Only batches that
+    were never tried may be merged. The first of them takes over the frames of the others, and its
+    id is the token.
     """
     with transaction.atomic():
         due = list(
@@ -164,7 +170,7 @@ def _claim() -> Claim | None:
 
 
 def _mergeable(due: list[_Due]) -> list[UUID]:
-    """Ids of the leading batches that fit one block, in CLICKHOUSE_BATCH_SIZE and BLOCK_BYTES."""
+    """Return the ids of the first batches that CLICKHOUSE_BATCH_SIZE and BLOCK_BYTES allow."""
     first, *rest = due
     group = [first.batch_id]
     if first.is_alone:
@@ -190,7 +196,7 @@ def _take(group: list[UUID]) -> Claim:
 
 
 def lease() -> timedelta:
-    """How long one deliverer has a batch to itself: longer than any insert may take."""
+    """Return how long only one process may deliver a batch: longer than any insert may take."""
     limit = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
     return timedelta(seconds=max(2 * limit, clickhouse.longest_insert_seconds() + 1))
 
@@ -218,19 +224,19 @@ def _postpone(claim: Claim, error: Exception) -> None:
         batch_id=str(claim.batch_id),
         count=claim.events,
         attempt=claim.attempt,
-        # What is said of a block may quote it, and stands with the batch.
+        # ClickHouse's message may quote the block, so it is not logged but stored with the batch.
         error=f"ClickHouse's error {code}" if code else type(error).__name__,
     )
-    # Unless another has taken it up since: the lease may have ended.
+    # Not if another process has claimed the batch since: the lease may have ended.
     Batch.objects.filter(id=claim.batch_id, attempts=claim.attempt).update(
         error=str(error)[: parking.ERROR_CHARACTERS], claimed_until=Now() + wait
     )
 
 
 def _pause(attempt: int) -> float:
-    """Seconds until the next attempt; by chance up to half of them less.
+    """Return the seconds until the next attempt, less a random part of up to half of them.
 
-    Deliverers that failed together then don't come back together.
+    So processes that failed at the same time do not try again at the same time.
     """
     longest = min(_BACKOFF_SECONDS * 2.0 ** min(attempt, 10), _LONGEST_BACKOFF_SECONDS)
     return longest * uniform(0.5, 1)  # noqa: S311 - chance, not secrecy

@@ -1,4 +1,4 @@
-"""Parking: what an engine refuses is set aside alone with the reason, until a person decides."""
+"""Parking: sets aside what an engine refuses, with the reason, until a person decides."""
 
 from collections.abc import Set
 from uuid import UUID
@@ -15,20 +15,21 @@ from events.models import Batch
 log = get_logger(__name__)
 
 ERROR_CHARACTERS = 2_000
-# A lone culprit among 10,000 events is found with 14 refusals. Where far more are refused the
-# fault is not in the events, and rows for each of them would help nobody: parts stay whole then.
+# One bad event among 10,000 is found with 14 refusals. If there are far more refusals, the fault is
+# not in the events, and one row for each event would help nobody. The parts then stay whole.
 _REFUSALS_AT_MOST = 200
-# What reading frames raises that nothing of ours has written, or that a disk has spoilt.
+# Errors of reading frames that another program wrote or that a disk has damaged.
 UNREADABLE = (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError)
 
 
 def split_or_park(
     batch_id: UUID, *, attempt: int, reason: str, there: Set[str] = frozenset()
 ) -> None:
-    """Halve a batch that ClickHouse refused, or set it aside as failed where it can't be halved.
+    """Halve a batch that ClickHouse refused, or set it aside as failed if it can't be halved.
 
-    `attempt` is the one that was refused; nothing happens if somebody has tried since. The halves
-    have tokens of their own, so they leave out `there`: ids of which ClickHouse has rows.
+    `attempt` is the number of the refused attempt. If there was a later attempt, nothing happens.
+    `there` holds the ids that ClickHouse has rows of. The halves leave them out, because the halves
+    have new tokens.
     """
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(id=batch_id)
@@ -42,7 +43,7 @@ def split_or_park(
 
 
 def split(batch_id: UUID, *, attempt: int, reason: str) -> None:
-    """Halve a batch that is too much for ClickHouse at once: as `split_or_park`, never parking."""
+    """Halve a batch that is too large for ClickHouse. Like `split_or_park`, but never parks."""
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(id=batch_id)
         if batch.state == Batch.State.PENDING and batch.attempts == attempt:
@@ -76,7 +77,8 @@ def _split(batch: Batch, records: list[Record], reason: str) -> None:
 
 
 def _park(batch: Batch, reason: str) -> None:
-    # The reason may quote an event: it stands with the batch, for those who may see it.
+    # The reason may quote an event, so it is not logged. It is stored with the batch, for those who
+    # may see it.
     log.error("batch_failed", batch_id=str(batch.pk), count=batch.stored)
     metrics.EVENTS_FAILED.labels("deliver").inc(batch.stored)
     Batch.objects.filter(id=batch.pk).update(
@@ -85,7 +87,7 @@ def _park(batch: Batch, reason: str) -> None:
 
 
 def park_unstored(payload: bytes, *, reason: str) -> None:
-    """Keep what came off the queue and can't be stored, as a batch that failed before its store."""
+    """Keep a payload from the queue that can't be stored, as a batch in state UNSTORED."""
     events = len(read(payload))
     log.error("message_failed", bytes=len(payload), count=events)
     metrics.EVENTS_FAILED.labels("store").inc(events)
@@ -102,12 +104,12 @@ def park_unstored(payload: bytes, *, reason: str) -> None:
 
 
 def readable(batch: Batch) -> list[Record]:
-    """The events in a batch's payload; none if it has none or can't be read."""
+    """Return the events in a batch's payload; none if it has no payload or can't be read."""
     return read(bytes(batch.payload or b""))
 
 
 def read(payload: bytes) -> list[Record]:
-    """The events in a payload; none if it can't be read."""
+    """Return the events in a payload; none if it can't be read."""
     try:
         return unframe(payload)
     except UNREADABLE:

@@ -1,9 +1,9 @@
-"""Delivery of what may have arrived before: ClickHouse's answer is checked against its rows.
+"""Send blocks again that may have arrived before, and check ClickHouse's answer against its rows.
 
-An attempt that ended without an answer may have left nothing, all, or what some partitions hold. It
-may have left a token without its rows, which confirms a repeat that it doesn't take: the server
-notes the one, is killed, and never keeps the other. An engine that notes them the other way round
-leaves rows without their token, which a repeat doubles.
+An attempt that ended without an answer may have left no rows, all rows, or the rows of some
+partitions. It may also have left a token without its rows, if the server noted the token and was
+killed before it kept the rows. ClickHouse then confirms a repeat and does not store it. An engine
+that keeps the rows first may leave rows without their token, and a repeat stores these rows twice.
 """
 
 import time
@@ -16,20 +16,20 @@ from analytics.maintenance import daily_counts, inventory, surplus
 from events.format.records import Record, by_day_and_type, frame, unframe
 from events.postgres.repair_lock import RepairRunning, alone
 
-# How long an earlier attempt that nobody waits for may take to show the rows of its token.
+# An earlier attempt may still run although nobody waits for it. Its rows appear within this time.
 _SETTLE_SECONDS = 1.0
 
 
 class Unsettled(Exception):
-    """ClickHouse has confirmed events that it doesn't have once; they stay in the outbox."""
+    """ClickHouse has confirmed events but lacks some or has copies. They stay in the outbox."""
 
 
 def send_again(*, batch_id: UUID, payload: bytes, attempt: int) -> None:
-    """Send a block under its token once more, and see that each of its events is there once.
+    """Send a block again under its token, and make sure that ClickHouse has each event once.
 
-    Under its token, even where all events are there: the rollups may lack them. What is missing
-    afterwards is sent under a token of this attempt's own, what is doubled is taken out. Raises
-    ClickHouseRefused, ClickHouseUnavailable and Unsettled.
+    The block is sent even if all events are there, because the rollups may lack them. Events that
+    are missing afterwards are sent under a new token for this attempt, and extra copies are
+    removed. Raises ClickHouseRefused, ClickHouseUnavailable and Unsettled.
     """
     clickhouse.insert_block(token=str(batch_id), body=payload)
     records = _storable(unframe(payload))
@@ -61,14 +61,15 @@ def _put_right(records: Sequence[Record], *, token: str) -> None:
 
 
 def arrived(records: Sequence[Record]) -> set[str]:
-    """Ids of those events that ClickHouse has. Raises ClickHouseUnavailable."""
+    """Return the ids of those events that ClickHouse has. Raises ClickHouseUnavailable."""
     return set(_copies(_storable(records)))
 
 
 def uncount(records: Sequence[Record]) -> None:
-    """Of events that are not there, before they are sent under a token that isn't their first.
+    """Take events that ClickHouse lacks out of the daily counts, as far as they are counted.
 
-    Raises ClickHouseUnavailable and Unsettled.
+    Call this before the events are sent under a new token, which counts them again. Raises
+    ClickHouseUnavailable and Unsettled.
     """
     try:
         with alone():
@@ -78,7 +79,7 @@ def uncount(records: Sequence[Record]) -> None:
 
 
 def _storable(records: Iterable[Record]) -> list[Record]:
-    """Without those that have no id or no day, which no table can have: somebody spoilt them."""
+    """Leave out damaged records: no table can hold a record without an id or a day."""
     return [record for record in records if _has_place(record)]
 
 
@@ -92,7 +93,7 @@ def _has_place(record: Record) -> bool:
 
 
 def _copies(records: Sequence[Record]) -> dict[str, int]:
-    """How often each event is there that is there at all."""
+    """Return the ids of the events that ClickHouse has, each with its number of copies."""
     days = [date.fromisoformat(record.occurred_at[:10]) for record in records]
     if not days:
         return {}
