@@ -1,4 +1,4 @@
-"""PostgreSQL statements at rest, one a file, named for what they do."""
+"""PostgreSQL statements, one in each file. The file name says what the statement does."""
 
 from config.sql_files import reader
 

@@ -1,5 +1,5 @@
--- The event types of the hot layer, in order: from one to the next by the index, never by reading
--- every row.
+-- Lists the event types of the hot layer in order. The index leads from each type to the next, so
+-- the query does not read every row.
 WITH RECURSIVE types AS (
     (SELECT event_type FROM hot_events ORDER BY event_type LIMIT 1)
     UNION ALL

@@ -1,5 +1,5 @@
--- The hot layer. Text compares byte by byte: a locale buys nothing here and costs on every
--- comparison. Properties are json and not jsonb, which changes numbers and the order of keys.
+-- The hot layer. Text compares byte by byte: a locale has no use here and slows every comparison.
+-- Properties are json, because jsonb changes numbers and the order of keys.
 CREATE TABLE hot_events (
     event_id    uuid        NOT NULL,
     occurred_at timestamptz NOT NULL,
@@ -8,7 +8,8 @@ CREATE TABLE hot_events (
     properties  json        NOT NULL
 ) PARTITION BY RANGE (occurred_at);
 
--- GET /events and the admin page through these three, newest first; event_id finds one row.
+-- GET /events and the admin show pages of events, newest first, by the first three indexes. The
+-- last index finds one row by its event_id.
 CREATE INDEX hot_events_newest ON hot_events (occurred_at DESC, event_id DESC);
 CREATE INDEX hot_events_user   ON hot_events (user_id, occurred_at DESC, event_id DESC);
 CREATE INDEX hot_events_type   ON hot_events (event_type, occurred_at DESC, event_id DESC);

@@ -1,4 +1,5 @@
--- The first batch takes over the frames of the others, in order of id; they are marked as its own.
+-- The first batch takes over the frames of the others, in order of id. The others are marked as
+-- merged into the first.
 WITH frames AS (
     SELECT string_agg(payload, ''::bytea ORDER BY id) AS payload FROM batches WHERE id = ANY(%(ids)s)
 ), emptied AS (

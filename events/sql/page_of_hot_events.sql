@@ -1,5 +1,6 @@
--- The rows of a query of hot events, newest first, as long as their properties together have no
--- more bytes than the parameter, the first in any case; `found` says how many rows the query has.
+-- Returns the newest rows of a query of hot events. Their properties together have at most as many
+-- bytes as the parameter says, but the first row is always returned. `found` is the number of rows
+-- that the query has.
 SELECT event_id, occurred_at, user_id, event_type, properties, found
 FROM (
     SELECT

@@ -1,5 +1,5 @@
--- A bite of old batches that nothing more will become of. One that took others along, or was split,
--- goes after those that name it.
+-- Deletes some old batches that are finished. A batch that other batches name, because they were
+-- merged into it or split from it, is deleted after them.
 DELETE FROM batches WHERE id IN (
     SELECT id FROM batches AS old
     WHERE created_at < %(before)s AND state IN ('delivered', 'split', 'discarded')

@@ -1,4 +1,5 @@
--- Deletes all rows but the first of some ids. A ctid is a row's place in one partition.
+-- Deletes all rows but the first of each given id. A ctid is a row's place in one partition, so the
+-- statement compares tableoid as well.
 DELETE FROM hot_events
 USING (
     SELECT tableoid, ctid, row_number() OVER (PARTITION BY event_id ORDER BY tableoid, ctid) AS copy

@@ -1,4 +1,4 @@
--- Puts events that the hot layer lacks into it.
+-- Inserts the given events that the hot layer lacks.
 INSERT INTO hot_events (event_id, occurred_at, user_id, event_type, properties)
 SELECT event_id, occurred_at, user_id, event_type, properties::json
 FROM unnest(

@@ -1,4 +1,4 @@
--- Some hot events in full, one row of each.
+-- Returns the given hot events in full, one row for each.
 SELECT DISTINCT ON (event_id) event_id::text, occurred_at, user_id, event_type, properties::text
 FROM hot_events
 WHERE event_id = ANY(%(ids)s::uuid[])

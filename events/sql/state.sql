@@ -1,4 +1,4 @@
--- The outbox, the hot layer and the connections of clients, for /metrics.
+-- Measures the outbox, the hot layer and the connections of clients, for /metrics.
 SELECT
     count(*) FILTER (WHERE state = 'pending'),
     coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE state = 'pending')), 0),

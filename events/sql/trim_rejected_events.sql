@@ -1,4 +1,4 @@
--- Of the rejected events the oldest ones, beyond so many rows or bytes.
+-- Deletes the oldest rejected events beyond the given number of rows or bytes.
 DELETE FROM rejected_events WHERE id <= (
     SELECT max(id) FROM (
         SELECT

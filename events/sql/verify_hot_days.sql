@@ -1,4 +1,4 @@
--- On which day the hot layer has some ids.
+-- Returns the day on which the hot layer has each of the given ids.
 SELECT event_id::text, (occurred_at AT TIME ZONE 'UTC')::date
 FROM hot_events
 WHERE event_id = ANY(%(ids)s::uuid[])

@@ -1,6 +1,6 @@
--- Hot events of a span and the sum of their ids' hashes, by bucket. The hash is the first 64 bits of
--- the id's MD5, signed, as in analytics/queries/inventory_digests.sql. OFFSET 0 keeps it from being
--- computed twice.
+-- Counts the hot events of a time span and adds up the hashes of their ids, by bucket. The hash is
+-- the first 64 bits of the id's MD5, signed, as in analytics/queries/inventory_digests.sql. With
+-- OFFSET 0, PostgreSQL does not compute the hash twice.
 SELECT hash & %(mask)s, count(*), sum(hash)
 FROM (
     SELECT ('x' || left(md5(event_id::text), 16))::bit(64)::bigint AS hash

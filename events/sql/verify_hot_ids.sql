@@ -1,4 +1,4 @@
--- The ids of a span's hot events in some buckets, and how often each is there.
+-- Returns the ids of a time span's hot events in the given buckets, and how many rows each id has.
 SELECT event_id::text, count(*)
 FROM hot_events
 WHERE occurred_at >= %(start)s AND occurred_at < %(end)s

@@ -1,5 +1,5 @@
--- Ids of a stretch of dedup's pages that are older than `before`, and the sum of their hashes, by
--- bucket; see verify_hot_digests.sql. A stretch, so that no snapshot is held for long.
+-- Counts the ids older than `before` in a range of dedup's pages and adds up their hashes, by
+-- bucket; see verify_hot_digests.sql. The range is small, so that no snapshot is held for long.
 SELECT hash & %(mask)s, count(*), sum(hash)
 FROM (
     SELECT ('x' || left(md5(event_id::text), 16))::bit(64)::bigint AS hash

@@ -1,4 +1,4 @@
--- The ids in some buckets of a stretch of dedup's pages.
+-- Returns the ids in the given buckets of a range of dedup's pages.
 SELECT event_id::text
 FROM dedup
 WHERE ctid >= format('(%%s,0)', %(first_page)s::bigint)::tid
