@@ -1,1 +1,1 @@
-"""JSON Schemas for properties: which are safe, and how long one may take."""
+"""JSON Schemas for properties: whether a schema is safe, and how long it may take."""

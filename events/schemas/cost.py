@@ -1,9 +1,10 @@
-"""How long a schema can take for one event at the most, told before any event has come.
+"""Calculate how long a schema can take for one event at most, before any event arrives.
 
-The engine holds the interpreter while it judges one event, and nothing can interrupt it. So what a
-schema may cost is bounded when it is saved. Properties are at most 64 KiB, 255 keys and 8 levels:
-few places of an event are values of keys, tens of thousands may be items of arrays. For each kind,
-the keywords that can come together at one place are added up, through all references.
+The engine holds the interpreter while it judges one event, and nothing can interrupt it. So the
+cost of a schema is limited when the schema is saved. Properties have at most 64 KiB, 255 keys and 8
+levels: few places in an event are values of keys, but tens of thousands can be items of arrays. For
+each kind of place, the calculation adds up the keywords that can meet at one place, through all
+references.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,23 +17,24 @@ from events.format.properties import MAX_BYTES, MAX_DEPTH
 from events.schemas.keywords import has_nested
 from events.schemas.references import Child, Readable, SchemaRefused, children
 
-# What an event may hold the interpreter at the most, on two cores of 2.x GHz.
+# The longest time that one event may hold the interpreter, on two cores of 2.x GHz.
 MOST_SECONDS = 0.3
-# Places of an event by kind: values of keys (255, and some numbers there are longer than in an
-# array), and items, the shortest of which take two bytes.
+# The places in an event, by kind. Values of keys: there are 255, but some numbers are longer there
+# than in an array, so they count as more. Items: the shortest take two bytes.
 _KEYED, _ITEMS = 1024, MAX_BYTES // 2
-# Nanoseconds a place, measured with the worst values: each keyword and each name or option of its
-# list, and what more some keywords take.
+# Nanoseconds for each place, measured with the worst values: the time for each keyword and for each
+# name or option in its list, and the extra time that some keywords take.
 _KEYWORD_NS = 10
 _COMPARED_NS = {
     **dict.fromkeys(("enum", "const", "minimum", "maximum"), 500),
     **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), 500),
     **dict.fromkeys(("multipleOf", "uniqueItems"), 700),
 }
-# Nanoseconds a byte, of texts and of nested values, which are frozen once for each level around.
+# Nanoseconds for each byte of texts and of nested values. Nested values are frozen once for each
+# level around them.
 _TEXT_NS, _FROZEN_NS = 1, 500
-# A pattern's compiled size, and nanoseconds a byte of the worst text found. Above 4 KiB the engine
-# may have to follow every state at once.
+# The compiled size of a pattern, and nanoseconds for each byte of the worst text found. Above 4 KiB
+# the engine may have to follow every state at once.
 _PATTERN_NS = {2048: 30, 4096: 170, 8192: 650, 16384: 1500, 32768: 2800, 65536: 4000}
 _MAX_PATTERNS = 1024 * 1024
 _CACHE = 256 * 1024
@@ -40,15 +42,16 @@ PATTERNS = jsonschema_rs.RegexOptions(size_limit=max(_PATTERN_NS), dfa_size_limi
 
 _HERE = ("$ref", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
 _TO_ITEMS = ("items", "contains", "unevaluatedItems", "prefixItems")
-# Of these only one can lead to the same place.
+# Of the schemas under these keywords, only one can lead to the same place.
 _APART = ("properties", "prefixItems")
-# Where something may be unevaluated, the engine tries all that could have evaluated it again, and
-# again for each level around: measured up to 3 times a level, and 6 where there are alternatives.
+# If a schema uses unevaluatedItems or unevaluatedProperties, the engine tries again every schema
+# that could have evaluated a value, and repeats this for each level around the value. Measured: up
+# to 3 times for each level, and 6 times if there are alternatives.
 _AGAIN = {
     **dict.fromkeys((*_HERE, "contains", "unevaluatedItems", "unevaluatedProperties"), 3),
     **dict.fromkeys(("anyOf", "oneOf"), 6),
 }
-# Python follows them by recursion.
+# The longest chain of schemas and references, because Python follows it by recursion.
 _MAX_STEPS = 100
 
 
@@ -67,7 +70,7 @@ class _Load(NamedTuple):
 
 
 def check_cost(readable: Readable) -> None:
-    """Raises SchemaRefused if an event could take too long, or patterns are too much to hold."""
+    """Raises SchemaRefused if an event could take too long, or the patterns are too large."""
     _check_patterns(readable)
     walk = _Walk(readable)
     for levels in range(MAX_DEPTH + 1):
@@ -80,9 +83,9 @@ def check_cost(readable: Readable) -> None:
 
 
 class _Place(NamedTuple):
-    """Where keywords come together: so many levels below a schema, and of what kind.
+    """A place where keywords meet: how many levels below a schema, and of which kind.
 
-    `is_array` is of the value that the schema itself is for: it is an object or an array.
+    `is_array` describes the value that the schema itself judges: an array, or else an object.
     """
 
     levels: int
@@ -91,7 +94,7 @@ class _Place(NamedTuple):
 
 
 class _Walk:
-    """Adds up what comes together at places below a schema."""
+    """Adds up the costs of the keywords that meet at places below a schema."""
 
     def __init__(self, readable: Readable) -> None:
         schemas = _reachable(readable)
@@ -102,8 +105,11 @@ class _Walk:
         self._again = _AGAIN if any(one.keys() & unevaluated for one in schemas) else {}
 
     def most(self, schema: Any, levels: int, *, is_item: bool) -> _Load:
-        """Raises SchemaRefused where a schema leads back to itself at the same place."""
-        # At the place itself, what is below does not matter.
+        """Return the highest load at a place `levels` below a schema.
+
+        Raises SchemaRefused if a schema leads back to itself at the same place.
+        """
+        # At level 0 it does not matter whether the value is an object or an array.
         kinds = (False, True) if levels else (False,)
         return _most(self._load(schema, _Place(levels, is_item, kind)) for kind in kinds)
 
@@ -159,14 +165,14 @@ def _most(loads: Iterable[_Load]) -> _Load:
 
 
 def _own(schema: dict[str, Any], *, is_item: bool) -> _Load:
-    """What the keywords of one schema take, without those of the schemas in it."""
+    """Return the load of the keywords of one schema, without the schemas inside it."""
     place = float(_KEYWORD_NS)
     byte = float(sum(_PATTERN_NS[_size(pattern)] for pattern in _patterns(schema)))
     for keyword, value in schema.items():
         named = len(value) if isinstance(value, list | dict) and keyword != "enum" else 0
         place += _KEYWORD_NS * (1 + named) + _COMPARED_NS.get(keyword, 0)
         byte += _FROZEN_NS if _freezes(keyword, value) else _TEXT_NS
-    # Where a pattern is a choice of words, the engine looks at one after the other.
+    # If a pattern is a choice of words, the engine tries the words one after another.
     place += len(schema.get("pattern", ""))
     return _Load(item=place, byte=byte) if is_item else _Load(keyed=place, byte=byte)
 
@@ -182,7 +188,7 @@ def _patterns(schema: dict[str, Any]) -> list[str]:
 
 
 def _check_patterns(readable: Readable) -> None:
-    """Their sizes together bound the time and memory of making them ready."""
+    """Limit the total size of the patterns, and so the time and memory to compile them."""
     found = {pattern for schema in _reachable(readable) for pattern in _patterns(schema)}
     total = sum(map(_size, found))
     if total > _MAX_PATTERNS:
@@ -204,7 +210,10 @@ def _reachable(readable: Readable) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=4096)
 def _size(pattern: str) -> int:
-    """The smallest of the known bounds that the compiled pattern keeps to. Raises SchemaRefused."""
+    """Return the smallest size in _PATTERN_NS that the compiled pattern fits in.
+
+    Raises SchemaRefused.
+    """
     for size in _PATTERN_NS:
         if _compiles(pattern, jsonschema_rs.RegexOptions(size_limit=size)):
             return size

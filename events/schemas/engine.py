@@ -1,7 +1,7 @@
-"""A schema made ready, and events' properties judged by it: within a bound of time each.
+"""Prepare a schema, and judge the properties of events by it in a limited time for each event.
 
-The engine gets a copy that holds the known keywords only and refers to nothing but its own `$defs`,
-so nothing in a schema can make it fetch or read anything.
+The engine gets a copy of the schema. The copy holds only the known keywords and refers only to its
+own `$defs`, so no schema can make the engine fetch or read anything.
 """
 
 import time
@@ -15,10 +15,11 @@ from events.schemas.cost import PATTERNS, check_cost
 from events.schemas.keywords import CHOICE, CHOICES, KEYWORDS
 from events.schemas.references import LISTS, NAMED, ONE, Readable, SchemaRefused, brief, path, read
 
-# What is wrong with decoded properties, in at most 500 characters; None if nothing is.
+# Takes decoded properties. Returns what is wrong in at most 500 characters; None if nothing is.
 Judge: TypeAlias = Callable[[Any], str | None]
 
-# To tell what is wrong, the engine judges twice more, and holds the interpreter meanwhile.
+# To say what is wrong, the engine judges twice more and holds the interpreter meanwhile. It does so
+# only if it has found a fault within this time.
 _TELLING_SECONDS = 0.05
 _ASSERTIONS = (
     *("type", "enum", "const", "multipleOf", "minimum", "maximum", "exclusiveMinimum"),
@@ -29,13 +30,13 @@ _ASSERTIONS = (
 
 
 class SchemaBroken(RuntimeError):
-    """No event can be judged, or not this one, which says nothing about the event."""
+    """The schema can't judge any event, or not this event. This says nothing about the event."""
 
 
 def judge(schema: Any) -> Judge:
-    """A function that judges properties by a schema, and may raise SchemaBroken.
+    """Return a function that judges properties by a schema, and may raise SchemaBroken.
 
-    Raises SchemaRefused, which says why no event can be held to this schema.
+    Raises SchemaRefused, which says why this schema can't be used.
     """
     readable = read(schema)
     check_cost(readable)
@@ -56,7 +57,7 @@ def _guarded(validator: jsonschema_rs.Validator, properties: Any) -> str | None:
     try:
         return _fault(validator, properties)
     except BaseException as error:
-        # A panic of the engine is no Exception, and its class can't be imported.
+        # A panic of the engine is not an Exception, and its class can't be imported.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise SchemaBroken(brief(f"{type(error).__name__}: {error}")) from error
         raise
@@ -76,7 +77,7 @@ def _fault(validator: jsonschema_rs.Validator, properties: Any) -> str | None:
 
 
 def _copied(readable: Readable) -> dict[str, Any]:
-    """The schema as `$defs/0` of a new one, and after it each schema that something refers to."""
+    """Return a new schema with the old one as `$defs/0`, followed by each schema it refers to."""
     targets, names = [readable.schema], {id(readable.schema): 0}
     for target in readable.targets.values():
         if id(target) not in names:
@@ -103,10 +104,10 @@ def _copied(readable: Readable) -> dict[str, Any]:
 
 
 def _without_descriptions(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same, but the engine does not describe alternatives of which none fits.
+    """Return the same schema, changed so that the engine does not describe failed alternatives.
 
-    It would list every fault of each: 17 s for {} under 18 references that double. Of `not` it
-    would quote the copied schema.
+    The engine would list every fault of each alternative: 17 s for {} under 18 references that
+    double. For `not`, it would quote the copied schema.
     """
     asked = [{"if": {one: schema[one]}, "else": {CHOICE: one}} for one in CHOICES if one in schema]
     if asked:

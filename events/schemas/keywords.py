@@ -1,8 +1,9 @@
-"""The keywords that compare numbers or whole values, where the engine's own take too long.
+"""Keywords that compare numbers or whole values, because the engine's own take too long.
 
 The engine compares numbers digit by digit: 13 µs for `minimum: 0.1` on 5e-324, 30 µs for
 `multipleOf`, 1 to 24 µs for each number of an `enum`; and `uniqueItems` on the 3,000 integers above
-2^63 that an event can hold took 1.4 s. These take 0.2 to 2 µs, and 1 ms for such an array.
+2^63 that an event can hold took 1.4 s. The keywords here take 0.2 to 2 µs, and 1 ms for such an
+array.
 """
 
 import operator
@@ -14,9 +15,9 @@ import msgspec
 
 from events.schemas.references import brief
 
-# From 5e-324 to 1.8e308 there are 632 digits, and 17 of the number itself.
+# The range from 5e-324 to 1.8e308 has 632 digits, and the number itself has 17.
 _EXACT = Context(prec=700)
-# What a copied schema says where one of these does not hold.
+# The keyword in a copied schema that fails when one of CHOICES does not hold.
 CHOICE = "choice"
 CHOICES = {
     "anyOf": "matches no schema of",
@@ -26,7 +27,7 @@ CHOICES = {
 
 
 class _Mismatch(ValueError):
-    """Worded when it is shown: most are of alternatives, and nobody sees them."""
+    """Makes its text only when shown: most mismatches are in alternatives that nobody sees."""
 
     def __str__(self) -> str:
         instance, wording, value = self.args
@@ -38,7 +39,7 @@ def _shown(value: Any) -> str:
 
 
 def frozen(value: Any) -> Hashable:
-    """Equal for what is equal in JSON: 1 and 1.0 are, 1 and true are not."""
+    """Return a hashable value. As in JSON, 1 and 1.0 become equal, but 1 and true do not."""
     if type(value) is bool:
         return ("bool", value)
     if type(value) is list:
@@ -50,12 +51,15 @@ def frozen(value: Any) -> Hashable:
 
 
 def has_nested(options: list[Any]) -> bool:
-    """Whether some are arrays or objects; if not, no such value has to be frozen to be compared."""
+    """Return whether an option is an array or object.
+
+    If none is, no array or object has to be frozen to be compared.
+    """
     return any(isinstance(option, list | dict) for option in options)
 
 
 class _Keyword:
-    """What the engine makes for each place of a keyword: (parent, value, path)."""
+    """The engine makes an instance for each place of a keyword: (parent, value, path)."""
 
     def __init__(self, _parent: Any, value: Any, _path: Any) -> None:
         self.value = value
@@ -87,7 +91,7 @@ class _UniqueItems(_Keyword):
 
 
 class _MultipleOf(_Keyword):
-    """Of the decimal numbers as they are written: 19.99 is a multiple of 0.01."""
+    """Takes the decimal numbers as they are written: 19.99 is a multiple of 0.01."""
 
     def __init__(self, parent: Any, value: Any, path: Any) -> None:
         super().__init__(parent, value, path)
@@ -111,7 +115,7 @@ def _limit(holds: Callable[[Any, Any], bool], wording: str) -> type[_Keyword]:
 
 
 class _Choice(_Keyword):
-    """Fails always."""
+    """Always fails."""
 
     def validate(self, instance: Any) -> None:
         raise _Mismatch(instance, CHOICES[self.value], self.value)

@@ -1,4 +1,4 @@
-"""The parts of a JSON Schema and its references, which may lead to nothing outside of it."""
+"""The parts of a JSON Schema and its references, which may not lead out of the schema."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import jsonschema_rs
 
 MAX_BYTES = 64 * 1024
-# The engine itself takes JSON 255 levels deep, and a copied alternative takes six.
+# The engine accepts JSON of 255 levels, and an alternative in a copied schema takes six of them.
 MAX_NESTED = 40
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,11 +20,12 @@ ONE = (
 )
 LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 NAMED = ("properties", "patternProperties", "dependentSchemas")
-# Schemas that nothing is held to unless a reference leads there.
+# Keywords whose schemas apply to nothing unless a reference leads to them.
 _ASIDE = ("$defs", "definitions")
-# They mean something else by who refers, which nobody needs here and no bound can be told for.
+# Their meaning depends on the schema that leads to them. Nobody needs this here, and no limit of
+# its cost can be calculated.
 _UNSUPPORTED = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor")
-# A NUL, which jsonb has no place for.
+# An escaped NUL, which jsonb can't hold.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -39,14 +40,17 @@ class Child(NamedTuple):
 
 
 class Readable(NamedTuple):
-    """A schema that holds all it refers to; `targets` by the id() of the part with the `$ref`."""
+    """A schema that holds everything it refers to.
+
+    `targets` maps the id() of each part with a `$ref` to the schema that the `$ref` names.
+    """
 
     schema: Any
     targets: dict[int, Any]
 
 
 def children(schema: Any) -> Iterator[Child]:
-    """The schemas directly in this one that an instance may be held to, references left out."""
+    """Yield the schemas directly in this one that may apply to an instance, without references."""
     if not isinstance(schema, dict):
         return
     for keyword in ONE:
@@ -66,7 +70,7 @@ def read(schema: Any) -> Readable:
     anchors = _anchors(parts)
     known = {id(part) for part in parts}
     targets: dict[int, Any] = {}
-    # It grows by targets that stand where no schema is expected, such as `#/components/x`.
+    # The loop adds targets in places where no schema is expected, such as `#/components/x`.
     for part in parts:
         if "$ref" not in part:
             continue
@@ -80,7 +84,7 @@ def read(schema: Any) -> Readable:
 
 
 def _check_text(schema: Any) -> None:
-    """What PostgreSQL or the engine can't take, whatever it means."""
+    """Raises SchemaRefused for text that PostgreSQL or the engine can't take."""
     try:
         text = json.dumps(schema, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
@@ -109,12 +113,12 @@ def _check_form(schema: Any) -> None:
         raise SchemaRefused(
             f"not a JSON Schema: {path(error.instance_path)}: {brief(error.message)}"
         ) from None
-    except ValueError:  # the engine's own bound of depth
+    except ValueError:  # the engine's own limit of depth
         raise SchemaRefused(_too_nested()) from None
 
 
 def _parts(schema: Any, *, is_top: bool) -> list[dict[str, Any]]:
-    """Every schema in this one that is an object. Raises SchemaRefused."""
+    """Return this schema and all schemas in it that are objects. Raises SchemaRefused."""
     found: list[dict[str, Any]] = []
     left = [(schema, 0)]
     while left:
@@ -181,12 +185,15 @@ def _too_nested() -> str:
 
 
 def path(steps: list[str | int]) -> str:
-    """Where something stands, as `$.items[0].price`; at most some 200 characters."""
+    """Return a path as `$.items[0].price`, in at most about 200 characters."""
     named = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in steps)
     return brief("$" + "".join(named), 200)
 
 
 def brief(text: str, most: int = 290) -> str:
-    """A text's beginning and end: messages begin with what was sent and end with the rule."""
+    """Shorten a text to `most` characters by leaving out its middle.
+
+    Messages begin with what was sent and end with the rule, so both stay.
+    """
     half = (most - 3) // 2
     return text if len(text) <= most else f"{text[:half]} … {text[-half:]}"
