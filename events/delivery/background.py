@@ -18,7 +18,7 @@ def deliver_soon(events: int = 0) -> None:
     Returns at once. The thread waits a moment for further events, unless those that wait already
     fill a block.
     """
-    global _waiting  # noqa: PLW0603 - one outbox seen from one process
+    global _waiting  # noqa: PLW0603 - each process has one count
     with _counting:
         _waiting += events
         is_full = _waiting >= settings.CLICKHOUSE_BATCH_SIZE

@@ -33,7 +33,7 @@ def require_room() -> None:
 
     Raises one of brokers.ERRORS when the broker can't be asked.
     """
-    global _next_look, _reason  # noqa: PLW0603 - one view of the queue a process
+    global _next_look, _reason  # noqa: PLW0603 - each process has one view of the queue
     # While another thread looks, this thread uses the result of the look before.
     if time.monotonic() >= _next_look and _looking.acquire(blocking=False):
         try:
