@@ -101,6 +101,21 @@ def test_a_body_that_is_worked_on_has_its_room_until_it_is_answered() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [("", 1_000), ("identity", 1_000), ("gzip", 50_000), ("zstd", 50_000)],
+)
+def test_a_compressed_body_has_room_to_become_so_many_times_as_large(
+    encoding: str, expected: int
+) -> None:
+    async def scene() -> None:
+        taken = await take_in(Client(1_000), 1_000, **{"content-encoding": encoding})
+        assert taken.share is not None
+        assert taken.share.size == room.work_bytes(expected)
+
+    play(scene)
+
+
 @pytest.mark.parametrize("full", ["coming", "work"])
 def test_a_body_that_there_is_no_room_for_takes_none(full: str) -> None:
     async def scene() -> None:

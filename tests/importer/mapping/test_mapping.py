@@ -277,6 +277,13 @@ def test_a_mapped_row_that_lacks_something_is_a_bad_row(tmp_path: Path) -> None:
     ]
 
 
+def test_properties_that_take_in_more_must_be_json_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(json.dumps({**POSTHOG, "properties": "{no"}) + "\n")
+    complaints = import_events(path, "--preset", "posthog", "--set", "properties.n=1")[1]
+    assert complaints.startswith(f"{path}, line 1: properties are not JSON: ")
+
+
 # --- What would be lost ---------------------------------------------------------------------------
 
 PLAIN = f'{{"event_id":"{ID}","occurred_at":"2026-01-01T00:00:00Z","user_id":"u1","event_type":"x",'
