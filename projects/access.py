@@ -1,7 +1,7 @@
-"""What a request may do: the scopes of API keys, and the permission that asks for them.
+"""What a request may do: the scopes of API keys, and the permission that checks them.
 
-Each view of the API names what it needs in `scopes`, a scope by HTTP method. The key itself is
-found by settings.REST_FRAMEWORK's authentication class, which leaves it in `request.auth`.
+Each view of the API has `scopes`: the scope that each HTTP method needs. The authentication class
+in settings.REST_FRAMEWORK finds the key and puts it into `request.auth`.
 """
 
 from typing import Any, cast
@@ -18,12 +18,13 @@ READ = "read"
 
 
 class HasScope(BasePermission):
-    """Lets a key with the scope through, and whoever has no key where none is required.
+    """Allows a request whose key has the scope, and one without a key if no key is required.
 
-    Without keys whoever reaches the service may write: its owner, not the pages he looks at.
+    If no key is required, anyone who reaches the service may post. A page of another site may not:
+    the owner of the service may have the page open in a browser.
 
-    A view that names no scopes answers 500: better than being open by mistake. A method that is
-    not named, to be answered 405 or OPTIONS, takes a key of any scope.
+    A view without `scopes` answers 500, so that no view is open by mistake. A method that is not in
+    `scopes` (OPTIONS, or a method that gets 405) accepts a key of any scope.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The admin's pages for API keys: made, shown once, revoked."""
+"""The admin's pages for API keys: make a key, show its secret once, revoke it."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "scopes", "expires_at", "rate_limit_per_minute")
 
     def clean(self) -> dict[str, Any] | None:
-        """What `keys.make` would refuse, said where it can be mended."""
+        """Check here what `keys.make` would refuse, so that the form shows the errors."""
         cleaned = super().clean()
         name = self.cleaned_data.get("name")
         others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
@@ -51,7 +51,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     actions = ("revoke",)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Of the columns `digest` alone is shown nowhere."""
+        """The fields of the form and, for an existing key, all other columns except `digest`."""
         return (*ApiKeyForm.Meta.fields, *self.get_readonly_fields(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
@@ -69,9 +69,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return may and not (isinstance(obj, ApiKey) and obj.revoked_at)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Once more where another of its name was saved since it was looked at: a double click.
+        """Try again if a key of the same name was saved after the check of the form (double click).
 
-        The form then says so.
+        The second try shows the error in the form.
         """
         try:
             return super().changeform_view(request, *args, **kwargs)
@@ -80,14 +80,14 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            # Not what else stood there when the form was opened: it may be revoked by now.
+            # Only the changed fields: the key may have been revoked since the form was opened.
             obj.save(update_fields=form.changed_data)
         else:
             obj.secret = keys.make(obj)
             log.info("api_key_made", key=obj.pk, by=request.user.get_username())
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
-        """The secret, in this answer alone: a redirect would have to keep it in the session."""
+        """Show the secret, only in this answer: a redirect would have to keep it in the session."""
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API key",
@@ -111,7 +111,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
 
 def _command(request: HttpRequest, key: Any) -> str:
-    """Tries the key out, and leaves nothing behind."""
+    """A curl command that tries the key and stores nothing."""
     url, header = request.build_absolute_uri("/events"), f"-H 'Authorization: Bearer {key.secret}'"
     if ApiKey.Scope.INGEST in key.scopes:
         return f"curl '{url}' {header} -H 'Content-Type: application/json' -d '[]'"

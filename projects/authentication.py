@@ -1,4 +1,4 @@
-"""Who a request comes from: the API key in its headers. Named in the settings by string."""
+"""Who sent a request: the API key in its headers. The settings name the class as a string."""
 
 from typing import cast
 
@@ -10,12 +10,15 @@ from rest_framework.request import Request
 from projects import keys
 from projects.keyring import Key, KeysUnknown, keyring
 
-# In the request's environment, where no header can have this name.
+# A name in `request.META` that no header can have.
 _FOUND = "events.api_key"
 
 
 class Unchecked(APIException):
-    """There may be such a key. (`config.api.problems` can't be imported while DRF starts.)"""
+    """The key may exist, but PostgreSQL can't say now.
+
+    This is not a Problem, because `config.api.problems` can't be imported while DRF starts.
+    """
 
     status_code = 503
     default_detail = "The API key can't be checked now; send the request again."
@@ -23,7 +26,7 @@ class Unchecked(APIException):
 
 
 class KeyAuthentication(BaseAuthentication):
-    """`request.auth` becomes the key; a key that is sent and is wrong is refused everywhere."""
+    """Sets `request.auth` to the key. Refuses a wrong key even where no key is required."""
 
     def authenticate(self, request: Request) -> tuple[None, Key] | None:
         key = presented(request._request)
@@ -37,20 +40,20 @@ class KeyAuthentication(BaseAuthentication):
 
 
 def own_limit(request: HttpRequest) -> tuple[str, int] | None:
-    """The bucket and requests a minute of a valid key with a limit of its own."""
+    """The bucket and the requests a minute of a valid key with its own limit; None otherwise."""
     try:
         key = presented(request)
     except APIException:
-        # Refused later, and counted with its address.
+        # The request is refused later. It counts towards the limit of its address.
         return None
     return (f"key:{key.id}", key.limit) if key and key.limit else None
 
 
 def presented(request: HttpRequest) -> Key | None:
-    """The key that the request shows, None without one; never from the query, which is logged.
+    """The key in the headers of the request, or None. Ignores the query, because it is logged.
 
-    Looked up once a request: what was found, or why not, stays with it. Raises
-    AuthenticationFailed, and Unchecked where it can't be known.
+    Looks the key up once a request and keeps the key, or the error, in `request.META`. Raises
+    AuthenticationFailed for a wrong key, and Unchecked if PostgreSQL can't say now.
     """
     if _FOUND not in request.META:
         try:
@@ -80,7 +83,7 @@ def _looked_up(request: HttpRequest) -> Key | None:
 
 def _secret(request: HttpRequest) -> str | None:
     scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    # Another scheme is meant for a proxy in front.
+    # Any other scheme is for a proxy in front of the service.
     bearer = credentials.strip() if scheme.lower() == "bearer" else None
     named = request.META.get("HTTP_X_API_KEY")
     if bearer is not None and named is not None and bearer != named:

@@ -1,7 +1,8 @@
-"""The API keys as a process knows them: all of them in memory, read anew every few seconds.
+"""The API keys in the memory of a process: all of them, read again every few seconds.
 
-So a request asks no database for its key, a stranger with random keys reaches neither PostgreSQL
-nor the memory, and while PostgreSQL is down the keys of before go on being accepted.
+A request with a known key needs no database. Random keys from a stranger cause few reads of
+PostgreSQL (see LOOKS) and fill no memory. While PostgreSQL is down, the keys that were read before
+are still accepted.
 """
 
 import time
@@ -19,18 +20,18 @@ from projects.sql import load
 
 log = get_logger(__name__)
 
-# What is older is read anew in the background, and past the second no longer relied on: a key that
-# was revoked is refused after that long, unless PostgreSQL is down.
+# After FRESH_SECONDS the background reads the keys again. After KEPT_SECONDS a request waits for
+# that read. So a revoked key is refused after KEPT_SECONDS, unless PostgreSQL is down.
 FRESH_SECONDS = 2.0
 KEPT_SECONDS = 5.0
-# A key that is not there may have been made a moment ago: so many looks for such at once, and one
-# in so many seconds. A stranger who uses them up delays new keys by that.
+# An unknown key may have been made a moment ago, so it causes a read of the keys: up to LOOKS reads
+# at once, then one in LOOK_SECONDS. A stranger who uses them up delays new keys by LOOK_SECONDS.
 LOOKS = 10
 LOOK_SECONDS = 0.5
-# Keys in force at a time, about half a kilobyte each in every process.
+# The most keys that may be in force. Each takes about half a kilobyte in every process.
 MAX_KEYS = 10_000
-# PostgreSQL takes longer than this to say: it counts as down until it has. A first connection, and
-# with it a process's first request with a key, may take longer.
+# If PostgreSQL takes longer than this to answer, it counts as down until it answers. The first
+# request with a key in a process may take longer, because it needs a new connection.
 _PATIENCE_SECONDS = 1.0
 _FIRST_PATIENCE_SECONDS = 5.0
 # How exact last_used_at is.
@@ -38,7 +39,7 @@ USE_SECONDS = 60.0
 
 
 class Key(NamedTuple):
-    """A key that was not revoked; `limit` is of requests a minute, None for the address's."""
+    """A key that is not revoked. `limit` is in requests a minute; None: its address's limit."""
 
     id: int
     scopes: frozenset[str]
@@ -55,7 +56,7 @@ class KeysUnknown(Exception):
 
 
 class Keyring:
-    """Read by a thread of its own: a PostgreSQL that hangs keeps requests for a moment only."""
+    """A thread of its own reads the keys: if PostgreSQL hangs, requests wait only for a moment."""
 
     def __init__(self) -> None:
         self._done = Condition()
@@ -63,7 +64,7 @@ class Keyring:
         self.forget()
 
     def forget(self) -> None:
-        """As in a process that has just started."""
+        """Go back to the state of a process that has just started."""
         self._keys: dict[bytes, Key] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
@@ -72,7 +73,7 @@ class Keyring:
         self._used: dict[int, datetime] = {}
 
     def find(self, digest: bytes) -> Key | None:
-        """The key of this digest, which may have expired. Raises KeysUnknown."""
+        """The key with this digest, or None. It may have expired. Raises KeysUnknown."""
         now = time.monotonic()
         is_current = self._are_since(now - KEPT_SECONDS)
         key = self._keys.get(digest)
@@ -84,7 +85,7 @@ class Keyring:
         return key
 
     def note_use(self, key: Key) -> None:
-        """For last_used_at, to be written in the background; at most once a minute."""
+        """Note the time for last_used_at, at most once a minute. The background writes it."""
         now = time.monotonic()
         if now - self._noted.get(key.id, float("-inf")) > USE_SECONDS:
             self._noted[key.id] = now
@@ -92,7 +93,10 @@ class Keyring:
             self._background.soon()
 
     def _may_look(self, now: float) -> bool:
-        """Two threads at once may take the same look, which only makes it one more."""
+        """Whether an unknown key may cause a read now.
+
+        Two threads may take the same look at once. That only allows one read more.
+        """
         more = (now - self._looked_at) / LOOK_SECONDS
         self._looks, self._looked_at = min(LOOKS, self._looks + more), now
         if self._looks < 1:
@@ -101,14 +105,14 @@ class Keyring:
         return True
 
     def _are_since(self, moment: float) -> bool:
-        """Whether the keys in memory are of `moment` or later, after a wait if need be."""
+        """Whether the keys in memory were read at `moment` or later. Waits for a read if needed."""
         if self._read_at >= moment:
             if self._is_stale:
                 self._background.soon()
             return True
         self._wanted_from = max(self._wanted_from, moment)
         self._background.soon()
-        # Down, the background looks when it is back: no request waits for that.
+        # While PostgreSQL is down, only the background waits for it, and no request does.
         return not self._is_down and self._come_in_time(moment)
 
     def _come_in_time(self, moment: float) -> bool:
@@ -162,7 +166,7 @@ class Keyring:
             with db.connection.cursor() as cursor:
                 cursor.execute(load("key_uses"), {"ids": [*used], "at": [*used.values()]})
         except (db.Error, psycopg.Error) as error:
-            # A minute that nobody will miss.
+            # These uses are lost. That does no harm: last_used_at stays at an earlier use.
             log.warning("key_uses_unwritten", error=type(error).__name__)
 
 

@@ -1,7 +1,7 @@
-"""API keys: made, shown once, revoked. Of the secret only its SHA-256 is kept.
+"""Make and revoke API keys. A secret is shown once; only its SHA-256 is stored.
 
-It is 32 random bytes, which nobody guesses at any speed: it needs no salt and no slow hash, and is
-looked up by its digest, whose comparison tells nothing about the secret by the time it takes.
+A secret is 32 random bytes, which nobody can guess at any speed. So it needs no salt and no slow
+hash. It is looked up by its digest: the time of that comparison tells nothing about the secret.
 """
 
 import re
@@ -20,16 +20,16 @@ _FORM = re.compile(r"ea_[A-Za-z0-9_-]{43}")
 
 
 class TooManyKeys(Exception):
-    """Every process keeps all of them in memory."""
+    """There are MAX_KEYS keys in force. The limit exists because every process keeps all keys."""
 
     def __init__(self) -> None:
         super().__init__(f"there are {MAX_KEYS} keys already: revoke some first")
 
 
 def make(row: ApiKey) -> str:
-    """Give a new key its secret, store it, and answer the secret, which is nowhere else.
+    """Make a secret for a new key, store the key, and return the secret, which is not stored.
 
-    Raises django's ValidationError for what is wrong with the row, and TooManyKeys.
+    Raises Django's ValidationError if the row is wrong, and TooManyKeys.
     """
     secret = _BEGINNING + secrets.token_urlsafe(32)
     row.prefix, row.digest = secret[:_SHOWN], digest(secret)
@@ -41,7 +41,10 @@ def make(row: ApiKey) -> str:
 
 
 def revoke(row: ApiKey) -> bool:
-    """Whether it was in force. After keyring.KEPT_SECONDS no process accepts it any more."""
+    """Revoke a key; False if it was revoked before.
+
+    After keyring.KEPT_SECONDS no process accepts the key any more.
+    """
     return bool(ApiKey.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=Now()))
 
 

@@ -1,4 +1,4 @@
-"""The tables of who may use the service."""
+"""The table of API keys."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from projects import access
 
 
 class ApiKey(models.Model):
-    """A key of the API, made by `projects.keys`; its secret is kept nowhere."""
+    """A key of the API, made by `projects.keys`. Its secret is not stored."""
 
     class Scope(models.TextChoices):
         INGEST = access.INGEST, "ingest: send events and files"
@@ -36,7 +36,7 @@ class ApiKey(models.Model):
         db_table = "api_keys"
         verbose_name = "API key"
         constraints = [
-            # Sending the form of a new key twice makes no second one.
+            # A form for a new key that is sent twice makes no second key.
             models.UniqueConstraint(
                 fields=["name"],
                 condition=models.Q(revoked_at=None),

@@ -1,5 +1,5 @@
--- When keys were last used, as one process saw it; another may have seen a later use.
--- A row that somebody has locked is passed over: whoever waited here would read no revocations.
+-- Writes when one process last saw each key in use. Another process may have seen a later use.
+-- Skips locked rows: a thread that waited here could not read revocations meanwhile.
 WITH free AS
 (
     SELECT id FROM api_keys WHERE id = ANY(%(ids)s::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED

@@ -1,4 +1,4 @@
-"""Makes an API key without the admin; the secret alone goes to standard output."""
+"""Makes an API key without the admin. Only the secret goes to standard output."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ class Command(ServiceCommand):
 
 
 def _positive(text: str) -> int:
-    """Up to a million: of days, and of requests a minute."""
+    """A number of days or of requests a minute, up to a million. Raises ArgumentTypeError."""
     if not (text.isascii() and text.isdigit() and 0 < int(text[:8]) <= 1_000_000):
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
     return int(text)
