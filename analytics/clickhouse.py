@@ -1,4 +1,4 @@
-"""The way to ClickHouse: what the service asks it, tells it and hands over to it."""
+"""All calls to ClickHouse: queries, streams, commands and inserts."""
 
 import json
 from collections.abc import Generator, Mapping, Sequence
@@ -20,15 +20,15 @@ Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
 
 PING_TIMEOUT_SECONDS = 3
-# The server gives up first; so much later its own error has arrived, or it hangs.
+# The server ends a call first. If its error has not arrived so much later, the server hangs.
 MARGIN_SECONDS = 5
-# A stream may take as long as it takes. While the server looks for the first matching row, or
-# whoever reads the stream pauses, nothing is sent for so long at most.
+# A stream has no time limit, but it may be silent for this long at most: while the server looks for
+# the first matching row, or while the reader of the stream pauses.
 SILENCE_SECONDS = 3_600
 
-# Codes (ClickHouse's ErrorCodes.cpp) of values that cannot be read or held, raised while a block
-# is parsed, before any of it is written. All others say nothing about what was sent: the same
-# bytes may succeed later, or after an operator's repair.
+# Codes (ClickHouse's ErrorCodes.cpp) for values that ClickHouse cannot read or store. It raises
+# them while it parses a block, before it writes any of it. Other codes say nothing about the data:
+# the same bytes may succeed later, or after an operator's repair.
 _CONTENT = frozenset(
     {
         *(6, 25, 26, 27, 38, 41, 72, 376, 467),  # CANNOT_PARSE_…: text, escapes, dates, numbers
@@ -37,9 +37,9 @@ _CONTENT = frozenset(
     }
 )
 
-# How a line of JSON becomes a row: any offset is understood, the object under properties_text
-# stays the text it was, date-like text stays text, a key with a dot is no nested path, and a
-# path said twice keeps its first value instead of failing the block.
+# How a line of JSON becomes a row. A time may have any offset. The object in properties_text is
+# kept as its text. Text that looks like a date stays text. A key with a dot is not a nested path.
+# If a path occurs twice, its first value is kept, and the block does not fail.
 _LINE_SETTINGS = {
     "date_time_input_format": "best_effort",
     "input_format_json_read_objects_as_strings": 1,
@@ -49,8 +49,8 @@ _LINE_SETTINGS = {
     "json_type_escape_dots_in_keys": 1,
     "type_json_skip_duplicated_paths": 1,
 }
-# A token names a block: it must not be cut in two differently when it is sent again, and events
-# of thirty years in one block are still one block.
+# A token names one block. If the block is sent again, ClickHouse must not divide it differently.
+# Events of thirty years in one block must stay one block.
 _TOKEN_SETTINGS = {
     "async_insert": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
@@ -62,7 +62,7 @@ COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text"
 
 
 class ClickHouseError(Exception):
-    """Anything that went wrong with ClickHouse; `code` is its own number, if it gave one."""
+    """Any error of ClickHouse; `code` is ClickHouse's number for the error, if it gave one."""
 
     def __init__(self, message: str, *, code: int | None = None) -> None:
         super().__init__(message)
@@ -74,12 +74,12 @@ class ClickHouseUnavailable(ClickHouseError):
 
 
 class ClickHouseRefused(ClickHouseError):
-    """ClickHouse can't read a value in what was sent, and has kept no row of it."""
+    """ClickHouse can't read a value that it was sent, and has stored none of the rows."""
 
 
 @dataclass(frozen=True)
 class Identifier:
-    """A name for a `{name:Identifier}` parameter: a value is escaped on its way, a name is not."""
+    """A name for a `{name:Identifier}` parameter. The driver escapes values, but not names."""
 
     name: str
 
@@ -92,18 +92,18 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
-# Servers, by URL, that were seen to have the whole schema.
+# URLs of the servers that are known to have the whole schema.
 _complete: set[str] = set()
 
 
 def query(
     sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
 ) -> list[list[Any]]:
-    """Rows of a SELECT, each a list of what JSON has: numbers, texts, None, lists; dates are texts.
+    """Rows of a SELECT, each a list of JSON values: numbers, texts, None, lists. Dates are texts.
 
-    Values reach the SQL only as `{name:Type}`; `options` are ClickHouse settings. Raises
-    ClickHouseUnavailable (also over the time limit, `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`) or
-    ClickHouseRefused.
+    Values reach the SQL only as parameters, `{name:Type}`. `options` are ClickHouse settings. The
+    time limit is `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`, unless `options` sets `max_execution_time`.
+    Raises ClickHouseUnavailable (also past the time limit) or ClickHouseRefused.
     """
     all_options = {
         "max_execution_time": settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
@@ -115,7 +115,7 @@ def query(
         body = _client(all_options["max_execution_time"]).raw_query(
             sql, parameters=dict(parameters or {}), settings=all_options, fmt="JSONCompact"
         )
-        # JSON through msgspec costs less than the driver's Native blocks for a few rows.
+        # For a few rows, JSON through msgspec costs less than the driver's Native blocks.
         return _answer.decode(body).data
     except DriverError as error:
         raise _translated(error) from error
@@ -126,10 +126,11 @@ def query(
 def stream(
     sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
 ) -> Generator[list[Sequence[Any]]]:
-    """The result of a SELECT as blocks, each a list of its columns, without a time limit.
+    """The result of a SELECT as blocks, each a list of columns. There is no time limit.
 
-    A block or two are in memory at a time. Raises ClickHouseError, also when the result breaks
-    off: whoever has seen the end has seen every row. Left early, it must be closed.
+    One or two blocks are in memory at a time. Raises ClickHouseError, also if the result breaks
+    off, so a stream that ends without an error is complete. A caller that stops early must close
+    the stream.
     """
     all_options = {
         "max_execution_time": 0,
@@ -152,7 +153,7 @@ def _blocks(response: Any) -> Generator[list[Sequence[Any]]]:
     except DriverError as error:
         raise _translated(error) from error
     except (ValueError, LookupError) as error:
-        # The text of an error where the driver expects a block.
+        # The server sent the text of an error where the driver expects a block.
         raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
 
 
@@ -163,12 +164,13 @@ def command(
     in_database: bool = True,
     seconds: float | None = None,
 ) -> None:
-    """Runs a statement that has no rows to give back, outside of our database if told so.
+    """Runs a statement that returns no rows. Raises ClickHouseError.
 
-    Its answer is waited for as long as an insert's, or for `seconds`.
+    With `in_database=False` the statement runs outside of the service's database. The server has
+    `seconds` to answer, by default as many as for an insert.
     """
     try:
-        # Not by the driver's own `command`, which puts parameters into the address, however long.
+        # Not the driver's own `command`: it puts parameters into the URL, even very long ones.
         _client(seconds).raw_query(
             sql,
             parameters=dict(parameters or {}),
@@ -180,40 +182,40 @@ def command(
 
 
 def log_comment(name: str, **about: str) -> str:
-    """What a query says of itself in ClickHouse's query log: its name and the request it is for."""
+    """JSON for ClickHouse's query log: the query's name, the request's id and `about`."""
     said = {"name": name, "request_id": request_id.current(), **about}
     return json.dumps({key: value for key, value in said.items() if value})
 
 
 def kill(comment: str) -> None:
-    """Asks for the end of the query that runs with this `log_comment`, on whichever server.
+    """Asks ClickHouse to end the query that runs with this `log_comment`, on any server.
 
-    Found by it and not by a `query_id`, which the engine of the one-machine stack can't be given.
-    It may not have come to the server yet: whoever wants it gone asks again. Nothing is raised.
-    With the time limit of a report, as its connection does: one more would ask the server, which
-    may be full, for its version first.
+    The comment identifies the query, because the engine of the one-machine stack accepts no
+    `query_id`. The query may not have reached the server yet, so the caller should call again.
+    Raises nothing. The call has the time limit of a report, so that it uses the same client. A new
+    client would first ask the server for its version, and the server may be full.
     """
     sql = load("kill_query").replace("/*on cluster*/", cluster.on())
-    # A server of a cluster that is gone is not waited for.
+    # Do not wait for a server of the cluster that is down.
     options = {"distributed_ddl_task_timeout": 0} if cluster.on() else None
     with suppress(ClickHouseError):
         query(sql, parameters={"comment": comment}, options=options)
 
 
 def flush_buffer() -> None:
-    """Bring what waits in memory, where CLICKHOUSE_USE_BUFFER lets it, into the events."""
+    """Move the rows that wait in memory into `events`, if CLICKHOUSE_USE_BUFFER is on."""
     if settings.CLICKHOUSE_USE_BUFFER:
         command("OPTIMIZE TABLE events_buffer")
 
 
 def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -> None:
-    """Inserts a block of events once, however often it is sent under one token.
+    """Inserts a block of events once, however often it is sent with the same token.
 
-    `body` holds one JSON object a line with the keys of COLUMNS, compressed as `compression`
-    says (`zstd`, several frames one after another allowed, or None). It is one block for
-    ClickHouse, in the table and in the rollups. Raises ClickHouseUnavailable when it may be sent
-    again as it is, also while the schema is incomplete; ClickHouseRefused when a row in it can't
-    be taken; then no row was.
+    `body` has one JSON object a line with the keys of COLUMNS. `compression` is `zstd` (`body` may
+    be several zstd frames in a row) or None. The body is one block for ClickHouse, in the table and
+    in the rollups. Raises ClickHouseUnavailable if the same block may be sent again, also while the
+    schema is incomplete. Raises ClickHouseRefused if ClickHouse can't accept one of the rows; it
+    has then stored none of them.
     """
     _require_schema()
     table = "events_buffer" if settings.CLICKHOUSE_USE_BUFFER else "events"
@@ -228,7 +230,7 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
                 settings=_insert_settings(token),
             )
     except DriverError as error:
-        # It may be about to be set up anew.
+        # The server may be set up anew after this, so the next insert checks the schema again.
         _complete.discard(settings.CLICKHOUSE_URL)
         raise _translated(error) from error
 
@@ -245,7 +247,10 @@ def _insert_settings(token: str) -> dict[str, Any]:
 
 
 def _require_schema() -> None:
-    """What is inserted before a rollup's view exists is missing from that rollup for ever."""
+    """Raises ClickHouseUnavailable while the schema is incomplete.
+
+    A row that is inserted before a rollup's view exists is missing from that rollup for ever.
+    """
     if settings.CLICKHOUSE_URL in _complete:
         return
     applied = {name for (name,) in query("SELECT name FROM schema_files")}
@@ -263,7 +268,7 @@ def ping() -> None:
 
 
 def server_version() -> str:
-    """Such as `25.8.2.1`. Raises ClickHouseError."""
+    """The version of the server, such as `25.8.2.1`. Raises ClickHouseError."""
     return _client().server_version or ""
 
 
@@ -273,13 +278,13 @@ def database() -> str:
 
 
 def longest_insert_seconds() -> int:
-    """After so long an insert has ended, whatever became of it."""
+    """Seconds after which every insert has ended, with success or without."""
     limit = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS
     return int(driver.CONNECT_TIMEOUT_SECONDS + limit + MARGIN_SECONDS)
 
 
 def _client(limit: float | None = None) -> driver.Client:
-    """For calls that the server ends after `limit` seconds; as long as an insert by default."""
+    """The client for calls that the server ends after `limit` seconds; default: as an insert."""
     seconds = ceil(limit or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS) + MARGIN_SECONDS
     try:
         return driver.client(settings.CLICKHOUSE_URL, seconds)

@@ -1,10 +1,10 @@
-"""What changes where ClickHouse is a cluster of shards and replicas: names, clauses and engines.
+"""What changes if ClickHouse is a cluster of shards and replicas: names, clauses and engines.
 
-Each table of `schema/*.sql` is then two: `events_local` on every server, replicated within its
-shard, and `events` in front of it, Distributed over the shards by user. So every query reads and
-writes the names it always did, and whatever concerns storage (views, rebuilds, deletions) says
-`_local` and ON CLUSTER. All rows of a user lie on one shard: a set of users, or what groups by
-user, is exact when the shards' answers are added up.
+Each table of `schema/*.sql` then becomes two. For example, `events_local` is on every server and is
+replicated within its shard. `events` is a Distributed table in front of it, which spreads the rows
+over the shards by user. So queries read and write the same names as on one server. Statements about
+storage (views, rebuilds, deletions) use `_local` and ON CLUSTER. All rows of a user are on one
+shard. So a set of users, or a result grouped by user, is exact when the shards' answers are added.
 """
 
 import re
@@ -12,23 +12,25 @@ from typing import Any
 
 from django.conf import settings
 
-# Of each shard: what is confirmed is on all of them.
+# Replicas of each shard. A confirmed insert is on all of them.
 REPLICAS = 2
-# Whatever has a user goes where the user is. Counts have none: each shard counts its users' events,
-# and a correction may lie anywhere. A key of their own columns would have shards left unasked.
+# Rows with a user go to the shard of the user. Counts have no user: each shard counts the events of
+# its users, and a correction may be on any shard. If counts were sharded by their own columns, some
+# queries would skip shards that have counts.
 _SHARDED_BY = {"daily_events": "rand()"}
 _BY_USER = "user_hash"
-# The UUID is one for all servers (ON CLUSTER) and stays with a table when names are exchanged.
+# A table has the same UUID on all servers (ON CLUSTER) and keeps it when names are exchanged.
 _IN_SHARD = "'/clickhouse/tables/{uuid}/{shard}', '{replica}'"
 _EVERYWHERE = "'/clickhouse/tables/{uuid}/all', '{shard}-{replica}'"
-# Of what no shard can have a part: one server's memory, which gives up deduplication anyway.
+# No shard can have a part of a Buffer table: it is the memory of one server. It does not
+# deduplicate anyway.
 _BUFFER = re.compile(r"\bENGINE = Buffer\(")
 _TABLE = re.compile(r"\bCREATE TABLE IF NOT EXISTS (\w+)(?=\s)")
 _VIEW = re.compile(r"\bCREATE MATERIALIZED VIEW IF NOT EXISTS (\w+) TO (\w+)(?=\s)")
 _ENGINE = re.compile(r"\bENGINE = (\w*MergeTree)\b(?:\((\w+)\))?")
 _SOURCE = re.compile(r"\bFROM events\b")
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
-# Tokens in Keeper are also forgotten by age, by default after an hour.
+# Tokens in Keeper also expire by age, by default after an hour.
 _WINDOW_SECONDS = 7 * 24 * 3600
 
 
@@ -37,12 +39,12 @@ class UnknownStatement(Exception):
 
 
 def on() -> str:
-    """Ends a name in a statement that every server has to carry out."""
+    """The clause after a name in a statement that every server must run; empty without cluster."""
     return f" ON CLUSTER {settings.CLICKHOUSE_CLUSTER}" if settings.CLICKHOUSE_CLUSTER else ""
 
 
 def local(table: str) -> str:
-    """Where the rows are of what queries call `table`."""
+    """The table that stores the rows of what queries call `table`."""
     return f"{table}_local" if settings.CLICKHOUSE_CLUSTER else table
 
 
@@ -55,59 +57,60 @@ def into(table: str) -> str:
 
 
 def every_server(table: str) -> str:
-    """A system table, of all servers that answer."""
+    """SQL for the rows of a system table on all servers that answer."""
     if not settings.CLICKHOUSE_CLUSTER:
         return table
     return f"clusterAllReplicas({settings.CLICKHOUSE_CLUSTER}, {table})"
 
 
 def every_replica(table: str) -> str:
-    """The rows of `table` as each server has them; read only while all of them answer."""
+    """SQL for the rows of `table` as each server has them. It fails unless all servers answer."""
     if not settings.CLICKHOUSE_CLUSTER:
         return table
     return f"clusterAllReplicas({settings.CLICKHOUSE_CLUSTER}, currentDatabase(), {local(table)})"
 
 
 def options(*, seconds: float | None = None) -> dict[str, Any]:
-    """Settings with which a statement sees and leaves the same as it does on one server.
+    """Settings with which a statement reads and writes the same as on one server.
 
-    The other servers' part in a statement is waited for as long as an insert may take, or for
-    `seconds`, and a second replica for half of it.
+    A statement waits for the other servers for `seconds`, by default as long as an insert may take.
+    It waits for a second replica half as long.
     """
     if not settings.CLICKHOUSE_CLUSTER:
         return {}
     patience = int(seconds or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS)
     return {
-        # An insert is confirmed when each shard has it, on both replicas. Not "auto": of a replica
-        # alone it waits for a second one's word, and some versions don't look who is alive first.
+        # An insert is confirmed when both replicas of each shard have it. Not "auto": with a single
+        # replica, it waits for a second one. Some versions don't first check which are alive.
         "distributed_foreground_insert": 1,
         "insert_quorum": REPLICAS,
-        # Ends before max_execution_time, whose error says that the block was too much.
+        # Ends before max_execution_time, because that error means that the block was too large.
         "insert_quorum_timeout": patience * 1000 // 2,
         "distributed_ddl_task_timeout": patience,
-        # Tables of a shard are read from one replica whichever server is asked, or one that lags
-        # would seem miscounted: the first, unless it has failed of late; and from none that is far
-        # behind, were it the last one.
+        # All tables of a shard are read from the same replica, whichever server gets the query.
+        # Otherwise a replica that lags would look like a wrong count. It is the first replica,
+        # unless that one failed recently. A replica that is far behind is never read, even if it is
+        # the last one.
         "load_balancing": "in_order",
         "prefer_localhost_replica": 0,
         "use_hedged_requests": 0,
         "fallback_to_stale_replicas_for_distributed_queries": 0,
-        # A segment on a user asks that user's shard alone.
+        # A query with a segment on a user goes only to that user's shard.
         "optimize_skip_unused_shards": 1,
-        # What a user's rows say is computed where they are.
+        # Each shard groups the rows of its own users.
         "optimize_distributed_group_by_sharding_key": 1,
     }
 
 
 def shared(statement: str) -> str:
-    """CREATE TABLE of one table that all servers have alike."""
+    """CREATE TABLE for a table with the same rows on all servers."""
     if not settings.CLICKHOUSE_CLUSTER:
         return statement
     return _replicated(_TABLE.sub(lambda it: it[0] + on(), statement), _EVERYWHERE)
 
 
 def statements(statement: str) -> list[str]:
-    """What a statement of `schema/*.sql` is on a cluster; itself where there is none.
+    """What a statement of `schema/*.sql` becomes on a cluster; unchanged without a cluster.
 
     Raises UnknownStatement.
     """
@@ -141,7 +144,10 @@ def _replicated(sql: str, place: str) -> str:
 
 
 def _distributed(table: str) -> str:
-    """The database by its name: what currentDatabase() is on other servers is theirs to say."""
+    """CREATE TABLE for the Distributed table in front of a local table.
+
+    It contains the name of the database, because currentDatabase() may differ on other servers.
+    """
     place = f"{settings.CLICKHOUSE_CLUSTER}, {{database:String}}, {local(table)}"
     return (
         f"CREATE TABLE IF NOT EXISTS {table}{on()} AS {local(table)}\n"

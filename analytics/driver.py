@@ -1,4 +1,4 @@
-"""ClickHouse's driver, which no other module imports: its clients and its blocks of columns."""
+"""The only module that imports ClickHouse's driver: clients and blocks of columns."""
 
 import logging
 import os
@@ -21,19 +21,19 @@ DriverError = exceptions.ClickHouseError
 OperationalError = exceptions.OperationalError
 
 CONNECT_TIMEOUT_SECONDS = 5
-# Idle connections kept per process: as many as threads that ask at once.
+# Idle connections that a process keeps: as many as threads that send queries at once.
 POOL_CONNECTIONS = 32
-# What it warns of, with a traceback, is raised as well.
+# The driver also raises the errors that it logs as warnings with a traceback.
 logging.getLogger(ResponseSource.__module__).setLevel(logging.ERROR)
-# By URL and the seconds they wait for an answer.
+# Clients by URL and by the seconds that they wait for an answer.
 _clients: dict[tuple[str, int], Client] = {}
 
 
 def client(url: str, seconds: int) -> Client:
-    """The client of this process that waits so long for an answer. Raises DriverError."""
+    """This process's client that waits `seconds` for an answer. Raises DriverError."""
     key = url, seconds
-    # Two threads may connect at once and one client be for nothing; with a lock all would wait in
-    # line for a server that hangs.
+    # Two threads may connect at once; one of the two clients is then not used. With a lock, all
+    # threads would wait in line for a server that hangs.
     return _clients.get(key) or _clients.setdefault(key, _connect(*key))
 
 
@@ -51,15 +51,15 @@ def _connect(url: str, seconds: int) -> Client:
         username=unquote(parts.username or "default"),
         password=unquote(parts.password or ""),
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        # What it asks at first takes no time, unless the server hangs.
+        # The driver's first queries are fast, unless the server hangs.
         send_receive_timeout=min(seconds, CONNECT_TIMEOUT_SECONDS),
         # Without a session, queries of one process run side by side.
         autogenerate_session_id=False,
-        # A pool of our own: the driver's default one would go through a proxy of the
-        # environment, and keeps 8 connections.
+        # The driver's default pool would use a proxy from the environment, and it keeps only 8
+        # connections.
         pool_mgr=get_pool_manager(maxsize=POOL_CONNECTIONS),
     )
-    # Only now, so that a client can be had before the database is created.
+    # Set only now, so that a client can connect before the database exists.
     made.database = database_of(url)
     assert isinstance(made, HttpClient)
     made.timeout = Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=seconds)
@@ -75,9 +75,9 @@ os.register_at_fork(after_in_child=_forget_clients)
 
 
 def blocks(answer: Any) -> Generator[list[Sequence[Any]]]:
-    """What a raw stream of the format Native holds, each block a list of its columns.
+    """The blocks in a raw stream of the format Native, each a list of columns.
 
-    Raises DriverError; ValueError and LookupError where the answer is no block.
+    Raises DriverError, and ValueError or LookupError if the answer is not a block.
     """
     response = _Undrained(answer)
     tag = response.headers.get("X-ClickHouse-Exception-Tag")
@@ -88,7 +88,7 @@ def blocks(answer: Any) -> Generator[list[Sequence[Any]]]:
 
 
 class _Undrained:
-    """A response that the driver closes without reading what is left of it, which may be all."""
+    """A response that the driver closes without reading the rest, which may be all of it."""
 
     def __init__(self, response: Any) -> None:
         self.headers = response.headers

@@ -12,8 +12,9 @@ from analytics.segments import Segment, condition
 
 
 class Block(NamedTuple):
-    """Some events, a column each: `occurred_at` as `2026-01-01T00:00:00.123Z`, `properties` as the
-    JSON text that was stored.
+    """Some events, as columns. `occurred_at` is written `2026-01-01T00:00:00.123Z`.
+
+    `properties` is the JSON text that was stored.
     """
 
     event_id: Sequence[str]
@@ -26,14 +27,14 @@ class Block(NamedTuple):
 def events(
     *, start: date | None = None, end: date | None = None, segments: Sequence[Segment] = ()
 ) -> Generator[Block]:
-    """All that ClickHouse has of the days, both included, and the segments, in no order.
+    """All events from `start` to `end`, both included, that match the segments, in no order.
 
-    They are those of the moment at which the first block is asked for. Raises ClickHouseError at
-    any block; a result that ends is complete.
+    They are the events that ClickHouse has when the first block is requested. Any block may raise
+    ClickHouseError. A result that ends without an error is complete.
     """
     days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
     if days["start"] > days["end"]:
-        return  # ClickHouse would take a day before 1970 for the first of 1970
+        return  # ClickHouse would read a day before 1970 as 1970-01-01
     clickhouse.flush_buffer()
     where = condition(segments)
     blocks = clickhouse.stream(

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of the reports: one call of `_report` each."""
+"""The reports in the OpenAPI document: one call of `_report` for each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ _SEGMENT = OpenApiParameter(
     "segment",
     {
         "type": "array",
-        # No maxLength: the web server refuses an address that is as long, in words of its own.
+        # No maxLength: the web server refuses a URL of that length first, with an error of its own.
         "items": {"type": "string", "pattern": f"^{PATTERN}$"},
         "maxItems": MAX_SEGMENTS,
     },
@@ -60,7 +60,7 @@ def _report(
     example: Mapping[str, Any],
     description: str,
 ) -> Callable[[_View], _View]:
-    """A report that answers a list of rows: `row` is their schema, a named one."""
+    """Documents a report that returns a list of rows. `row` is the named schema of a row."""
     rows = OpenApiResponse(
         {"type": "array", "items": row},
         description=description,

@@ -1,7 +1,8 @@
-"""The reports: how many came, what they did, whether they returned. Exact, never estimated.
+"""The reports: how many users came, what they did, whether they returned. All numbers are exact.
 
-Days and weeks are UTC; weeks run Monday to Sunday and are numbered from 1969-12-29. Without
-segments, or with segments on the event type alone, a report reads rollups; others read events.
+Days and weeks are UTC. Weeks run Monday to Sunday and are numbered from 1969-12-29. A report
+without segments, or with segments only on the event type, reads rollups. Other reports read
+`events`.
 """
 
 from collections.abc import Sequence
@@ -18,11 +19,13 @@ from analytics.segments import Segment, condition
 from config.monitoring import metrics
 from config.server import disconnects
 
-# The mask of a user's weeks has so many bits, and the pattern taken from it so many.
+# The mask of a user's weeks has 128 bits. The pattern taken from the mask has 64: the cohort's week
+# and MAX_WINDOWS weeks after it.
 _MASK_WEEKS = 128
 MAX_WINDOWS = 63
 _FIRST_MONDAY = date(1969, 12, 29)
-# Of a report's memory; past it intermediate results go to disk, and the rest is for merging them.
+# The share of a report's memory that intermediate results may use before they go to disk. The rest
+# is for merging them.
 _SPILL_SHARE = 0.3
 
 
@@ -41,9 +44,9 @@ class EventCount(NamedTuple):
 
 
 class Cohort(NamedTuple):
-    """Users first seen in the week of `monday`: how many, and per cent of them k weeks later.
+    """Users first seen in the week of `monday`: how many, and the per cent that came k weeks later.
 
-    `returned[0]` is the first week after; None where that week has not begun.
+    `returned[0]` is for the first week after `monday`'s; None if that week has not begun.
     """
 
     monday: date
@@ -64,7 +67,7 @@ def daily_active_users(
 def top_events(
     *, start: date, end: date, limit: int, segments: Sequence[Segment] = ()
 ) -> list[EventCount]:
-    """The `limit` most frequent event types, most frequent first, by name where they tie."""
+    """The `limit` most frequent event types, most frequent first; equal counts by name."""
     rows = _ask("top_events", segments, {"start": start, "end": end, "limit": limit})
     return [EventCount(event_type, int(count)) for event_type, count in rows]
 
@@ -80,7 +83,7 @@ def retention(
     """
     last = _week(today)
     counts: dict[int, dict[int, int]] = {}
-    # One query sees as many cohorts as leave room for their windows in the mask.
+    # One query covers as many cohorts as fit into the mask together with their windows.
     for first in range(_week(start + timedelta(days=6)), last + 1, _MASK_WEEKS - windows):
         until = min(last, first + _MASK_WEEKS - windows - 1)
         for cohort, week_after, users in _retention_rows(first, until, windows, segments):
@@ -105,7 +108,10 @@ def _cohort(week: int, users: dict[int, int], windows: int, present: int) -> Coh
 
 
 def _percent(part: int, whole: int) -> float:
-    """Half up to one decimal, in whole numbers: a float's own rounding would decide at random."""
+    """`part` as a percentage of `whole`, rounded half up to one decimal.
+
+    Computed in whole numbers: with floats, a half may be rounded up or down.
+    """
     return (2000 * part + whole) // (2 * whole) / 10
 
 
@@ -114,7 +120,7 @@ def _week(day: date) -> int:
 
 
 def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> list[list[Any]]:
-    """Rows of the report's query, from the cheapest table that knows what the segments ask for."""
+    """Rows of the report's query, from the cheapest table that has the segments' fields."""
     where = condition(segments)
     sql = _sql(name, segments, where.sql)
     comment = clickhouse.log_comment(name, query=uuid4().hex)

@@ -21,13 +21,13 @@ MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 10
 DEFAULT_WINDOWS = 3
-# What they take of memory, as rows of ClickHouse's, as objects and as JSON.
+# Memory for one day, event type or window: as rows from ClickHouse, as objects and as JSON.
 _DAY_BYTES = 700
 _EVENT_TYPE_BYTES = 2_500
 _WINDOW_BYTES = 300
 
 _LESS = "Ask for fewer days, or without segments on properties; or raise {}."
-# What to do about a report that was too much, by ClickHouse's number of the error.
+# Advice for a report that is over a limit, by ClickHouse's number for the error.
 _LIMITS = {
     158: "The report reads too many rows. " + _LESS.format("CLICKHOUSE_QUERY_ROWS"),
     159: "The report takes too long. " + _LESS.format("CLICKHOUSE_QUERY_TIMEOUT_SECONDS"),
@@ -43,7 +43,7 @@ class ReportView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         has_ended = isinstance(exc, disconnects.ClientLeft | ClickHouseUnavailable)
         if has_ended and disconnects.has_left():
-            # nginx' own number: no fault of the service's, and nobody hears it.
+            # nginx's own status: the service made no error, and nobody gets the answer.
             exc = Problem(499, "The client has left.", title="Client Closed Request")
         elif isinstance(exc, ClickHouseUnavailable):
             exc = Problem(503, _reason(exc), headers={"Retry-After": "5"})
@@ -51,7 +51,7 @@ class ReportView(APIView):
 
 
 def _reason(error: ClickHouseUnavailable) -> str:
-    # The memory of the whole server, of which no setting of ours gives a report more.
+    # "(total)" is the memory of the whole server. No setting of the service gives a report more.
     is_servers = "(total)" in str(error)
     code = None if is_servers else error.code
     return _LIMITS.get(code or 0, "ClickHouse can't answer now; try again.")
@@ -133,7 +133,10 @@ def _segments(texts: list[str]) -> list[Segment]:
 
 
 def _day(text: str) -> date:
-    """Days before 1970 have no events and ClickHouse's Date no numbers for them."""
+    """A day from 1970-01-01 to 2099-12-31. Raises ValueError.
+
+    No event is older than 1970, and ClickHouse's Date can't hold an older day.
+    """
     day = parse_day(text)
     if not date(1970, 1, 1) <= day < date(2100, 1, 1):
         raise ValueError("must be from 1970-01-01 to 2099-12-31")

@@ -1,4 +1,4 @@
-"""The rollup `daily_events` against the events: the only one in which an event can count twice."""
+"""Compares the rollup `daily_events` with the events. Only this rollup can count an event twice."""
 
 import time
 from collections import Counter
@@ -10,21 +10,22 @@ from analytics import clickhouse
 from analytics.maintenance import inventory
 from analytics.queries import load
 
-# Events of a day and a type.
+# A day and an event type.
 Key: TypeAlias = tuple[date, str]
 
-# A block shows in the events a moment before it shows in a rollup, or after. What differs whenever
-# it is looked at is no such moment.
+# A new block becomes visible in `events` a moment before or after it does in a rollup. A difference
+# that every look finds is a real one.
 _LOOKS = 25
 _PAUSE_SECONDS = 0.2
-# Of the longest names of types they fit a form's field, which a server takes 128 KiB of.
+# So many keys fit into one field of a form even with the longest type names: a server accepts
+# fields up to 128 KiB.
 _KEYS_AT_ONCE = 100
 
 
 def unlike(*, start: date, end: date) -> dict[Key, int]:
-    """By how much the rollup counts more than there are, or fewer; not what it counts rightly.
+    """For each wrong count of the rollup: how many events it counts too many (negative: too few).
 
-    Takes 5 seconds where something is wrong. Raises ClickHouseError.
+    Takes 5 seconds if a count is wrong. Raises ClickHouseError.
     """
     looks = [_unlike(start, end)]
     while looks[-1] and len(looks) < _LOOKS:
@@ -40,7 +41,10 @@ def _usual(excesses: list[int]) -> int:
 
 
 def subtract(counts: Mapping[Key, int]) -> None:
-    """Count so many fewer. Adds to what ingest adds, so that neither undoes the other."""
+    """Subtract these numbers from the counts.
+
+    Inserts corrections beside the rows that ingest inserts, so that neither undoes the other.
+    """
     keys = list(counts)
     for first in range(0, len(keys), _KEYS_AT_ONCE):
         some = keys[first : first + _KEYS_AT_ONCE]
@@ -55,10 +59,11 @@ def subtract(counts: Mapping[Key, int]) -> None:
 
 
 def subtract_excess(counts: Mapping[Key, int]) -> None:
-    """Count so many fewer, as far as more are counted than there are.
+    """Subtract these numbers from the counts, but no more than the rollup counts too many.
 
-    For events that aren't there and are about to be counted: they may be counted already. Cut short
-    after this, the counts are those of the rows, and doing it again changes nothing.
+    For events that ClickHouse lacks and that are about to be sent: the rollup may count them
+    already. If the caller is interrupted after this call, the counts match the rows, and a second
+    call changes nothing.
     """
     if not counts:
         return

@@ -1,9 +1,9 @@
 """What ClickHouse has, for the comparison with PostgreSQL: digests of ids, and the ids themselves.
 
-An id's hash is the first 64 bits of the MD5 of its text, lower case and dashed, as a signed number;
-its bucket is the hash's low bits under a mask. PostgreSQL computes both alike
-(`events.auditing.inventory`).
-Days are UTC, spans of them include both ends. Everything here raises `clickhouse.ClickHouseError`.
+The hash of an id is a signed number: the first 64 bits of the MD5 of the id's text, lower case and
+dashed. The bucket of an id is the low bits of its hash, under a mask. PostgreSQL computes both in
+the same way (`events.auditing.inventory`).
+Days are UTC. Spans include both ends. Every function raises `clickhouse.ClickHouseError`.
 """
 
 from collections.abc import Collection, Iterator
@@ -15,14 +15,14 @@ from django.conf import settings
 from analytics import clickhouse, cluster
 from analytics.queries import load
 
-# Whatever may be stored.
+# Every event that may be stored is between these days.
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2100, 1, 1)
-# Ids bound to one query: a server takes values up to 128 KiB.
+# Ids in one query: a server accepts parameter values up to 128 KiB.
 IDS_AT_ONCE = 3_000
 
 
 class Digest(NamedTuple):
-    """Of some events: how many, and the sum of their ids' hashes, which no order changes."""
+    """The number of some events, and the sum of their ids' hashes, which has no order."""
 
     events: int
     hash: int
@@ -39,29 +39,29 @@ Digests: TypeAlias = dict[int, Digest]
 
 
 def counts(*, start: date, end: date) -> dict[date, int]:
-    """Rows of each day that has any, oldest first."""
+    """The number of rows of each day that has rows, oldest day first."""
     rows = ask("inventory_counts", {"start": start, "end": end})
     return {date.fromisoformat(day): count for day, count in rows}
 
 
 def digests(*, start: date, end: date, mask: int = 0) -> Digests:
-    """Of each bucket that has any rows."""
+    """The digest of each bucket that has rows."""
     rows = ask("inventory_digests", {"start": start, "end": end, "mask": mask})
     return {bucket: Digest(count, int(total)) for bucket, count, total in rows}
 
 
 def listed(*, start: date, end: date, mask: int, buckets: list[int]) -> dict[str, Held]:
-    """The ids in the buckets."""
+    """The ids in the buckets, each with its number of copies and its first day."""
     span = {"start": start, "end": end, "mask": mask, "buckets": buckets}
     rows = ask("inventory_ids", span)
     return {event_id: Held(copies, date.fromisoformat(day)) for event_id, copies, day in rows}
 
 
 def days(*, ids: Collection[str]) -> dict[str, set[date]]:
-    """The days on which ClickHouse has those of the ids that it has at all.
+    """The days on which ClickHouse has each of the ids; ids that it lacks are left out.
 
-    Whatever was confirmed to a deliverer before the call is seen. Each IDS_AT_ONCE of the ids cost
-    a look at all ids of the history, 16 bytes each.
+    The result includes all events that were confirmed to a deliverer before the call. For every
+    IDS_AT_ONCE ids, ClickHouse reads all ids of the history, 16 bytes each.
     """
     clickhouse.flush_buffer()
     found: dict[str, set[date]] = {}
@@ -72,11 +72,12 @@ def days(*, ids: Collection[str]) -> dict[str, set[date]]:
 
 
 def copies(*, ids: Collection[str], start: date, end: date) -> dict[str, int]:
-    """How often ClickHouse has those of the ids that it has at all on these days.
+    """How many copies of each of the ids ClickHouse has on these days; ids without are left out.
 
-    Whatever was confirmed to a deliverer before the call is seen, and of a cluster also what only
-    one replica has: so that nothing is sent under a second token that will be there by its first.
-    While one does not answer it raises `clickhouse.ClickHouseError`.
+    The result includes all events that were confirmed to a deliverer before the call. On a cluster
+    it also includes events that only one replica has. Otherwise an event could be sent under a
+    second token and still arrive under its first one. Raises `clickhouse.ClickHouseError` while a
+    replica does not answer.
     """
     clickhouse.flush_buffer()
     found: dict[str, int] = {}
@@ -88,9 +89,9 @@ def copies(*, ids: Collection[str], start: date, end: date) -> dict[str, int]:
 
 
 def events(*, day: date, ids: list[str]) -> Iterator[list[list[str]]]:
-    """Those events of the day, IDS_AT_ONCE at a time, as texts.
+    """The events of the day with these ids, IDS_AT_ONCE at a time.
 
-    Each is its id, its moment with offset, user, type and properties.
+    Each row has five texts: id, time with offset, user, type and properties.
     """
     for some in chunks(ids):
         yield ask("inventory_events", {"day": day, "ids": some})

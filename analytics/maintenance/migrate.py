@@ -15,16 +15,17 @@ CREATE TABLE IF NOT EXISTS schema_files
 (name String, sha256 String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
 ENGINE = ReplacingMergeTree ORDER BY name
 """
-# The first with json_type_escape_dots_in_keys, which every insert needs. The schema, an insert and
-# the queries of reports were run with the engine of 25.8.2; that of 25.5.2 refuses the insert.
+# The first version with json_type_escape_dots_in_keys, which every insert needs. The schema, an
+# insert and the reports' queries were run on the engine of 25.8.2. The engine of 25.5.2 refuses
+# the insert.
 OLDEST = (25, 8)
 _VERSION = re.compile(r"(\d+)\.(\d+)")
-# Ends a statement: a semicolon that closes its line.
+# A semicolon at the end of a line ends a statement.
 _STATEMENT_END = re.compile(r";[ \t]*$", re.MULTILINE)
 
 
 class SchemaChanged(Exception):
-    """A file that was applied reads differently now: what it says is not what the server has."""
+    """A file was changed after it was applied, so the server's schema differs from the file."""
 
 
 class ServerTooOld(Exception):
@@ -32,7 +33,7 @@ class ServerTooOld(Exception):
 
 
 class WrongCluster(Exception):
-    """CLICKHOUSE_CLUSTER is not what the servers, or the tables that are there, were made for."""
+    """CLICKHOUSE_CLUSTER does not fit the servers or the tables that exist."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ class SchemaFile:
 
 
 def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
-    """Creates the database if need be and applies, in order, the files it has no record of.
+    """Creates the database if needed and applies, in order, the files that have no record.
 
-    Gives the names of the files applied now. Every statement must be one that may run twice
-    (`IF NOT EXISTS`): a run that was cut off is simply repeated, and two at once do no harm.
+    Returns the names of the files applied now. Every statement must be able to run twice
+    (`IF NOT EXISTS`). Then an interrupted run can be repeated, and two runs at once do no harm.
     Raises ServerTooOld, SchemaChanged and WrongCluster before anything is applied, and
     ClickHouseError.
     """
@@ -93,8 +94,11 @@ def _check_version(found: str) -> None:
 
 
 def _check_cluster() -> None:
-    """With one replica no insert would be confirmed, with three one might lack what is; and what
-    writes to each replica by itself would not replicate.
+    """Raises WrongCluster unless each shard has two replicas and internal_replication.
+
+    With one replica no insert would be confirmed. With three, one replica might lack a confirmed
+    insert. Without internal_replication, inserts would go to each replica separately and not be
+    replicated. Raises ServerTooOld if a server is too old.
     """
     name = settings.CLICKHOUSE_CLUSTER
     rows = clickhouse.query(load("cluster_shards"), parameters={"cluster": name}) if name else []
@@ -111,7 +115,10 @@ def _check_cluster() -> None:
 
 
 def _check_records() -> None:
-    """What one server has stays on it: a cluster takes a database of its own."""
+    """Raises WrongCluster if the database was made for a cluster and there is none, or vice versa.
+
+    The tables of one server stay on it: a cluster needs a database of its own.
+    """
     found = clickhouse.query(load("cluster_records"))
     if found and bool(found[0][0]) != bool(settings.CLICKHOUSE_CLUSTER):
         whose = "a cluster" if found[0][0] else "one server"

@@ -1,9 +1,9 @@
-"""Rebuild the rollups of users from the events, while events go on arriving.
+"""Rebuild the rollups of users from the events, while new events arrive.
 
-A new table is filled beside the old one and takes its place at once; reports read the old one
-meanwhile. What arrives meanwhile reaches both, by a view of the new table's own. These tables are
-sets, minima and masks: what is in them twice counts once, so that arriving events and those read
-from `events` may overlap. Counts may not: `daily_events` is mended by `daily_counts`.
+A new table is filled beside the old one and then replaces it in one step. Until then, reports read
+the old table. New events reach both tables, because the new table has a view of its own. These
+tables are sets, minima and masks, in which a repeated row counts once. So new events and the events
+that are read from `events` may overlap. Counts may not: `daily_counts` corrects `daily_events`.
 """
 
 import re
@@ -14,18 +14,18 @@ from analytics import clickhouse, cluster
 from analytics.queries import load
 
 BY_DAY = ("daily_users", "daily_users_by_type")
-# A row is of a user and some years: these are rebuilt whole.
+# A row is for a user and some years, without a day, so these tables are rebuilt as a whole.
 BY_USER = ("weekly_users", "weekly_users_by_type")
 
 
 def rebuild(
     table: str, *, start: date, end: date, settled: Callable[[], None] = lambda: None
 ) -> None:
-    """Fill `table` anew from the events of `start` to `end`, included; what it says of other days
-    stays, or is filled anew as well where a row has no day.
+    """Fill `table` again from the events of the days from `start` to `end`, both included.
 
-    `settled` returns once every insert that had begun before it was called has ended: those alone
-    might see neither table's view. Raises ClickHouseError; the old table is then as it was.
+    Rows of other days stay. A table whose rows have no day is filled again as a whole. `settled`
+    must return only when every insert that began before its call has ended, because only these
+    inserts may see neither table's view. Raises ClickHouseError; the old table is then unchanged.
     """
     texts = _texts(table)
     days = {"start": start, "end": end}
@@ -41,14 +41,17 @@ def rebuild(
             _run("rebuild_fill_days", texts, days)
             _run("rebuild_keep", texts, days)
         _run("rebuild_merge", texts)
-        settled()  # which fails where whoever holds the caller's lock has lost it
+        settled()  # fails if the caller has lost its lock
         _run("rebuild_exchange", texts)
     finally:
         _discard(texts)
 
 
 def _texts(table: str) -> dict[str, str]:
-    """What the statements are about: on a cluster each server's own tables, but rows of all."""
+    """The names and SQL that go into the statements.
+
+    On a cluster, statements change the tables of each server, but read the rows of all servers.
+    """
     new, select = f"{table}_rebuilt", _select(f"{table}_view")
     return {
         "old": cluster.local(table),
@@ -63,13 +66,13 @@ def _texts(table: str) -> dict[str, str]:
 
 
 def _discard(texts: dict[str, str]) -> None:
-    """What this rebuild, or one that was killed, leaves behind."""
+    """Drop what this rebuild, or an earlier one that was killed, has left."""
     _run("rebuild_drop_view", texts)
     _run("rebuild_drop_table", texts)
 
 
 def _select(view: str) -> str:
-    """What the view makes of events, as the server has it."""
+    """The SELECT of the view, as the server has it. Raises ClickHouseUnavailable without a view."""
     rows = clickhouse.query(load("rebuild_select"), parameters={"view": view})
     if not rows:
         raise clickhouse.ClickHouseUnavailable(
@@ -79,7 +82,10 @@ def _select(view: str) -> str:
 
 
 def _run(name: str, texts: dict[str, str], values: clickhouse.Parameters | None = None) -> None:
-    """A statement as long as it may take; `texts` are names of ours and the server's own SELECT."""
+    """Run a statement for SILENCE_SECONDS at most.
+
+    `texts` become part of the SQL: they are names of this service and the server's own SELECT.
+    """
     sql = load(name)
     for place, text in texts.items():
         sql = sql.replace(f"/*{place}*/", text)

@@ -1,4 +1,4 @@
-"""Takes surplus copies of events out of ClickHouse, safely while it goes on taking others in."""
+"""Removes surplus copies of events from ClickHouse. New events may arrive meanwhile."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from analytics import clickhouse, cluster
 from analytics.maintenance import daily_counts, inventory
 from analytics.queries import load
 
-# A merge between finding a row and deleting it leaves the row, to be found again.
+# If a merge happens between the search for a row and its deletion, the row stays. The next attempt
+# finds it again.
 _ATTEMPTS = 20
 
 
@@ -26,11 +27,12 @@ class _Copy(NamedTuple):
 
 
 def remove(*, ids: list[str]) -> list[str]:
-    """Leave one copy of each id and take the others out of the events and of their daily counts.
+    """Leave one copy of each id. Remove the others from the events and from the daily counts.
 
-    The other rollups are sets, in which a copy has changed nothing. Returns the ids that keep their
-    copies because they differ in content: which one is right, and what the others have done to
-    those sets, nobody knows here. Safe to repeat; not to run twice at once. Raises ClickHouseError.
+    The other rollups are sets, in which a copy changes nothing. Returns the ids whose copies differ
+    in content. These keep all copies, because nobody knows here which copy is right and how the
+    others have changed those sets. Safe to repeat, but not to run twice at once. Raises
+    ClickHouseError.
     """
     unlike: list[str] = []
     for some in inventory.chunks(ids):
@@ -54,8 +56,10 @@ def _groups(ids: list[str]) -> Iterator[list[_Copy]]:
 
 
 def _remove(groups: list[list[_Copy]]) -> None:
-    """The daily counts first: cut short after them, the next run finds them to be less than the
-    rows, leaves them, and removes the rows. The other way round nothing would tell it.
+    """Correct the daily counts first, then delete the rows.
+
+    If a run is interrupted between the two, the next run finds counts lower than the rows, leaves
+    these counts and deletes the rows. In the other order, it could not find out what is left to do.
     """
     surplus = [copy for group in groups for copy in group[1:]]
     if not surplus:
@@ -72,7 +76,10 @@ def _remove(groups: list[list[_Copy]]) -> None:
 
 
 def _uncount(surplus: list[_Copy]) -> None:
-    """From counts that are those of the rows: surplus that came past the views is not in them."""
+    """Subtract the surplus from daily counts, but only from those that match the rows.
+
+    Other counts do not include the surplus: it was stored without passing the views.
+    """
     counts = Counter((date.fromisoformat(copy.day), copy.event_type) for copy in surplus)
     days = [day for day, _ in counts]
     unlike = daily_counts.unlike(start=min(days), end=max(days))

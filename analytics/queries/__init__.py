@@ -1,9 +1,9 @@
-"""The SQL of the reports: one file a query, named like the function that asks it."""
+"""The SQL for ClickHouse, one query a file. A report's file is named after its function."""
 
 from functools import cache
 from pathlib import Path
 
-# Where a query takes the condition of the segments; the file is valid SQL without it.
+# The place in a query for the condition of the segments. The file is valid SQL without one.
 SEGMENTS = "/*segments*/"
 
 
@@ -14,7 +14,10 @@ def load(name: str) -> str:
 
 
 def load_with(name: str, *, condition: str) -> str:
-    """The text of a query that looks at some events only; `condition` is SQL of our own making."""
+    """The text of a query with a condition on its events, which must be SQL of this service.
+
+    Raises ValueError if the query has no place for a condition.
+    """
     sql = load(name)
     if SEGMENTS not in sql:
         raise ValueError(f"{name}.sql has no place for segments")

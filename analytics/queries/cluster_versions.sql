@@ -1,3 +1,3 @@
--- What runs on the servers: one version, but while they are updated.
+-- The versions that the servers run: a single one, except during an update.
 SELECT DISTINCT version()
 FROM /*every server*/

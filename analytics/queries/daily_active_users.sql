@@ -1,6 +1,6 @@
--- Users a day. indexHint picks what to read by the primary key and compares no row's day, which
--- would cost as much again as counting: days beside the range may come out short, and the caller
--- leaves them out.
+-- Users a day. indexHint only selects by the primary key what to read. It does not compare the day
+-- of each row, which would cost as much again as counting. So days just outside the range may have
+-- too low counts, and the caller leaves these days out.
 SELECT day, count()
 FROM daily_users FINAL
 WHERE indexHint(day BETWEEN {start:Date} AND {end:Date})

@@ -1,5 +1,5 @@
--- Takes from the daily counts. An unsigned sum wraps around: adding 2^64 - n takes n away. Two equal
--- corrections are not one that is repeated, hence no deduplication.
+-- Subtracts from the daily counts. An unsigned sum wraps around, so adding 2^64 - n subtracts n. No
+-- deduplication, because two equal corrections are not a repeated correction.
 INSERT INTO daily_events SETTINGS insert_deduplicate = 0
 SELECT day, event_type, toUInt64(-surplus)
 FROM system.one

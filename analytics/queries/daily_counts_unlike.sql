@@ -1,4 +1,4 @@
--- Days and types of which daily_events says something else than the events, and how much more.
+-- Days and types for which daily_events differs from the events, and by how much it is higher.
 SELECT day, event_type, toInt64(sum(kept)) - toInt64(sum(counted)) AS excess
 FROM
 (

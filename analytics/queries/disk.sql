@@ -1,4 +1,4 @@
--- Bytes free and in all on the disk that is fullest.
+-- Free bytes and all bytes of the fullest disk.
 SELECT free_space, total_space
 FROM system.disks
 WHERE total_space > 0

@@ -1,4 +1,4 @@
--- Every event of some days in full, in no order; the moment as events.format.records writes it.
+-- Every event of some days with all fields, in no order. The time is as in events.format.records.
 SELECT
     toString(event_id),
     concat(replaceOne(toString(occurred_at), ' ', 'T'), 'Z'),

@@ -1,5 +1,6 @@
--- How often each of some ids is there, on some days. Replicas have the same rows, and what one of
--- them has is there: a copy counts once, and counts where the other replica lags.
+-- How many copies of each of some ids there are on some days. Both replicas of a shard have the
+-- same rows, so a copy on both counts once. A copy on only one replica counts too: the other
+-- replica may lag.
 SELECT toString(event_id), sum(copies)
 FROM
 (

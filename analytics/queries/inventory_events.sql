@@ -1,4 +1,4 @@
--- Some events of a day in full, one copy of each; the moment as PostgreSQL reads it.
+-- Some events of a day with all fields, one copy of each. PostgreSQL can read the time.
 SELECT toString(event_id), concat(toString(occurred_at), '+00'), user_id, event_type, properties_text
 FROM events
 WHERE occurred_at >= {day:Date} AND occurred_at < {day:Date} + 1 AND event_id IN {ids:Array(UUID)}

@@ -1,4 +1,4 @@
--- The ids in some buckets: how often each is there, and its first day.
+-- The ids in some buckets, with their number of copies and their first day.
 WITH reinterpretAsInt64(reverse(substring(MD5(toString(event_id)), 1, 8))) AS hash
 SELECT toString(event_id), count(), min(toDate(occurred_at))
 FROM events

@@ -1,2 +1,2 @@
--- The new table takes the place of the old one, between two queries.
+-- Replaces the old table with the new one, between two queries.
 EXCHANGE TABLES /*old*/ AND /*new*//*on cluster*/

@@ -1,2 +1,2 @@
--- Into the new table what all events say.
+-- Fills the new table from all events.
 INSERT INTO /*into new*/ /*select all*/

@@ -1,3 +1,3 @@
--- Into the new table what the events of some days say.
+-- Fills the new table from the events of some days.
 INSERT INTO /*into new*/
 SELECT * FROM (/*select all*/) WHERE day BETWEEN {start:Date} AND {end:Date}

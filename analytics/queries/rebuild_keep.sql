@@ -1,3 +1,3 @@
--- What the old table says of other days.
+-- Copies the rows of other days from the old table.
 INSERT INTO /*into new*/
 SELECT * FROM /*all old*/ WHERE day NOT BETWEEN {start:Date} AND {end:Date}

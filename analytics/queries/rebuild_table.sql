@@ -1,2 +1,2 @@
--- A table like another, empty.
+-- Makes an empty table like the old one.
 CREATE TABLE /*new*//*on cluster*/ AS /*old*/

@@ -1,2 +1,2 @@
--- Brings to the new table what arrives, as the old table's view does to the old one.
+-- Writes new events to the new table, as the old view does for the old table.
 CREATE MATERIALIZED VIEW /*view*//*on cluster*/ TO /*new*/ AS /*select*/

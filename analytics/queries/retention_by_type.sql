@@ -1,10 +1,10 @@
--- Users by cohort and weeks after it, looking at events of one type.
--- A user's weeks become one mask whose bit 0 is the first cohort's week; shifted by the user's own
--- cohort it says in which weeks after it the user came. Users who share cohort and pattern are
--- counted as one row before the pattern is taken apart.
--- Shifts are by less than 128 and unsigned: by 128, compiled expressions leave the mask as it is
--- instead of 0 (ClickHouse issue 120327), and by a signed number the mask becomes signed, so that
--- its last week fills all after it on the way to the right.
+-- Users by cohort and by the weeks after it in which they came, for events of one type.
+-- The weeks of a user become one mask. Its bit 0 is the week of the first cohort. Shifted by the
+-- user's own cohort, the mask says in which weeks after that cohort the user came. Users with the
+-- same cohort and pattern become one row with a count, before the pattern is split into weeks.
+-- Every shift is by an unsigned number below 128. After a shift by 128, compiled expressions leave
+-- the mask unchanged instead of 0 (ClickHouse issue 120327). A shift by a signed number makes the
+-- mask signed, and a shift to the right then copies the last week into all weeks after it.
 SELECT cohort, week_after, sum(users)
 FROM
 (

@@ -1,6 +1,6 @@
--- Where each copy of some ids lies. A part never changes, so that its name and a row's place in it
--- mean the same row for ever, or none once the part was merged or mutated. Shards have parts of the
--- same names: with its user a place is one shard's.
+-- The place of each copy of some ids. A part never changes. So its name and an offset in it always
+-- mean the same row, or no row after the part was merged or mutated. Several shards may have parts
+-- of the same name. Together with the user, a place is on one shard only.
 SELECT
     toString(event_id), user_hash, _part, _part_offset, toDate(occurred_at), event_type,
     toString(sipHash128(occurred_at, user_id, event_type, properties_text))

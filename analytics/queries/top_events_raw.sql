@@ -1,4 +1,4 @@
--- The most frequent event types among the events that match, by name where they tie.
+-- The most frequent event types among the events that match; equal counts by name.
 SELECT event_type, count() AS count
 FROM events
 WHERE occurred_at >= {start:Date} AND occurred_at < {end:Date} + 1 AND /*segments*/ 1
