@@ -22,7 +22,7 @@ IDS_AT_ONCE = 3_000
 
 
 class Digest(NamedTuple):
-    """The number of some events, and the sum of their ids' hashes, which has no order."""
+    """The number of some events, and the sum of their ids' hashes, whatever the events' order."""
 
     events: int
     hash: int

@@ -60,17 +60,17 @@ class BatchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="delivered with", empty_value="")
     def delivered_with(self, batch: Batch) -> SafeString | None:
-        """The batch that took this one's events along, as a link."""
+        """A link to the batch that was delivered with this batch's events."""
         return _link(batch.merged_into_id)
 
     @admin.display(description="part of", empty_value="")
     def part_of(self, batch: Batch) -> SafeString | None:
-        """The batch that was split into this and others, as a link."""
+        """A link to the batch that was split into this batch and others."""
         return _link(batch.split_from_id)
 
     @admin.display(description="failed events", empty_value="")
     def failed_events(self, batch: Batch) -> SafeString | None:
-        """What an engine refused, as far as it can be read."""
+        """The first SHOWN_EVENTS events of a failed batch, if its payload can be read."""
         if batch.state not in failed.FAILED:
             return None
         records = parking.readable(batch)
@@ -80,7 +80,7 @@ class BatchAdmin(ReadOnlyAdmin):
         return format_html("<pre>{}</pre>", "\n".join(texts) or "It can't be read.")
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Rows can't be edited, but whoever has the permission may decide about failed ones."""
+        """Whether the user may retry or discard failed batches. Rows can't be edited."""
         return bool(request.user.has_perm("events.change_batch"))
 
     @admin.action(description="Try failed batches again", permissions=["decide"])
@@ -105,7 +105,7 @@ class BatchAdmin(ReadOnlyAdmin):
         chosen = self._failed(request, batches)
         if not chosen:
             return None
-        # Whoever said yes to fewer is asked again.
+        # If the number has changed since the user confirmed, ask again.
         if request.POST.get("confirmed") != str(len(chosen)):
             return self._ask(request, batches, chosen)
         outcome = Outcome("discard_batches", request.user)
@@ -121,7 +121,7 @@ class BatchAdmin(ReadOnlyAdmin):
         return None
 
     def _failed(self, request: HttpRequest, batches: QuerySet[Batch]) -> list[tuple[UUID, int]]:
-        """The ids of those that failed, and how many events each has."""
+        """The ids of the failed batches among these, and how many events each has."""
         chosen = batches.filter(state__in=failed.FAILED).values_list("id", "received")
         if not chosen:
             self.message_user(request, "None of these has failed.", messages.WARNING)
@@ -130,7 +130,10 @@ class BatchAdmin(ReadOnlyAdmin):
     def _ask(
         self, request: HttpRequest, batches: QuerySet[Batch], chosen: list[tuple[UUID, int]]
     ) -> HttpResponse:
-        """A page that sends the same choice again: more ids than the list shows do not fit."""
+        """A page to confirm, which sends the same selection again.
+
+        It does not send the ids of all batches: more ids than the list shows do not fit.
+        """
         shown = batches.filter(id__in=[batch_id for batch_id, _ in chosen[:SHOWN_BATCHES]])
         context = {
             **self.admin_site.each_context(request),
@@ -144,7 +147,10 @@ class BatchAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/discard_batches.html", context)
 
     def _row(self, batch_id: UUID) -> Batch:
-        """For the log, which only wants its id and name: one that was stored is gone by now."""
+        """A batch for the admin's log, which needs only its id and name.
+
+        The row may be gone by now: `failed.retry` deletes a batch that it stores.
+        """
         return Batch(id=batch_id)
 
 

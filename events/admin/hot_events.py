@@ -19,7 +19,7 @@ from events.ingest import property_schemas
 from events.models import HotEvent, PropertySchema
 from events.sql import load
 
-# Event types offered as links; any other is found by its address, `?event_type=`.
+# Event types offered as links. For any other type, the user writes `?event_type=` in the URL.
 LISTED_TYPES = 50
 
 
@@ -52,7 +52,7 @@ class HotEventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Whole values only: what an index finds at once among millions."""
+        """Finds only whole values, which an index finds at once among millions of rows."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -73,7 +73,10 @@ class HotEventAdmin(ReadOnlyAdmin):
 
 
 class SchemaField(JSONField):
-    """JSON that may be nested deeper, or hold a longer number, than Python reads."""
+    """A JSON field that reports an error if Python can't read the text.
+
+    That is so if the text is nested too deep or has too long a number.
+    """
 
     def to_python(self, value: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""The admin's pages for rejected events: why they were refused, to be mended and sent again."""
+"""The admin's pages for rejected events: see why, correct them, and send them again."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ from events.ingest import rejected
 from events.models import RejectedEvent
 from events.storing.store import Stored
 
-# In one go: each is a transaction of its own, and somebody waits for the page.
+# Events sent again in one request. Each needs its own transaction, and a person waits for the page.
 MOST_SENT = 1_000
-# PostgreSQL is gone: it would be waited for once for each row.
+# Errors if PostgreSQL is gone. After one of these, each further row would wait for PostgreSQL.
 _GONE = (
     *(db.OperationalError, db.InterfaceError),
     *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
@@ -82,7 +82,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("events.delete_rejectedevent"))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """What the button of the page does: its one field was checked by the form."""
+        """Send the event again, for the button of the page. The form has checked the one field."""
         self._send_again(request, obj, form.cleaned_data["raw"])
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -90,7 +90,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Send again as they are", permissions=["change"])
     def send_again(self, request: HttpRequest, rows: QuerySet[RejectedEvent]) -> None:
-        # Their texts may fill the memory: one at a time.
+        # One at a time, because all texts together may fill the memory.
         keys = list(rows.values_list("pk", flat=True)[: MOST_SENT + 1])
         outcome, stored = Outcome("send_rejected_events_again", request.user), Stored(0, 0, 0)
         for key in keys[:MOST_SENT]:

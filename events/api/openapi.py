@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of `/events`."""
+"""What the OpenAPI document says about `/events`, `/metrics` and API keys."""
 
 from typing import Any
 
@@ -99,7 +99,7 @@ _STORED = record(
     {**_COUNTS, "duplicates": COUNT},
     description="`received = accepted + duplicates + rejected`.",
 )
-# Under both media types: generators look at the first only.
+# The same schema for both media types, because generators look only at the first one.
 _REFUSED = component("IngestRefusal", {"anyOf": [_RESULT, PROBLEM]})
 _PAGE = record(
     "EventPage",
@@ -241,7 +241,7 @@ get_events = extend_schema(
 )
 
 
-# Answered by events.monitoring.exposition before any view is looked for.
+# events.monitoring.exposition answers this path before Django looks for a view.
 document_path(
     "/metrics",
     {
@@ -270,7 +270,7 @@ document_path(
 
 
 class KeySchemes(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The two headers that a key may come in, of which one is enough."""
+    """The two headers that may contain a key. One of them is enough."""
 
     target_class = "projects.authentication.KeyAuthentication"
     name = ["bearer", "header"]
@@ -283,6 +283,6 @@ class KeySchemes(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
         ]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
-        """Either; or neither where keys are not required."""
+        """Either header; or no header, if keys are not required."""
         either: list[dict[str, list[Any]]] = [{name: []} for name in self.name]
         return either if settings.API_KEYS_REQUIRED else [*either, {}]

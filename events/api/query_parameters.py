@@ -1,4 +1,4 @@
-"""The query parameters of `/events`, checked; what is wrong is named by parameter."""
+"""Checks the query parameters of `/events`. An error names its parameter."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -32,7 +32,7 @@ class Cursor(NamedTuple):
 
 
 class SearchFilters(NamedTuple):
-    """`start` and `end` are included, in whole milliseconds; None leaves a filter out."""
+    """`start` and `end` are included, in whole milliseconds. None means no filter."""
 
     user_id: str | None
     event_type: str | None
@@ -85,7 +85,10 @@ def _name(field: str, text: str) -> str:
 
 
 def _moment(text: str, *, last: bool) -> datetime:
-    """A date, which as an end means its last millisecond, or a date and time with an offset."""
+    """The moment of a date, or of a date and time with an offset. Raises ValueError.
+
+    A date means its first millisecond, or with `last` its last one.
+    """
     if is_written_as_day(text):
         return datetime.combine(parse_day(text), _LAST if last else time.min, UTC)
     try:
@@ -101,7 +104,7 @@ def _moment(text: str, *, last: bool) -> datetime:
 
 def _cursor(text: str) -> Cursor:
     try:
-        # Python's decoder leaves out what is no base64.
+        # Python's decoder skips characters that are not base64.
         if not re.fullmatch(CURSOR, text):
             raise ValueError
         decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()

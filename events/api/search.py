@@ -12,9 +12,10 @@ from events.format.records import timestamp
 from events.models import HotEvent
 from events.sql import load
 
-# Properties of one page. A thousand events of 64 KiB would take 310 MB of memory.
+# Bytes of properties on one page. A thousand events of 64 KiB would take 310 MB of memory.
 PAGE_BYTES = 1024 * 1024
-# What a page takes: its properties as they come, as text, and in the answer; and a row's objects.
+# Memory of a page: _TIMES the bytes of its properties (as they arrive, as text, in the answer), and
+# _ROW_BYTES for the objects of each row.
 _TIMES = 4
 _ROW_BYTES = 2_000
 
@@ -22,9 +23,9 @@ _ROW_BYTES = 2_000
 def search(*, filters: SearchFilters) -> dict[str, Any]:
     """One page: `{"events": [...], "next": cursor or None}`, for msgspec to encode.
 
-    A page costs by its size, however deep: the cursor is a position in the index, not a count.
-    It ends early, with a cursor, where the properties would be more than PAGE_BYTES. Raises
-    room.NoRoom.
+    The cost of a page depends on its size, and not on how many pages precede it: the cursor is a
+    position in the index, not a count. A page ends early, with a cursor, if its properties would
+    exceed PAGE_BYTES. Raises room.NoRoom.
     """
     size = min(filters.limit * MAX_BYTES, PAGE_BYTES)
     room.need_for_answer(_TIMES * size + _ROW_BYTES * filters.limit)
@@ -38,9 +39,9 @@ def search(*, filters: SearchFilters) -> dict[str, Any]:
 
 
 def _rows(filters: SearchFilters) -> list[Any]:
-    """One more than fits the page, so long as they are not too large together.
+    """One row more than the page has, or fewer rows if their properties exceed PAGE_BYTES.
 
-    Each has `found`, the number of rows without that bound.
+    Each row has `found`, the number of rows without the limit of PAGE_BYTES.
     """
     sql, parameters = _matching(filters)[: filters.limit + 1].query.sql_with_params()
     bounded = load("page_of_hot_events").replace("/*matching*/", sql)

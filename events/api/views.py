@@ -69,7 +69,7 @@ def _put(checked: Validated) -> None:
 
 
 def _validated(request: Request) -> Validated:
-    """The events of the body, checked; what is refused is kept for the admin."""
+    """Check the events of the body. Refused events, or a refused body, are kept for the admin."""
     body = take_body(request)
     client = client_address(request._request)
     try:
@@ -91,7 +91,7 @@ def _validated(request: Request) -> Validated:
     return checked
 
 
-# Status, code and the beginning of the message of a body refused as a whole.
+# For a body that is refused as a whole: status, code and the beginning of the message.
 _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
     property_schemas.TooSlow: (413, "schema_time", "The body is too much to check"),
     NotJSON: (400, "json", "The body is not JSON"),
@@ -103,12 +103,12 @@ _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
 def _stored(checked: Validated) -> HttpResponse:
     answer = _answer(checked, accepted=0)
     data = [data for data, _ in frames(checked.records)]
-    # The store makes records of its own; a large body's would be too many at once.
+    # `store` makes its own records. With a large body, both lists would take too much memory.
     checked.records.clear()
     try:
         stored = [store(frames=group, source=Batch.Source.REQUEST) for group in groups(data)]
     except unavailable.POSTGRESQL:
-        # It may have gone in the middle of the commit.
+        # PostgreSQL may have gone in the middle of the commit.
         raise _unavailable(
             "PostgreSQL can't be reached or was lost; it is not known whether the events were "
             "stored. Sending them again with the same ids is safe."
@@ -119,7 +119,10 @@ def _stored(checked: Validated) -> HttpResponse:
 
 
 def _json(status: int, document: dict[str, Any]) -> HttpResponse:
-    """DRF's Response and renderer take ten times as long, a tenth of a request of one event."""
+    """A JSON answer, made without DRF's Response and renderer.
+
+    These take ten times as long, which is a tenth of the time of a request with one event.
+    """
     body = msgspec.json.encode(document)
     return HttpResponse(body, status=status, content_type="application/json")
 

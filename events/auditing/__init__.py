@@ -1,1 +1,1 @@
-"""Auditing: the two stores compared, and what is wrong in them mended."""
+"""Auditing: compares the two stores and repairs what is wrong in them."""

@@ -1,4 +1,4 @@
-"""What a person may do with a batch that failed: have it tried again, or give it up."""
+"""What a person may do with a failed batch: retry it or discard it."""
 
 from uuid import UUID
 
@@ -17,17 +17,18 @@ FAILED = (Batch.State.FAILED, Batch.State.UNSTORED)
 
 
 class NotFailed(Exception):
-    """The batch is not one that failed, or no longer."""
+    """The batch has not failed, or it is no longer in that state."""
 
 
 class Undecided(NotFailed):
-    """Whether the batch has failed can't be told before ClickHouse answers."""
+    """Some events of the batch may have arrived. Only ClickHouse knows, and it does not answer."""
 
 
 def retry(batch_id: UUID) -> None:
-    """Have a failed batch delivered again, or stored if it never was.
+    """Have a failed batch delivered again, or stored if it was never stored.
 
-    Raises NotFailed, and what `store` or reading the payload raises if it can't be stored still.
+    Raises NotFailed. If the batch still can't be stored, raises what `store` or the reading of the
+    payload raises.
     """
     with transaction.atomic():
         batch = _failed(batch_id)
@@ -40,16 +41,16 @@ def retry(batch_id: UUID) -> None:
 
 
 def _store_again(batch: Batch) -> None:
-    """In the transaction that removes it, so that it is either stored or still here."""
+    """Store the events in the transaction that removes the batch: both happen, or neither."""
     store(frames=[bytes(batch.payload or b"")], source=Batch.Source.QUEUE)
     batch.delete()
 
 
 def discard(batch_id: UUID, *, by: str) -> None:
-    """Give up the events of a failed batch that have not arrived. Raises NotFailed.
+    """Give up those events of a failed batch that ClickHouse does not have. Raises NotFailed.
 
-    Their ids are free again and the hot layer has them no more, so that both layers agree and a
-    mended event can be sent under its old id.
+    Removes these events from the hot layer and their ids from dedup. Then both layers agree, and a
+    corrected event can be sent with its old id. `by` is the user's name, for the log.
     """
     arrived = _arrived(batch_id)
     with transaction.atomic():
@@ -63,7 +64,10 @@ def discard(batch_id: UUID, *, by: str) -> None:
 
 
 def _arrived(batch_id: UUID) -> set[str]:
-    """Those of its events that ClickHouse has, if they were sent more than once."""
+    """Ids of the batch's events that ClickHouse has; none if the batch was sent only once.
+
+    Raises Undecided.
+    """
     batch = Batch.objects.filter(id=batch_id, state=Batch.State.FAILED, attempts__gt=1).first()
     try:
         return redelivery.arrived(parking.readable(batch)) if batch else set()

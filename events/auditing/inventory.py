@@ -1,7 +1,8 @@
 """What PostgreSQL has, for the comparison with ClickHouse: digests of ids, and the ids themselves.
 
-Hashes and buckets are those of `analytics.maintenance.inventory`. Each statement is short, but for
-the reading of the outbox, which needs one snapshot. Ids are texts, lower case and dashed.
+Hashes and buckets are the same as in `analytics.maintenance.inventory`. Each statement is short,
+except the one that reads the outbox, which needs a single snapshot. Ids are texts, lower case and
+dashed.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,17 +17,18 @@ from events.delivery import parking
 from events.models import Batch
 from events.sql import load
 
-# Of dedup read in one statement: some 3 million ids, a few seconds.
+# Pages of dedup that one statement reads: about 3 million ids, a few seconds.
 _STRETCH_PAGES = 20_000
 # A row of dedup takes 52 bytes.
 _IDS_PER_PAGE = 157
 _PAYLOADS_AT_ONCE = 10
-# Their payload is on its way, or waits for a person; one that was never stored is in no store.
+# The payload of these batches is on its way or waits for a person. UNSTORED is left out, because
+# such a batch is in no store.
 _WAITING = (Batch.State.PENDING, Batch.State.FAILED)
 
 
 def clock() -> datetime:
-    """PostgreSQL's own, which `dedup.first_seen` is from."""
+    """The time of PostgreSQL's clock, which also sets `dedup.first_seen`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         moment: datetime = cursor.fetchone()[0]
@@ -34,7 +36,7 @@ def clock() -> datetime:
 
 
 def hot_digests(*, day: date, mask: int = 0) -> Digests:
-    """Of each bucket of a day's hot events that has any."""
+    """The digest of each bucket that has hot events of the day."""
     rows = _rows("verify_hot_digests", {"mask": mask, **_span(day)})
     return {bucket: Digest(count, int(total)) for bucket, count, total in rows}
 
@@ -45,17 +47,17 @@ def hot_listed(*, day: date, mask: int, buckets: list[int]) -> dict[str, int]:
 
 
 def hot_days(*, ids: Collection[str]) -> dict[str, date]:
-    """The day on which the hot layer has those of the ids that it has at all."""
+    """The day on which the hot layer has each of the ids; ids that it lacks are left out."""
     return dict(_rows("verify_hot_days", {"ids": list(ids)}))
 
 
 def known_at_most() -> int:
-    """About how many ids dedup has, rather too high."""
+    """About how many ids dedup has. The estimate is too high rather than too low."""
     return _dedup_pages() * _IDS_PER_PAGE
 
 
 def known_digests(*, before: datetime, mask: int) -> Digests:
-    """Of each bucket of the ids that were known before a moment of `clock`."""
+    """The digest of each bucket that has ids which dedup knew at `before`, a time of `clock`."""
     digests: Digests = {}
     for stretch in _stretches():
         parameters = {"before": before, "mask": mask, **stretch}
@@ -72,20 +74,20 @@ def known_listed(*, mask: int, buckets: list[int]) -> set[str]:
 
 
 def known(*, ids: Collection[str]) -> set[str]:
-    """Those of the ids that dedup has."""
+    """The ids among the given ones that dedup has."""
     return {row[0] for row in _rows("verify_known", {"ids": list(ids)})}
 
 
 def in_outbox(*, ids: Collection[str]) -> set[str]:
-    """Those of the ids that wait in a pending or failed batch.
+    """The ids among the given ones that wait in a pending or failed batch.
 
-    In one snapshot: frames move from batch to batch when some are merged or one is split. Frames
-    that can't be read have no ids.
+    Reads in one snapshot, because frames move between batches when batches are merged or split.
+    Frames that can't be read have no ids.
     """
     found: set[str] = set()
     wanted = set(ids)
     payloads = Batch.objects.filter(state__in=_WAITING).values_list("payload")
-    # A cursor of the server's, which settings.DATABASES keeps Django from using by itself.
+    # A server-side cursor, which settings.DATABASES stops Django from using by itself.
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(*payloads.query.sql_with_params())
         while rows := cursor.fetchmany(_PAYLOADS_AT_ONCE):
@@ -95,7 +97,7 @@ def in_outbox(*, ids: Collection[str]) -> set[str]:
 
 
 def waiting(*, state: Batch.State) -> int:
-    """Events in the payloads of batches in that state, those merged into them included."""
+    """The number of events in batches of this state, and in the batches merged into them."""
     own = Batch.objects.filter(state=state).aggregate(events=Sum("stored"))
     taken = Batch.objects.filter(merged_into__state=state).aggregate(events=Sum("stored"))
     return (own["events"] or 0) + (taken["events"] or 0)

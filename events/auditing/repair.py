@@ -1,7 +1,7 @@
-"""Repair: what a verification found missing or surplus, from the store that has it.
+"""Repair what a verification found missing or surplus, from the store that has it.
 
-Each repair may be cut short and done again; two verifications must not repair at once. Nothing of
-an event is logged but how many there were.
+A repair that was interrupted can be run again. Two verifications must not repair at once. The log
+has the number of events, and nothing from the events themselves.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ from events.storing import hot
 
 log = get_logger(__name__)
 
-# Ids of one transaction.
+# Ids in one transaction.
 _BITE = 10_000
 
 
 def repair(difference: Difference) -> int:
-    """Mend a difference if it can be; how many of its events were mended.
+    """Repair a difference if possible; returns how many of its events were repaired.
 
     Raises django.db.Error and ClickHouseError.
     """
@@ -46,7 +46,7 @@ def repair(difference: Difference) -> int:
 
 
 def _deliver_again(difference: Difference) -> int:
-    """From the hot layer through the outbox, as if it had just been stored."""
+    """Send the events from the hot layer through the outbox, as if they had just been stored."""
     count = sum(_to_outbox(ids) for ids in _bites(difference.names, settings.CLICKHOUSE_BATCH_SIZE))
     deliver_due()
     return count
@@ -56,7 +56,7 @@ def _to_outbox(ids: list[str]) -> int:
     records = _hot_records(ids)
     if not records:
         return 0
-    # ClickHouse may have lost them and still have them in its daily counts.
+    # ClickHouse may have lost the events and still count them in its daily counts.
     daily_counts.subtract_excess(by_day_and_type(records))
     payload = frame(records)
     Batch.objects.create(
@@ -81,7 +81,11 @@ def _hot_records(ids: list[str]) -> list[Record]:
 
 
 def _restore_hot(difference: Difference) -> int:
-    """From ClickHouse. The ids are claimed first: whoever stores one waits, and then knows it."""
+    """Copy the events from ClickHouse to the hot layer.
+
+    Each transaction first claims the ids in dedup. If another process stores one of these events
+    meanwhile, it waits for the transaction and then finds the id in dedup.
+    """
     assert difference.day is not None
     hot.ensure_partitions(now=datetime.now(UTC))
     restored = 0
@@ -104,7 +108,7 @@ def _make_known(difference: Difference) -> int:
 
 
 def _forget(difference: Difference) -> int:
-    """So that the events can be sent or imported again, for nobody has them any more."""
+    """Remove the ids from dedup. No store has the events, so they can be sent or imported again."""
     bites = _bites(difference.names)
     return sum(Dedup.objects.filter(event_id__in=ids).delete()[0] for ids in bites)
 

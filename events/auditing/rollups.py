@@ -1,4 +1,4 @@
-"""Rebuild the rollups of ClickHouse from its events, while events go on arriving."""
+"""Rebuild the rollups of ClickHouse from its events, while new events arrive."""
 
 import time
 from collections.abc import Callable
@@ -19,11 +19,11 @@ def rebuild_rollups(
     end: date | None = None,
     done: Callable[[str], None] = lambda table: None,
 ) -> None:
-    """Every rollup says what the events say, of days from `start` to `end`, included, or all.
+    """Make every rollup match the events, for all days or from `start` to `end`, both included.
 
-    Calls `done` with the name of each when it is. Raises RepairRunning when stores are being
-    repaired already, ClickHouseError, django.db.Error and psycopg.Error; what was rebuilt until
-    then stays.
+    Calls `done` with the name of each rollup when it is ready. Raises RepairRunning if another
+    repair is running, ClickHouseError, django.db.Error and psycopg.Error. Rollups that were rebuilt
+    before the error stay rebuilt.
     """
     first, last = start or inventory.FIRST_DAY, end or inventory.LAST_DAY
     with alone() as still_alone:
@@ -40,7 +40,7 @@ def rebuild_rollups(
 
 
 def _wait_for_deliveries() -> None:
-    """Until every insert that is under way has ended, or whoever sent it lost its lease."""
+    """Wait until every insert that is under way has ended, or its sender has lost the lease."""
     under_way = _claims()
     while under_way := under_way & _claims():
         time.sleep(_PAUSE_SECONDS)

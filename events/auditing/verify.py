@@ -1,15 +1,17 @@
-"""Verify: PostgreSQL against ClickHouse, day by day and id by id, while both go on taking events.
+"""Verify: compare PostgreSQL with ClickHouse by day and by id, while both accept new events.
 
-What is compared is which ids are where, on which day and how often; not the rest of an event. The
-hot layer is compared with ClickHouse by day. Of older events PostgreSQL has the ids alone, in dedup
-and without a day: they are compared with all of ClickHouse by bucket of their hash. Counts and
-order-free hashes, which both engines compute, tell where to look; ids are listed there alone.
+The comparison checks which ids each store has, on which day and how often. It ignores the rest of
+an event. The hot layer is compared with ClickHouse by day. Of older events PostgreSQL has only the
+ids, in dedup and without a day. These ids are compared with all of ClickHouse, by bucket of their
+hash. Both engines compute counts and sums of hashes, which do not depend on order. Ids are listed
+only where the counts or sums differ.
 
-Lists of two stores are never of the same moment, so what they differ in is only suspected, and
-looked up again, in the order in which events travel. Whatever PostgreSQL has committed is in the
-outbox until ClickHouse has confirmed it: an id that was in PostgreSQL, then not in the outbox, then
-not in ClickHouse, is missing. Whatever ClickHouse shows was committed before: an id that was in
-ClickHouse, and then is not in PostgreSQL, is missing there.
+Lists from two stores are never from the same moment. So a difference between them is only
+suspected, and its ids are looked up again, in the order in which events travel. An event that
+PostgreSQL has committed is in the outbox until ClickHouse has confirmed it. So an id that was in
+PostgreSQL, then not in the outbox, and then not in ClickHouse, is missing in ClickHouse. An event
+that ClickHouse shows was committed in PostgreSQL before. So an id that was in ClickHouse, and then
+not in PostgreSQL, is missing in PostgreSQL.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Set
@@ -28,15 +30,15 @@ from events.auditing import inventory
 from events.models import Batch
 from events.storing import hot
 
-# Ids in memory at a time, of each side: some 50 MB.
+# Ids of each store in memory at a time: about 50 MB.
 _LISTED = 200_000
-# Few enough ids that one event on its way makes few others be listed.
+# Ids in a bucket: so few that one event on its way causes only a few others to be listed.
 _BUCKET = 256
 _MOST_BUCKETS = 2**16
 _BUCKETS_AT_ONCE = 5_000
 _EXAMPLES = 3
-# Clocks of those who store may be behind ours: a day is compared until so long before it leaves
-# the hot window.
+# Clocks of processes that store events may be behind this one. So the comparison leaves a day out
+# from this long before it leaves the hot window.
 _MARGIN = timedelta(minutes=5)
 
 
@@ -54,9 +56,9 @@ class Kind(StrEnum):
 
 
 class Difference(NamedTuple):
-    """Events of a day with the same thing wrong; a day may have several.
+    """Events of one day with the same fault. One day may have several differences.
 
-    `names` are ids, or event types where it is a rollup. `day` is None where nobody knows it.
+    `names` are ids, or event types if the kind is ROLLUP. `day` is None if it is unknown.
     """
 
     kind: Kind
@@ -66,7 +68,7 @@ class Difference(NamedTuple):
 
 @dataclass
 class Tally:
-    """How many, and some of them."""
+    """How many names the differences have, and some of these names."""
 
     count: int = 0
     examples: list[str] = field(default_factory=list)
@@ -76,8 +78,8 @@ class Tally:
 class Report:
     """What was compared and what was found: events of each store, and differences by day and kind.
 
-    `known` is None where dedup was not compared as a whole. `waiting` and `failed` are events in
-    the outbox, which are no difference.
+    `known` is None if dedup was not compared as a whole. `waiting` and `failed` are numbers of
+    events in the outbox, which are not a difference.
     """
 
     hot: int = 0
@@ -103,12 +105,13 @@ def verify(
     end: date | None = None,
     act: Callable[[Difference], None] | None = None,
 ) -> Report:
-    """Compare the stores, and hand every difference to `act` as soon as it is certain.
+    """Compare the stores, and call `act` with every difference as soon as it is certain.
 
-    Without days: the hot window by day, and all ids there are. With them, `start` and `end`
-    included: the hot window's days among them, and whether dedup has ClickHouse's ids of them all;
-    ids that are lost have no day and are not looked for. Nor are they where DEDUP_DAYS has old ids
-    forgotten. Raises django.db.Error and ClickHouseError.
+    Without days, compares the hot window by day, and all ids of both stores. With days (`start` and
+    `end` are included), compares those days that are in the hot window, and checks that dedup has
+    ClickHouse's ids of all the days. Lost ids have no day, so they are looked for only without
+    days. They are not looked for if DEDUP_DAYS is set, because dedup then forgets old ids. Raises
+    django.db.Error and ClickHouseError.
     """
     report = Report()
     for difference in _differences(report, start, end):
@@ -149,7 +152,7 @@ def _window() -> list[date]:
 
 
 def _hot_day(day: date, report: Report) -> Iterator[Difference]:
-    """The hot layer's day against ClickHouse's."""
+    """Compare a day of the hot layer with the same day in ClickHouse."""
     here, there = inventory.hot_digests(day=day), cold.digests(start=day, end=day)
     report.hot += _total(here)
     if here == there:
@@ -166,11 +169,11 @@ def _hot_day(day: date, report: Report) -> Iterator[Difference]:
 
 
 def _not_cold(day: date, ids: Set[str]) -> Iterator[Difference]:
-    """Of ids that the hot layer had and ClickHouse, on that day, seemed not to have."""
+    """Check ids that the hot layer had and that ClickHouse seemed to lack on that day."""
     ids = ids - inventory.in_outbox(ids=ids) if ids else ids
     places = cold.days(ids=ids)
     yield from _if_any(Kind.MOVED, day, (i for i, days in places.items() if day not in days))
-    # One that was discarded meanwhile is in no store.
+    # An event that was discarded meanwhile is in no store.
     missing = inventory.hot_days(ids=ids - places.keys()).keys()
     yield from _if_any(Kind.MISSING_COLD, day, missing)
     if not settings.DEDUP_DAYS:
@@ -178,16 +181,17 @@ def _not_cold(day: date, ids: Set[str]) -> Iterator[Difference]:
 
 
 def _not_hot(day: date, ids: Set[str]) -> Iterator[Difference]:
-    """Of ids that ClickHouse had and the hot layer seemed not to have."""
+    """Check ids that ClickHouse had and that the hot layer seemed to lack."""
     missing = ids - inventory.hot_days(ids=ids).keys()
     if day in _window():
         yield from _if_any(Kind.MISSING_HOT, day, missing)
 
 
 def _all_ids(report: Report, *, kept_from: date) -> Iterator[Difference]:
-    """Dedup against the whole of ClickHouse; days since `kept_from` were compared already."""
+    """Compare dedup with all of ClickHouse. Days since `kept_from` were compared already."""
     mask = _mask(max(report.cold, inventory.known_at_most()))
-    # What ClickHouse shows was known before; what was known by then and not in it was on its way.
+    # Dedup knew every event that ClickHouse shows. An event that dedup knew at this time and that
+    # ClickHouse does not show was on its way, or is missing.
     before = inventory.clock()
     there = cold.digests(start=cold.FIRST_DAY, end=cold.LAST_DAY, mask=mask)
     here = inventory.known_digests(before=before, mask=mask)
@@ -201,7 +205,7 @@ def _all_ids(report: Report, *, kept_from: date) -> Iterator[Difference]:
 
 
 def _cold_day(day: date, count: int) -> Iterator[Difference]:
-    """ClickHouse's ids of a day against dedup."""
+    """Compare ClickHouse's ids of a day with dedup."""
     mask = _mask(count, bucket=_LISTED // 2)
     for bucket in range(mask + 1):
         held = cold.listed(start=day, end=day, mask=mask, buckets=[bucket])
@@ -216,16 +220,16 @@ def _doubled(held: dict[str, cold.Held]) -> Iterator[Difference]:
 
 
 def _unknown(held: dict[str, cold.Held], ids: Set[str]) -> Iterator[Difference]:
-    """Of ids that ClickHouse had and dedup seemed not to have."""
+    """Check ids that ClickHouse had and that dedup seemed to lack."""
     yield from _by_day(Kind.UNKNOWN, held, ids - inventory.known(ids=ids))
 
 
 def _nowhere(ids: Set[str], kept_from: date) -> Iterator[Difference]:
-    """Of ids that dedup had and ClickHouse seemed not to have."""
+    """Check ids that dedup had and that ClickHouse seemed to lack."""
     ids = ids - inventory.in_outbox(ids=ids) if ids else ids
     gone = ids - cold.days(ids=ids).keys()
     kept = inventory.hot_days(ids=gone)
-    # Still in the hot layer, though it has left the window.
+    # The hot layer still has these events, although their day has left the hot window.
     old = {event_id: cold.Held(1, day) for event_id, day in kept.items() if day < kept_from}
     yield from _by_day(Kind.MISSING_COLD, old, old.keys())
     yield from _if_any(Kind.LOST, None, inventory.known(ids=gone - kept.keys()))
@@ -249,14 +253,14 @@ def _total(digests: Digests) -> int:
 
 
 def _mask(count: int, *, bucket: int = _BUCKET) -> int:
-    """Of as many buckets as hold about so many ids each; of one, where all can be listed."""
+    """The mask for buckets of about `bucket` ids each; 0, for one bucket, if all can be listed."""
     if count <= _LISTED // 2:
         return 0
     return int(min(2 ** (count // bucket).bit_length(), _MOST_BUCKETS)) - 1
 
 
 def _unlike(here: Digests, there: Digests) -> Iterator[list[int]]:
-    """The buckets that differ, so many at a time as can be listed."""
+    """The buckets that differ, as many at a time as can be listed."""
     none = Digest(0, 0)
     group: list[int] = []
     listed = 0

@@ -16,7 +16,7 @@ def add_days(parser: ArgumentParser) -> None:
 
 
 def days_of(options: Mapping[str, Any]) -> tuple[date | None, date | None]:
-    """Both or none. Raises CommandError."""
+    """The first and the last day, or None for both. Raises CommandError."""
     start, end = options["start"], options["end"]
     if (start is None) != (end is None):
         raise CommandError("--from and --to go together")

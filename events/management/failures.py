@@ -1,4 +1,4 @@
-"""How commands that work on both stores tell what failed."""
+"""Errors of commands that work on both stores."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,10 @@ from events.postgres.repair_lock import RepairRunning
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Raises CommandError naming the store, or the repair that is running already."""
+    """Turn a failure in the block into a CommandError.
+
+    It names the store that failed, or says that another repair is running.
+    """
     try:
         yield
     except ClickHouseError as error:

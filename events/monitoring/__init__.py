@@ -1,1 +1,1 @@
-"""Monitoring: whether each store answers, and how things stand in it."""
+"""Monitoring: whether each store answers, and the state of each store."""

@@ -13,7 +13,7 @@ from config.monitoring import metrics
 from events.monitoring.state import State
 
 _REFUSAL = b"Not for strangers: see METRICS_TOKEN.\n"
-# Headers of proxies.
+# Headers that proxies add.
 _SPEAKS_FOR_ANOTHER = {
     f"HTTP_{name}" for name in ("X_FORWARDED_FOR", "X_REAL_IP", "FORWARDED", "VIA")
 }
@@ -21,7 +21,10 @@ _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def middleware(get_response: _Answer) -> _Answer:
-    """Before all others: Prometheus asks containers by address, which ALLOWED_HOSTS can't know."""
+    """Comes before all other middleware, which would check the request's host.
+
+    Prometheus uses the addresses of containers as hosts, and ALLOWED_HOSTS can't list these.
+    """
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         return _metrics(request) if request.path == "/metrics" else get_response(request)
@@ -54,11 +57,11 @@ class _Silent(WSGIRequestHandler):
     timeout = 5
 
     def log_message(self, *_: object) -> None:
-        """Prometheus asks every few seconds."""
+        """Logs nothing, because Prometheus sends a request every few seconds."""
 
 
 def serve(port: int) -> None:
-    """What this process and its children have counted, on a port of its own, until it ends."""
+    """Serve what this process and its children have counted, on `port`, until the process ends."""
     server = make_server("", port, _counted, _Server, _Silent)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 

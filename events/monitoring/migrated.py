@@ -7,11 +7,11 @@ _seen: set[str] = set()
 
 
 class MigrationsNotApplied(DatabaseError):
-    """`manage.py migrate` has not run, or not to its end."""
+    """`manage.py migrate` has not run, or has not finished."""
 
 
 def require() -> None:
-    """Raises MigrationsNotApplied; once they were seen to be, nothing is looked up."""
+    """Raises MigrationsNotApplied. Once it has seen all migrations applied, it looks nothing up."""
     name = str(connection.settings_dict["NAME"])
     if name in _seen:
         return

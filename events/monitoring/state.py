@@ -1,6 +1,6 @@
-"""How things stand in the stores, read at each scrape: queue, outbox, hot layer, workers, disks.
+"""The state of the stores, read at each scrape: queue, outbox, hot layer, workers, disks.
 
-A store that does not answer leaves its gauges out and has `store_up` say 0: the scrape goes on.
+If a store does not answer, its gauges are left out and `store_up` is 0. The scrape continues.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from events.sql import load
 
 _Sample = tuple[str, str, list[tuple[dict[str, str], float]]]
 _Reader = Callable[[], Iterator[_Sample]]
-# Prometheus gives up after 10.
+# Prometheus gives up after 10 seconds.
 _PATIENCE_SECONDS = 3
 _PATIENCE = f"{_PATIENCE_SECONDS}s"
 
@@ -50,10 +50,10 @@ def _readers() -> dict[str, _Reader]:
 
 
 def _read_all() -> dict[str, list[_Sample] | None]:
-    """What each store says; None where it doesn't within Prometheus' patience."""
+    """The samples of each store; None if it fails, or has no answer before Prometheus gives up."""
     readers = _readers()
     for store, reader in readers.items():
-        # One that hangs is not asked again before it has answered or failed.
+        # A store that hangs gets no new query until it has answered or failed.
         if store not in _asked or _asked[store].done():
             _asked[store] = _threads.submit(_samples, store, reader)
     asked = {store: _asked[store] for store in readers}

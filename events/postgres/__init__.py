@@ -1,1 +1,1 @@
-"""What the service needs of PostgreSQL beside Django's tables: locks, its version, its errors."""
+"""What the service needs from PostgreSQL besides Django's tables: locks, version, errors."""

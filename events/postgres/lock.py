@@ -1,8 +1,8 @@
-"""A lock in PostgreSQL that ends with whoever holds it, also behind PgBouncer.
+"""A lock in PostgreSQL that ends when its holder ends, also behind PgBouncer.
 
-PgBouncer lends a connection for a transaction, so a lock of the session would stay with one that
-is somebody else's by then. This one is of a transaction, kept open on a connection of its own.
-That has read nothing, so it holds back no vacuum.
+PgBouncer lends a connection for one transaction. So a session lock would stay on a connection that
+another client uses by then. This lock belongs to a transaction, which stays open on a connection of
+its own. The transaction has read nothing, so it does not hold back vacuum.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ from django.db import connection
 
 
 class Lock:
-    """One that was taken. A connection that breaks takes its lock with it."""
+    """A lock that was taken. If its connection breaks, the lock is lost."""
 
     def __init__(self, own: "psycopg.Connection[Any]") -> None:
         self._own = own
 
     def check(self) -> None:
-        """Raises psycopg.Error where it is lost."""
+        """Raises psycopg.Error if the lock is lost."""
         self._own.execute("SELECT 1")
 
     def release(self) -> None:
@@ -26,7 +26,7 @@ class Lock:
 
 
 def take(number: int) -> Lock | None:
-    """None while another has it. Raises psycopg.Error."""
+    """Take the lock with this number; None while somebody else has it. Raises psycopg.Error."""
     own = psycopg.connect(**connection.get_connection_params())
     try:
         row = own.execute("SELECT pg_try_advisory_xact_lock(%s)", [number]).fetchone()

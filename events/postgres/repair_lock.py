@@ -1,11 +1,11 @@
-"""One at a time for whoever mends the stores: two at once would undo each other's counts."""
+"""A lock for one repair of the stores at a time: two would undo each other's counts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from events.postgres import lock
 
-# Of the lock; any number that no other lock has.
+# The number of the lock: any number that no other lock has.
 _REPAIR = int.from_bytes(b"repair")
 
 
@@ -15,9 +15,9 @@ class RepairRunning(Exception):
 
 @contextmanager
 def alone() -> Iterator[Callable[[], None]]:
-    """For as long as only one may repair. Raises RepairRunning, and psycopg.Error.
+    """Hold the lock in the block, so that nobody else repairs. Raises RepairRunning, psycopg.Error.
 
-    Gives what raises psycopg.Error where the lock is lost meanwhile.
+    Gives the block a function that raises psycopg.Error if the lock is lost meanwhile.
     """
     held = lock.take(_REPAIR)
     if held is None:

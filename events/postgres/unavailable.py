@@ -1,9 +1,9 @@
-"""Errors by which a store says that it is away; any other is a fault of ours."""
+"""Errors that mean that PostgreSQL is unavailable. Any other error is a fault of the service."""
 
 import psycopg
 from django import db
 
-# Gone, going, or too busy: the pool's timeout is an OperationalError too.
+# PostgreSQL is down, shutting down, or too busy: the pool's timeout is an OperationalError too.
 POSTGRESQL = (
     *(db.OperationalError, db.InterfaceError),
     *(psycopg.OperationalError, psycopg.InterfaceError),

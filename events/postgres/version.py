@@ -1,4 +1,4 @@
-"""A check that `migrate` makes before it changes anything: PostgreSQL is new enough."""
+"""A check that `migrate` runs before it changes anything: whether PostgreSQL is new enough."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import NotSupportedError, connections
 
-# The first with uuidv7(), which makes the ids of batches.
+# The first version with uuidv7(), which makes the ids of batches.
 OLDEST = 18
 
 
@@ -19,7 +19,7 @@ def _complaints(databases: Iterable[str]) -> Iterator[CheckMessage]:
     for alias in databases:
         try:
             number = connections[alias].pg_version  # type: ignore[attr-defined]
-        except NotSupportedError as error:  # too old for Django as well, which says what it found
+        except NotSupportedError as error:  # too old for Django too, whose error names the version
             yield _complaint(str(error))
             continue
         if number // 10_000 < OLDEST:

@@ -22,7 +22,7 @@ class Command(ServiceCommand):
         if users.filter(is_superuser=True).exists():
             return
         password = secrets.token_urlsafe(12)
-        # The file first: cut short in between, the next run makes both anew.
+        # Write the file first: if this run is interrupted then, the next run makes both again.
         _write_private(password_file, password)
         users.create_superuser("admin", password=password)
         self.stdout.write(f"Admin user: admin, password: {password} (kept in {password_file})")

@@ -1,4 +1,4 @@
-"""Drops what has left the hot window, as beat does every night."""
+"""Drops the days that have left the hot window, as beat does every night."""
 
 import time
 from argparse import ArgumentParser, ArgumentTypeError

@@ -15,7 +15,7 @@ from events.management import failures
 from events.management.days import add_days, days_of
 from events.postgres.repair_lock import alone
 
-# What a repair has done, in words that follow "… differences".
+# What a repair has done, in words that follow a number of differences.
 _DONE = {
     Kind.MISSING_COLD: "sent to ClickHouse from the hot layer",
     Kind.MISSING_HOT: "copied to the hot layer from ClickHouse",
@@ -24,7 +24,7 @@ _DONE = {
     Kind.DOUBLED_COLD: "left once in ClickHouse",
     Kind.DOUBLED_HOT: "left once in the hot layer",
 }
-# Why one wasn't.
+# Why differences were not repaired, in words that follow their number.
 _LEFT = {
     Kind.MISSING_COLD: "are in the hot layer no more",
     Kind.DOUBLED_COLD: "differ between their copies: delete the wrong ones by hand",
