@@ -20,7 +20,7 @@ Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
 
 PING_TIMEOUT_SECONDS = 3
-# The server ends a call first. If its error has not arrived so much later, the server hangs.
+# The server ends a call first. If its error has not arrived this much later, the server hangs.
 MARGIN_SECONDS = 5
 # A stream has no time limit, but it may be silent for this long at most: while the server looks for
 # the first matching row, or while the reader of the stream pauses.
@@ -230,7 +230,7 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
                 settings=_insert_settings(token),
             )
     except DriverError as error:
-        # The server may be set up anew after this, so the next insert checks the schema again.
+        # The server may be set up again after this, so the next insert checks the schema again.
         _complete.discard(settings.CLICKHOUSE_URL)
         raise _translated(error) from error
 

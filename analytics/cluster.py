@@ -81,7 +81,8 @@ def options(*, seconds: float | None = None) -> dict[str, Any]:
     patience = int(seconds or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS)
     return {
         # An insert is confirmed when both replicas of each shard have it. Not "auto": with a single
-        # replica, it waits for a second one. Some versions don't first check which are alive.
+        # replica, "auto" waits for a second replica. Some versions don't check first which replicas
+        # are alive.
         "distributed_foreground_insert": 1,
         "insert_quorum": REPLICAS,
         # Ends before max_execution_time, because that error means that the block was too large.

@@ -20,8 +20,8 @@ READ = "read"
 class HasScope(BasePermission):
     """Allows a request whose key has the scope, and one without a key if no key is required.
 
-    If no key is required, anyone who reaches the service may post. A page of another site may not:
-    the owner of the service may have the page open in a browser.
+    If no key is required, anyone who reaches the service may post. A foreign page (`is_foreign`)
+    may not: the owner of the service may have the page open in a browser.
 
     A view without `scopes` answers 500, so that no view is open by mistake. A method that is not in
     `scopes` (OPTIONS, or a method that gets 405) accepts a key of any scope.

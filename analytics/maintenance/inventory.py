@@ -72,7 +72,7 @@ def days(*, ids: Collection[str]) -> dict[str, set[date]]:
 
 
 def copies(*, ids: Collection[str], start: date, end: date) -> dict[str, int]:
-    """How many copies of each of the ids ClickHouse has on these days; ids without are left out.
+    """How many copies of each id ClickHouse has on these days; ids without copies are left out.
 
     The result includes all events that were confirmed to a deliverer before the call. On a cluster
     it also includes events that only one replica has. Otherwise an event could be sent under a

@@ -22,7 +22,7 @@ from events.storing.store import Stored
 
 # Events sent again in one request. Each needs its own transaction, and a person waits for the page.
 MOST_SENT = 1_000
-# Errors if PostgreSQL is gone. After one of these, each further row would wait for PostgreSQL.
+# Errors that mean that PostgreSQL is gone. Each further row would wait for it in vain.
 _GONE = (
     *(db.OperationalError, db.InterfaceError),
     *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
