@@ -7,8 +7,9 @@ import argparse
 import signal
 import sys
 
-from bench import buffer, chunks, dedup, history, processes, service, stack, table, workers
+from bench import history, processes, service, stack, table
 from bench.table import Bound, Row
+from bench.variants import buffer, chunks, dedup, workers
 
 COMPARISONS = ("buffer", "chunks", "workers", "dedup")
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from bench import compare, ingest, sample, table
+from bench import ingest, sample, table
 from bench.stack import Stack
+from bench.variants import compare
 
 _PREFETCH, _CONCURRENCY = 100, 2
 _FEWEST_REQUESTS = 200

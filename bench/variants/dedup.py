@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from bench import compare, ingest, sample, stack, table
+from bench import ingest, sample, stack, table
 from bench.stack import Stack
+from bench.variants import compare
 
 _SLICE = 5_000_000
 _PROBE_IDS = 10_000

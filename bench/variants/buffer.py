@@ -8,8 +8,9 @@ rollups that reports read, 1 to 10 seconds later. Both moments are measured: cou
 import time
 from collections.abc import Iterator, Mapping
 
-from bench import compare, ingest, processes, sample, table
+from bench import ingest, processes, sample, table
 from bench.stack import Stack
+from bench.variants import compare
 
 _SMALL = 10
 # After the last confirmation, for both: longer than the buffer keeps anything, and merges go on.
