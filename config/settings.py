@@ -1,4 +1,4 @@
-"""Every setting of the service, read from the environment once, strictly."""
+"""All settings of the service, read from the environment once; a bad value stops the process."""
 
 import os
 import sys
@@ -18,8 +18,8 @@ env = environment.load(BASE_DIR)
 # --- Django -----------------------------------------------------------------------------------
 
 # Anyone who knows this key can sign in as an administrator. The web server refuses to start without
-# it (config/wsgi.py); commands that sign nothing do not need it. Django's own check of a deployment
-# asks for this length.
+# it (config/wsgi.py); commands that sign nothing do not need it. Django's deployment check requires
+# this length.
 SECRET_KEY = env.secret("DJANGO_SECRET_KEY", length=50)
 DEBUG = env.flag("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -91,21 +91,23 @@ TEMPLATES = [
     }
 ]
 
-# The default also prepares to keep the admin's messages in a cookie, at every request to the API.
+# Django's default also prepares to keep the admin's messages in a cookie, at every request to the
+# API.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 STATIC_URL = "/static/"
-# Where collectstatic puts files; without it they are served straight from the packages' folders,
-# so that the one-machine stack needs no collectstatic before its first page.
+# The folder that collectstatic fills. If it is not set, files are served directly from the
+# packages' folders, so the one-machine stack needs no collectstatic before its first page.
 STATIC_ROOT = env.text("STATIC_ROOT", "") or None
 WHITENOISE_USE_FINDERS = True
 
 # --- PostgreSQL -------------------------------------------------------------------------------
 
 POSTGRES_POOL_SIZE = env.number("POSTGRES_POOL_SIZE", 8, minimum=1)
-# A host that vanishes without a word fails whoever waits for it within 15 s, sending or listening;
-# the kernel's own limits are 15 minutes and 2 hours. No statement_timeout: the server keeps it, so
-# it helps against none that is gone, and verify_stores and migrations may take any time.
+# If PostgreSQL's host vanishes without closing its connections, a process that sends to it or waits
+# for it fails within 15 s. The kernel's own limits are 15 minutes and 2 hours. There is no
+# statement_timeout: the server enforces it, so it does not help when the server is gone, and
+# verify_stores and migrations may take any time.
 _SILENCE = {
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -116,11 +118,11 @@ _SILENCE = {
 
 
 def _postgres(url: str) -> dict[str, object]:
-    """Django's DATABASES entry of `postgresql://user:password@host:port/name?option=…`."""
+    """Django's DATABASES entry for `postgresql://user:password@host:port/name?option=…`."""
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     return {
-        # Django's own, counted: docs/adr/0005-django-prometheus.md.
+        # Django's PostgreSQL backend with metrics: docs/adr/0005-django-prometheus.md.
         "ENGINE": "django_prometheus.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
@@ -128,13 +130,13 @@ def _postgres(url: str) -> dict[str, object]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": {
-            # Seconds to wait for a connection: past that the answer is 503, not a longer queue.
+            # timeout: seconds to wait for a connection. After that the answer is 503.
             "pool": {"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
             "connect_timeout": 5,
             **_SILENCE,
             **options,
         },
-        # Behind PgBouncer the next statement may find itself on another connection than its cursor.
+        # Behind PgBouncer the next statement may run on another connection than its cursor.
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 
@@ -147,15 +149,16 @@ DATABASES = {"default": _postgres(DATABASE_URL)}
 # --- Redis and Celery -------------------------------------------------------------------------
 
 REDIS_URL = env.text("REDIS_URL", "redis://localhost:6379/0")
-# The rate limit writes at every request what may be lost: a Redis that keeps the queue on disk
-# would do an fsync for it.
+# The rate limit writes at every request, and those writes may be lost. If its Redis is the one that
+# keeps the queue on disk, each of them costs an fsync.
 RATE_LIMIT_REDIS_URL = env.text("RATE_LIMIT_REDIS_URL", REDIS_URL)
 
 
 def _redis(url: str, *, connect: float = 2, answer: float = 5) -> dict[str, object]:
     options = {"SOCKET_CONNECT_TIMEOUT": connect, "SOCKET_TIMEOUT": answer}
     cluster = {"CONNECTION_FACTORY": "config.redis.cluster.Factory"} if is_cluster(url) else {}
-    # Django would take a comma for two servers, of which the second only repeats the first.
+    # A list, because django-redis splits a string at its commas and takes the parts for a primary
+    # and its replicas.
     return {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": [url],
@@ -166,7 +169,7 @@ def _redis(url: str, *, connect: float = 2, answer: float = 5) -> dict[str, obje
 CACHES = {
     "default": _redis(REDIS_URL),
     "rate_limit": _redis(RATE_LIMIT_REDIS_URL),
-    # Signs of life, which a worker gives between two messages: it waits for no more than that.
+    # A worker reports a sign of life between two messages, so it waits only this long.
     "liveness": _redis(RATE_LIMIT_REDIS_URL, connect=0.5, answer=0.5),
 }
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
@@ -174,23 +177,24 @@ _VISIBILITY_TIMEOUT = env.number("QUEUE_VISIBILITY_TIMEOUT_SECONDS", 60, minimum
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_urls.options(
     CELERY_BROKER_URL, visibility_timeout=_VISIBILITY_TIMEOUT
 )
-# After so long RabbitMQ takes a worker that says nothing for vanished; Redis knows no heartbeats.
+# RabbitMQ treats a worker that is silent for this many seconds as gone. Redis has no heartbeats.
 CELERY_BROKER_HEARTBEAT = _VISIBILITY_TIMEOUT
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# Around each task Celery would close the process's whole pool, under the threads that use it;
-# config/celery.py gives back the connection of the task alone.
+# By default Celery closes the whole connection pool of the process around each task, while other
+# threads use it. This setting prevents that; config/celery.py gives back only the task's
+# connection.
 CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-# Messages a worker process may hold unacknowledged, per child: enough to fill batches of small
+# How many unacknowledged messages a worker may hold per child: enough to fill batches of small
 # requests, few enough for frames of 1,000 events to fit in memory.
 CELERY_WORKER_PREFETCH_MULTIPLIER = env.number("WORKER_PREFETCH", 100, minimum=1)
-# Children of a worker, each of which stores a batch at a time.
+# Child processes of a worker. Each stores one batch at a time.
 CELERY_WORKER_CONCURRENCY = env.number("WORKER_CONCURRENCY", 2, minimum=1)
-# A child that has not said by then that it is up is killed. Celery's 4 s are too few for a busy
-# machine.
+# Celery kills a child that does not report within this many seconds that it is up. Celery's default
+# of 4 s is too short on a busy machine.
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60
 CELERY_WORKER_CONSUMER = "config.brokers.consumer:Consumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -203,16 +207,18 @@ CLICKHOUSE_URL = env.address(
     "CLICKHOUSE_URL", "http://default@localhost:8123/default", "https", "http"
 )
 CLICKHOUSE_QUERY_TIMEOUT_SECONDS = env.number("CLICKHOUSE_QUERY_TIMEOUT_SECONDS", 30, minimum=1)
-# Of one report. Past a third of it intermediate results go to the server's disk, which is slower.
+# Memory of one report. Above a third of it, intermediate results go to the server's disk, which is
+# slower.
 CLICKHOUSE_QUERY_MEGABYTES = env.number("CLICKHOUSE_QUERY_MEGABYTES", 1024, minimum=16)
-# Rows that one report may read; 0 for as many as there are.
+# The most rows that one report may read; 0 means no limit.
 CLICKHOUSE_QUERY_ROWS = env.number("CLICKHOUSE_QUERY_ROWS", 0)
-# A block with its rollups takes about 0.1 s; past this the server is stuck, and the delivery is
-# repeated under the same token.
+# To insert a block with its rollups takes about 0.1 s. After this timeout the server is considered
+# stuck, and the delivery is repeated with the same token.
 CLICKHOUSE_INSERT_TIMEOUT_SECONDS = env.number("CLICKHOUSE_INSERT_TIMEOUT_SECONDS", 60, minimum=1)
 # Sends blocks through the Buffer engine, without deduplication tokens: see docs/configuration.md.
 CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
-# A cluster of the servers' configuration (remote_servers), over which the tables are spread.
+# The name of a cluster in the servers' configuration (remote_servers). The tables are spread over
+# it.
 CLICKHOUSE_CLUSTER = env.word("CLICKHOUSE_CLUSTER")
 if CLICKHOUSE_CLUSTER and CLICKHOUSE_USE_BUFFER:
     raise ImproperlyConfigured(
@@ -221,56 +227,58 @@ if CLICKHOUSE_CLUSTER and CLICKHOUSE_USE_BUFFER:
 
 # --- Web --------------------------------------------------------------------------------------
 
-# What a web process may take of memory, whatever arrives at once: config/memory/room.py.
+# The most memory a web process may use, however many requests arrive at once:
+# config/memory/room.py.
 WEB_MEMORY_MEGABYTES = env.number("WEB_MEMORY_MEGABYTES", 280, minimum=280)
 
 # --- Ingest -----------------------------------------------------------------------------------
 
-# Events that share one PostgreSQL transaction and, at most, one block sent to ClickHouse.
+# The most events in one PostgreSQL transaction, and in one block sent to ClickHouse.
 CLICKHOUSE_BATCH_SIZE = env.number("CLICKHOUSE_BATCH_SIZE", 10_000, minimum=1)
-# How long a delivery waits for batches to share its block, unless they fill one. A block costs
-# ClickHouse 40 to 90 ms of a core however small it is: for one a tenth of a second, a core.
+# How long a delivery waits for other batches to share its block; a full block does not wait. A
+# block costs ClickHouse 40 to 90 ms of a core, however small it is: ten blocks a second keep nearly
+# a whole core busy.
 DELIVERY_LINGER_MILLISECONDS = env.number("DELIVERY_LINGER_MILLISECONDS", 500)
-# Events that may wait on the queue; past that POST /events answers 503.
+# The most events that may wait on the queue. Above it, POST /events answers 503.
 QUEUE_LIMIT_EVENTS = env.number("QUEUE_LIMIT_EVENTS", 1_000_000, minimum=1)
 HOT_WINDOW_DAYS = env.number("HOT_WINDOW_DAYS", 7, minimum=1)
-# How long ids and delivered batches are remembered; 0 is for ever.
+# How many days event ids and delivered batches are kept; 0 keeps them for ever.
 DEDUP_DAYS = env.number("DEDUP_DAYS", 0)
 BATCH_DAYS = env.number("BATCH_DAYS", 30)
-# What is kept of the events refused at the door: so long, and no more than so much of the newest.
+# How many days refused events are kept, and how many at most: the newest stay.
 REJECTED_DAYS = env.number("REJECTED_DAYS", 7)
 REJECTED_MAX_ROWS = env.number("REJECTED_MAX_ROWS", 100_000)
 REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 
 # --- Access -----------------------------------------------------------------------------------
 
-# Of the API, for all but /health, /ready, /openapi.json and /docs.
+# Whether the API needs a key. /health, /ready, /openapi.json and /docs never need one.
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 RATE_LIMIT_OF_KEY = "projects.authentication.own_limit"
-# Tries to log in to the admin a minute, of an address and of a user name; 0 for any number.
+# Login attempts a minute at the admin, per address and per user name; 0 means no limit.
 LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
-# Origins whose pages may have browsers post events, or *.
+# Origins whose pages may post events from a browser, or * for all.
 CORS_ORIGINS = cors.origins(env.items("CORS_ORIGINS", ""))
-# How many proxies in front of the service add themselves to X-Forwarded-For; 0 believes none.
+# How many proxies in front of the service append to X-Forwarded-For; 0 ignores the header.
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
-# The first of ours sets it to how the client came, whatever that said itself.
+# The first of these proxies overwrites this header with the scheme that the client used.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-# Behind TLS: sends whoever comes without it there, and keeps cookies and browsers to it.
+# For a service behind TLS: redirects plain HTTP to HTTPS, and limits cookies and browsers to HTTPS.
 HTTPS_ONLY = env.flag("HTTPS_ONLY", False)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
-# Asked from inside, behind whatever ends TLS.
+# These paths are requested from inside, behind the proxy that ends TLS.
 SECURE_REDIRECT_EXEMPT = ["^(health|ready|metrics)$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS_ONLY else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS_ONLY
-# Asks for SECURE_HSTS_PRELOAD: a list in browsers that a domain leaves only after months. That is
-# for its owner to decide, not for a service on one of its names.
+# This check asks for SECURE_HSTS_PRELOAD: a list in browsers that a domain leaves only after
+# months. The owner of the domain decides that, not a service on one of its names.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # --- Imports ----------------------------------------------------------------------------------
 
-# Where uploads lie until they are imported, and their rejected rows after that: one folder for
-# all web processes and workers.
+# The folder for uploads until they are imported, and for their rejected rows after that. All web
+# processes and workers share it.
 IMPORT_FOLDER = Path(
     env.text("IMPORT_FOLDER", str(Path(env.text("DATA_DIR", str(BASE_DIR / ".data"))) / "imports"))
 )
@@ -281,22 +289,23 @@ IMPORT_DAYS = env.number("IMPORT_DAYS", 30)
 # --- Logs and metrics ---------------------------------------------------------------------------
 
 _LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-# A command for people shows its own progress. A container hands each process the level of its
-# server, whose INFO would stand between the lines of an answer on a terminal.
+# A manage.py command shows its own progress. In a container it inherits the LOG_LEVEL of the
+# server, and INFO lines would appear between the lines of its output.
 _IS_COMMAND = Path(sys.argv[0]).name == "manage.py"
 LOGGING = logs.configure(
     level="WARNING" if _IS_COMMAND and _LEVEL == "INFO" else _LEVEL,
     style=env.choice("LOG_STYLE", "auto", ("auto", "json", "console")),
 )
-# Where the processes of one machine or container count together; wiped before they start.
+# The folder in which the processes of one machine or container count together. It is emptied before
+# they start.
 METRICS_FOLDER = env.text("METRICS_FOLDER", "")
 if METRICS_FOLDER:
     Path(METRICS_FOLDER).mkdir(parents=True, exist_ok=True)
-    # prometheus_client reads it, once.
+    # prometheus_client reads this variable once.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = METRICS_FOLDER
-# What /metrics asks for; without it only this machine is answered.
+# The token that /metrics requires. If it is not set, only this machine gets an answer.
 METRICS_TOKEN = env.secret("METRICS_TOKEN", length=16)
-# Where a worker answers for what it and its children have counted; 0 for nowhere.
+# The port on which a worker serves the metrics of itself and its children; 0 for none.
 METRICS_PORT = env.number("METRICS_PORT", 0)
 if METRICS_PORT and not METRICS_FOLDER:
     raise ImproperlyConfigured("METRICS_PORT needs METRICS_FOLDER: children count in files")
@@ -325,7 +334,7 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "/"}],
     "APPEND_COMPONENTS": {"securitySchemes": {"metrics": {"type": "http", "scheme": "bearer"}}},
     "POSTPROCESSING_HOOKS": ["config.api.openapi.complete"],
-    # Swagger UI's assets from the sidecar package: /docs works without the internet.
+    # Swagger UI's assets come from the sidecar package, so /docs works without the internet.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -1,4 +1,4 @@
-"""A day as people write it in an address and in a command."""
+"""Days as people write them in a URL and in a command."""
 
 import re
 from datetime import date
@@ -13,7 +13,7 @@ def is_written_as_day(text: str) -> bool:
 def parse_day(text: str) -> date:
     """The day of `2026-01-31`. Raises ValueError for anything else.
 
-    Python reads ISO 8601's other spellings too, `20260131` and the week date `2026-W05-6`.
+    Python itself reads other spellings of ISO 8601 too: `20260131`, and the week date `2026-W05-6`.
     """
     try:
         if is_written_as_day(text):

@@ -1,8 +1,8 @@
 """`/openapi.json`, and `/docs`: Swagger UI, whose assets come from this server.
 
-The view of `/docs` is the split one: the page's script has an address of its own, as the
-Content-Security-Policy wants it. Both are templates. Answers without one, to OPTIONS and to wrong
-methods, are JSON as everywhere else, since the renderer of templates fails on them.
+`/docs` uses the split view: the page's script has its own URL, as the Content-Security-Policy
+requires. The page and the script are templates. Answers to OPTIONS and to wrong methods have no
+template. They are JSON as everywhere else, because the renderer of templates fails on them.
 """
 
 import threading
@@ -33,14 +33,14 @@ class DocumentView(SpectacularJSONAPIView):
 
 
 def _document() -> bytes:
-    """One thread makes it: drf-spectacular fails where two make its first document."""
+    """Only one thread makes it: drf-spectacular fails if two threads make its first document."""
     with _making:
         return _made(settings.API_KEYS_REQUIRED)
 
 
 @lru_cache
 def _made(_keys_required: bool) -> bytes:
-    """The same for everybody, so it is made once: it takes 0.3 s of a processor."""
+    """Make the document once, as it is the same for everybody and takes 0.3 s of CPU."""
     document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return msgspec.json.encode(document)
 
@@ -48,7 +48,7 @@ def _made(_keys_required: bool) -> bytes:
 class DocsView(SpectacularSwaggerSplitView):
     """Swagger UI."""
 
-    # What OPTIONS shows is the line above.
+    # OPTIONS shows the docstring above.
     url_name = "openapi"
 
     def finalize_response(

@@ -1,4 +1,4 @@
-"""Which renderer answers: where there is but one, no header is read for it."""
+"""Chooses the renderer of an answer. If there is only one, no header is read for that."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 
 class Negotiation(DefaultContentNegotiation):
-    """DRF's own takes a tenth of the time of a request of one event, and can answer 406."""
+    """DRF's own class takes a tenth of the time of a request of one event, and can answer 406."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

@@ -1,7 +1,8 @@
-"""What the OpenAPI document says the same way everywhere: named schemas, refusals, limits.
+"""What all parts of the OpenAPI document share: named schemas, refusals, limits.
 
-drf-spectacular names the schemas of serializers only, and there are none here. Generators of
-clients name their classes after schemas, so each one that is worth a class is a `component`.
+drf-spectacular names only the schemas of serializers, and this service has no serializers.
+Generators of clients name their classes after schemas. So each schema that is worth a class is a
+`component`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ _paths: dict[str, dict[str, Any]] = {}
 
 
 def component(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Puts the schema among the document's named ones, and answers the reference to it."""
+    """Add a named schema to the document. Returns a reference to it."""
     assert name not in _schemas, f"two schemas are called {name}"
     _schemas[name] = dict(schema)
     return {"$ref": f"#/components/schemas/{name}"}
@@ -33,12 +34,12 @@ def record(
 
 
 def document_path(path: str, operations: Mapping[str, Any]) -> None:
-    """Adds what no view answers: by method, as the document has it."""
+    """Add a path that no view answers. `operations` are by method, as in the document."""
     _paths[path] = dict(operations)
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Hook of drf-spectacular: adds the components and what no view answers."""
+    """Hook of drf-spectacular: adds the components, and the paths that no view answers."""
     result["components"].setdefault("schemas", {}).update(_schemas)
     result["paths"].update(_paths)
     for operations in result["paths"].values():
@@ -106,7 +107,7 @@ _TITLES = {
 
 
 def refusals(scope: str) -> dict[Any, OpenApiResponse]:
-    """The answers to requests without a good key, and to those past their limit."""
+    """The answers to requests without a valid key, and to requests over their limit."""
     return {
         **problem(
             401,

@@ -17,8 +17,8 @@ CONTENT_TYPE = "application/problem+json"
 class Problem(APIException):
     """Raised by a view to answer with a problem document.
 
-    `title` defaults to the status' own phrase, `type` to `about:blank`; `errors` lists what is
-    wrong where there are several things, `headers` go out with the answer.
+    `title` defaults to the phrase of the status, `type` to `about:blank`. `errors` lists the faults
+    if there are several. `headers` are sent with the answer.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Reading query parameters strictly: every error is collected and named by its parameter."""
+"""Reads query parameters strictly: all errors are collected, each with its parameter's name."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -15,10 +15,10 @@ def read(
     required: Collection[str] = (),
     lists: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Each known parameter's value: None where it is left out, a list for those in `lists`.
+    """The value of each known parameter: None if it is left out, a list for those in `lists`.
 
-    A parser raises ValueError with what is wrong. Raises Problem 400 with one error a parameter;
-    unknown, repeated and missing ones are errors too.
+    A parser raises ValueError with what is wrong. Raises Problem 400 with one error a parameter.
+    Unknown and repeated parameters are errors too, and so are required ones that are missing.
     """
     errors = [_unknown(name, parsers) for name in params if name not in parsers]
     values: dict[str, Any] = {name: [] if name in lists else None for name in parsers}

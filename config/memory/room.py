@@ -1,9 +1,9 @@
-"""Room: how much of a web process's memory bodies and large answers may take at once.
+"""Room: how much memory of a web process bodies and large answers may take at once.
 
-A body on its way takes its own size. The events of a body that has come take several times as
-much until they are on the queue. A large answer takes what it is made of, then its own size until
-it is sent. What does not fit waits its turn, and hears 503 if that does not come, so that
-WEB_MEMORY_MEGABYTES holds whatever arrives at the same time.
+A body that is coming in takes its own size. Then its events take several times as much until they
+are on the queue. A large answer takes the size of the data it is made from, then its own size until
+it is sent. A request that does not fit waits in line. It gets 503 if it has waited too long. So a
+process stays within WEB_MEMORY_MEGABYTES, however much arrives at the same time.
 """
 
 import asyncio
@@ -16,36 +16,37 @@ from contextvars import ContextVar
 from django.conf import settings
 
 MIB = 1024 * 1024
-# What a body may have, on the way and decoded.
+# The largest body, both as it is sent and decoded.
 MAX_BODY_BYTES = 20 * MIB
-# A body of a few events, which waits behind no large one.
+# The largest body of a few events. Such a body does not wait behind a large body.
 SMALL_BYTES = 16 * 1024
 
-# A process takes 110 MB when it starts, and keeps up to 60 more of what it once used.
+# A process takes 110 MB when it starts, and keeps up to 60 MB more of what it once used.
 _OTHERS_BYTES = 164 * MIB
-# What a body that waits in a thread to grow may have in memory: 256 bytes of zstd may decode to
-# 8 MB at once. So many may wait, for so long.
+# The most memory of a body that waits in a thread to grow: 256 bytes of zstd may decode to 8 MB at
+# once. Then how many such bodies may wait, and for how long.
 _LITTLE_BYTES = 9 * MIB
 _GROWING_AT_ONCE = 3
 GROWTH_SECONDS = 10
-# Large answers that wait in a thread to be made. They have nothing in memory.
+# How many large answers may wait in a thread until they can be made. They hold no memory while they
+# wait.
 _ANSWERS_AT_ONCE = 48
-# What an answer takes that needs no room: each thread has one at most.
+# An answer up to this size needs no room: each thread has at most one.
 _SMALL_ANSWER_BYTES = 64 * 1024
 _COMING_BYTES = 24 * MIB
 _SMALL_WORK_BYTES = 20 * MIB
-# Objects: a valid event has at least 116 bytes and takes 850; one that is refused has at least 2
-# bytes and takes 350. No body has more than 10,000.
+# Memory of objects. A valid event has at least 116 bytes and takes 850. A refused event has at
+# least 2 bytes and takes 350. No body has more than 10,000 events.
 _EVENT_BYTES = 850
 _UNKNOWN_BYTES_PER_BYTE = 175
 _MOST_OBJECT_BYTES = 10_000 * _EVENT_BYTES
 
 
 def work_bytes(size: int, *, events: int | None = None) -> int:
-    """What a body of `size` decoded bytes takes at most while its events are checked and queued.
+    """The most memory of a body of `size` decoded bytes while its events are checked and queued.
 
-    The body itself, the records' compact copy of it, the lines of a frame, and objects: those of
-    the worst body of that size until it is known how many `events` it has.
+    In bytes: the body itself, the records' compact copy of it, the lines of a frame, and objects.
+    Until the number of `events` is known, the objects are those of the worst body of that size.
     """
     if events is None:
         return 3 * size + min(_UNKNOWN_BYTES_PER_BYTE * size, _MOST_OBJECT_BYTES)
@@ -53,18 +54,18 @@ def work_bytes(size: int, *, events: int | None = None) -> int:
 
 
 class NoRoom(Exception):
-    """The room is taken; it may be free again in a few seconds."""
+    """There is not enough free room; there may be in a few seconds."""
 
 
 class Share:
-    """What one request has taken of a room. Any thread may change it, one at a time."""
+    """The bytes of a room that one request has taken. Any thread may change it, one at a time."""
 
     def __init__(self, room: "Room", size: int) -> None:
         self._room = room
         self.size = size
 
     def resize(self, size: int) -> None:
-        """Raises NoRoom where more is wanted than is free."""
+        """Raises NoRoom if the room has not so many free bytes."""
         self._room.change(size - self.size)
         self.size = size
 
@@ -72,9 +73,10 @@ class Share:
         self.resize(0)
 
     def exchange(self, size: int, waiters: threading.BoundedSemaphore) -> None:
-        """Give it back for more, in a thread, and wait in line where there is not so much.
+        """Exchange this share for `size` bytes of `work`. Called in a thread.
 
-        So many wait at a time as `waiters` lets through. Raises NoRoom.
+        If so much is not free, give the share back and wait in line. `waiters` limits how many wait
+        at a time. Raises NoRoom.
         """
         if work.take_now(size):
             self.release()
@@ -92,7 +94,7 @@ class Share:
 
 
 class Room:
-    """A number of bytes that requests share. They come in through the event loop, in order."""
+    """A number of bytes that requests share. Requests enter through the event loop, in order."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -102,7 +104,7 @@ class Room:
         self.loop: asyncio.AbstractEventLoop
 
     def nothing(self) -> Share:
-        """A share of no size, which may grow. For the event loop to call."""
+        """A share of 0 bytes, which may grow. Only the event loop calls this."""
         self.loop = asyncio.get_running_loop()
         return Share(self, 0)
 
@@ -112,7 +114,7 @@ class Room:
         return any(not place.done() for _, place in self._waiting)
 
     def take_now(self, size: int) -> bool:
-        """From any thread: takes so much where it is free and nobody waits for it."""
+        """Take `size` bytes if they are free and nobody waits. Any thread may call this."""
         if self._waiting:
             return False
         try:
@@ -122,7 +124,7 @@ class Room:
         return True
 
     def change(self, by: int) -> None:
-        """From any thread. Raises NoRoom."""
+        """Take `by` bytes, or give them back if negative. From any thread. Raises NoRoom."""
         with self._lock:
             if by > 0 and self._taken + by > self.size:
                 raise NoRoom
@@ -131,7 +133,7 @@ class Room:
             self.loop.call_soon_threadsafe(self._admit)
 
     async def take(self, size: int, *, seconds: float) -> Share:
-        """Raises NoRoom for what does not fit within that time."""
+        """Take `size` bytes, in line. Raises NoRoom if they are not free within `seconds`."""
         self.loop = asyncio.get_running_loop()
         if not self.take_now(size):
             await self._wait(size, seconds)
@@ -154,7 +156,7 @@ class Room:
             raise
 
     def _admit(self) -> None:
-        """In the event loop: those who wait, in order, while there is room for the first."""
+        """Admit requests in order, while there is room for the first. Runs in the event loop."""
         while self._waiting:
             size, place = self._waiting[0]
             if not place.done():
@@ -166,8 +168,8 @@ class Room:
             self._waiting.popleft()
 
 
-# Bodies on their way; those of a few events while they are worked on; and the larger ones, with
-# large answers.
+# `coming` is for large bodies while they come in, `small_work` for bodies of a few events while
+# they are worked on, and `work` for larger bodies and for large answers.
 coming = Room(_COMING_BYTES)
 small_work = Room(_SMALL_WORK_BYTES)
 work = Room(settings.WEB_MEMORY_MEGABYTES * MIB - _OTHERS_BYTES - _COMING_BYTES - _SMALL_WORK_BYTES)
@@ -179,7 +181,7 @@ _current: ContextVar[Share | None] = ContextVar("share", default=None)
 
 @contextmanager
 def held(share: Share | None) -> Iterator[None]:
-    """What is done in the block is done within this share."""
+    """The work in the block uses this share."""
     before = _current.set(share)
     try:
         yield
@@ -188,7 +190,7 @@ def held(share: Share | None) -> Iterator[None]:
 
 
 def need(size: int) -> None:
-    """Say what the present request takes from now on, in bytes. Raises NoRoom.
+    """Set what the current request takes from now on, in bytes. Raises NoRoom.
 
     Without a share, as in a test or a command, nothing is counted.
     """
@@ -197,10 +199,10 @@ def need(size: int) -> None:
 
 
 def need_for_body(size: int) -> None:
-    """The same for a body of which `size` bytes are decoded, and which grows beyond its share.
+    """Take more for a body that grows beyond its share; `size` bytes of it are decoded.
 
-    It asks for all that a body may have. While it is small it waits for that, within bounds. Raises
-    NoRoom.
+    Asks for the room of the largest body. A body that is still small waits for it, but only a few
+    may wait at a time. Other bodies do not wait. Raises NoRoom.
     """
     share = _current.get()
     if share is None or share.size >= work_bytes(size):
@@ -212,9 +214,9 @@ def need_for_body(size: int) -> None:
 
 
 def need_for_answer(size: int) -> None:
-    """Wait in line until there is room to make an answer, in bytes of all that it takes.
+    """Wait in line until there is room to make an answer; `size` is all the bytes that this takes.
 
-    To be called before anything of it is in memory. Raises NoRoom.
+    Call this before any of them are in memory. Raises NoRoom.
     """
     share = _current.get()
     if share is not None and size > _SMALL_ANSWER_BYTES:

@@ -1,4 +1,4 @@
-"""One line and one measurement for each request: what was asked, the answer, and its time."""
+"""Logs and measures each request: what was asked, the status of the answer, and the time."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from config.monitoring import metrics
 
 log = get_logger("request")
 
-# Asked by machines all the time.
+# Machines request these paths all the time.
 _QUIET = ("/health", "/ready")
 _PATH_CHARACTERS = 200
 _Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -29,7 +29,7 @@ def middleware(get_response: _Answer) -> _Answer:
         say(
             "request",
             method=request.method,
-            # Without the query: a segment may name a person.
+            # Without the query string: its `segment` may name a person.
             path=request.path[:_PATH_CHARACTERS],
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
@@ -40,12 +40,12 @@ def middleware(get_response: _Answer) -> _Answer:
 
 
 def _method(request: HttpRequest) -> str:
-    """Any word may stand there; a metric must not have as many values."""
+    """The method, or `other`: a client may send any word, too many for the values of a metric."""
     known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
     return request.method if request.method in known else "other"
 
 
 def _route(request: HttpRequest) -> str:
-    """The pattern that matched, or `none`, also for what was refused before any was looked for."""
+    """The route that matched. `none` if there is none, or if the request was refused earlier."""
     match = request.resolver_match
     return match.route if match else "none"

@@ -1,21 +1,21 @@
 """The Content-Security-Policy of every answer: what a browser may do with it.
 
-Django 5.2 sends none. django-csp is for policies that views change; three that go by the path are a
-prefix and a header.
+Django 5.2 sends none. django-csp is for policies that views change. Here there are three policies,
+and the start of the path decides.
 """
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
 
-# Answers of the API are no pages.
+# For the API, whose answers are not pages.
 _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; form-action "
 )
-# The admin's and Swagger UI's pages have styles among their HTML, and no script.
+# The pages of the admin and of Swagger UI have inline styles, but no inline script.
 _POLICIES = {"/admin/": f"{_PAGE}'self'", "/docs": f"{_PAGE}'none'"}
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 

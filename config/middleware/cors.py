@@ -1,7 +1,7 @@
-"""CORS: pages of settings.CORS_ORIGINS may have their visitors' browsers post events.
+"""CORS: pages of settings.CORS_ORIGINS may post events from their visitors' browsers.
 
-Nothing else is opened: not the reports, no cookies. For one method of one path django-cors-headers,
-which looks at every request, would be more to configure than this is to read.
+Nothing else is allowed: no reports and no cookies. django-cors-headers looks at every request. For
+one method of one path, it takes longer to configure it than to read this module.
 """
 
 import re
@@ -18,17 +18,17 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Encoding, Content-Type, X-API-Key, X-Request-ID"
     ),
-    # Seconds; no browser believes it for longer than a day.
+    # Seconds. No browser keeps the answer for longer than a day.
     "Access-Control-Max-Age": "86400",
 }
 _READABLE = "RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
-# As browsers write it: no path, not even a slash.
+# An origin as browsers write it: without a path, and without a slash at the end.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def origins(given: Iterable[str]) -> list[str]:
-    """As they are given, if each is `*` or an origin. Raises ImproperlyConfigured."""
+    """The given origins. Raises ImproperlyConfigured unless each is `*` or an origin."""
     checked = list(given)
     for one in checked:
         if one != "*" and not _ORIGIN.fullmatch(one):
@@ -39,7 +39,7 @@ def origins(given: Iterable[str]) -> list[str]:
 
 
 def middleware(get_response: _Answer) -> _Answer:
-    """In front of keys and limits: a page may read their refusals, and a preflight has no key."""
+    """Runs before keys and limits: a page may read their refusals, and a preflight has no key."""
     if not settings.CORS_ORIGINS:
         raise MiddlewareNotUsed
 
@@ -58,17 +58,17 @@ def middleware(get_response: _Answer) -> _Answer:
 
 
 def is_foreign(request: HttpRequest) -> bool:
-    """Whether a page that may not has had a browser send this.
+    """Whether a page that is not allowed to made a browser send this request.
 
-    It can, to localhost too: a simple POST is not asked about before, and CORS only hides the
-    answer. Browsers name the page's origin with every POST; other clients don't.
+    A page can do that, also to localhost: browsers send a simple POST without a preflight, and CORS
+    only hides the answer. Browsers send the page's origin with every POST; other clients do not.
     """
     origin = request.META.get("HTTP_ORIGIN")
     if origin is None:
         return False
     if request.path == PATH and not {origin, "*"}.isdisjoint(settings.CORS_ORIGINS):
         return False
-    # /docs has a form to try it with.
+    # Our own pages are allowed: /docs has a form to try the API.
     return bool(origin.partition("://")[2] != request.get_host())
 
 

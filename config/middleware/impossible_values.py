@@ -1,6 +1,6 @@
-"""Pages answer 400 to a value that PostgreSQL has no form for, such as a NUL character.
+"""Pages answer 400 to a value that PostgreSQL can't represent, such as a NUL character.
 
-Django looks for it in forms, but not in filters of lists and in the cookie of a session.
+Django checks forms for such values, but not the filters of lists and not the session's cookie.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config.api import problems
 
-# The API checks its values itself; there a DataError is a fault of ours.
+# The API checks its values itself; a DataError there is a fault of the service.
 _PAGES = "/admin/"
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 

@@ -1,6 +1,7 @@
 """The throttle of the admin's login: a token bucket per client address, and one per user name.
 
-Tries with the right password count too: only so does a refusal say nothing about the password.
+Attempts with the right password count too. Otherwise a refusal would tell something about the
+password.
 """
 
 import unicodedata
@@ -23,13 +24,13 @@ from config.monitoring import metrics
 log = get_logger(__name__)
 
 _LONGEST_NAME = 100
-# Django's own for the field.
+# Django's limit for this field.
 _LONGEST_USER = 254
 _View = Callable[..., HttpResponseBase]
 
 
 def limited(login: _View) -> _View:
-    """The view, which answers 429 past the limit and 503 while nobody counts: Redis is down."""
+    """The view with the limit: 429 above it, and 503 while Redis is down and nothing can count."""
 
     @wraps(login)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -49,9 +50,9 @@ def limited(login: _View) -> _View:
 
 
 def _seconds_to_wait(request: HttpRequest) -> int:
-    """0 where this try is within both limits. Raises redis' RedisError."""
+    """Seconds to wait; 0 if this attempt is within both limits. Raises redis' RedisError."""
     name, address = request.POST.get("username", ""), client_address(request)
-    # A throttled address does not get as far as the folding of names.
+    # The address first: for a throttled address no name is folded.
     of_address = _wait(f"login:address:{network(address)}")
     seconds = of_address or _wait(f"login:name:{_folded(name)}")
     if seconds:
@@ -67,7 +68,7 @@ def _wait(bucket: str) -> int:
 
 
 def _tell(request: HttpRequest, response: HttpResponseBase) -> None:
-    """The form shown again is a failure."""
+    """Log the result. If the form is shown again, the login has failed."""
     name, address = _shown(request.POST.get("username", "")), client_address(request)
     if response.status_code == HTTPStatus.OK:
         log.warning("login_failed", name=name, address=address)
@@ -76,16 +77,17 @@ def _tell(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _folded(name: str) -> str:
-    """One bucket for all spellings that could be meant for one user, of bounded length.
+    """The name of a user's bucket: the same for all spellings that could mean one user.
 
-    Cut before it is normalized, which takes minutes for a megabyte of accents.
+    Its length is bounded. The user name is cut before it is normalized: to normalize a megabyte of
+    accents takes minutes.
     """
     text = unicodedata.normalize("NFKC", name.strip()[:_LONGEST_USER]).strip().casefold()
     return sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _shown(name: str) -> str:
-    """For a log: its beginning, and nothing that could steer a terminal."""
+    """A name for the log: only its beginning, without characters that could control a terminal."""
     return "".join(one if one.isprintable() else "?" for one in name[:_LONGEST_NAME])
 
 

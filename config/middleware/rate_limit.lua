@@ -8,7 +8,7 @@ local bucket = redis.call('HMGET', KEYS[1], 'tokens', 'at')
 local tokens = tonumber(bucket[1]) or capacity
 local at = tonumber(bucket[2]) or now
 local rate = capacity / period
--- A clock that jumped back gives nothing and takes nothing.
+-- If the clock has jumped back, no tokens are added and none are taken away.
 tokens = math.min(capacity, tokens + math.max(0, now - at) * rate)
 local allowed = tokens >= cost
 if allowed then tokens = tokens - cost end

@@ -28,7 +28,7 @@ _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 class Allowance(NamedTuple):
-    """One look at a bucket: `reset` is the seconds to wait if refused, else until it is full."""
+    """The state of a bucket: `reset` is the seconds to wait if refused, else until it is full."""
 
     allowed: bool
     remaining: int
@@ -36,7 +36,7 @@ class Allowance(NamedTuple):
 
 
 def middleware(get_response: _Answer) -> _Answer:
-    """Refuses with 429 what is over the limit, and with 503 everything while Redis is down."""
+    """Answers 429 to requests over the limit, and 503 to all of them while Redis is down."""
     own_limit: Callable[[HttpRequest], tuple[str, int] | None] = import_string(
         settings.RATE_LIMIT_OF_KEY
     )
@@ -63,7 +63,7 @@ def middleware(get_response: _Answer) -> _Answer:
 
 
 def take(bucket: str, *, limit: int) -> Allowance:
-    """Take one request's token from a bucket of so many a minute. Raises redis' RedisError."""
+    """Take one token from a bucket of `limit` tokens a minute. Raises redis' RedisError."""
     connection = get_redis_connection("rate_limit")
     arguments = (1, f"rate_limit:{bucket}", limit, WINDOW_SECONDS, 1)
     try:
@@ -74,10 +74,10 @@ def take(bucket: str, *, limit: int) -> Allowance:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The address of the client, as far as it can be believed.
+    """The address of the client, as far as it can be trusted.
 
-    Each of our TRUSTED_PROXIES proxies appends whom it saw to X-Forwarded-For, so the client is
-    that many places from the end; whatever stands before was written by the client itself.
+    Each of our TRUSTED_PROXIES proxies appends the address it saw to X-Forwarded-For. So the
+    client's address is that many places from the end. The client itself wrote all addresses before.
     """
     direct = str(request.META.get("REMOTE_ADDR", ""))
     forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
@@ -96,7 +96,7 @@ def network(address: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _network(address: str) -> str | None:
-    """None for what is no address."""
+    """The network of an address; None if the text is not an address."""
     try:
         parsed = ip_address(address)
     except ValueError:

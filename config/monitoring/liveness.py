@@ -1,7 +1,7 @@
-"""Signs of life of workers and of beat, in the Redis of the rate limit: nothing is kept on disk.
+"""Signs of life of workers and of beat, in the rate limit's Redis: nothing is kept on disk.
 
-They have no time to live: where memory is short that Redis drops what has one (`volatile-lru`).
-Docker's health check of beat reads them too (`docker/healthcheck.py`).
+Their keys have no time to live. When memory is short, that Redis drops only keys that have one
+(`volatile-lru`). Docker's health check of beat reads its sign too (`docker/healthcheck.py`).
 """
 
 import time
@@ -11,20 +11,23 @@ import redis
 from django_redis import get_redis_connection
 
 EVERY_SECONDS = 5.0
-# Whoever has not said anything for so long is gone.
+# A worker that is silent for this long counts as gone.
 _SILENCE_SECONDS = 30.0
 _WORKERS, _BEAT = "alive:workers", "alive:beat"
 
 
 class Alive(NamedTuple):
-    """Workers seen lately, and seconds since beat was; None where it never was."""
+    """The number of workers seen lately, and the seconds since beat was seen; None if never."""
 
     workers: int
     beat_age: float | None
 
 
 def note_worker(name: str) -> None:
-    """Never raises, nor takes long: a worker works without the rate limit's Redis as well."""
+    """Note that a worker is alive. Never raises and never takes long.
+
+    A worker works without the rate limit's Redis as well.
+    """
     try:
         get_redis_connection("liveness").zadd(_WORKERS, {name: time.time()})
     except redis.RedisError:
@@ -32,7 +35,7 @@ def note_worker(name: str) -> None:
 
 
 def note_beat() -> None:
-    """Never raises either."""
+    """Note that beat is alive. Never raises."""
     try:
         get_redis_connection("liveness").set(_BEAT, time.time())
     except redis.RedisError:
@@ -40,9 +43,9 @@ def note_beat() -> None:
 
 
 def seen() -> Alive:
-    """Raises redis.RedisError."""
+    """Read the signs of life. Raises redis.RedisError."""
     now = time.time()
-    # No pipeline: in a cluster the two keys are with different nodes.
+    # No pipeline: in a cluster the two keys are on different nodes.
     client = get_redis_connection("rate_limit")
     client.zremrangebyscore(_WORKERS, 0, now - _SILENCE_SECONDS)
     workers, beat = client.zcard(_WORKERS), client.get(_BEAT)

@@ -1,9 +1,9 @@
-"""Logs: one JSON object a line, or colours on a terminal; structlog's and the libraries' alike.
+"""Logs of structlog and of the libraries: one JSON object a line, or colours on a terminal.
 
-A line has `timestamp` (UTC), `level`, `event`, `logger`, `process`, `count` where it is about a
-number of events, and `request_id` or `request_ids` where it is about requests. No content of
-events, no key and no query string is logged: what PostgreSQL and ClickHouse say of a row they
-refuse is kept with the batch, and shown in the admin.
+A line has `timestamp` (UTC), `level`, `event`, `logger` and `process`. It has `count` if it is
+about a number of events, and `request_id` or `request_ids` if it is about requests. No log holds
+the content of an event, a key or a query string. What PostgreSQL and ClickHouse say about a row
+that they refuse is kept with the batch, and shown in the admin.
 """
 
 import json
@@ -21,29 +21,30 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.monitoring import request_id
 
-# The least of each that is written, whatever LOG_LEVEL is.
+# The lowest level that each logger writes, whatever LOG_LEVEL is.
 _LEAST = {
-    # One line for each message and task would say less than our own for each batch.
+    # These loggers write a line for each message and task. Our line for each batch says more.
     **dict.fromkeys(("celery.app.trace", "celery.worker.strategy", "celery.beat"), "WARNING"),
     "django_celery_beat": "WARNING",
-    # They write whole messages and commands down.
+    # At DEBUG these loggers write whole messages and commands.
     **dict.fromkeys(
         ("celery.concurrency", "celery.pool", "kombu", "amqp", "multiprocessing"), "INFO"
     ),
-    # It writes addresses of requests to ClickHouse, which hold what is asked for.
+    # Its warnings show the URLs of requests to ClickHouse, which hold what a user asked for.
     "urllib3": "ERROR",
     "django.security.DisallowedHost": "CRITICAL",
 }
-# What PostgreSQL says behind its message quotes rows and statements.
+# After its message, PostgreSQL quotes rows and statements.
 _QUOTED = re.compile(r"\n(?:DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+):.*?(?=\n\n|\Z)", re.DOTALL)
-# Longer lines than a pipe takes at once would mix with those of other processes.
+# A line with more ids is longer than a pipe takes at once, and would mix with the lines of other
+# processes.
 _REQUESTS_A_LINE = 50
 
 
 def configure(*, level: str, style: str) -> dict[str, Any]:
-    """Set structlog up; answers what logging.config.dictConfig needs for all other loggers.
+    """Set up structlog. Returns what logging.config.dictConfig needs for all other loggers.
 
-    `style` is `json`, `console`, or `auto`: colours where standard error is a terminal.
+    `style` is `json`, `console`, or `auto`: colours if standard error is a terminal.
     """
     structlog.configure(
         processors=[
@@ -64,7 +65,8 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
         "handlers": {
             "output": {
                 "class": "logging.StreamHandler",
-                # What a command prints may be piped elsewhere: events, or a key.
+                # Not standard output: what a command prints there (events, or a key) may be piped
+                # elsewhere.
                 "stream": "ext://sys.stderr",
                 "formatter": "line",
             }
@@ -72,7 +74,7 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
         "root": {"handlers": ["output"], "level": level},
         "loggers": {
             **{name: {"level": max(level, least, key=_number)} for name, least in _LEAST.items()},
-            # Django's line for each answer that is an error would repeat the request's own.
+            # Django's line for each answer that is an error would repeat our line of the request.
             "django.request": {"filters": ["failures"]},
         },
     }
@@ -92,7 +94,7 @@ def formatter(*, is_console: bool = False) -> logging.Formatter:
 
 
 def about_requests(log: Any, event: str, request_ids: Sequence[str], **fields: str | float) -> None:
-    """A line about what concerns these requests, and more where they are too many for one."""
+    """Log a line about these requests, and more lines if there are too many ids for one line."""
     for start in range(0, max(1, len(request_ids)), _REQUESTS_A_LINE):
         if some := request_ids[start : start + _REQUESTS_A_LINE]:
             fields["request_ids"] = some  # type: ignore[assignment]

@@ -1,7 +1,7 @@
-"""What is measured, by the names that Prometheus sees; counted by all processes in shared files.
+"""The metrics, by the names that Prometheus sees. All processes count in shared files.
 
 settings.METRICS_FOLDER holds the files (prometheus_client's multiprocess mode). Without it a
-process counts for itself alone.
+process counts only for itself.
 """
 
 import hmac
@@ -44,8 +44,8 @@ CLICKHOUSE_QUERY_SECONDS = Histogram(
     "clickhouse_query_seconds", "Time of a query to ClickHouse.", ["report"], buckets=_FAST
 )
 
-# A series that first appears with its first event has no rate then: the first failure of all
-# would be seen by nobody.
+# A series that first appears with its first event has no rate at that moment: nobody would see the
+# very first failure. So all series exist from the start.
 for _source in ("http", "import"):
     EVENTS_RECEIVED.labels(_source)
     EVENTS_REJECTED.labels(_source)
@@ -59,7 +59,7 @@ for _limit in ("address", "key", "login"):
 
 
 def exposition(*state: Collector) -> bytes:
-    """All that was counted and what `state` reads from the stores now, in Prometheus' format."""
+    """All counts, and what `state` reads from the stores now, in Prometheus' format."""
     registry = REGISTRY
     if settings.METRICS_FOLDER:
         registry = CollectorRegistry()
@@ -76,15 +76,17 @@ def _text(registry: CollectorRegistry) -> bytes:
     try:
         return generate_latest(registry)
     except struct.error:
-        # A file that a process has just made and not yet given its size.
+        # A process has just made a file and not yet given it its size.
         time.sleep(0.05)
         return generate_latest(registry)
 
 
 def may_ask(*, authorization: str, address: str, host: str, forwarded: bool) -> bool:
-    """Whoever has the token may; where there is none, whoever asks from this machine directly.
+    """Whether a request may read the metrics.
 
-    Under a name of ours: a page may have given its own name the address of its visitor's machine.
+    If there is a token, the request must have it. If there is none, the request must come directly
+    from this machine, and its host must be one of our names: a web page can give its own name the
+    address of its visitor's machine.
     """
     if token := settings.METRICS_TOKEN:
         return hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode())

@@ -1,6 +1,6 @@
-"""The id of a request: what a proxy or client says in X-Request-ID, or one made here.
+"""The id of a request: from the X-Request-ID of a proxy or client, or made here.
 
-It comes back in the answer's X-Request-ID, and stands in the `log_comment` of ClickHouse's queries.
+The answer's X-Request-ID repeats it, and it is in the `log_comment` of ClickHouse's queries.
 """
 
 import re
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponseBase
 
-# Anything else could forge lines of a log, or fill it.
+# Any other text could forge lines of a log, or fill the log.
 _FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
 _several: ContextVar[Sequence[str]] = ContextVar("request_ids", default=())
@@ -19,12 +19,12 @@ _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def current() -> str:
-    """That of the request being answered; empty outside of one."""
+    """The id of the request being answered; empty outside of a request."""
     return _current.get()
 
 
 def several() -> Sequence[str]:
-    """Those of the requests whose events a worker has before it; empty outside of that."""
+    """The ids of the requests whose events a worker is handling; empty outside of that."""
     return _several.get()
 
 

@@ -1,6 +1,6 @@
-"""What takes requests in: the event loop, bodies and their room, answers on their way out."""
+"""The web server's part: the event loop, bodies and room for them, and the sending of answers."""
 
 import os
 
-# A process that begins here, as the web server's do, reads settings before Django is set up.
+# The web server's processes start here, and read the settings before Django is set up.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

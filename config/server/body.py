@@ -1,4 +1,4 @@
-"""The body of a request: in memory before a thread has it, or a file that a thread reads."""
+"""Request bodies. Most are in memory before a thread gets them; a thread reads files itself."""
 
 import asyncio
 import io
@@ -12,29 +12,31 @@ from config.memory import room
 from config.memory.room import MAX_BODY_BYTES, SMALL_BYTES, NoRoom, Share
 from config.server.pace import PATIENCE_SECONDS, Pace
 
-# Paths whose bodies are files. A thread writes each to disk as it comes, so it has any size. Below
-# the admin's there are other pages, which would read a form of that size before they look who asks.
+# Paths whose bodies are files. A thread writes each file to disk as it comes, so it may have any
+# size. The admin's path is the exact one: the pages below it would read a form of any size before
+# they check who sends it.
 FILE_PATHS = ("/imports", "/admin/importer/import/add/")
-# A file holds its thread however slowly it comes: few enough to leave others theirs
-# (config.server.rsgi has 128). nginx.conf lets as many through in all.
+# A file occupies its thread, however slowly it comes. This number leaves threads for other requests
+# (config.server.rsgi has 128). nginx.conf lets the same number through in all.
 FILES_AT_ONCE = 32
-# A body waits no longer for room: to come in, and then to be worked on.
+# The longest wait for room: once until a body may come in, and once until it may be worked on.
 ROOM_SECONDS = 20
-# A compressed body is reckoned to become so many times as large; one that grows more asks for more.
+# A compressed body is expected to become this many times as large. A body that grows more asks for
+# more room.
 _USUAL_RATIO = 50
-# Most clients listen only when they have sent their body. One that sends more than this, or for
-# longer, hears of a broken connection instead of its answer.
+# Most clients read the answer only when they have sent their whole body. A client that sends more
+# than this, or for longer, sees a broken connection instead of its answer.
 _UNHEARD_BYTES = 64 * 1024 * 1024
 _UNHEARD_SECONDS = 10
 
-# In the request's environment, where no header can have this name.
+# The refusal's key in the request's environ. No header can have this name.
 REFUSAL = "events.refusal"
 
 _open_files = 0
 
 
 class Refusal(NamedTuple):
-    """Why a body was not taken; `retry_after` in seconds, 0 where it makes no sense to."""
+    """Why a body was not taken; `retry_after` is in seconds, 0 if it makes no sense to retry."""
 
     status: HTTPStatus
     detail: str
@@ -58,9 +60,9 @@ _TOO_MANY_FILES = Refusal(
 
 
 class Body(NamedTuple):
-    """What `take_in` made of a body. Whoever answers the request calls `release` then.
+    """The result of `take_in`. The code that answers the request calls `release` at the end.
 
-    `stream` is WSGI's `wsgi.input`; of a refused body it is empty.
+    `stream` is WSGI's `wsgi.input`; it is empty if the body was refused.
     """
 
     stream: io.BufferedIOBase
@@ -71,12 +73,13 @@ class Body(NamedTuple):
 
     @property
     def is_unread(self) -> bool:
-        """Whether part of it may still come: the connection can't be used for another request."""
+        """Whether part of the body may still come: then the connection can't be used again."""
         return self.was_left or (self.file is not None and not self.file.has_ended)
 
     def release(self) -> None:
         global _open_files  # noqa: PLW0603 - one thread alone runs the event loop
-        # What a request still refers to is kept until Python's garbage collector comes.
+        # Objects that refer to the stream may live until Python's garbage collector runs. Closing
+        # the stream frees the body now.
         self.stream.close()
         if self.share:
             self.share.release()
@@ -85,10 +88,10 @@ class Body(NamedTuple):
 
 
 async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
-    """The body, shorter than its Content-Length where the client left; or why it was refused."""
+    """Take the body or refuse it. If the client left, it is shorter than its Content-Length."""
     length = scope.headers.get("content-length", "")
     if not length.isdecimal():
-        # There is no body, or a chunked one, which no view takes.
+        # There is no body, or it is chunked, and no view accepts that.
         was_left = "transfer-encoding" in scope.headers and not await _read_away(scope, protocol)
         return Body(io.BytesIO(), room.work.nothing(), was_left=was_left)
     size = int(length)
@@ -97,7 +100,7 @@ async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
     if scope.path in FILE_PATHS:
         return _file(protocol)
     if size <= SMALL_BYTES:
-        # All connections together hold less of these than one large body.
+        # The small bodies of all connections together take less memory than one large body.
         return await _received(_whole(protocol), _expected(scope, size))
     return await _large(scope, protocol, size)
 
@@ -122,7 +125,7 @@ def _expected(scope: Scope, size: int) -> int:
 
 
 async def _received(data: Awaitable[bytes], expected: int) -> Body:
-    """The body with its room to be worked on."""
+    """The body with its share of the room for work, or a refusal."""
     try:
         stream = io.BytesIO(await data)
     except TimeoutError:
@@ -136,7 +139,7 @@ async def _received(data: Awaitable[bytes], expected: int) -> Body:
 
 
 async def _whole(protocol: HTTPProtocol) -> bytes:
-    """A small body by one call. Raises TimeoutError."""
+    """Read a small body in one call. Raises TimeoutError."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await protocol()
@@ -145,7 +148,7 @@ async def _whole(protocol: HTTPProtocol) -> bytes:
 
 
 async def _joined(protocol: HTTPProtocol) -> bytes:
-    """A large body from its pieces. Raises TimeoutError."""
+    """Read a large body piece by piece. Raises TimeoutError."""
     data, pieces, pace = io.BytesIO(), protocol.__aiter__(), Pace(room.coming)
     while piece := await pace.wait(_next(pieces)):
         pace.note(data.write(piece))
@@ -154,7 +157,7 @@ async def _joined(protocol: HTTPProtocol) -> bytes:
 
 async def _next(pieces: Any) -> bytes:
     try:
-        # Given a default, anext ends the process where the client leaves (CPython 3.11).
+        # Without a default: with one, anext ends the process when the client leaves (CPython 3.11).
         return bytes(await anext(pieces))
     except (StopAsyncIteration, ProtocolClosed, ProtocolError):
         return b""
@@ -166,9 +169,10 @@ async def _refused(refusal: Refusal, scope: Scope, protocol: HTTPProtocol) -> Bo
 
 
 async def _read_away(scope: Scope, protocol: HTTPProtocol) -> bool:
-    """Whether the body came to its end: without that its client would not hear the answer.
+    """Read the body and throw it away. Returns whether it came to its end.
 
-    One that waits to be asked for its body (Expect: 100-continue) is not asked.
+    Without this its client would not read the answer. A client that sends its body only when the
+    server allows it (Expect: 100-continue) is not allowed to.
     """
     if "expect" in scope.headers:
         return False
@@ -188,7 +192,7 @@ async def _read_away(scope: Scope, protocol: HTTPProtocol) -> bool:
 def _file(protocol: HTTPProtocol) -> Body:
     global _open_files  # noqa: PLW0603
     if _open_files >= FILES_AT_ONCE:
-        # What it is sending is not waited for: that is what there is no room for.
+        # The file is not read: there is no room for that.
         return Body(io.BytesIO(), refusal=_TOO_MANY_FILES, was_left=True)
     _open_files += 1
     file = _File(protocol, asyncio.get_running_loop())
@@ -196,7 +200,10 @@ def _file(protocol: HTTPProtocol) -> Body:
 
 
 class _File(io.RawIOBase):
-    """A body read by a thread while the event loop takes it in; one that stops coming has ended."""
+    """A body that a thread reads while the event loop receives it.
+
+    If nothing comes for PATIENCE_SECONDS, the body has ended.
+    """
 
     def __init__(self, protocol: HTTPProtocol, loop: asyncio.AbstractEventLoop) -> None:
         self._protocol, self._loop = protocol, loop

@@ -1,4 +1,4 @@
-"""Clients that leave before they have their answer: what is being done for one can be stopped."""
+"""Clients that leave before they have their answer: the work for them can be stopped."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 
 class Client:
-    """Whoever waits for the answer to one request."""
+    """The client that waits for the answer to one request."""
 
     def __init__(self) -> None:
         self.has_left = False
@@ -15,7 +15,10 @@ class Client:
         self._lock = threading.Lock()
 
     def leave(self) -> None:
-        """Tries to stop what is being done for them; nothing is begun after that. Call it again."""
+        """Try to stop the work for this client. No work starts after that.
+
+        Call it again until the work has ended.
+        """
         with self._lock:
             self.has_left, stop = True, self._stop
         if stop:
@@ -43,7 +46,7 @@ _current: ContextVar[Client] = ContextVar("client", default=_NOBODY)
 
 @contextmanager
 def answering(client: Client) -> Iterator[None]:
-    """What is done in the block is done for this client."""
+    """The work in the block is done for this client."""
     before = _current.set(client)
     try:
         yield
@@ -55,8 +58,8 @@ def answering(client: Client) -> Iterator[None]:
 def stopping(stop: Callable[[], None]) -> Iterator[None]:
     """If the client leaves during the block, `stop` is called, and again until the block ends.
 
-    From another thread; the last time perhaps when the block has just ended. Raises ClientLeft
-    for one that left before. Where no request is being answered, nobody leaves.
+    Another thread calls it, the last time perhaps just after the block has ended. Raises ClientLeft
+    if the client left before the block. Outside of a request `stop` is never called.
     """
     client = _current.get()
     if client is _NOBODY:
@@ -67,5 +70,5 @@ def stopping(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def has_left() -> bool:
-    """Whether the client of the request that is being answered has gone."""
+    """Whether the client of the current request has left."""
     return _current.get().has_left

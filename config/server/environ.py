@@ -1,4 +1,4 @@
-"""RSGI's scope of a request as the environ of WSGI (PEP 3333)."""
+"""Turns RSGI's scope of a request into the environ of WSGI (PEP 3333)."""
 
 import sys
 from functools import lru_cache
@@ -16,17 +16,18 @@ _COMMON: dict[str, Any] = {
     "wsgi.run_once": False,
     "wsgi.file_wrapper": FileWrapper,
 }
-# Of these there can be no two that mean something, or HTTP has refused them.
+# WSGI names these headers without `HTTP_`. To repeat them has no meaning, or HTTP has refused it
+# already.
 _WITHOUT_PREFIX = {"CONTENT_TYPE", "CONTENT_LENGTH"}
 
 
 def environ_of(scope: Scope) -> dict[str, Any]:
-    """All but `wsgi.input`."""
+    """The environ of a request without `wsgi.input`."""
     server, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
         **_COMMON,
         "REQUEST_METHOD": scope.method,
-        # WSGI's texts are bytes read as Latin-1.
+        # WSGI expects the bytes of the path, read as Latin-1.
         "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
         "SERVER_NAME": server,
@@ -42,13 +43,17 @@ def environ_of(scope: Scope) -> dict[str, Any]:
             environ[variable] = value if before is None else _joined(variable, before, value)
     if len({name for name, _ in given}) < len(scope.headers.keys()):
         _add_unreadable(environ, scope)
-    # Without it Django would take the name of the address; HTTP/1.1 demands one (RFC 9112, 3.2).
+    # Without a Host header Django would use SERVER_NAME, which is the address. HTTP/1.1 requires
+    # the header (RFC 9112, 3.2).
     environ.setdefault("HTTP_HOST", "")
     return environ
 
 
 def _add_unreadable(environ: dict[str, Any], scope: Scope) -> None:
-    """Headers that are not ASCII, which granian leaves out: a key or encoding must not be none."""
+    """Add headers that are not ASCII, which granian leaves out.
+
+    A key or an encoding that can't be read must not count as missing.
+    """
     for name in set(scope.headers.keys()):
         if variable := _variable(name):
             environ.setdefault(variable, "\N{REPLACEMENT CHARACTER}")
@@ -56,7 +61,10 @@ def _add_unreadable(environ: dict[str, Any], scope: Scope) -> None:
 
 @lru_cache(maxsize=1_000)
 def _variable(header: str) -> str | None:
-    """None for a name with `_`, which could pass for one with `-` that a proxy has set."""
+    """The header's name in the environ.
+
+    None for a name with `_`: it could be taken for a name with `-` that a proxy has set.
+    """
     if "_" in header:
         return None
     name = header.upper().replace("-", "_")

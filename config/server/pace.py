@@ -1,4 +1,4 @@
-"""How slowly a client may send a large body or take a large answer, for which it was given room."""
+"""How slowly a client that holds room may send a large body or read a large answer."""
 
 import asyncio
 import time
@@ -9,16 +9,16 @@ from config.memory.room import Room
 
 T = TypeVar("T")
 
-# A piece takes no longer, whoever waits.
+# The longest wait for one piece, even if nobody waits for room.
 PATIENCE_SECONDS = 60
-# While others wait for room, a client that is slower than this loses its own.
+# While others wait for room, a client that is slower than this loses its room.
 _SLOW_BYTES_PER_SECOND = 32 * 1024
 _SLOW_SECONDS = 2
 _LOOK_SECONDS = 0.5
 
 
 class Pace:
-    """Of one client that holds a share of `room`."""
+    """The speed of one client that holds a share of `room`."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -26,12 +26,12 @@ class Pace:
         self._bytes = 0
 
     def note(self, size: int) -> None:
-        """So many bytes more have come or gone."""
+        """Count `size` more bytes, received or sent."""
         self._bytes += size
         self._last = time.monotonic()
 
     async def wait(self, piece: Awaitable[T]) -> T:
-        """What `piece` gives. Raises TimeoutError if the client is too slow."""
+        """The result of `piece`. Raises TimeoutError if the client is too slow."""
         task = asyncio.ensure_future(piece)
         try:
             while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:

@@ -11,7 +11,7 @@ _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def middleware(get_response: _Answer) -> _Answer:
-    """Answers a request whose body was refused; no view and no limit hears of it."""
+    """Answers a request whose body was refused. It reaches no view and no rate limit."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         refusal: Refusal | None = request.META.get(REFUSAL)

@@ -1,7 +1,7 @@
-"""The RSGI entry point: granian's event loop takes bodies in and watches clients, threads answer.
+"""The RSGI entry point: granian's event loop receives bodies and watches clients; threads answer.
 
-With granian's own WSGI each body would hold a thread, however slowly it comes, and nobody would
-learn that a client has left.
+With granian's own WSGI, each body would occupy a thread, however slowly it comes, and the service
+would not learn that a client has left.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from config.server.sending import Answer
 from config.wsgi import application as wsgi
 
 allocator.give_back()
-# They mostly wait for a store, or for a file.
+# The threads mostly wait for a store or for a file.
 _THREADS = 128
 _answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
-# Of their own, as those that answer may all be busy with what should be stopped.
+# Separate threads: those that answer may all be busy with the work that is to be stopped.
 _stopping = ThreadPoolExecutor(8, thread_name_prefix="stop")
 _PAUSE_SECONDS = 0.2
 
@@ -48,11 +48,11 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
 async def _watch(
     answer: asyncio.Future[Answer | None], protocol: HTTPProtocol, client: Client
 ) -> None:
-    """Until there is an answer, or nobody waits for it."""
+    """Wait for the answer. If the client leaves first, stop the work for it."""
     leaving = asyncio.ensure_future(_leaving(protocol))
     await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
     leaving.cancel()
-    # What is to be stopped may be still on its way to where it is done.
+    # The work may not have reached the point where it can be stopped, so try again until it ends.
     while not answer.done():
         await asyncio.get_running_loop().run_in_executor(_stopping, client.leave)
         await asyncio.wait((answer,), timeout=_PAUSE_SECONDS)
@@ -65,7 +65,7 @@ async def _leaving(protocol: HTTPProtocol) -> None:
 def _answer(
     environ: dict[str, Any], protocol: HTTPProtocol, client: Client, body: Body
 ) -> Answer | None:
-    """In a thread, from beginning to end; a large answer is left to be sent."""
+    """Answer a request, in a thread. Returns a large answer, which the event loop sends."""
     status, headers = 500, list[tuple[str, str]]()
 
     def start(line: str, given: list[tuple[str, str]], *_: Any) -> Any:
@@ -78,14 +78,14 @@ def _answer(
         headers = [*headers, ("Connection", "close")]
     try:
         name = getattr(getattr(response, "filelike", None), "name", None)
-        # Part of a file, which a browser may ask for, has no name.
+        # A part of a file, which a browser may request, has no name.
         if isinstance(name, str):
             protocol.response_file(status, headers, name)
             return None
         answer = Answer(status, headers, b"".join(response))
     finally:
         response.close()
-    # The body of an answer to HEAD goes nowhere.
+    # An answer to HEAD is sent without its body.
     if answer.is_large and environ["REQUEST_METHOD"] != "HEAD":
         return answer
     protocol.response_bytes(*answer)

@@ -1,6 +1,7 @@
-"""A large answer on its way out: in pieces, and no faster than the client takes them.
+"""Sends a large answer in pieces, no faster than the client reads them.
 
-All at once it would lie in memory until the client has it, however slowly that reads.
+If it were sent at once, the whole answer would stay in memory until the client has read it,
+however slowly.
 """
 
 from typing import NamedTuple
@@ -25,9 +26,9 @@ class Answer(NamedTuple):
 
 
 async def send(protocol: HTTPProtocol, answer: Answer, share: Share | None) -> None:
-    """Cut off where the client has left or is too slow."""
+    """Send the answer; stop when the client has left or is too slow."""
     if share and share.size > len(answer.data):
-        # What it was made of is gone.
+        # The data that the answer was made from is no longer in memory.
         share.resize(len(answer.data))
     transport = protocol.response_stream(answer.status, answer.headers)
     data, pace = memoryview(answer.data), Pace(room.work)
