@@ -1,4 +1,4 @@
-"""Work that nobody waits for: done by one thread a process, shortly after it was asked for."""
+"""Work that nobody waits for. One thread per process does it, shortly after it was asked for."""
 
 import os
 import threading
@@ -12,11 +12,11 @@ log = get_logger(__name__)
 
 
 class BackgroundWork:
-    """Runs `work` once for all who ask within `linger` seconds, and again while it fails.
+    """Runs `work` once for all calls of `soon` within `linger` seconds, and again while it fails.
 
-    Whoever asks for it now ends that time.
+    A call with `now=True` ends that time.
 
-    `work` says whether all went well; if not, it is repeated after a pause that grows up to
+    `work` returns whether all went well. If not, it is repeated after a pause that grows up to
     `longest_pause` seconds.
     """
 
@@ -30,7 +30,7 @@ class BackgroundWork:
         self._owner = 0
 
     def soon(self, *, now: bool = False) -> None:
-        """Returns at once."""
+        """Ask for the work. Returns at once."""
         self._ensure_thread()
         if now:
             self._now.set()
@@ -43,7 +43,8 @@ class BackgroundWork:
         with self._starting:
             if self._owner != os.getpid():
                 threading.Thread(target=self._run, name=self._name, daemon=True).start()
-                # Not before it runs: where no thread can be had now, one may be had later.
+                # Only when the thread runs: if no thread can be started now, a later call may start
+                # it.
                 self._owner = os.getpid()
 
     def _run(self) -> None:
@@ -54,12 +55,15 @@ class BackgroundWork:
             self._now.clear()
             pause = self._linger
             while not self._succeeds():
-                # Nobody's hurry makes a store that is down come back.
+                # `now` does not shorten this pause: it does not bring back a store that is down.
                 pause = min(pause * 2 + 0.1, self._longest_pause)
                 time.sleep(pause)
 
     def _succeeds(self) -> bool:
-        """The thread must outlive whatever happens, closing its connection included."""
+        """Whether the work went well.
+
+        No error may end the thread, not even when its connection is closed.
+        """
         try:
             close_old_connections()
             try:
@@ -67,6 +71,6 @@ class BackgroundWork:
             finally:
                 close_old_connections()
         except Exception:
-            # PostgreSQL gone, most likely.
+            # Most likely PostgreSQL is gone.
             log.exception("background_work_failed", work=self._name)
             return False

@@ -1,4 +1,4 @@
-"""Which broker CELERY_BROKER_URL names, and how kombu is told to use it.
+"""Which broker CELERY_BROKER_URL names, and the options with which kombu uses it.
 
 The settings of every process read this, so it imports neither kombu nor a client of a broker.
 """
@@ -9,7 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 Name: TypeAlias = Literal["redis", "rabbitmq"]
 
-# RabbitMQ past that hangs, or takes nothing in because its disk or memory is nearly full.
+# If RabbitMQ takes longer, it hangs, or it accepts nothing because its disk or memory is nearly
+# full.
 PATIENCE_SECONDS = 5
 _CONNECT_SECONDS = 2
 _BY_SCHEME: dict[str, Name] = {
@@ -18,7 +19,7 @@ _BY_SCHEME: dict[str, Name] = {
     "amqp": "rabbitmq",
     "amqps": "rabbitmq",
 }
-# Our transports, by the schemes for which kombu has its own.
+# Our transports. They replace kombu's own for these schemes.
 TRANSPORTS = {
     "redis": "config.brokers.redis:Transport",
     "rediss": "config.brokers.redis:Transport",
@@ -52,23 +53,25 @@ def options(url: str, *, visibility_timeout: int) -> dict[str, object]:
 
 def _redis(visibility_timeout: int) -> dict[str, object]:
     return {
-        # A message whose worker vanished is taken up by another after this long. Longer than any
-        # batch takes; a message taken up too early is harmless, only work done twice.
+        # After this time another worker takes over a message whose worker vanished. The time is
+        # longer than any batch takes. To take over a message too early does no harm: the work is
+        # only done twice.
         "visibility_timeout": visibility_timeout,
-        # kombu looks for such messages every 10th time of every 10 s unless told otherwise.
+        # By default kombu checks every 10 s, and looks for such messages only at every 10th check.
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
-        # One killed while it looks must not keep the others from looking for its 5 minutes.
+        # A worker that is killed while it looks must not keep the others from looking for 5
+        # minutes, kombu's default.
         "unacked_mutex_expire": 10,
         "socket_timeout": 5,
         "socket_connect_timeout": _CONNECT_SECONDS,
-        # Whoever accepts answers 503 at once; kombu would try for seconds. Workers try for ever.
+        # The API answers 503 at once, where kombu would retry for seconds. Workers retry for ever.
         "max_retries": 0,
     }
 
 
 def _rabbitmq() -> dict[str, object]:
-    """RabbitMQ itself gives back what a vanished worker held."""
+    """No timeout for messages: RabbitMQ itself gives back what a vanished worker held."""
     return {
         "confirm_publish": True,
         "connect_timeout": _CONNECT_SECONDS,

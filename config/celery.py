@@ -22,7 +22,7 @@ beat.install()
 
 
 class _Task(Task):  # type: ignore[misc]
-    """A task of no class of its own."""
+    """The class of all tasks that name no other class."""
 
     abstract = True
     Strategy = "config.brokers.consumer:strategy"
@@ -34,7 +34,7 @@ app.autodiscover_tasks()
 
 
 class _SignOfLife(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Says every few seconds that this worker takes messages."""
+    """Reports every few seconds that this worker takes messages."""
 
     requires = {"celery.worker.components:Timer"}
 
@@ -49,12 +49,12 @@ app.steps["worker"].add(_SignOfLife)
 
 @setup_logging.connect
 def _leave_logging_alone(**_: object) -> None:
-    """Celery has its own idea of logging unless somebody listens here; Django has set up ours."""
+    """Without a listener here Celery sets up logging its own way. Django has set up ours."""
 
 
 @worker_ready.connect
 def _serve_metrics(**_: object) -> None:
-    # The children exist by now: none has a copy of its thread.
+    # The children exist already, so none of them has a copy of the server's thread.
     if settings.METRICS_PORT:
         from events.monitoring import exposition  # noqa: PLC0415 - needs the apps to be ready
 
@@ -64,6 +64,6 @@ def _serve_metrics(**_: object) -> None:
 @task_prerun.connect
 @task_postrun.connect
 def _give_back_connection(sender: Task, **_: object) -> None:
-    """To the pool, which throws a broken one away."""
+    """Give the task's connection back to the pool, which throws a broken one away."""
     if not sender.request.is_eager:
         close_old_connections()

@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-# Random characters have more; a word, a placeholder or one key held down has less.
+# The fewest different characters. A random secret has more; a word, a placeholder or one repeated
+# key has fewer.
 _SECRET_VARIETY = 8
 _WORDS = frozenset(
     {"passw", "changeme", "change-me", "secret", "insecure", "example", "admin", "qwerty"}
@@ -30,10 +31,10 @@ def is_guessable(value: str, *, length: int) -> bool:
 
 
 class Environment:
-    """The process environment, with what the running one-machine stack wrote as the fallback.
+    """The process environment. What the running one-machine stack wrote is the fallback.
 
-    `embedded` writes the addresses of its stores to `DATA_DIR/stack.env` while it runs, so that
-    any `manage.py` command in a second terminal finds them; a variable set by hand always wins.
+    While it runs, `embedded` writes the addresses of its stores to `DATA_DIR/stack.env`, so that
+    any `manage.py` command in a second terminal finds them. A variable set by hand always wins.
     """
 
     def __init__(self, variables: Mapping[str, str], *, stack_file: Path) -> None:
@@ -50,14 +51,14 @@ class Environment:
         return value
 
     def secret(self, name: str, *, length: int) -> str:
-        """What nobody may guess; empty where it is not set."""
+        """A secret; empty if it is not set. Raises ImproperlyConfigured if it is easy to guess."""
         value = self.text(name, "")
         if value and is_guessable(value, length=length):
             raise ImproperlyConfigured(f"{name} {TOO_EASY.format(length=length)}")
         return value
 
     def address(self, name: str, default: str, *schemes: str) -> str:
-        """A URL; one that can't be read is not repeated, as it holds a password."""
+        """A URL with one of `schemes`. The error does not show it, as it holds a password."""
         value = self.text(name, default)
         try:
             parts = urlsplit(value)
@@ -72,7 +73,7 @@ class Environment:
         return value
 
     def word(self, name: str) -> str:
-        """A name that may stand in SQL as it is; empty where it is not set."""
+        """A name that can be put in SQL as it is; empty if it is not set."""
         value = self.text(name, "")
         if value and not _WORD.fullmatch(value):
             raise ImproperlyConfigured(

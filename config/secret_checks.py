@@ -1,7 +1,8 @@
-"""A check of a deployment: the stores' passwords are none that others would guess.
+"""A check of a deployment: the stores' passwords must not be easy to guess.
 
-`manage.py check --deploy --tag secrets` stops what docker-compose.yml starts before a store takes
-its password over. On a developer's machine a weak one harms nobody.
+docker-compose.yml runs `manage.py check --deploy --tag secrets` before the stores start. If the
+check fails, no store starts and so none takes over a weak password. On a developer's machine a weak
+password harms nobody.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from django.core.checks import CheckMessage, Error, register
 from config.environment import TOO_EASY, is_guessable
 
 _LENGTH = 16
-# What an address's password is called in .env.
+# The name in .env of the password in each address.
 _ADDRESSES = {
     "DATABASE_URL": "POSTGRES_PASSWORD",
     "REDIS_URL": "REDIS_PASSWORD",
@@ -32,7 +33,7 @@ def check(**_: Any) -> list[CheckMessage]:
 def _complaints() -> Iterator[CheckMessage]:
     for address, name in _ADDRESSES.items():
         password = unquote(urlsplit(getattr(settings, address)).password or "")
-        # A store may also know its clients by something else.
+        # Without a password, a store may know its clients by something else.
         if password and is_guessable(password, length=_LENGTH):
             said = f"The password of {address} ({name}) {TOO_EASY.format(length=_LENGTH)}."
             yield Error(said, id="config.E001")

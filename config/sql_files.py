@@ -1,4 +1,4 @@
-"""SQL statements at rest, one a file."""
+"""Reads SQL statements from files, one statement a file."""
 
 from collections.abc import Callable
 from functools import cache
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def reader(package_file: str) -> Callable[[str], str]:
-    """What gives the text of `<name>.sql`, which lies beside the `__file__` of a package."""
+    """A function that reads `<name>.sql` in the folder of a package, given its `__file__`."""
 
     @cache
     def load(name: str) -> str:

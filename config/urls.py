@@ -8,7 +8,7 @@ from config.api.docs import DocsView, DocumentView
 from config.middleware import login_limit
 from events.monitoring import health
 
-# By the app itself every command would load it: config/admin/site.py.
+# Here and not in the app: there, every command would load the pages (config/admin/site.py).
 admin.autodiscover()
 admin.site.site_header = "Events Analytics"
 admin.site.site_title = "Events Analytics"

@@ -11,7 +11,7 @@ application = get_wsgi_application()
 
 
 def _demand_secret() -> None:
-    """Django itself would miss it at the first login only."""
+    """Fail now: Django itself would notice a missing key only at the first login."""
     try:
         _ = settings.SECRET_KEY
     except ImproperlyConfigured:

@@ -1,7 +1,7 @@
 """The admin's date drill-down for large tables: year, month, day and hour.
 
-Django's own `date_hierarchy` asks for the distinct days of a table, which reads every row; this
-one asks an index for the first and the last moment and offers every period between them.
+Django's own `date_hierarchy` asks for the distinct days of a table, which reads every row. This
+filter asks an index for the first and the last moment, and offers every period between them.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ from django.http import HttpRequest
 
 _FORMATS = ("%Y", "%Y-%m", "%Y-%m-%d", "%Y-%m-%d %H:00")
 _MONTH, _DAY, _HOUR = 1, 2, 3
-# Past the last one `end` would have no number; before the first, strftime writes years short.
+# After these years `end` would be no valid date. Before them, strftime writes years with fewer
+# digits.
 _YEARS = range(1000, 9999)
 
 
@@ -49,14 +50,14 @@ class Period(NamedTuple):
 
     @property
     def end(self) -> datetime:
-        """The first moment after it."""
+        """The first moment after the period."""
         if self.level >= _DAY:
             return self.start + timedelta(**{"days" if self.level == _DAY else "hours": 1})
         year, month = divmod(self.start.month - 1 + (1 if self.level == _MONTH else 12), 12)
         return self.start.replace(year=self.start.year + year, month=month + 1)
 
     def parents(self) -> list["Period"]:
-        """The periods it lies in, largest first."""
+        """The larger periods that hold this period, largest first."""
         return [Period.around(self.start, level) for level in range(self.level)]
 
 
@@ -69,7 +70,7 @@ def periods(first: datetime, last: datetime, level: int) -> Iterator[Period]:
 
 
 def parts(first: datetime, last: datetime) -> Iterator[Period]:
-    """The largest periods of which there are several between two moments, else the hours."""
+    """The largest periods of which more than one lies between two moments; otherwise the hours."""
     for level in range(_HOUR):
         if Period.around(first, level) != Period.around(last, level):
             return periods(first, last, level)
@@ -77,7 +78,7 @@ def parts(first: datetime, last: datetime) -> Iterator[Period]:
 
 
 class DateDrillDown(admin.FieldListFilter):
-    """A list filter for an indexed moment: the period chosen, those around it and those in it."""
+    """A list filter for an indexed moment: the chosen period, those around it and those in it."""
 
     def __init__(
         self,
@@ -129,7 +130,7 @@ class DateDrillDown(admin.FieldListFilter):
         return [*self._chosen.parents(), self._chosen] if self._chosen else []
 
     def _below(self) -> list[Period]:
-        """Newest first, as the list itself."""
+        """The periods inside the chosen period, newest first like the list itself."""
         if self._chosen is None:
             return [*parts(self._first, self._last)][::-1]
         first = max(self._first, self._chosen.start)

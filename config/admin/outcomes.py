@@ -1,4 +1,4 @@
-"""What an action of the admin did to many rows, told in a few lines."""
+"""Tells in a few lines what an action of the admin did to many rows."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from config.messages import brief
 
 log = get_logger(__name__)
 
-# Messages travel in a cookie or a row of the session.
+# Messages are kept in a cookie or in a row of the session, so there must be few.
 _SHOWN_FAULTS = 10
 
 
@@ -28,7 +28,7 @@ class Outcome:
             self._shown.append(brief(reason))
 
     def tell(self, request: HttpRequest, success: str) -> None:
-        """To the person, and in one line to the log; `success` says what was done, if anything."""
+        """Tell the person, and the log in one line. `success` says what was done, if anything."""
         if self.done:
             messages.success(request, success)
         for reason in self._shown:

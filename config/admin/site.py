@@ -1,4 +1,4 @@
-"""The admin, whose pages are loaded with the urls and not in every process."""
+"""The admin. Its pages are loaded with the URLs, and not in every process."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.core import checks
 
 
 class AdminConfig(SimpleAdminConfig):
-    """Django's own loads every `admin` module at once, and most of the service with them."""
+    """Django's own config loads every `admin` module at once, and with it most of the service."""
 
     def ready(self) -> None:
         checks.register(check_dependencies, checks.Tags.admin)

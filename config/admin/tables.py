@@ -10,13 +10,13 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-# Rows that a list counts and lets one leaf through; past that, filters are the better way. The
-# last page then costs as much as skipping this many rows of an index.
+# How many rows a list counts and shows page by page; to reach later rows, filters are the better
+# way. The last page costs as much as skipping this many rows of an index.
 COUNTED_ROWS = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Knows the first COUNTED_ROWS rows and no others, so that no page counts a whole table."""
+    """Knows only the first COUNTED_ROWS rows, so that no page counts a whole table."""
 
     @cached_property
     def count(self) -> int:
@@ -35,7 +35,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows to be looked at, newest first; what a list shows comes from an index."""
+    """Rows to look at, newest first. An index gives what a list shows."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -44,10 +44,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     actions: Sequence[str] | None = None
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Only what a filter of the page asks for.
+        """Allow only the lookups that a filter of the page uses.
 
-        Django lets everyone filter by any column of the table, by a pattern too: by the digest of
-        a key, which no page shows, or for as long as a pattern takes in a hundred megabytes.
+        Django lets every user filter by any column, with patterns too. A user could then search for
+        the digest of a key, which no page shows, or run a slow pattern over a hundred megabytes.
         """
         filters: list[Any] = [one[0] if isinstance(one, tuple) else one for one in self.list_filter]
         names = [getattr(one, "parameter_name", one) for one in filters]
@@ -64,7 +64,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 def as_uuid(text: str) -> UUID | None:
-    """For searches: the id that someone typed, if it is one."""
+    """For searches: the text that someone typed as an id; None if it is not an id."""
     try:
         return UUID(text)
     except ValueError:

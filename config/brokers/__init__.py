@@ -1,7 +1,7 @@
-"""The broker between accept and store, chosen by the scheme of CELERY_BROKER_URL alone.
+"""The broker between accept and store. Only the scheme of CELERY_BROKER_URL chooses it.
 
-`base` says what the service asks of one; each has a module of its own. Redis is the fast way that
-the figures are of.
+`base` says what the service needs from a broker; each broker has a module of its own. Redis is the
+fast choice, and the measured figures are of Redis.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from config.brokers import rabbitmq, redis
 from config.brokers.base import Broker
 from config.celery import app
 
-# By which a broker says that it is away, or does not take a message.
+# The errors by which a broker shows that it is away, or does not take a message.
 ERRORS = (kombu.exceptions.OperationalError, RedisError, *rabbitmq.ERRORS, OSError)
 
 _BROKERS: dict[broker_urls.Name, Broker] = {"redis": redis, "rabbitmq": rabbitmq}
@@ -36,11 +36,11 @@ def send(
     headers: Mapping[str, Any] | None = None,
     expires: float | None = None,
 ) -> None:
-    """Returns when the broker has the task. Raises one of ERRORS, at the latest after seconds.
+    """Send a task; returns when the broker has it. Raises one of ERRORS after seconds at most.
 
-    What `apply_async` sends, without its routing, options and signals, which take two thirds of its
-    time, and without its tries and the farewells to a broker that does not answer.
-    The texts for Flower's list of arguments are left out; making them costs more than the rest.
+    It sends what `apply_async` sends, without the parts that take two thirds of its time (routing,
+    options and signals), without retries, and without closing messages to a broker that does not
+    answer. The texts for Flower's list of arguments are left out: they cost more than the rest.
     """
     queue = app.amqp.queues[app.conf.task_default_queue]
     message = app.amqp.as_task_v2(

@@ -1,4 +1,4 @@
-"""What the service asks of a broker, whichever it is."""
+"""What the service needs from every broker."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -19,21 +19,21 @@ class Load(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """Messages on the queue, and seconds the oldest has been there; None where nobody knows."""
+    """Messages on the queue, and the age of the oldest in seconds; None if it is not known."""
 
     messages: int
     age: float | None
 
 
 class Broker(Protocol):
-    """A module of this package. What asks the broker raises one of brokers.ERRORS if it can't."""
+    """A module of this package. A function that asks the broker and fails raises brokers.ERRORS."""
 
     NAME: str
 
     def publish(self, producer: Producer, body: Any, message: Mapping[str, Any]) -> None: ...
     def acknowledge(self, messages: Sequence[Message]) -> None: ...
     def load(self, *, limit: int, largest: int) -> Load:
-        """Up to `limit` events nobody needs to know closely; `largest` is the most of a message."""
+        """Up to `limit` events a rough number will do. A message has at most `largest` events."""
         ...
 
     def waiting(self) -> Waiting: ...

@@ -1,6 +1,7 @@
-"""The worker's consumer, and how it begins a task: no message ends it, whoever has sent it.
+"""The worker's consumer, and how it starts a task: no message can end the worker.
 
-Celery raises at some that are no tasks of its own. That ends the worker, and they come back.
+Celery raises an error at some messages that are not its tasks. The error ends the worker, and the
+messages come back.
 """
 
 from collections.abc import Callable
@@ -33,13 +34,16 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
 
 
 def strategy(task: Task, app: Any, consumer: Any) -> Callable[..., None]:
-    """Celery's own, for tasks that take nothing: one that can't be begun is thrown away."""
+    """Celery's own strategy, but a message that can't be started as a task is thrown away.
+
+    For tasks without arguments.
+    """
     from celery.worker.strategy import default  # noqa: PLC0415 - for workers alone
 
     begin = default(task, app, consumer)
 
     def receive(message: Any, *more: Any) -> None:
-        # The pool reads it later, where nobody catches what it raises. Ours have none.
+        # The pool reads the time limits later, where nobody catches an error. Our tasks have none.
         message.headers["timelimit"] = None
         try:
             begin(message, *more)

@@ -1,7 +1,8 @@
-"""RabbitMQ: a quorum queue, on disk at every node that has it, and publishers that wait for it.
+"""RabbitMQ: a quorum queue, on disk at every node that has it. Publishers wait until it is there.
 
-Celery publishes without waiting, and takes what RabbitMQ returns or refuses for sent. Here it is
-sent once RabbitMQ has confirmed it, and a connection on which that failed is never used again.
+Celery publishes without waiting. It treats a message as sent even if RabbitMQ returns or refuses
+it. Here a message is sent when RabbitMQ has confirmed it. If that fails, the connection is never
+used again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,23 +22,24 @@ from config.celery import app
 logger = get_logger(__name__)
 
 NAME = "rabbitmq"
-# py-amqp's way to say that RabbitMQ refused a message is none of its other errors.
+# MessageNacked means that RabbitMQ refused a message. It is not an AMQPError.
 ERRORS = (AMQPError, MessageNacked)
-# From this version on a message may come back 20 times, unless told otherwise.
+# From this version on, RabbitMQ by default drops a message that has come back 20 times.
 _LIMITS_DELIVERIES = 4
-# Of how many messages the mean weight is.
+# How many messages the mean weight is taken from.
 _REMEMBERED = 20
 
-# Nobody can look into RabbitMQ's queue: what this process has sent stands for what is on it.
+# Nobody can look into RabbitMQ's queue. The messages that this process has sent stand for those on
+# the queue.
 _mean_weight = 1.0
 
 
 class Channel(pyamqp.Channel):
     def queue_declare(self, queue: str = "", *, arguments: Any = None, **options: Any) -> Any:
-        """What is to last is a quorum queue, unless it is there already: then as it was made.
+        """Declare a queue that lasts as a quorum queue. If the queue exists, leave it as it is.
 
-        To declare it with other arguments would be refused, after an update of RabbitMQ say.
-        Celery can have quorum queues too, but adds 28 of its own.
+        RabbitMQ refuses to declare a queue again with other arguments, for example after an update.
+        Celery can use quorum queues too, but adds 28 of its own.
         """
         lasts = options.get("durable") and not options.get("auto_delete")
         if options.get("passive") or not lasts:
@@ -50,9 +52,11 @@ class Channel(pyamqp.Channel):
         return super().queue_declare(queue, arguments=arguments, **options)
 
     def _existing(self, queue: str) -> Any:
-        """None if there is none: RabbitMQ then closes the channel, and a worker's has its limits.
+        """The queue, or None. Asks on a new channel: RabbitMQ closes it if there is no queue.
 
-        When it fails otherwise the connection goes; to close the channel would be waited for too.
+        A worker's own channel must stay open: it has the worker's limits. After any other failure
+        the connection is dropped. The new channel is not closed then, as that would wait for
+        RabbitMQ too.
         """
         look = self.connection.channel()
         try:
@@ -63,7 +67,10 @@ class Channel(pyamqp.Channel):
         return found
 
     def _throws_away(self) -> bool:
-        """A message comes back while PostgreSQL is away, however often: it must not be dropped."""
+        """Whether this RabbitMQ by default drops a message that comes back too often.
+
+        While PostgreSQL is away a message comes back many times, and must not be dropped.
+        """
         version = str(self.connection.server_properties.get("version", ""))
         return int(version.partition(".")[0] or 0) >= _LIMITS_DELIVERIES
 
@@ -78,7 +85,7 @@ class Transport(pyamqp.Transport):
     Connection = Connection
 
     def qos_semantics_matches_spec(self, connection: Any) -> bool:
-        """Prefetch counts by consumer: quorum queues know no other, and a worker has one."""
+        """Prefetch counts per consumer. Quorum queues know nothing else, and a worker has one."""
         return True
 
 
@@ -89,8 +96,9 @@ class SSLTransport(Transport, pyamqp.SSLTransport):
 def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
     """Returns when RabbitMQ has confirmed that the message is on the queue's disks.
 
-    It was restarted since the connection was last used, the queue is gone or refused the message:
-    that says nothing of now, so a second try has a new connection, which makes the queue anew.
+    The first try fails if RabbitMQ was restarted since the connection was last used, if the queue
+    is gone, or if it refused the message. This may be over by now. So there is a second try on a
+    new connection, which declares the queue again. After a timeout there is no second try.
     """
     try:
         _publish_once(producer, body, message)
@@ -117,7 +125,7 @@ def _publish_once(producer: Producer, body: Any, message: Mapping[str, Any]) -> 
 
 
 def _drop(producer: Producer) -> None:
-    """A confirmation that comes late would be taken for that of the next message."""
+    """Drop the connection: a late confirmation would count as that of the next message."""
     connection: Any = producer.__connection__
     connection.collect()
     producer.revive(connection)
@@ -129,7 +137,7 @@ def _remember(weight: int) -> None:
 
 
 def acknowledge(messages: Sequence[Message]) -> None:
-    """What fails is logged, and comes back to the queue."""
+    """Acknowledge messages. A failure is logged, and the messages come back to the queue."""
     try:
         for message in messages:
             message.channel.basic_ack(message.delivery_tag)
@@ -138,15 +146,16 @@ def acknowledge(messages: Sequence[Message]) -> None:
 
 
 def load(*, limit: int, largest: int) -> Load:
-    """Messages that wait, times the mean weight of those this process has sent lately.
+    """The waiting messages, times the mean weight of those that this process has sent lately.
 
-    Those with a worker are not counted: WORKER_PREFETCH and the number of workers bound them.
+    Messages that a worker holds are not counted: WORKER_PREFETCH and the number of workers limit
+    them.
     """
     return Load(round(_messages() * max(1.0, _mean_weight)))
 
 
 def waiting() -> Waiting:
-    """Without an age, which nobody can ask RabbitMQ for, unless nothing waits."""
+    """The age is 0 if nothing waits, else None: RabbitMQ does not tell it."""
     messages = _messages()
     return Waiting(messages, None if messages else 0.0)
 

@@ -1,17 +1,18 @@
-"""Kombu's Redis transport without its gap, and many messages at a time.
+"""Kombu's Redis transport without its gap, and with many messages at a time.
 
-Kombu pops a message (BRPOP) and only then writes it down as unacknowledged. Whatever is popped when
-a worker is killed, stops or loses its connection in between is lost, as is what lies unread in its
-socket. Here a message moves (BLMOVE) to a second list, and leaves that in the script that writes it
-down; what stays there is written down by whoever looks for abandoned messages next. So a message
-taken off the queue is never in no key.
+Kombu pops a message (BRPOP) and only then records it as unacknowledged. If a worker is killed,
+stops or loses its connection in between, the message is lost. A message that lies unread in the
+worker's socket is lost too. Here a message moves to a second list (BLMOVE). A script records it and
+removes it from that list in one step. If a message stays in that list, the next search for
+abandoned messages records it. So a message taken off the queue is always in some key.
 
-Redis answers after an fsync. Kombu waits for three of them a message, while nothing else happens in
-the worker: to take it, to write it down and to acknowledge it. Here the script takes what else is
-on the queue along, and a batch is acknowledged as one.
+Redis answers after an fsync. For each message Kombu waits for three of them: to take it, to record
+it and to acknowledge it. The worker does nothing else meanwhile. Here the script also takes more
+messages off the queue, and a batch is acknowledged at once.
 
-It overrides private methods: requirements.txt pins kombu, and `tests/config/brokers/test_broker.py`
-checks every moment of a message's way. How full the queue is asks `redis_load`.
+This module overrides private methods. So requirements.txt pins kombu, and
+`tests/config/brokers/test_broker.py` checks every moment of a message's way. `redis_load` asks how
+full the queue is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,8 @@ _TAG_OF, _ADOPT, _TAKE = (
     Path(__file__).with_name(f"redis_{name}.lua").read_text()
     for name in ("tag_of", "adopt", "take")
 )
-# Redis serves nobody else while it takes them: 3 ms for as many small ones, 40 ms for the bytes.
+# Limits of one script call. Redis serves no other client meanwhile: 3 ms for this many small
+# messages, 40 ms for this many bytes.
 _TAKE_AT_MOST = 20
 _TAKE_BYTES = 1_000_000
 _TAKEN = "{queue}.taken"
@@ -57,10 +59,10 @@ _ASIDE = "{queue}.taken.unreadable"
 
 
 class QoS(stock.QoS):
-    """What was delivered and not yet acknowledged, in Redis."""
+    """The messages that were delivered and not yet acknowledged, in Redis."""
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """What the channel has taken stands as unacknowledged in Redis already."""
+        """If the channel has `noted` the tag, Redis has the message as unacknowledged already."""
         if delivery_tag in self.channel.noted:
             self.channel.noted.discard(delivery_tag)
             virtual.QoS.append(self, message, delivery_tag)
@@ -68,7 +70,10 @@ class QoS(stock.QoS):
             super().append(message, delivery_tag)
 
     def ack_many(self, delivery_tags: Sequence[str]) -> None:
-        """Raises what Redis raises; then some may come back, but none holds prefetch for ever."""
+        """Acknowledge at once. Raises the errors of Redis.
+
+        After an error some messages may come back, but none of them takes up prefetch for ever.
+        """
         try:
             with self.pipe_or_acquire() as pipe:
                 pipe.zrem(self.unacked_index_key, *delivery_tags)
@@ -88,7 +93,10 @@ class QoS(stock.QoS):
             virtual.QoS.ack(self, delivery_tag)
 
     def restore_visible(self, *args: Any, **options: Any) -> None:
-        """Put back what was not acknowledged in time, and begin that time for what was taken."""
+        """Put back messages that were not acknowledged in time.
+
+        First record the messages that were only taken off a queue: their time begins now.
+        """
         with self.channel.conn_or_acquire() as client:
             adopt = client.register_script(_TAG_OF + _ADOPT)
             for queue in self.channel.active_queues:
@@ -96,12 +104,13 @@ class QoS(stock.QoS):
                 try:
                     adopt(keys=keys, args=[queue, time()])
                 except ResponseError:
-                    # Whatever lies there, what vanished workers held has to come back.
+                    # Go on, whatever is in that list: the messages of vanished workers have to come
+                    # back.
                     logger.exception("what was taken off %s can't be looked through", queue)
         super().restore_visible(*args, **options)
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """One that can't be read is set aside: others behind it have to come back."""
+        """Put a message back. If it can't be read it is set aside, so that others can come back."""
         try:
             super().restore_by_tag(tag, client, leftmost)
         except (ValueError, TypeError, RecursionError):
@@ -115,21 +124,21 @@ class QoS(stock.QoS):
 
 
 class Channel(stock.Channel):
-    """Takes from one queue at a time: several are taken from in turn, a second each if empty."""
+    """Takes from one queue at a time. Queues take turns; an empty queue's turn lasts a second."""
 
     QoS = QoS
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        # Tags of messages on their way to a consumer that Redis has as unacknowledged.
+        # Tags of messages on their way to a consumer. Redis has them as unacknowledged.
         self.noted: set[str] = set()
         self._unconfirmed: set[str] = set()
-        # What is asked for at present, and whether it is lost with us.
+        # The queue that is being asked, and whether its messages are lost if this process ends.
         self._source, self._is_unconfirmed = "", False
         self._client_of_pool: Any = None
         super().__init__(*args, **options)
 
     def _create_client(self, asynchronous: bool = False) -> Any:
-        """Kombu makes a client for each command, which takes longer than the command."""
+        """Keep one client: Kombu makes one per command, which takes longer than the command."""
         if asynchronous:
             return super()._create_client(asynchronous)
         if getattr(self._client_of_pool, "connection_pool", None) is not self.pool:
@@ -137,7 +146,8 @@ class Channel(stock.Channel):
         return self._client_of_pool
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **options: Any) -> Any:
-        # Nobody writes such messages down: they are replies, lost with whom they were meant for.
+        # Messages with `no_ack` are not recorded. They are replies, and are lost together with the
+        # process that waits for them.
         (self._unconfirmed.add if no_ack else self._unconfirmed.discard)(queue)
         return super().basic_consume(queue, no_ack, *args, **options)
 
@@ -177,13 +187,13 @@ class Channel(stock.Channel):
         try:
             item: bytes | None = self.client.parse_response(connection, "BLMOVE", **options)
         except self.connection_errors:
-            # The next look connects anew.
+            # The next poll connects again.
             connection.disconnect()
             raise
         return item
 
     def _messages(self, item: bytes) -> list[Any]:
-        """The message that was taken and some that were behind it, all of them written down."""
+        """The message that was taken and some of those behind it, all recorded in Redis."""
         if (first := redis_messages.read(item)) is None:
             self._set_aside(item)
             return []
@@ -197,7 +207,7 @@ class Channel(stock.Channel):
         return messages
 
     def _set_aside(self, item: bytes, tag: bytes | None = None) -> None:
-        """For a person: no Celery wrote this. `tag` if it was noted."""
+        """Keep an item that Celery did not write, for a person. `tag` is its tag if recorded."""
         logger.error("a message that can't be read was on the queue %s", self._source)
         taken = _TAKEN.format(queue=self._source)
         with self.conn_or_acquire() as client, client.pipeline() as pipe:
@@ -209,9 +219,9 @@ class Channel(stock.Channel):
             pipe.execute()
 
     def _note(self, item: bytes, tag: str) -> list[tuple[bytes, bytes]]:
-        """Write a message down as unacknowledged and take more, as many as may be held.
+        """Record a message as unacknowledged, and take as many more as this consumer may hold.
 
-        Answers the others' tags and themselves.
+        Returns the tag and the text of each of the others.
         """
         room = self.qos.can_consume_max_estimate()
         more = _TAKE_AT_MOST - 1 if room is None else max(0, min(room, _TAKE_AT_MOST) - 1)
@@ -231,12 +241,12 @@ class Transport(stock.Transport):
 
 
 def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
-    """Returns when Redis has the message, on disk where it is set up so."""
+    """Returns when Redis has the message; it is on disk if Redis is set up so."""
     producer.publish(body, retry=False, **message)
 
 
 def acknowledge(messages: Sequence[Message]) -> None:
-    """At once where the transport can. What fails is logged, and comes back to the queue."""
+    """At once if the transport can. A failure is logged, and the messages come back."""
     for channel, group in groupby(messages, key=attrgetter("channel")):
         tags = [message.delivery_tag for message in group]
         try:

@@ -1,7 +1,7 @@
--- Writes down as unacknowledged what a consumer took off a queue and did not write down itself.
--- From then on it is like any other message whose consumer has vanished: put back after the
--- visibility timeout. A consumer that was only slow writes the same entries again. What is no message
--- of Celery's is set aside for a person.
+-- Records as unacknowledged the messages that a consumer took off a queue and did not record
+-- itself. From then on such a message is like any other whose consumer has vanished: it is put back
+-- after the visibility timeout. A consumer that was only slow writes the same entries again. An
+-- item that is not a message of Celery is set aside for a person.
 -- KEYS: the list of what was taken, unacked, unacked_index. ARGV: the queue, now in seconds.
 local adopted = 0
 for _, item in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do

@@ -9,7 +9,8 @@ from typing import Any
 from config.brokers.base import Load, Waiting
 from config.celery import app
 
-# Messages at either end of the queue whose size stands for all: the load may have changed.
+# How many messages at each end of the queue stand for all of them. Both ends, because the load may
+# have changed.
 _SAMPLE = 5
 
 
@@ -19,7 +20,7 @@ def ping() -> None:
 
 
 def load(*, limit: int, largest: int) -> Load:
-    """By the sizes of messages at either end, unless all are within the limit at their most."""
+    """Estimate from messages at both ends, unless even the largest would be within `limit`."""
     with app.producer_pool.acquire(block=True) as producer:
         client = producer.channel.client
         name = app.conf.task_default_queue
@@ -34,7 +35,7 @@ def load(*, limit: int, largest: int) -> Load:
 
 
 def waiting() -> Waiting:
-    """The oldest is the next to be taken, or has been with a worker for longest."""
+    """The oldest message is next on the queue, or a worker has held it for longest."""
     with app.producer_pool.acquire(block=True) as producer:
         name = app.conf.task_default_queue
         with _lengths(producer.channel, name) as pipe:
@@ -47,7 +48,7 @@ def waiting() -> Waiting:
 
 
 def _lengths(channel: Any, name: str) -> Any:
-    """A pipeline that asks how many messages wait and how many workers hold; more may be asked."""
+    """A pipeline for how many messages wait and how many workers hold; more may be added."""
     pipe = channel.client.pipeline(transaction=False)
     return pipe.llen(name).hlen(channel.unacked_key)
 
@@ -59,7 +60,7 @@ def _estimate(client: Any, name: str, messages: int) -> int:
 
 
 def _weight(item: bytes) -> int:
-    """Whatever somebody has put there must not stop ingest: what can't be read counts as one."""
+    """The events of a message. One that can't be read counts as 1, as it must not stop ingest."""
     return max(1, int(_header(item, "weight", default=1)))
 
 

@@ -1,6 +1,7 @@
-"""Messages on Redis' queue: those that Celery wrote, told from whatever else somebody put there.
+"""Separates the messages that Celery wrote from anything else on Redis' queue.
 
-Kombu raises at others, which ends the worker, and they come back to end the next one.
+Kombu raises an error at anything else. The error ends the worker, and the item comes back to end
+the next worker.
 """
 
 from base64 import b64decode
@@ -23,7 +24,7 @@ class _Properties(msgspec.Struct):
 
 
 class _Message(msgspec.Struct, rename={"kind": "content-type", "encoding": "content-encoding"}):
-    """What Kombu relies on, and nothing else of it."""
+    """The fields of a message that Kombu relies on, and no others."""
 
     body: str
     kind: str
@@ -33,7 +34,7 @@ class _Message(msgspec.Struct, rename={"kind": "content-type", "encoding": "cont
 
 
 def read(item: bytes) -> Any:
-    """The message, None for what is none."""
+    """The message as Kombu reads it; None if the item is not a message."""
     try:
         message = loads(bytes_to_str(item))
         b64decode(msgspec.convert(message, _Message).body)

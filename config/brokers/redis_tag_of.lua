@@ -1,4 +1,5 @@
--- The delivery tag of a message as Celery writes them; nil for anything else. Stands before the others.
+-- The delivery tag of a message that Celery wrote; nil for anything else. The other scripts need
+-- this function, so it is put in front of them.
 local function tag_of(item)
     local known, message = pcall(cjson.decode, item)
     local properties = known and type(message) == 'table' and message.properties

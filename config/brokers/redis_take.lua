@@ -1,8 +1,9 @@
--- Writes a message that was taken off a queue down as unacknowledged, and takes more of them off it
--- in the same step. What is no message of Celery's joins what was taken, to be set aside from there.
--- KEYS: the queue, the list of what was taken off it, unacked, unacked_index. ARGV: the message, its
--- tag, now in seconds, how many more and how many bytes at most. Answers the others,
--- each behind its tag.
+-- Records a message that was taken off a queue as unacknowledged, and takes more messages off the
+-- queue in the same step. An item that is not a message of Celery goes to the list of what was
+-- taken, and is set aside from there.
+-- KEYS: the queue, the list of what was taken off it, unacked, unacked_index. ARGV: the message,
+-- its tag, now in seconds, how many more messages and how many bytes to take at most. Returns the
+-- other messages, each after its tag.
 local function note(item, tag)
     redis.call('ZADD', KEYS[4], ARGV[3], tag)
     redis.call('HSET', KEYS[3], tag, '[' .. item .. ', "", ' .. cjson.encode(KEYS[1]) .. ']')

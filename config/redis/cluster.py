@@ -1,6 +1,7 @@
 """django-redis on a Redis Cluster.
 
-The rate limit and the signs of life need one key a command, which is all that a cluster asks for.
+A cluster only needs each command to use one key. The commands of the rate limit and of the signs
+of life do that.
 """
 
 from typing import Any
@@ -15,12 +16,12 @@ from redis.retry import Retry
 
 from config.redis.urls import nodes
 
-# Once more with what the other nodes say of the slots; a client waits for it.
+# One retry, with what the other nodes say about the slots. A client waits for it.
 _RETRIES = 1
 
 
 class Cluster(RedisCluster):
-    """Every failure is a RedisError, and what is asked of a server is asked of all primaries."""
+    """Every failure is a RedisError. `ping` and `info` ask all primaries."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
@@ -32,7 +33,7 @@ class Cluster(RedisCluster):
         return self.execute_command("PING", target_nodes=RedisCluster.PRIMARIES)
 
     def info(self, section: str | None = None, *_: str, **__: Any) -> dict[str, Any]:
-        """The numbers of all together."""
+        """The numbers of all primaries, added up."""
         said = self.execute_command("INFO", section, target_nodes=RedisCluster.PRIMARIES)
         of_each = list(said.values()) if all(isinstance(v, dict) for v in said.values()) else [said]
         numbers = [name for name, value in of_each[0].items() if isinstance(value, int)]
@@ -63,7 +64,7 @@ def _connected(url: str, options: dict[str, Any]) -> Cluster:
             socket_timeout=options["SOCKET_TIMEOUT"],
             socket_connect_timeout=options["SOCKET_CONNECT_TIMEOUT"],
             retry=Retry(NoBackoff(), _RETRIES),
-            # A part that nobody serves refuses its own clients; the others go on.
+            # If no node serves some of the slots, only requests to those fail.
             require_full_coverage=False,
         )
     except RedisClusterException as error:

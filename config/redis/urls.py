@@ -1,4 +1,4 @@
-"""What an address of the rate limit's Redis says; the settings of every process read it.
+"""Reads the URL of the rate limit's Redis. The settings of every process use this module.
 
 `redis+cluster://user:password@host:port,host:port` is a Redis Cluster.
 """
@@ -12,7 +12,7 @@ _PORT = 6379
 
 
 def is_cluster(url: str) -> bool:
-    """Raises ImproperlyConfigured for one that names no node."""
+    """Whether it is a cluster. Raises ImproperlyConfigured if one of the nodes can't be read."""
     if urlsplit(url).scheme not in _SCHEMES:
         return False
     if not all(nodes(url)):
@@ -21,7 +21,7 @@ def is_cluster(url: str) -> bool:
 
 
 def nodes(url: str) -> list[tuple[str, int] | None]:
-    """Host and port of each node that is named; None for what is no such pair."""
+    """Host and port of each node in the URL; None for a node that can't be read."""
     return [_node(named) for named in urlsplit(url).netloc.rpartition("@")[2].split(",")]
 
 

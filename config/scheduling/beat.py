@@ -1,8 +1,8 @@
-"""The end of beat: Celery's own way can hang for ever.
+"""Ends beat safely: Celery's own way can hang for ever.
 
-Its signal handler writes the schedule down before it raises SystemExit. A signal that arrives while
-the program holds a lock, that of the connection pool say, has the handler wait for what it
-interrupted. Ours only raises; the schedule is written down on the way out.
+Celery's signal handler saves the schedule before it raises SystemExit. If a signal arrives while
+the program holds a lock, such as that of the connection pool, the handler waits for the code that
+it interrupted. Our handler only raises; the schedule is saved on the way out.
 """
 
 import signal
@@ -20,10 +20,10 @@ def install() -> None:
 
 def _install_handler(beat: Beat, service: Service) -> None:
     def end(number: int, frame: FrameType | None) -> None:
-        # The next would interrupt this handler, or the schedule being written down.
+        # A second signal would interrupt this handler, or the saving of the schedule.
         for other in _NUMBERS:
             signal.signal(other, signal.SIG_IGN)
-        service._is_shutdown.set()  # for where a destructor swallows what is raised
+        service._is_shutdown.set()  # in case a destructor swallows SystemExit
         raise SystemExit
 
     for number in _NUMBERS:
