@@ -3,20 +3,20 @@
 .DEFAULT_GOAL := help
 .PHONY: help up demo backup restore test check audit bench faults lock clean
 
-# The first that runs and is new enough.
+# The first of these that runs and is new enough.
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 VENV := .venv
 BIN := $(VENV)/bin
-# Three on two cores, a module of tests at a time: they wait more than they compute. In their own order, or
-# modules of few and long tests would be left for the end.
+# Three processes on two cores, each with one module of tests at a time: tests wait more than they
+# compute. The modules keep their order; otherwise modules with few and long tests would come last.
 IN_THREE = -n 3 --dist loadfile --no-loadscope-reorder
 PYTEST = $(BIN)/python -m pytest
 PORT ?= 8000
 export PORT
-# Set for containers, where nothing may be written; here each process would compile 1,500 modules at
-# its start, which takes 1.5 s of CPU.
+# This variable is for containers, where nothing may be written. Here each process would compile
+# 1,500 modules at its start, which takes 1.5 s of CPU.
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
@@ -34,7 +34,7 @@ backup: $(VENV)/embedded ## What make up keeps, while it runs, into a new folder
 restore: $(VENV)/embedded ## A new DATA_DIR from such a folder (FROM=folder, DATA_DIR=.data)
 	@$(BIN)/python -m embedded.backup --restore "$(FROM)"
 
-# A file that is named takes one process: three would start stores of their own for it.
+# If ARGS names a file, one process runs it: three would each start stores for it.
 test: $(VENV)/dev ## Run the tests on stores of their own (ARGS="tests/x/test_y.py -k name")
 	@$(PYTEST) $(if $(findstring .py,$(ARGS)),,$(IN_THREE)) $(ARGS)
 
@@ -56,8 +56,8 @@ bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
 faults: $(VENV)/dev ## Kill parts of the service under load, then count every event (ARGS: see --help)
 	$(BIN)/python -m tests.faults $(ARGS)
 
-# By uv, as pip can't write the hashes of what other machines would download. For Python 3.11 and
-# newer, on any machine.
+# With uv, because pip can't write the hashes of what other machines would download. For Python 3.11
+# and newer, on any machine.
 lock: $(BIN)/python ## Pin and hash what the image installs (requirements.lock)
 	@$(PIP_INSTALL) uv==0.13.9
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
@@ -67,7 +67,7 @@ clean: ## Remove the virtual environment; data stays
 	rm -rf $(VENV)
 
 # One stamp per set of requirements: pip runs only when a file it reads has changed. Python compiles
-# what it imports; to compile all that is installed takes longer than to install it.
+# a module when it imports it; to compile all that is installed takes longer than to install it.
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 $(VENV)/embedded: requirements.txt requirements-embedded.txt | $(BIN)/python

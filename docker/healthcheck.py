@@ -1,6 +1,6 @@
-"""Tells Docker whether the container it runs in is well: `web`, `worker` or `beat`.
+"""Tells Docker whether its container is healthy. The argument is `web`, `worker` or `beat`.
 
-Of the service it imports nothing: it runs every half minute in each container.
+It imports nothing of the service, because it runs every half minute in each container.
 """
 
 import os
@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection
 
 SECONDS = 5
-# Of config.monitoring.liveness: beat writes it every 5 to 10 seconds.
+# The key of config.monitoring.liveness. Beat writes it every 5 to 10 seconds.
 BEAT = "alive:beat"
 SILENCE_SECONDS = 60
 
@@ -24,7 +24,7 @@ def web() -> bool:
 
 
 def worker() -> bool:
-    from celery import Celery  # noqa: PLC0415  (a quarter of a second that the others save)
+    from celery import Celery  # noqa: PLC0415  (a quarter of a second, which the others save)
 
     with Celery(broker=os.environ["CELERY_BROKER_URL"], set_as_current=False) as app:
         node = f"celery@{socket.gethostname()}"
@@ -35,7 +35,7 @@ def beat() -> bool:
     import redis  # noqa: PLC0415
 
     url = os.environ["RATE_LIMIT_REDIS_URL"]
-    # Of a cluster the first node that is named knows the others.
+    # In a cluster, the first node in the URL knows the others.
     kind = redis.RedisCluster if "+cluster://" in url else redis.Redis
     url = re.sub(r",[^/]*", "", url).replace("+cluster", "")
     with kind.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS) as server:
