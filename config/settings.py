@@ -130,7 +130,8 @@ def _postgres(url: str) -> dict[str, object]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": {
-            # timeout: seconds to wait for a connection. After that the answer is 503.
+            # timeout: seconds to wait for a connection. After that the answer is 503; no longer
+            # queue forms.
             "pool": {"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
             "connect_timeout": 5,
             **_SILENCE,
@@ -245,7 +246,7 @@ HOT_WINDOW_DAYS = env.number("HOT_WINDOW_DAYS", 7, minimum=1)
 # How many days event ids and delivered batches are kept; 0 keeps them for ever.
 DEDUP_DAYS = env.number("DEDUP_DAYS", 0)
 BATCH_DAYS = env.number("BATCH_DAYS", 30)
-# How many days refused events are kept, and how many at most: the newest stay.
+# How many days refused events are kept, and the most rows and megabytes of them: the newest stay.
 REJECTED_DAYS = env.number("REJECTED_DAYS", 7)
 REJECTED_MAX_ROWS = env.number("REJECTED_MAX_ROWS", 100_000)
 REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)

@@ -4,7 +4,7 @@ import ctypes
 
 # glibc's <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-# More than a batch of a thousand events has: a page fault for each of its pages would cost 1 %.
+# Larger than a batch of a thousand events. A page fault for each page of a batch would cost 1 %.
 _LARGE_BYTES = 1024 * 1024
 
 

@@ -18,13 +18,13 @@ from django.conf import settings
 MIB = 1024 * 1024
 # The largest body, both as it is sent and decoded.
 MAX_BODY_BYTES = 20 * MIB
-# The largest body of a few events. Such a body does not wait behind a large body.
+# A body up to this size has only a few events. It does not wait behind large bodies.
 SMALL_BYTES = 16 * 1024
 
 # A process takes 110 MB when it starts, and keeps up to 60 MB more of what it once used.
 _OTHERS_BYTES = 164 * MIB
 # The most memory of a body that waits in a thread to grow: 256 bytes of zstd may decode to 8 MB at
-# once. Then how many such bodies may wait, and for how long.
+# once. The next two say how many such bodies may wait, and for how long.
 _LITTLE_BYTES = 9 * MIB
 _GROWING_AT_ONCE = 3
 GROWTH_SECONDS = 10
@@ -65,7 +65,7 @@ class Share:
         self.size = size
 
     def resize(self, size: int) -> None:
-        """Raises NoRoom if the room has not so many free bytes."""
+        """Raises NoRoom if the room has too few free bytes."""
         self._room.change(size - self.size)
         self.size = size
 

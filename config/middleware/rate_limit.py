@@ -77,7 +77,7 @@ def client_address(request: HttpRequest) -> str:
     """The address of the client, as far as it can be trusted.
 
     Each of our TRUSTED_PROXIES proxies appends the address it saw to X-Forwarded-For. So the
-    client's address is that many places from the end. The client itself wrote all addresses before.
+    client's address is that many places from the end. The client itself wrote what comes before.
     """
     direct = str(request.META.get("REMOTE_ADDR", ""))
     forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))

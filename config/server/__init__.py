@@ -1,4 +1,4 @@
-"""The web server's part: the event loop, bodies and room for them, and the sending of answers."""
+"""Takes requests in and sends answers: the event loop, request bodies and their room."""
 
 import os
 

@@ -88,7 +88,7 @@ class Body(NamedTuple):
 
 
 async def take_in(scope: Scope, protocol: HTTPProtocol) -> Body:
-    """Take the body or refuse it. If the client left, it is shorter than its Content-Length."""
+    """Take the body or refuse it. If the client left, the body is shorter than Content-Length."""
     length = scope.headers.get("content-length", "")
     if not length.isdecimal():
         # There is no body, or it is chunked, and no view accepts that.
@@ -171,7 +171,7 @@ async def _refused(refusal: Refusal, scope: Scope, protocol: HTTPProtocol) -> Bo
 async def _read_away(scope: Scope, protocol: HTTPProtocol) -> bool:
     """Read the body and throw it away. Returns whether it came to its end.
 
-    Without this its client would not read the answer. A client that sends its body only when the
+    Without this the client would not read the answer. A client that sends its body only when the
     server allows it (Expect: 100-continue) is not allowed to.
     """
     if "expect" in scope.headers:

@@ -48,7 +48,7 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
 async def _watch(
     answer: asyncio.Future[Answer | None], protocol: HTTPProtocol, client: Client
 ) -> None:
-    """Wait for the answer. If the client leaves first, stop the work for it."""
+    """Wait for the answer. If the client leaves first, try to stop the work for it."""
     leaving = asyncio.ensure_future(_leaving(protocol))
     await asyncio.wait((answer, leaving), return_when=asyncio.FIRST_COMPLETED)
     leaving.cancel()
