@@ -64,6 +64,6 @@ def _serve_metrics(**_: object) -> None:
 @task_prerun.connect
 @task_postrun.connect
 def _give_back_connection(sender: Task, **_: object) -> None:
-    """Give the task's connection back to the pool, which throws a broken one away."""
+    """Give the task's connection back to the pool, which throws a broken connection away."""
     if not sender.request.is_eager:
         close_old_connections()

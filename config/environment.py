@@ -12,8 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-# The fewest different characters. A random secret has more; a word, a placeholder or one repeated
-# key has fewer.
+# The fewest different characters of a secret. Random text has more; a word, a placeholder or one
+# repeated key has fewer.
 _SECRET_VARIETY = 8
 _WORDS = frozenset(
     {"passw", "changeme", "change-me", "secret", "insecure", "example", "admin", "qwerty"}

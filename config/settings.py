@@ -130,8 +130,8 @@ def _postgres(url: str) -> dict[str, object]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": {
-            # timeout: seconds to wait for a connection. After that the answer is 503; no longer
-            # queue forms.
+            # timeout: seconds to wait for a connection. After that the answer is 503, so that no
+            # long queue forms.
             "pool": {"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
             "connect_timeout": 5,
             **_SILENCE,

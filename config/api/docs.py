@@ -33,7 +33,10 @@ class DocumentView(SpectacularJSONAPIView):
 
 
 def _document() -> bytes:
-    """Only one thread makes it: drf-spectacular fails if two threads make its first document."""
+    """Only one thread makes it.
+
+    drf-spectacular fails if two threads make its first document at the same time.
+    """
     with _making:
         return _made(settings.API_KEYS_REQUIRED)
 

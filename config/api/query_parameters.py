@@ -18,7 +18,7 @@ def read(
     """The value of each known parameter: None if it is left out, a list for those in `lists`.
 
     A parser raises ValueError with what is wrong. Raises Problem 400 with one error a parameter.
-    Unknown and repeated parameters are errors too, and so are required ones that are missing.
+    Unknown, repeated and missing required parameters are errors too.
     """
     errors = [_unknown(name, parsers) for name in params if name not in parsers]
     values: dict[str, Any] = {name: [] if name in lists else None for name in parsers}

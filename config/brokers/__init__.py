@@ -36,7 +36,7 @@ def send(
     headers: Mapping[str, Any] | None = None,
     expires: float | None = None,
 ) -> None:
-    """Send a task; returns when the broker has it. Raises one of ERRORS after seconds at most.
+    """Send a task; returns when the broker has it. Raises one of ERRORS within seconds.
 
     It sends what `apply_async` sends, without the parts that take two thirds of its time (routing,
     options and signals), without retries, and without closing messages to a broker that does not

@@ -10,7 +10,7 @@ from kombu.messaging import Producer
 class Load(NamedTuple):
     """About how many events wait for a worker, and the broker's memory in bytes.
 
-    `memory` and `memory_limit` are 0 where the broker doesn't tell or has no limit.
+    `memory` and `memory_limit` are 0 if the broker does not report them or has no limit.
     """
 
     events: int

@@ -1,7 +1,7 @@
 """CORS: pages of settings.CORS_ORIGINS may post events from their visitors' browsers.
 
 Nothing else is allowed: no reports and no cookies. django-cors-headers looks at every request. For
-one method of one path, it takes longer to configure it than to read this module.
+one method of one path, its configuration would be longer than this module.
 """
 
 import re

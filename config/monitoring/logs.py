@@ -30,7 +30,7 @@ _LEAST = {
     **dict.fromkeys(
         ("celery.concurrency", "celery.pool", "kombu", "amqp", "multiprocessing"), "INFO"
     ),
-    # Its warnings show the URLs of requests to ClickHouse, which hold what a user asked for.
+    # urllib3's warnings show URLs of requests to ClickHouse, which hold what a user asked for.
     "urllib3": "ERROR",
     "django.security.DisallowedHost": "CRITICAL",
 }

@@ -157,7 +157,7 @@ async def _joined(protocol: HTTPProtocol) -> bytes:
 
 async def _next(pieces: Any) -> bytes:
     try:
-        # Without a default: with one, anext ends the process when the client leaves (CPython 3.11).
+        # No default: with a default, anext ends the process when the client leaves (CPython 3.11).
         return bytes(await anext(pieces))
     except (StopAsyncIteration, ProtocolClosed, ProtocolError):
         return b""
