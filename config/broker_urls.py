@@ -77,6 +77,6 @@ def _rabbitmq() -> dict[str, object]:
         "connect_timeout": _CONNECT_SECONDS,
         "read_timeout": PATIENCE_SECONDS,
         "write_timeout": PATIENCE_SECONDS,
-        # As for Redis.
+        # For the same reason as with Redis.
         "max_retries": 0,
     }

@@ -1,4 +1,4 @@
-"""Messages of errors, as they are shown."""
+"""Error messages in the form in which they are shown."""
 
 _MAX_MESSAGE = 500
 

@@ -19,7 +19,7 @@ _NOT_OURS = (TypeError, ValueError, LookupError, AttributeError, RecursionError,
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]
-    """Named in the settings by string."""
+    """The settings name this class as a string."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         handle = super().create_task_handler(*args, **options)

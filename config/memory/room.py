@@ -110,7 +110,7 @@ class Room:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether somebody waits."""
+        """Whether a request waits for room."""
         return any(not place.done() for _, place in self._waiting)
 
     def take_now(self, size: int) -> bool:

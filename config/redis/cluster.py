@@ -46,7 +46,7 @@ class Factory(ConnectionFactory):  # type: ignore[misc]
     _clients: dict[tuple[str, str], Cluster] = {}
 
     def connect(self, url: str) -> Cluster:
-        """Raises redis' RedisError while no node answers."""
+        """A client for the URL. Raises redis' RedisError if no node answers."""
         key = (url, repr(sorted(self.options.items())))
         if key not in self._clients:
             self._clients[key] = _connected(url, self.options)
