@@ -1,5 +1,6 @@
 -- Token bucket of one client. KEYS[1] the bucket; ARGV: capacity, seconds to fill it, cost.
--- Answers {allowed, whole tokens left, seconds until `cost` tokens are there (or the bucket is full)}.
+-- Returns {allowed, whole tokens left, seconds}: seconds until `cost` tokens are there if it is
+-- refused, else until the bucket is full.
 local capacity, period = tonumber(ARGV[1]), tonumber(ARGV[2])
 local cost = tonumber(ARGV[3])
 local time = redis.call('TIME')
