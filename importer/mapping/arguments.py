@@ -9,8 +9,10 @@ from importer.mapping.presets import PRESETS
 
 
 class Arguments(TypedDict, total=False):
-    """Each as it is written; empty is the same as missing. `map` is a list of `target=column`,
-    `set` one of `target=value`, `id_from` columns with commas between.
+    """Each value is text as the user wrote it; an empty value counts as missing.
+
+    `map` is a list of `target=column`, `set` is a list of `target=value`, and `id_from` is a list
+    of columns separated by commas.
     """
 
     preset: str
@@ -25,7 +27,7 @@ class Arguments(TypedDict, total=False):
 
 
 def parse(**arguments: Unpack[Arguments]) -> Options:
-    """Raises OptionError naming what means nothing."""
+    """The options from their text. Raises OptionError, which names the wrong option."""
     preset = arguments.get("preset", "")
     if preset and preset not in PRESETS:
         raise OptionError(f"preset {preset[:80]!r} is none of {', '.join(PRESETS)}")

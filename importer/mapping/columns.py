@@ -14,20 +14,21 @@ Rest: TypeAlias = Literal["refuse", "properties", "ignore"]
 
 
 class MappingError(ValueError):
-    """A mapping that means nothing; the text names the argument."""
+    """A mapping that makes no sense; the text names the argument."""
 
 
 @dataclass(frozen=True)
 class ColumnMap:
     """Where each field of an event comes from.
 
-    `sources` gives for a target (a field, or `properties.name`) the columns to look in, the first
+    `sources` lists the columns for each target (a field, or `properties.name`). The first column
     that has a value wins; a dot leads into a nested object. `constants` are the same for every
-    row. Without an event_id of its own, a row's is the UUIDv5 of the columns and constants in
-    `id_from`; a file may lack some of them only where `id_optional`. `time` says how occurred_at
-    is written: ISO 8601 with an offset, the same in UTC without one, or a number of seconds,
-    milliseconds or microseconds since 1970. `rest` says what becomes of columns that nothing else
-    names; part of an id does not count.
+    row. If a row has no event_id, its id is the UUIDv5 of the columns and constants in `id_from`.
+    A file may lack some of these columns only if `id_optional` is set. `time` says how
+    occurred_at is written: ISO 8601 with an offset, ISO 8601 in UTC without an offset, or a number
+    of seconds, milliseconds or microseconds since 1970. `rest` says what happens to columns that
+    become no field or property; a column that is only part of the id is one of them, but it is
+    never refused.
     """
 
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -55,11 +56,11 @@ class ColumnMap:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the columns are the fields: the importer's own format."""
+        """Whether the columns have the names of the fields: the importer's own format."""
         return self == ColumnMap()
 
     def columns_of(self, target: str) -> tuple[str, ...]:
-        """Where the target is looked for: under its own name unless it is mapped."""
+        """The columns that may hold the target: its own name, unless it is mapped."""
         if target in self.sources:
             return self.sources[target]
         if target == "properties":
@@ -67,7 +68,7 @@ class ColumnMap:
         return () if target == "event_id" and self.id_from else (target,)
 
     def wrong_columns(self, names: Sequence[str]) -> str:
-        """What is wrong with the columns of a file for this mapping, if anything."""
+        """What is wrong with a file's columns for this mapping; empty if nothing is wrong."""
         named = self.named()
         there = {*names, *(name.split(".")[0] for name in names)}
         for target in FIELDS[:4]:
@@ -88,30 +89,30 @@ class ColumnMap:
         return ""
 
     def _missing_for_id(self, there: Set[str]) -> str:
-        """The first that ids are to be made from and can't be."""
+        """The first column that ids need and the file lacks; empty if none is missing."""
         missing = [
             name
             for name in self.id_from
             if name not in self.constants and not there & {name, name.split(".")[0]}
         ]
         if self.id_from and self.constants.keys() >= set(self.id_from):
-            return "besides what is set"  # every row would be one event
+            return "besides what is set"  # otherwise every row would get the same id
         if self.id_optional and len(missing) < len(self.id_from):
             return ""
         return missing[0] if missing else ""
 
     def named(self) -> set[str]:
-        """Every column that the mapping looks at, by its name at the top."""
+        """Every column that the mapping reads, by its path and by its top-level name."""
         return self.kept() | {name for path in self.id_from for name in (path, path.split(".")[0])}
 
     def kept(self) -> set[str]:
-        """Those of them that become a field or a property, not only part of an id."""
+        """The columns that become a field or a property, without those only used for the id."""
         paths = [path for target in {*FIELDS, *self.sources} for path in self.columns_of(target)]
         return {name for path in paths for name in (path, path.split(".")[0])}
 
 
 def ambiguous(names: Sequence[str], mapping: ColumnMap) -> str:
-    """What is wrong with columns, however they are spelt, of which only one can be meant."""
+    """Which columns mean the same thing, ignoring case, as an error text; empty if none do."""
     counts = Counter(name.lower() for name in names)
     twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
@@ -137,7 +138,7 @@ def parse_map(
     """A mapping from its arguments as text, on top of a preset. Raises MappingError.
 
     `maps` are `target=column`, or `target=column|column` for a choice; `constants` are
-    `target=value`; `id_from` is columns with commas between.
+    `target=value`; `id_from` is a list of columns separated by commas.
     """
     base = preset or ColumnMap()
     fixed = dict(_pair(text) for text in constants)

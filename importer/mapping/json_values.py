@@ -1,4 +1,4 @@
-"""JSON into values and back with nothing lost: numbers as they are written, each key once."""
+"""Reads and writes JSON without loss: numbers stay as they are written, each key is unique."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -9,7 +9,7 @@ import msgspec
 from events.format.inspection import FieldError
 
 _NO_TEXT = "properties: a value is not UTF-8; name the encoding of the file if it is another"
-# A double would change a number of many digits, and 1.10 into 1.1.
+# A double would change a number with many digits, and would turn 1.10 into 1.1.
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 
@@ -17,21 +17,21 @@ _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
 def from_json(raw: bytes) -> Any:
     """The value of JSON text; a number with a point is a Decimal.
 
-    Raises FieldError where an object has a key twice; ValueError or RecursionError where it is no
+    Raises FieldError if an object has a key twice; ValueError or RecursionError if the text is not
     JSON.
     """
     try:
         value = _decode(raw)
     except InvalidOperation:
         raise ValueError("a number has more digits in its exponent than can be read") from None
-    # In compact JSON each key ends in `":`, and nothing else but an escaped quote inside text.
+    # In compact JSON each key ends in `":`. Only an escaped quote inside text can look the same.
     if msgspec.json.format(raw, indent=-1).count(b'":') != _keys(value):
         json.loads(raw, object_pairs_hook=unique)
     return value
 
 
 def _keys(value: Any) -> int:
-    """How many keys there are in a value and in all that it holds."""
+    """How many keys a value has, including those of all nested values."""
     count, items = 0, value
     if type(value) is dict:
         count, items = len(value), value.values()
@@ -44,7 +44,7 @@ def _keys(value: Any) -> int:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of these keys and values. Raises FieldError where a key is there twice."""
+    """An object of these keys and values. Raises FieldError if a key appears twice."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -54,7 +54,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> str:
-    """JSON text; what JSON has no form for becomes text. Raises FieldError."""
+    """JSON text; a value of a type that JSON does not have becomes text. Raises FieldError."""
     try:
         return _encode(value).decode()
     except UnicodeError:
@@ -64,7 +64,7 @@ def to_json(value: Any) -> str:
 
 
 def as_shown_json(value: Any) -> str:
-    """JSON text of any row, to be shown: what is not UTF-8 stays as it is (PEP 383)."""
+    """JSON text of any row, for display. Lone surrogates (PEP 383) stay as they are."""
     try:
         return to_json(value)
     except FieldError:

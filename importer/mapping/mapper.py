@@ -1,4 +1,4 @@
-"""What makes a row of any source into an event's fields, as a mapping says."""
+"""Turns a row of any source into an event's fields, as a mapping says."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,8 @@ from importer.mapping.spelling import number, whole
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
-# No time is written longer, nor has more digits before its point; making an int of 1e999990 takes
-# half a minute.
+# The longest text of a time; _MAX_DIGITS limits its size. Without a limit, making an int of
+# 1e999990 takes half a minute.
 _MAX_TIME = 40
 _NO_TEXT = "event_id: a column is not UTF-8; name the encoding of the file if it is another"
 _MAX_DIGITS = 20
@@ -25,10 +25,10 @@ _T = TypeVar("_T")
 
 
 def mapper(mapping: ColumnMap, *, untyped: bool = False) -> Callable[[Mapping[str, Any]], Fields]:
-    """What makes a row, its values by column as JSON has them, into an event's fields.
+    """A function that turns a row into an event's fields. A row has JSON values by column.
 
-    Where values are `untyped`, as in CSV, a number is the text of one. Raises FieldError for a row
-    that has not got what the mapping asks for.
+    If values are `untyped`, as in CSV, numbers come as text. The function raises FieldError for a
+    row that lacks something the mapping needs.
     """
     columns = {target: mapping.columns_of(target) for target in FIELDS}
     constants, named = mapping.constants, mapping.named()
@@ -54,7 +54,7 @@ def mapper(mapping: ColumnMap, *, untyped: bool = False) -> Callable[[Mapping[st
 
 
 def _properties(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], str]:
-    """What makes a row into its properties as JSON text."""
+    """A function that makes a row's properties as JSON text."""
     columns, kept = mapping.columns_of("properties"), mapping.kept()
     extra, constants = _of_properties(mapping.sources), _of_properties(mapping.constants)
 
@@ -63,7 +63,7 @@ def _properties(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], str]:
         rest = [] if mapping.rest != "properties" else [key for key in row if key not in kept]
         if isinstance(base, str) and not (extra or constants or rest):
             return base
-        # What the event says of itself wins over a column beside it.
+        # The event's own properties win over other columns of the same name.
         values = {key: row[key] for key in rest if row[key] not in (None, "")} | _object(base)
         for name, paths in extra.items():
             if (value := _first(row, paths)) is not None:
@@ -74,7 +74,7 @@ def _properties(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], str]:
 
 
 def _of_properties(targets: Mapping[str, _T]) -> dict[str, _T]:
-    """Those of the targets that are single properties, by the property's name."""
+    """The targets that are single properties, by the property's name."""
     return {
         target.removeprefix(PROPERTY): value
         for target, value in targets.items()
@@ -94,7 +94,7 @@ def _first(row: Mapping[str, Any], paths: Iterable[str]) -> Any:
 
 
 def _nested(row: Mapping[str, Any], path: str) -> Any:
-    """The value at a path; each key may itself hold dots, of which the longest is tried first."""
+    """The value at a path. A key may contain dots itself; the longest key is tried first."""
     keys = path.split(".")
     for length in range(len(keys) - 1, 0, -1):
         inner = row.get(".".join(keys[:length]))
@@ -108,7 +108,7 @@ def _nested(row: Mapping[str, Any], path: str) -> Any:
 
 
 def as_text(target: str, value: Any, *, untyped: bool = False) -> str:
-    """A field that is text, of a value that may be a number. Raises FieldError."""
+    """The text of a field whose value may be a number. Raises FieldError for other types."""
     if isinstance(value, str):
         return whole(value) if untyped else value
     if isinstance(value, float | Decimal):
@@ -130,7 +130,7 @@ def _moment(text: str, time: Time) -> str:
         number = _number(text)
         return timestamp(_EPOCH + timedelta(microseconds=int(number * 10**6 / _PER_SECOND[time])))
     except (ValueError, ArithmeticError, InvalidOperation):
-        # What already is ISO 8601 stays; the check words what is wrong with it.
+        # Leave ISO 8601 as it is: the later check of the event says what is wrong with it.
         if time == "utc" or _is_iso(text):
             return text
     wrong = f"occurred_at is no number of {_UNITS[time]} since 1970: {text[:80]!r}"
@@ -153,7 +153,7 @@ def _number(text: str) -> Decimal:
 
 
 def _id_maker(mapping: ColumnMap) -> Callable[[Mapping[str, Any]], str]:
-    """What makes an id of a row's values, the same of the same values in every import."""
+    """A function that makes an id from a row's values: the same values always give the same id."""
     constants, id_from = mapping.constants, mapping.id_from
     columns = [name for name in id_from if name not in constants]
 
@@ -192,7 +192,7 @@ def _parsed(text: str) -> Any:
 def _from_pairs(pairs: list[Any]) -> Any:
     """An object from a list of keys and values, as BigQuery writes GA4's parameters.
 
-    A value is itself, or the only one set of `string_value`, `int_value`, ….
+    A value stands alone, or in an object where only one of `string_value`, `int_value`, … is set.
     """
     values: list[tuple[str, Any]] = []
     for pair in pairs:

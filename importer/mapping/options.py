@@ -11,7 +11,7 @@ _OF_PYTHON = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-es
 
 
 class OptionError(ValueError):
-    """An option that means nothing; the text names it."""
+    """An option that makes no sense; the text names it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MaxErrors:
     def exceeded(self, *, bad: int, read: int) -> bool:
         if self.rows is not None:
             return bad > self.rows
-        # Of a few rows one is many per cent.
+        # Wait for 1,000 rows: among a few rows, one bad row is already several per cent.
         return self.percent is not None and read >= 1_000 and bad * 100 > self.percent * read
 
     def exceeded_at_the_end(self, *, bad: int, read: int) -> bool:
@@ -35,8 +35,8 @@ class MaxErrors:
 
 @dataclass(frozen=True)
 class Options:
-    """`mapping` says which columns are which fields; `encoding` and `delimiter` of CSV are found
-    out where they are empty.
+    """How to read a file. `mapping` says which column is which field. If `encoding` or `delimiter`
+    (for CSV) is empty, it is detected.
     """
 
     mapping: ColumnMap = field(default_factory=ColumnMap)
@@ -51,7 +51,7 @@ class Options:
             raise OptionError("a delimiter is one character, and no quote or line end")
 
     def meaning(self) -> dict[str, Any]:
-        """What decides how a row is read, as JSON has it: other options, another import."""
+        """The options that decide how a row is read, as JSON. A change starts an import over."""
         mapping = {name: value for name, value in asdict(self.mapping).items() if value}
         if self.mapping.is_plain:
             mapping = {}
@@ -61,7 +61,7 @@ class Options:
 
 
 def _is_encoding(name: str) -> bool:
-    """Whether files are written in it: Python's codecs include zlib and rot13, too."""
+    """Whether this is an encoding of text: Python's codecs also include zlib and rot13."""
     try:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
@@ -70,7 +70,7 @@ def _is_encoding(name: str) -> bool:
 
 
 def parse_max_errors(text: str) -> MaxErrors:
-    """`100` rows, or `5%` of them. Raises OptionError."""
+    """From text: `100` means rows, `5%` a share of them, empty no limit. Raises OptionError."""
     try:
         if text.endswith("%"):
             percent = float(text[:-1])

@@ -3,8 +3,8 @@
 from importer.mapping.columns import ColumnMap
 
 PRESETS = {
-    # Raw export API, one JSON object a line: {"event": …, "properties": {…}}. Mixpanel itself
-    # takes two events for one when these four agree.
+    # Raw export API, one JSON object per line: {"event": …, "properties": {…}}. Mixpanel itself
+    # treats two events as the same event if the four values in `id_from` are equal.
     # https://developer.mixpanel.com/reference/raw-event-export
     "mixpanel": ColumnMap(
         sources={
@@ -18,8 +18,8 @@ PRESETS = {
         time="s",
         rest="properties",
     ),
-    # Export API, one JSON object a line; times are UTC without saying so, and who has not signed
-    # in has a device only.
+    # Export API, one JSON object per line. Times are UTC, written without an offset. A user who
+    # has not signed in has only a device id.
     # https://amplitude.com/docs/apis/analytics/export
     "amplitude": ColumnMap(
         sources={
@@ -31,8 +31,8 @@ PRESETS = {
         time="utc",
         rest="properties",
     ),
-    # Batch export to files, JSON lines or Parquet, and the CSV of the events page. The person is
-    # an id of PostHog's own; distinct_id is what the application goes on sending.
+    # Batch export to files, JSON lines or Parquet, and the CSV of the events page. The person id
+    # is PostHog's own; distinct_id is the id that the application keeps sending.
     # https://posthog.com/docs/cdp/batch-exports/s3
     "posthog": ColumnMap(
         sources={
@@ -45,8 +45,9 @@ PRESETS = {
         time="utc",
         rest="ignore",
     ),
-    # The BigQuery export's tables events_YYYYMMDD, as JSON lines or Parquet. They have no id; one
-    # user's events of one name at one microsecond are told apart by their place in the upload.
+    # The BigQuery export's tables events_YYYYMMDD, as JSON lines or Parquet. Their events have no
+    # id. Two events of one user with the same name and microsecond differ only in their place in
+    # the upload.
     # https://support.google.com/analytics/answer/7029846
     "ga4": ColumnMap(
         sources={

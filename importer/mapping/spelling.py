@@ -1,4 +1,4 @@
-"""One spelling for a value, whichever format and writer it comes from."""
+"""Spells a value the same way, whatever format and program it comes from."""
 
 import re
 from datetime import UTC
@@ -9,7 +9,7 @@ from events.format import moments
 from importer.mapping.json_values import to_json
 
 _is_whole = re.compile(r"-?\d+\.0+", re.ASCII).fullmatch
-# With a sign, as programs write it: 12e5 may be the name of something.
+# The exponent must have a sign, as programs write it: 12e5 may be the name of something.
 _is_scientific = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]\d{1,3}", re.ASCII).fullmatch
 _as_moment = re.compile(
     r"(?P<start>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d+))?"
@@ -22,21 +22,21 @@ _SECONDS = len("2026-01-01T00:00:00")
 
 
 def whole(text: str) -> str:
-    """`12.0` as 12: what becomes of a whole number in a column that has gaps."""
+    """`12.0` becomes 12: tools write whole numbers like this if a column has missing values."""
     return text.partition(".")[0] if text[-1:] == "0" and _is_whole(text) else text
 
 
 def number(value: float | Decimal) -> str:
-    """A number in digits, of a whole one without a point."""
+    """A number in digits; a whole number has no point."""
     text = str(value)
     return whole(f"{Decimal(text):f}" if _is_scientific(text) else text)
 
 
 def spelt(value: Any) -> str:
-    """A value as part of an id: of each column of a table the same from CSV, JSON and Parquet.
+    """The text of a value for an id: the same for a table in CSV, JSON and Parquet.
 
-    CSV says of no value what it is. So a text that looks like a number, a truth value or a time is
-    spelt like one. A time without an offset is UTC, and midnight is its day.
+    CSV has no types. So text that looks like a number, a boolean or a time is spelt like one. A
+    time without an offset counts as UTC, and a time at midnight is spelt as its date.
     """
     if isinstance(value, str):
         return _text(value)
@@ -63,7 +63,7 @@ def _time(text: str) -> str:
     start, zone = match["start"], match["zone"]
     if zone != "Z" or start[10] != "T" or len(start) != _SECONDS:
         try:
-            # Without the fraction, which may be finer than what Python keeps.
+            # Leave the fraction out: it may have more digits than Python keeps.
             moment = moments.parse(start + (zone or "Z")).astimezone(UTC)
         except (ValueError, OverflowError):
             return text

@@ -16,8 +16,8 @@ _READERS = {
 
 
 def columns_and_chunks(file: OpenFile, options: Options) -> tuple[list[str], Iterator[Chunk]]:
-    """The columns of the file's raw rows, and every row in order. Raises FileRefused, both at once
-    and while chunks are taken; memory does not grow with the file.
+    """The columns of the file's raw rows, and every row in order. Memory does not grow with the
+    file. Raises FileRefused, at once or while the chunks are read.
     """
     with reading(file.name):
         columns, rows = _READERS[file.format](file, options)

@@ -1,4 +1,4 @@
-"""Zip archives: their files of JSON lines one behind the other, or the one file that they hold."""
+"""Zip archives: many files of JSON lines, one after the other, or one file of CSV or JSON lines."""
 
 import codecs
 import io
@@ -13,17 +13,17 @@ from importer.reading.chunks import FileRefused
 from importer.reading.formats import BUFFER, decompressed, encoding_of, format_of, head_of
 
 _PIECE = 64 * 1024
-# Of the list of files. A hundred thousand of them take 60 MB of memory.
+# The largest list of files, in bytes. A hundred thousand files take 60 MB of memory.
 _MAX_LIST = 8 * 1024 * 1024
 _ENCRYPTED = 0x1
 _WORKBOOK = "xl/workbook.xml"
 
 
 def joined(path: Path, source: Any) -> IO[bytes]:
-    """The bytes of all files in the archive, each without gzip or zstd around it.
+    """The bytes of all files in the archive; a file in gzip or zstd is decompressed.
 
-    In the order in which they lie there, so that a row has the same place each time. Raises
-    FileRefused, also while it is read.
+    The files come in the order in which the archive stores them, so a row always has the same
+    place. Raises FileRefused, at once or while the stream is read.
     """
     try:
         archive = ZipFile(_Bounded(source, path))
@@ -35,14 +35,14 @@ def joined(path: Path, source: Any) -> IO[bytes]:
     if any(file.filename == _WORKBOOK for file in files):
         raise FileRefused(f"{path} is an Excel workbook; save it as CSV")
     files.sort(key=lambda file: file.header_offset)
-    # One that is there many times could be more than anyone can read.
+    # If files share the same bytes, a small archive could unpack to more than anyone can read.
     if any(a.header_offset + a.compress_size > b.header_offset for a, b in pairwise(files)):
         raise FileRefused(f"{path} is damaged: files in it overlap")
     return io.BufferedReader(_Joined(_pieces(path, archive, files, source)), BUFFER)
 
 
 class _Bounded:
-    """A file of which no more is read at once than memory has room for."""
+    """A file that raises FileRefused for a read larger than _MAX_LIST, to bound memory."""
 
     def __init__(self, source: Any, path: Path) -> None:
         self.seek, self.tell, self.seekable = source.seek, source.tell, source.seekable
@@ -74,7 +74,7 @@ class _Joined(io.RawIOBase):
 
 
 def _is_meant(file: ZipInfo) -> bool:
-    """No folder, and nothing that a Mac adds."""
+    """Whether this is a file to import: no folder, nothing hidden and nothing that macOS adds."""
     hidden = file.filename.startswith("__MACOSX/") or Path(file.filename).name.startswith(".")
     return not (file.is_dir() or hidden)
 
@@ -96,13 +96,13 @@ def _pieces(path: Path, archive: ZipFile, files: Sequence[ZipInfo], source: Any)
         # The next file begins on a line of its own.
         if file is not files[-1] and last not in (b"", b"\n", b"\r"):
             yield b"\n"
-    source.seek(0, io.SEEK_END)  # behind the list, which tells that all is read
+    source.seek(0, io.SEEK_END)  # behind the list of files, so that the position is the size
 
 
 def _opened(name: str, archive: ZipFile, file: ZipInfo) -> Any:
     if file.flag_bits & _ENCRYPTED:
         raise FileRefused(f"{name} is encrypted")
-    # Others may ask for gigabytes of memory.
+    # Other methods may need gigabytes of memory.
     if file.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise FileRefused(f"{name} is compressed in a way that is not read; unpack the archive")
     try:
@@ -112,7 +112,7 @@ def _opened(name: str, archive: ZipFile, file: ZipInfo) -> Any:
 
 
 def _check(name: str, head: bytes, *, alone: bool) -> None:
-    """Raises FileRefused for what can't be read as a part of a stream."""
+    """Raises FileRefused for a file that can't be read as part of a stream."""
     kind = format_of(name, head)
     if kind == "parquet":
         raise FileRefused(f"{name} is Parquet, which must be a file; unpack the archive")

@@ -1,4 +1,4 @@
-"""What the readers of all formats give: rows in chunks, and what is wrong with the others."""
+"""What the readers of all formats return: chunks of rows, and bad rows with their reasons."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from importer.mapping.columns import Fields
 
 # Rows that are read, checked and compressed together.
 CHUNK_ROWS = 1_000
-# Rows may be large, good ones and bad ones: a chunk of such ends early, which bounds memory.
+# Rows, good or bad, may be large: a chunk also ends at this size, which bounds memory.
 CHUNK_CHARACTERS = 4 * 1024 * 1024
-# No row that can be imported has a longer line: properties take 64 KiB, or some times that where
-# they are escaped and quoted. What is longer is passed over without being held in memory.
+# No valid row has a longer line: properties take at most 64 KiB, or a few times that if they are
+# escaped and quoted. A longer line is skipped and not held in memory.
 MAX_LINE = 1024 * 1024
-# What is kept, to be shown, of a bad row that is longer.
+# How many characters of a longer bad row are kept for display.
 _SHOWN = 1_000
 
 # A row as its file has it: the cells of CSV, the text of a line of JSON, or values by column.
@@ -21,12 +21,12 @@ Raw: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 
 class FileRefused(Exception):
-    """Why a file cannot be imported, or not to its end; the text names the file."""
+    """A file cannot be imported, or not to its end; the text names the file and the reason."""
 
 
 class Interrupted(FileRefused):
-    """What keeps a file from being read, or its rejected rows from being written, for the time
-    being: a full disk, a share that is away.
+    """A problem that may pass: the file can't be read, or its rejected rows can't be written now.
+    Examples are a full disk and a network share that is offline.
     """
 
 
@@ -45,9 +45,9 @@ class BadRow(NamedTuple):
 class Chunk:
     """Consecutive rows of a file.
 
-    `rows` are the well-formed ones as text; `lines` says where each of them starts, and `raws` is
-    how it stood there. Bytes that are not UTF-8 appear as lone surrogates (PEP 383). `characters`
-    is the size of all rows as they stood, or somewhat more.
+    `rows` are the well-formed rows as text. `lines` has the line where each of these rows starts,
+    and `raws` has each row as the file has it. Bytes that are not UTF-8 appear as lone surrogates
+    (PEP 383). `characters` is the size of all rows in the file, or a little more.
     """
 
     rows: list[Fields] = field(default_factory=list)
@@ -64,7 +64,8 @@ class Chunk:
 class Reading(NamedTuple):
     """A file being read: the columns that its raw rows have, and its rows in order.
 
-    A row is the number of its line, its fields or what is wrong with it, and how it stood there.
+    A row is three values: the number of its line, its fields or what is wrong with it, and the row
+    as the file has it.
     """
 
     columns: Sequence[str]
@@ -72,11 +73,11 @@ class Reading(NamedTuple):
 
 
 def chunked(rows: Iterable[tuple[int, Fields | str, Raw]]) -> Iterator[Chunk]:
-    """The same rows in chunks. What was read before a FileRefused comes before it."""
+    """The same rows in chunks. Rows read before a FileRefused are returned before it is raised."""
     chunk = Chunk()
     try:
         for line, fields, raw in rows:
-            # Joining is what adds lengths up fastest; a cell takes room even if it is empty.
+            # Joining is the fastest way to add up lengths. The commas count for empty cells.
             size = len(",".join(raw)) if type(raw) is list else _size(raw)
             if isinstance(fields, str):
                 kept = raw if size <= MAX_LINE else _shown(raw)
@@ -97,7 +98,7 @@ def chunked(rows: Iterable[tuple[int, Fields | str, Raw]]) -> Iterator[Chunk]:
 
 
 def _size(value: Any) -> int:
-    """About how many characters a value takes, with all that is in it."""
+    """About how many characters a value takes, including nested values."""
     if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, Mapping):

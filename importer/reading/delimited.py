@@ -1,4 +1,4 @@
-"""Rows of CSV as the world writes it (RFC 4180, also by `;`, tab or `|`), with their lines."""
+"""Reads rows of CSV (RFC 4180, also with `;`, tab or `|`), with their line numbers."""
 
 import csv
 import re
@@ -22,24 +22,24 @@ from importer.reading.rejects import RAW_COLUMN
 _REQUIRED = ("event_id", "occurred_at", "user_id", "event_type")
 _PROPERTIES = ("properties_json", "properties")
 _DELIMITERS = ",;\t|"
-# Excel heeds such a first line, and tools write it for Excel.
+# Excel reads the delimiter from such a first line, so other tools write it for Excel.
 _says_delimiter = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE).fullmatch
-# Of a line that is too long, what is kept of it to be shown.
+# How many characters of a line that is too long are kept for display.
 _SHOWN = 1_000
-# A row of more lines is none: its quotes are wrong.
+# A row with more lines is not a real row: its quotes are wrong.
 _MAX_LINES = 10_000
-# How often lines are read again that were taken for a part of a broken row, and how many
-# characters in any case.
+# Lines that were taken for part of a broken row are read again: on average this many times, plus
+# this many characters in any case.
 _TIMES = 10
 _READ_AGAIN = 256 * 1024
 
-# Of the whole process; a field may be as long as a row.
+# This sets the limit for the whole process. A field may be as long as a row.
 csv.field_size_limit(MAX_LINE)
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A line that is no row."""
+    """A line that is not a row."""
 
     reason: str
     text: str
@@ -49,7 +49,7 @@ Row: TypeAlias = tuple[int, list[str] | Broken]
 
 
 def read(file: OpenFile, options: Options) -> Reading:
-    """Every row after the header; empty lines are no rows. Raises FileRefused."""
+    """Every row after the header, without empty lines. Raises FileRefused."""
     text = lines(file, options)
     first, number, said = next(text, ""), 1, ""
     if match := _says_delimiter(first):
@@ -58,7 +58,7 @@ def read(file: OpenFile, options: Options) -> Reading:
     delimiter = "," if is_ours else options.delimiter or said or _delimiter(first)
     rows = _rows(text, [first], delimiter, number)
     names = _header(rows, file.name)
-    # A file of ours with what was rejected is read as the file it came from.
+    # A file of rejected rows is read like the file that the rows came from.
     skipped = len(REJECTED_COLUMNS) if tuple(names[:2]) == REJECTED_COLUMNS else 0
     names = names[skipped:]
     if skipped and names == [RAW_COLUMN]:
@@ -68,7 +68,7 @@ def read(file: OpenFile, options: Options) -> Reading:
 
 
 def _delimiter(line: str) -> str:
-    """Which of the usual ones cuts the header into the most columns."""
+    """The usual delimiter that splits the header into the most columns."""
 
     def columns(delimiter: str) -> int:
         return len(next(csv.reader([line], delimiter=delimiter), []))
@@ -106,7 +106,7 @@ def _taken(
 def _of_json(
     rows: Iterator[Row], options: Options, name: str
 ) -> Iterator[tuple[int, Fields | str, Raw]]:
-    """Lines of JSON, or rows of Parquet, that were rejected once and stand in CSV now."""
+    """Rows of JSON lines or Parquet that an earlier import rejected and wrote to this CSV file."""
     take = json_lines.taker(options.mapping)
     with reading(name):
         for line, row in rows:
@@ -118,12 +118,12 @@ def _of_json(
 
 
 def _rows(source: Iterator[str], again: list[str], delimiter: str, number: int) -> Iterator[Row]:
-    """Each row, or what is wrong with it, behind the number of its first line.
+    """The number of each row's first line, and the row or what is wrong with it.
 
-    `again` are lines read ahead, `number` is that of the first. A quote left open runs on into the
-    rows below: of a row that cannot be parsed only the first line is given up, the others are read
-    again as rows of their own; all are given up where the row is too large, or they were read again
-    too often.
+    `again` are lines that were read already; `number` is the number of the first of them. An
+    unclosed quote swallows the rows below it. So if a row cannot be parsed, only its first line is
+    given up, and its other lines are read again as rows of their own. All its lines are given up
+    if the row is too large, or if they were read again too often.
     """
     patience = _Patience()
     while True:
@@ -147,12 +147,12 @@ def _rows(source: Iterator[str], again: list[str], delimiter: str, number: int) 
 
 
 class _TooLarge(csv.Error):
-    """Lines that make one row, if any, of which too much would be held in memory."""
+    """The lines form one row at most, and that row is too large to hold in memory."""
 
 
 class _Patience:
-    """How often lines are read again: some times each on average, so that reading takes time in
-    proportion to the file, whatever is in it.
+    """Limits how often lines are read again: a few times each on average. So the reading time stays
+    in proportion to the file's size, whatever the file contains.
     """
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class _Patience:
         self._left = _READ_AGAIN
 
     def ends(self, number: int, taken: Sequence[str]) -> bool:
-        """Whether the lines, from this number on, are not to be read again."""
+        """Whether the lines in `taken`, which start at `number`, must not be read again."""
         if number >= self._until:
             self._left = _READ_AGAIN
         new = taken[max(0, self._until - number) :]
@@ -170,7 +170,7 @@ class _Patience:
 
 
 def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterator[str]:
-    """The lines to be read again, last one first, then those of the file; noted in `taken`."""
+    """The lines in `again`, last one first, then those of the file. Each is added to `taken`."""
     size = 0
     while line := again.pop() if again else next(source, ""):
         size = size + len(line) if taken else len(line)
@@ -181,9 +181,9 @@ def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterato
 
 
 def _check(line: str, taken: list[str], size: int) -> None:
-    """Raises csv.Error where this line, or the row that it goes on with, is too long."""
+    """Raises csv.Error if this line, or the row that it continues, is too long."""
     if is_cut(line):
-        # NUL keeps what is left of it from being taken for a row.
+        # The NUL makes sure that the shortened line is never taken for a row.
         taken.append(line[:_SHOWN] + "\0\n")
         raise csv.Error(f"a line of more than {MAX_LINE} characters")
     if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
@@ -204,7 +204,7 @@ def _header(rows: Iterator[Row], name: str) -> list[str]:
 
 
 def _is_text(names: Sequence[str]) -> bool:
-    """Whether these came from UTF-8, and not from UTF-16 or something binary."""
+    """Whether these names come from UTF-8, and not from UTF-16 or binary data."""
     text = "".join(names)
     return text.encode(errors="replace").decode() == text and "\0" not in text
 
@@ -212,7 +212,7 @@ def _is_text(names: Sequence[str]) -> bool:
 def _fields_of(
     names: Sequence[str], mapping: ColumnMap, name: str
 ) -> Callable[[list[str]], Fields]:
-    """What picks the fields out of a row. Raises FileRefused for a header that won't do."""
+    """A function that picks the fields out of a row. Raises FileRefused for a wrong header."""
     if wrong := ambiguous([column for column in names if column], mapping):
         raise FileRefused(f"{name}: {wrong}")
     if not mapping.is_plain:
@@ -229,7 +229,7 @@ def _fields_of(
 
 
 def _one_nameless(names: Sequence[str], row: list[str]) -> dict[str, str]:
-    """Values by column. Raises FieldError for two without a name, of which one would be lost."""
+    """Values by column. Raises FieldError if two nameless columns have values: one is lost."""
     nameless = [value for name, value in zip(names, row, strict=True) if value and not name]
     if len(nameless) > 1:
         raise FieldError("properties", "nameless", "two columns without a name have values")
@@ -237,9 +237,9 @@ def _one_nameless(names: Sequence[str], row: list[str]) -> dict[str, str]:
 
 
 def _plain(wanted: Sequence[int]) -> Callable[[list[str]], Fields]:
-    """What picks the fields of the importer's own format out of a row, by their places."""
+    """A function that picks the fields of the importer's own format out of a row, by position."""
     pick: Any = itemgetter(*wanted)
-    # Without a column for them, properties are empty, as over HTTP.
+    # If there is no column for properties, they are empty, as over HTTP.
     lacking = ("",) * (len(FIELDS) - len(wanted))
 
     def fields(row: list[str]) -> Fields:
@@ -253,7 +253,7 @@ def _plain(wanted: Sequence[int]) -> Callable[[list[str]], Fields]:
 
 
 def _wrong_columns(names: Sequence[str]) -> str:
-    """What is wrong with the header, if anything; a column nobody reads would be data lost."""
+    """What is wrong with the header, or empty text. The data of an unknown column would be lost."""
     known = (*_REQUIRED, *_PROPERTIES)
     if missing := [column for column in _REQUIRED if column not in names]:
         return (

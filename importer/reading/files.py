@@ -1,4 +1,4 @@
-"""Which files a path means, and how one is opened, whatever it is compressed by."""
+"""Finds the files that a path means, and opens a file, whatever its compression is."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ from importer.reading.formats import (
 )
 
 STDIN = Path("-")
-# What a folder is searched for; a file that is named is taken whatever its name.
+# In a folder, only files with these suffixes are found. A file named directly may have any suffix.
 SUFFIXES = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet", ".zip")
 COMPRESSED = (".gz", ".zst")
 REJECTED = ".rejected.csv"
@@ -33,9 +33,9 @@ _PASSING = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EMFILE, e
 
 @dataclass
 class OpenFile:
-    """`stream` gives the bytes without compression, `encoding` is what they say of themselves, ""
-    where they say nothing. `position()` says how many of `size` bytes on disk were read, both 0
-    where that is unknown. `source` is the file itself; `at_end` is left before it is closed.
+    """`stream` gives the decompressed bytes. `encoding` is the encoding that the first bytes show,
+    or "" if they show none. `position()` is how many of the `size` bytes on disk were read; both
+    are 0 if that is unknown. `source` is the file itself. `at_end` is closed before the file.
     """
 
     name: str
@@ -49,12 +49,12 @@ class OpenFile:
 
 
 def expand(patterns: Sequence[str]) -> list[Path]:
-    """The files meant by paths, folders, globs and `-`, each once, a folder's in order of name.
+    """The files that paths, folders, globs and `-` mean, each once; those of a folder by name.
 
-    Raises FileRefused for what means no file.
+    Raises FileRefused for a folder or a glob without a file to import.
     """
     found = [path for pattern in patterns for path in _meant(pattern)]
-    # Not resolved: what a shell's <(…) names is no path.
+    # Links are not resolved: a shell's <(…) gives a link whose target is not a path.
     return list(
         dict.fromkeys(path if path == STDIN else Path(os.path.abspath(path)) for path in found)
     )
@@ -98,7 +98,7 @@ def opened(path: Path) -> Iterator[OpenFile]:
     with ExitStack() as stack:
         with reading(path):
             if path == STDIN:
-                # Not Python's own, nor ever closed: a thread may be waiting in it at the end.
+                # Not Python's own stdin, and never closed: at the end a thread may wait in it.
                 source: Any = os.fdopen(os.dup(0), "rb", buffering=BUFFER)
             else:
                 source = stack.enter_context(path.open("rb", buffering=BUFFER))
@@ -135,7 +135,7 @@ def _unpacked(path: Path, source: Any, whole: bool) -> IO[bytes]:
 
 @contextmanager
 def reading(path: Path | str) -> Iterator[None]:
-    """Say what goes wrong while a file is read as FileRefused."""
+    """Turn an error while a file is read into FileRefused, or Interrupted if it may pass."""
     try:
         yield
     except UnicodeError as error:

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and not by its name."""
+"""Detects a file's format by its first bytes and not by its name."""
 
 import codecs
 import gzip
@@ -11,7 +11,7 @@ from importer.reading.chunks import FileRefused
 Format: TypeAlias = Literal["delimited", "json_lines", "parquet"]
 
 BUFFER = 1024 * 1024
-# What is looked at: white space may stand before the first character.
+# How many bytes are looked at: there may be white space before the first character.
 _HEAD = 64 * 1024
 _JSON_SUFFIXES = {".ndjson", ".jsonl", ".json"}
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -32,20 +32,20 @@ _NOT_READ = {
 
 
 def head_of(stream: Any) -> bytes:
-    """Its first bytes, without taking them."""
+    """The first bytes of a stream, without consuming them."""
     head: bytes = stream.peek(_HEAD)[:_HEAD]
     return head
 
 
 def decompressed(stream: Any) -> IO[bytes]:
-    """The bytes without gzip or zstd around them."""
+    """The stream, decompressed if it is gzip or zstd."""
     magic = stream.peek(4)[:4]
     if magic[:2] == _GZIP:
         return io.BufferedReader(gzip.GzipFile(fileobj=stream), BUFFER)
-    # Other writers' frames may stand before those of data: pzstd begins with one.
+    # A zstd file may start with frames that hold no data and are skipped; pzstd writes one.
     is_skippable = magic[1:] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
     if magic == _ZSTD or is_skippable:
-        # Arrow's tells a file that is cut short; zstandard's reader takes it for the end.
+        # Arrow's reader reports a file that is cut short; zstandard's reader just ends.
         from pyarrow import CompressedInputStream  # noqa: PLC0415 - takes 0.2 s
 
         return io.BufferedReader(CompressedInputStream(stream, "zstd"), BUFFER)
@@ -54,7 +54,9 @@ def decompressed(stream: Any) -> IO[bytes]:
 
 
 def encoding_of(head: bytes) -> str:
-    """What the first bytes tell: by a mark, or in UTF-16 by the NUL in the first character."""
+    """The encoding that the first bytes show, or "": by a byte order mark, or for UTF-16 by a NUL
+    byte in the first character.
+    """
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -65,7 +67,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def format_of(name: Path | str, head: bytes) -> Format:
-    """Raises FileRefused for what is none of the formats."""
+    """The format that the first bytes show. Raises FileRefused for any other format."""
     if head[:4] == b"PAR1":
         return "parquet"
     if what := _not_read(head):
@@ -78,7 +80,7 @@ def format_of(name: Path | str, head: bytes) -> Format:
         raise FileRefused(
             f"{name} is one JSON array; write one object a line (jq -c '.[]' makes it so)"
         )
-    # An empty file of JSON lines is one without events; CSV would have its header.
+    # An empty file of JSON lines has no events and is fine; an empty CSV file lacks its header.
     empty_json = not head and not _JSON_SUFFIXES.isdisjoint(Path(name).suffixes)
     return "json_lines" if start == "{" or empty_json else "delimited"
 

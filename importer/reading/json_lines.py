@@ -1,4 +1,4 @@
-"""Rows of newline-delimited JSON: one object a line."""
+"""Rows of newline-delimited JSON: one object per line."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -26,21 +26,21 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     properties: msgspec.Raw = msgspec.Raw(b"")
 
 
-# What a line takes besides its values, with a space behind each comma and colon: one more field is
-# longer than all spaces, and where there is less than that no field is there twice.
+# The characters of a line besides its values, with a space after each comma and colon. One more
+# field is longer than all these spaces, so a line with no more than this has no field twice.
 _ROOM = len('{"event_id": "", "occurred_at": "", "user_id": "", "event_type": "", "properties": }')
 _decode_line = msgspec.json.Decoder(_Line).decode
-# Also what msgspec raises.
+# The errors of msgspec are ValueErrors too.
 _NOT_JSON = (ValueError, RecursionError)
 
 
 def read(file: OpenFile, options: Options) -> Reading:
-    """Every line; empty ones are no rows."""
+    """Every line except empty ones."""
     return Reading([RAW_COLUMN], _rows(lines(file, options), taker(options.mapping), file.name))
 
 
 def taker(mapping: ColumnMap) -> Callable[[bytes], Fields | str]:
-    """What makes a line into an event's fields, or says what is wrong with it."""
+    """A function that turns a line into an event's fields, or returns what is wrong with it."""
     fields = mapper(mapping)
 
     def plain(line: bytes) -> Fields | str:
@@ -71,8 +71,8 @@ def taker(mapping: ColumnMap) -> Callable[[bytes], Fields | str]:
 
 
 def _refuse_repeated_fields(line: bytes) -> None:
-    """Raises FieldError; the decoder takes the last of several. Those inside properties are checked
-    with every event's.
+    """Raises FieldError for a repeated field: the decoder would silently take the last one. Keys
+    inside properties are checked later, as for every event.
     """
     unique(json.loads(line.decode(errors="surrogateescape"), object_pairs_hook=list))
 

@@ -1,4 +1,4 @@
-"""Lines of a text file, whichever of LF, CRLF and CR ends them, in the encoding it has."""
+"""Lines of a text file in any encoding, ended by LF, CRLF or CR."""
 
 import codecs
 import io
@@ -12,21 +12,22 @@ from importer.reading.files import OpenFile
 
 _ENDS = ("\n", "\r")
 _PIECE = 64 * 1024
-# Events with ids of their own pack twenty times as small. More than both of these is made to keep
-# the import busy: gzip can pack a thousand times as small, and zstd a hundred thousand times.
+# Compression makes events with their own ids about twenty times smaller. A file that unpacks to
+# more than both limits was made to keep the import busy: gzip can make data a thousand times
+# smaller, zstd a hundred thousand times.
 _UNPACKED_BYTES = 1024 * 1024 * 1024
 _UNPACKED_TIMES = 200
 
 
 def lines(file: OpenFile, options: Options) -> Iterator[str]:
-    """Each line with its end, the last one perhaps without.
+    """Each line with its line end; the last line may have none.
 
-    Of a line that is too long only the start comes: `is_cut` tells it. Bytes that the encoding
-    does not know appear as lone surrogates (PEP 383); in UTF-16 they raise UnicodeError.
+    If a line is too long, only its start is returned, which `is_cut` recognizes. Bytes that the
+    encoding does not know appear as lone surrogates (PEP 383); in UTF-16 they raise UnicodeError.
     """
-    # What the file says itself counts more than what is named: one of rejected rows says it.
+    # The file's own mark wins over the option: a file of rejected rows has such a mark.
     encoding = file.encoding or options.encoding or "utf-8"
-    # Lists of lines, chained: a generator's turn for each line would take a tenth of all time.
+    # Lists of lines are chained: a generator that yields single lines takes a tenth of all time.
     return chain.from_iterable(_split(_decoded(file, encoding)))
 
 
@@ -36,7 +37,7 @@ def is_cut(line: str) -> bool:
 
 
 def _decoded(file: OpenFile, encoding: str) -> Iterator[str]:
-    # A surrogate is half a character in UTF-16 and can't show a broken byte.
+    # In UTF-16 a surrogate is half a character, so it can't represent a broken byte.
     errors = "strict" if encoding.startswith("utf-16") else "surrogateescape"
     decoder = codecs.getincrementaldecoder(encoding)(errors)
     left = max(_UNPACKED_BYTES, _UNPACKED_TIMES * file.size) if file.size else math.inf
@@ -49,12 +50,12 @@ def _decoded(file: OpenFile, encoding: str) -> Iterator[str]:
 
 
 def _split(pieces: Iterable[str]) -> Iterator[list[str]]:
-    """The lines that end in each piece; no more than MAX_LINE characters wait for their end."""
+    """The lines that end in each piece. At most MAX_LINE characters of an open line are kept."""
     rest, passing_over = "", False
     for piece in pieces:
-        # newline="" ends a line at any of the three and leaves its end as it is.
+        # newline="" splits at LF, CRLF and CR, and keeps the line ends as they are.
         found = list(io.StringIO(rest + piece, newline=""))
-        # What ends in CR may go on with LF.
+        # A line that ends in CR may continue with LF.
         rest = found.pop() if found and not found[-1].endswith("\n") else ""
         if found and passing_over:
             del found[0]

@@ -1,4 +1,4 @@
-"""Reading ahead: a thread makes the next item while the one at hand is worked on."""
+"""Reading ahead: a thread prepares the next item while the caller works on the current one."""
 
 import threading
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ _POLL_SECONDS = 0.2
 
 
 class _End:
-    """The last thing in the queue: there is no more, or what went wrong."""
+    """The last entry in the queue: the items have ended, or `error` ended them."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 def ahead(items: Iterator[_T], *, stop: threading.Event) -> Iterator[_T]:
-    """The same items, one of them made ahead; no more once `stop` is set.
+    """The same items, one of them prepared ahead. It ends once `stop` is set.
 
-    The thread is left behind where it waits for input that does not come: it may be standard
-    input.
+    After `stop` nobody waits for the thread to end: it may be waiting for standard input that
+    never comes.
     """
     ready: Queue[_T | _End] = Queue(1)
     left = threading.Event()
@@ -59,7 +59,7 @@ def _fill(items: Iterator[_T], ready: "Queue[_T | _End]", left: threading.Event)
 
 
 def _put(ready: "Queue[_T | _End]", item: _T | _End, left: threading.Event) -> bool:
-    """Whether somebody may still take it."""
+    """Put the item into the queue; False if the reader has left."""
     while not left.is_set():
         try:
             ready.put(item, timeout=_POLL_SECONDS)

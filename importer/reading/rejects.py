@@ -1,8 +1,8 @@
-"""The file of rejected rows: where they stood, why, and as they were, ready to be mended.
+"""The file of rejected rows: each row with its line and the reason, ready to be corrected.
 
-Its columns are `line` and `reason`, then those of the source (of JSON and Parquet a row is one
-column, `raw`). An import passes over the first two, so that the mended file can be imported with
-the same command.
+Its columns are `line` and `reason`, then the columns of the source. A row of JSON or Parquet is one
+column, `raw`. An import skips the first two columns, so the corrected file can be imported with the
+same command.
 """
 
 import codecs
@@ -19,13 +19,13 @@ RAW_COLUMN = "raw"
 
 
 class Rejects:
-    """Appends to the file of rejected rows; there is none without a rejected row."""
+    """Appends to the file of rejected rows. The first rejected row creates the file."""
 
     def __init__(
         self, path: Path, columns: Sequence[str], *, kept: int = 0, at_most: int | None = None
     ) -> None:
-        """`kept` is its size as last noted: what a killed import wrote past that is cut off.
-        `at_most` bounds its bytes.
+        """`kept` is the file's size as last recorded, in bytes. Bytes that a killed import wrote
+        after that are cut off. `at_most` limits the file's size in bytes.
         """
         self.path = path
         self._columns = columns
@@ -33,8 +33,8 @@ class Rejects:
         self.size = kept
 
     def add(self, rows: Sequence[BadRow]) -> None:
-        """Once this returns they are on disk and `size` includes them. Raises FileRefused when
-        they are too many, Interrupted when they can't be written.
+        """When this returns, the rows are on disk and `size` includes them. Raises FileRefused if
+        the file is already larger than `at_most`, Interrupted if the rows can't be written.
         """
         if not rows:
             return
@@ -49,14 +49,14 @@ class Rejects:
 
     def _write(self, rows: Sequence[BadRow]) -> None:
         if not self.size and self.path.exists():
-            # Of an earlier run, perhaps mended already.
+            # This file is from an earlier run, and somebody may have corrected it already.
             self.path.replace(self.path.with_name(f"{self.path.name}.old"))
         with self.path.open("r+b" if self.size and self.path.exists() else "wb") as file:
             self.size = min(self.size, file.seek(0, os.SEEK_END))
             file.seek(self.size)
             file.truncate()
-            # The mark says UTF-8 to spreadsheets, and to an import that is told the encoding of
-            # the file where the rows came from.
+            # The mark tells spreadsheets that this is UTF-8. It also tells an import, whose
+            # options may name the encoding of the original file.
             mark = b"" if self.size else codecs.BOM_UTF8
             file.write(mark + self._text(rows))
             file.flush()
@@ -75,7 +75,7 @@ class Rejects:
 
 
 def _encoded(text: str) -> bytes:
-    """Bytes that were no text become themselves again; what UTF-8 has no bytes for, an escape."""
+    """Bytes that were not UTF-8 are restored; a character that UTF-8 can't encode is escaped."""
     try:
         return text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
@@ -83,7 +83,7 @@ def _encoded(text: str) -> bytes:
 
 
 class _Lines(list[str]):
-    """What csv writes to."""
+    """The file object that csv writes to."""
 
     def write(self, text: str) -> int:
         self.append(text)

@@ -1,1 +1,1 @@
-"""Apache Arrow: Parquet files, and columns as the values that JSON has for them."""
+"""Apache Arrow: reads Parquet files, and turns columns into values that JSON can hold."""

@@ -21,30 +21,30 @@ from importer.reading.chunks import (
 from importer.reading.files import OpenFile
 from importer.reading.rejects import RAW_COLUMN
 
-# What the longest values of a batch's rows may take.
+# How many bytes a batch may take if every row has the longest value of each column.
 _ROOM = 32 * 1024 * 1024
 _MAX_COLUMN = 2 * 1024 * 1024 * 1024
-# What all values may take together: a value that stands once in a file of a few KB may be that of a
-# million rows. Compressed text grows as much at the most.
+# All values together may take _TIMES the file's size plus _BESIDES bytes. A value that a file of a
+# few KB stores once may belong to a million rows. Compressed text grows by this factor at most.
 _TIMES, _BESIDES = 1_000, 1024 * 1024 * 1024
-# What stands at the end of a file: its columns and groups of rows, each of which is a hundred
-# bytes there. Read it takes up to fifty times as much memory: 50,000 columns took 450 MB.
+# The footer at the end of a file describes its columns and row groups, each in about a hundred
+# bytes. In memory it takes up to fifty times as much: 50,000 columns took 450 MB.
 _MAX_FOOTER_BYTES = 4 * 1024 * 1024
-# Of a row that is too large, which values are shown.
+# If a row is too large, only its values of up to this many bytes are shown.
 _SHOWN = 1_000
 _READING = {
-    # Buffered ahead, a whole group of rows would be in memory.
+    # With pre-buffering, a whole row group would be in memory.
     "pre_buffer": False,
     "page_checksum_verification": True,
-    # In nanoseconds, which old writers counted in, the year 9999 is another one.
+    # Old writers counted in nanoseconds, in which the year 9999 overflows into another year.
     "coerce_int96_timestamp_unit": "us",
-    # What a type of Parquet means is looked up in Parquet.
+    # The meaning of a Parquet type is taken from the Parquet schema instead.
     "arrow_extensions_enabled": False,
 }
 
 
 def read(file: OpenFile, options: Options) -> Reading:
-    """Every row; its line is its number. Times without a zone are UTC. Raises FileRefused."""
+    """Every row; its line is the row's number. Times without a zone are UTC. Raises FileRefused."""
     from pyarrow import ArrowException  # noqa: PLC0415 - takes 0.2 s, for this format only
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
@@ -64,10 +64,10 @@ def read(file: OpenFile, options: Options) -> Reading:
 
 
 def footer_bytes(file: OpenFile) -> int:
-    """How large the file says that its footer is; 0 where it is cut short."""
+    """The footer's size in bytes, as the file states it; 0 if the file is cut short."""
     place = file.source.tell()
     try:
-        # Four bytes of length, then the four that the file begins with.
+        # A file ends with four bytes of length, then the same four bytes that it begins with.
         file.source.seek(max(0, file.size - 8))
         end = file.source.read(8)
     finally:
@@ -85,7 +85,7 @@ def _rows(
 
     number, all_rows, size = 0, max(parquet.metadata.num_rows, 1), file.size
     left = _BESIDES + _TIMES * size
-    # The file is read by columns, from here and there: rows tell how far it is.
+    # Columns are read from many places in the file, so the progress is counted in rows.
     file.position = lambda: size * number // all_rows
     try:
         for batch in _batches(file, parquet):
@@ -107,13 +107,13 @@ def _rows(
 
 
 def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
-    """Rows, as many at once as memory has room for whatever dictionaries make of them."""
+    """Batches of rows that fit in memory, even if dictionaries expand to large values."""
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     metadata = parquet.metadata
     columns = [metadata.schema.column(index) for index in range(metadata.num_columns)]
     texts = [column for column in columns if column.physical_type == "BYTE_ARRAY"]
-    # Columns read like this keep each value once, however many rows have it.
+    # Columns read as dictionaries keep each value once, however many rows have it.
     once = ParquetFile(
         file.source,
         metadata=metadata,
@@ -137,7 +137,7 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
 def _refuse_huge(name: str, group: Any) -> None:
     for index in range(group.num_columns):
         column = group.column(index)
-        # A list that one row repeats takes no room there.
+        # Repeated values in a list take no room in the file, so count at least 8 bytes for each.
         if max(column.total_uncompressed_size, 8 * column.num_values) > _MAX_COLUMN:
             raise FileRefused(
                 f"{name}: {column.path_in_schema[:80]} takes more than 2 GiB in one row group"
@@ -145,13 +145,13 @@ def _refuse_huge(name: str, group: Any) -> None:
 
 
 def _most(group: Any) -> int:
-    """How many values a column has in a group of rows, those of lists one by one."""
+    """The largest number of values that a column has in a row group, counting list elements."""
     counts: list[int] = [group.column(index).num_values for index in range(group.num_columns)]
     return max(counts, default=0)
 
 
 def _longest(once: Any, group: int, path: str) -> int:
-    """How long the longest value of a column's dictionary is."""
+    """The length of the longest value in a column's dictionary, in bytes."""
     from pyarrow import compute  # noqa: PLC0415
 
     for batch in once.iter_batches(batch_size=CHUNK_ROWS, row_groups=[group], columns=[path]):
@@ -202,7 +202,7 @@ def _present(row: Mapping[str, Any], name: str) -> Any:
 
 
 def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
-    """What makes each column's values. Raises FileRefused."""
+    """The function that converts each column to values. Raises FileRefused."""
     columns = range(parquet.metadata.num_columns)
     leaves = iter([parquet.schema.column(index) for index in columns])
     event_ids = mapping.columns_of("event_id")
@@ -221,9 +221,9 @@ def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
 def _values(
     batch: Any, converters: Sequence[Convert], sizes: Sequence[Sequence[int]]
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each row by column, and what is wrong with it; one too large is not made into values.
+    """Each row by column, and what is wrong with it. A row that is too large loses large values.
 
-    `sizes` are those of each column's values, none where no row can be large.
+    `sizes` are the sizes of each column's values; it is empty if no row can be large.
     """
     names = batch.schema.names
     totals = [sum(row) for row in zip(*sizes, strict=True)]
@@ -232,7 +232,7 @@ def _values(
             pairs = zip(converters, batch.columns, strict=True)
             columns = [convert(column) for convert, column in pairs]
         except FieldError:
-            pass  # of a row that is told below
+            pass  # the code below converts row by row and reports the bad ones
         else:
             for values in zip(*columns, strict=True):
                 yield dict(zip(names, values, strict=True)), ""

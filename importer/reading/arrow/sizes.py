@@ -1,4 +1,4 @@
-"""How large values of Arrow are once they are made, told before any of them is."""
+"""Computes how large Arrow values will be in Python before any of them is converted."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -7,14 +7,15 @@ from typing import Any
 from importer.reading.arrow.values import is_text
 from importer.reading.chunks import CHUNK_ROWS, MAX_LINE
 
-# What a value takes besides its text, or a place in a list.
+# Bytes that count for a value that is not text, and for a place in a list.
 _PLACE = 8
 
 
 def sizes(array: Any) -> Any:
-    """The bytes of each value, with all that is in it, as an array of Arrow.
+    """The size of each value in bytes, including nested values, as an Arrow array.
 
-    A dictionary's value counts wherever it stands: written down once, it is made a million times.
+    A dictionary's value counts for each row that has it: it is stored once, but it may be converted
+    a million times.
     """
     from pyarrow import BaseExtensionType, compute, int64, large_binary, types  # noqa: PLC0415
 
@@ -62,7 +63,7 @@ def _added(first: Any, others: Iterable[Any]) -> Any:
 
 
 def is_small(batch: Any) -> bool:
-    """Whether no row can be large: of few bytes none is, unless a dictionary makes it so."""
+    """Whether no row can be large: the batch has few bytes and no dictionary that could expand."""
     return batch.nbytes <= MAX_LINE and not any(map(_has_dictionary, batch.schema.types))
 
 
@@ -74,7 +75,7 @@ def _has_dictionary(kind: Any) -> bool:
 
 
 def largest(once: Any, group: int, path: str) -> int:
-    """The bytes of the largest row of a column, of a file that is read with dictionaries."""
+    """The size in bytes of a column's largest row. `once` is the file, read with dictionaries."""
     from pyarrow import compute  # noqa: PLC0415
 
     found = 0

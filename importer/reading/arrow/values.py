@@ -1,4 +1,4 @@
-"""Columns of Arrow as the values that JSON has for them: one rule a type, at every depth."""
+"""Turns Arrow columns into values that JSON can hold: one rule per type, at every depth."""
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +10,11 @@ from events.format.inspection import FieldError
 from importer.mapping.json_values import from_json, unique
 from importer.mapping.spelling import spelt
 
-# From an array of Arrow to its values. Raises FieldError for one that JSON can't have.
+# Turns an Arrow array into its values. Raises FieldError for a value that JSON can't hold.
 Convert: TypeAlias = Callable[[Any], list[Any]]
 
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-# Of a fraction of a second, digits in threes that say nothing.
+# Zeros at the end of a fraction of a second, in groups of three.
 _ZEROS = r"\.?(?:000)+"
 
 
@@ -23,7 +23,7 @@ class UnknownType(ValueError):
 
 
 def converter(kind: Any, leaves: Iterator[Any]) -> Convert:
-    """The rule of an Arrow type; `leaves` are the columns of Parquet that it is made of, in order.
+    """The rule for an Arrow type. `leaves` are the Parquet columns that form the type, in order.
 
     Raises UnknownType.
     """
@@ -45,7 +45,7 @@ def converter(kind: Any, leaves: Iterator[Any]) -> Convert:
 
 
 def _of_leaf(kind: Any, leaf: Any) -> Convert:
-    """The rule of a type without others in it, by what Parquet says of it where Arrow does not."""
+    """The rule for a type without inner types. The Parquet schema names types that Arrow lacks."""
     from pyarrow import types  # noqa: PLC0415
 
     said = {leaf.logical_type.type, leaf.converted_type} if leaf else set()
@@ -74,7 +74,7 @@ def _of_leaf(kind: Any, leaf: Any) -> Convert:
 
 
 def is_text(kind: Any) -> bool:
-    """Whether its values are text or bytes, each as long as it likes."""
+    """Whether the values are text or bytes of any length."""
     from pyarrow import types  # noqa: PLC0415
 
     return any(
@@ -87,14 +87,14 @@ def is_text(kind: Any) -> bool:
 
 
 def is_bytes(kind: Any) -> bool:
-    """Whether its values are bytes of which nothing says that they are text."""
+    """Whether the values are bytes that are not marked as text."""
     from pyarrow import types  # noqa: PLC0415
 
     some_size = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
     return bool(some_size or types.is_fixed_size_binary(kind))
 
 
-# --- Without others inside ------------------------------------------------------------------------
+# --- Types without inner types --------------------------------------------------------------------
 
 
 def _as_they_are(array: Any) -> list[Any]:
@@ -103,7 +103,7 @@ def _as_they_are(array: Any) -> list[Any]:
 
 
 def texts(array: Any) -> list[Any]:
-    """What is not UTF-8 appears as lone surrogates (PEP 383), which no event may have."""
+    """Bytes that are not UTF-8 appear as lone surrogates (PEP 383), which no event may have."""
     from pyarrow import binary  # noqa: PLC0415
 
     try:
@@ -121,7 +121,7 @@ def _uuids(array: Any) -> list[Any]:
 
 
 def ids(array: Any) -> list[Any]:
-    """Of a column of event ids: 16 bytes are a UUID, whether Parquet says so or not."""
+    """The values of a column of event ids. 16 bytes are a UUID, even if Parquet does not say so."""
     return [
         str(UUID(bytes=value)) if isinstance(value, bytes) and len(value) == 16 else text
         for value, text in zip(array.to_pylist(), texts(array), strict=True)
@@ -142,7 +142,7 @@ def _parsed(text: str) -> Any:
 
 
 def _doubles(array: Any) -> list[Any]:
-    """JSON has neither NaN, which pandas writes for what is missing, nor infinity."""
+    """NaN and infinity become None: JSON has neither, and pandas writes NaN for a missing value."""
     from pyarrow import compute  # noqa: PLC0415
 
     values: list[Any] = compute.if_else(compute.is_finite(array), array, None).to_pylist()
@@ -150,7 +150,7 @@ def _doubles(array: Any) -> list[Any]:
 
 
 def _floats(array: Any) -> list[Any]:
-    """By their shortest spelling: 0.1 is not 0.10000000149011612."""
+    """Each value with its shortest spelling: 0.1, not 0.10000000149011612."""
     from pyarrow import float64, string  # noqa: PLC0415
 
     return _doubles(array.cast(string()).cast(float64()))
@@ -163,14 +163,14 @@ def _half_floats(array: Any) -> list[Any]:
 def _shortest_half(value: float) -> float:
     for digits in range(1, 5):
         short = float(f"{value:.{digits}g}")
-        # What is larger has no half precision; pack() refuses it.
+        # Half precision has no larger number; pack() would raise an error.
         if abs(short) < 65520 and struct.unpack("e", struct.pack("e", short))[0] == value:
             return short
     return value
 
 
 def _timestamps(array: Any) -> list[Any]:
-    """ISO 8601 in UTC, as which those without a zone count."""
+    """ISO 8601 in UTC. A timestamp without a zone counts as UTC."""
     from pyarrow import compute, string, timestamp  # noqa: PLC0415
 
     texts = array.cast(timestamp(array.type.unit, "UTC")).cast(string())
@@ -201,7 +201,7 @@ def _durations(array: Any) -> list[Any]:
 
 
 def _intervals(array: Any) -> list[Any]:
-    """ISO 8601, of the 12 bytes that Parquet has for months, days and milliseconds."""
+    """ISO 8601, from the 12 bytes in which Parquet stores months, days and milliseconds."""
     return [value if value is None else _interval(value) for value in array.to_pylist()]
 
 
@@ -215,7 +215,7 @@ def _seconds(count: int, per_second: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-# --- With others inside ---------------------------------------------------------------------------
+# --- Types with inner types -----------------------------------------------------------------------
 
 
 def _of_dictionary(convert: Convert) -> Convert:
@@ -234,7 +234,7 @@ def _of_structs(kind: Any, converts: Sequence[Convert]) -> Convert:
         raise UnknownType(f"{kind} has a name twice"[:200])
 
     def values(array: Any) -> list[Any]:
-        # flatten() heeds where the array is cut out of a longer one, and its nulls.
+        # flatten() respects nulls, and the offset of an array that is a slice of a longer one.
         inner = [convert(child) for convert, child in zip(converts, array.flatten(), strict=True)]
         rows = zip(*inner, strict=True)
         return [
@@ -246,7 +246,7 @@ def _of_structs(kind: Any, converts: Sequence[Convert]) -> Convert:
 
 
 def _of_maps(convert_key: Convert, convert_item: Convert) -> Convert:
-    """Objects, whose keys are text in JSON."""
+    """Maps become objects; their keys become text, as JSON requires."""
 
     def values(array: Any) -> list[Any]:
         places = _places(array)
@@ -271,7 +271,7 @@ def _of_lists(kind: Any, convert: Convert) -> Convert:
     return values
 
 
-# Where each list begins and ends among the values of all; None where there is none.
+# Where each list begins and ends within the values of all lists; None if there is no list.
 _Places: TypeAlias = Sequence[tuple[int, int] | None]
 
 
@@ -289,7 +289,7 @@ def _places(array: Any) -> _Places:
 
 
 def _cut(convert: Convert, values: Any, places: _Places) -> list[Any]:
-    """Lists of converted values; those outside of all places are not looked at."""
+    """Lists of converted values. Values before or after all places are not converted."""
     first = min((place[0] for place in places if place), default=0)
     last = max((place[1] for place in places if place), default=0)
     known = convert(values.slice(first, max(0, last - first)))
