@@ -1,4 +1,4 @@
-"""A file's rows, checked, in batches: what shares a transaction and a block of ClickHouse."""
+"""Checks a file's rows and groups them: a batch shares a transaction and a ClickHouse block."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -11,15 +11,16 @@ from events.ingest import property_schemas
 from importer.reading.chunks import BadRow, Chunk, FileRefused
 from importer.running.rows import check
 
-# The characters are those of the file; they bound memory where rows are large.
+# A batch ends at either size. The characters are those of the file; they bound memory if rows are
+# large.
 BATCH_ROWS = 20_000
 BATCH_CHARACTERS = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Batch:
-    """Consecutive rows: `frames` hold the valid ones, `bad` the others; `end` is how many rows of
-    the file were read when it was complete, and `position` how many bytes.
+    """Consecutive rows. `frames` hold the valid rows, `bad` the others. When the batch was
+    complete, `end` rows and `position` bytes of the file had been read.
     """
 
     frames: list[bytes] = field(default_factory=list)
@@ -31,7 +32,7 @@ class Batch:
 
 
 def without(chunks: Iterable[Chunk], rows: int) -> Iterator[Chunk]:
-    """What is behind the first `rows` rows, wherever chunks end."""
+    """The rows after the first `rows` rows; a chunk is cut if it has rows of both kinds."""
     for chunk in chunks:
         skipped = min(rows, chunk.read)
         rows -= skipped
@@ -42,7 +43,7 @@ def without(chunks: Iterable[Chunk], rows: int) -> Iterator[Chunk]:
 
 
 def _behind(chunk: Chunk, rows: int) -> Chunk:
-    """A chunk without its first rows, good and bad ones in order of their lines."""
+    """A chunk without its first `rows` rows; good and bad rows count, in order of their lines."""
     bad = [row.line for row in chunk.bad]
     last = sorted(chunk.lines + bad)[rows - 1]
     good = bisect_right(chunk.lines, last)
@@ -56,10 +57,10 @@ def _behind(chunk: Chunk, rows: int) -> Chunk:
 
 
 def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Iterator[Batch]:
-    """Every row in order; `end` and `position` are left to the caller.
+    """Every row in order. The caller sets `end` and `position`.
 
-    With `bad_at_most` a batch also ends once it holds more bad rows. What was read before a
-    FileRefused comes before it.
+    With `bad_at_most`, a batch also ends once it holds more bad rows than that. Rows read before a
+    FileRefused are returned before it is raised.
     """
     batch = Batch()
     try:

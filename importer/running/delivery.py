@@ -10,18 +10,19 @@ from analytics import clickhouse
 from events.delivery.deliver import deliver_due
 from events.models import Batch
 
-# Batches that may be undelivered while a large file is read.
+# How many batches may be undelivered while a large file is read.
 WAITING_AT_MOST = 10
 POLL_SECONDS = 0.05
-# At the end: how long ClickHouse may answer and yet confirm nothing. A delivery that failed once
-# is tried again within 30 s.
+# How long to wait at the end while ClickHouse answers but confirms nothing. A failed delivery is
+# tried again within 30 s.
 PATIENCE_SECONDS = 60.0
 
 
 def hold_back(*, since: datetime) -> None:
-    """Wait while ClickHouse lags behind the imports begun at `since`: the outbox stays small.
+    """Wait while too many import batches made since `since` wait for ClickHouse.
 
-    Where deliveries fail nobody waits: ClickHouse being down stops no import.
+    This keeps the outbox small. If deliveries fail, it does not wait: imports go on while
+    ClickHouse is down.
     """
     while True:
         waiting, failing = _undelivered(since)
@@ -31,9 +32,10 @@ def hold_back(*, since: datetime) -> None:
 
 
 def finish(*, since: datetime, stop: threading.Event) -> int:
-    """Deliver, or wait for others to, what was imported since then; gives the batches left over.
+    """Deliver the batches imported since `since`, or wait until other processes deliver them.
 
-    That is none, unless ClickHouse cannot be reached or confirms nothing, or `stop` is set.
+    Returns how many batches are left: none, unless ClickHouse cannot be reached or confirms
+    nothing, or `stop` is set.
     """
     least, deadline = -1, 0.0
     while waiting := _undelivered(since)[0]:
@@ -47,7 +49,7 @@ def finish(*, since: datetime, stop: threading.Event) -> int:
 
 
 def _undelivered(since: datetime) -> tuple[int, int]:
-    """Batches of imports that are not confirmed, and those of them whose delivery has failed."""
+    """How many import batches are unconfirmed, and how many of these had a failed delivery."""
     batches = Batch.objects.filter(
         source=Batch.Source.IMPORT,
         state__in=[Batch.State.PENDING, Batch.State.MERGED],

@@ -1,4 +1,4 @@
-"""Keeps two imports of one file apart; a process that died is no hindrance."""
+"""Stops two processes from importing the same file at once. A dead process loses its lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +12,16 @@ from importer.reading.chunks import FileRefused
 
 
 class InProgress(FileRefused):
-    """Another process is importing the same file, and writes down what becomes of it."""
+    """Another process is importing the same file and records the result."""
 
 
-# Of this process, by key.
+# The locks of this process, by key.
 _held: dict[str, Lock] = {}
 
 
 @contextmanager
 def alone(key: str, path: Path | str) -> Iterator[None]:
-    """Raises InProgress while another has the lock, and psycopg.Error."""
+    """Hold the lock. Raises InProgress if another process has it, and psycopg.Error."""
     take(key, path)
     try:
         yield
@@ -30,20 +30,20 @@ def alone(key: str, path: Path | str) -> Iterator[None]:
 
 
 def renew(key: str, path: Path | str) -> None:
-    """Take the lock once more: the connection that had it may be lost. Raises as `alone` does."""
+    """Take the lock again, as its connection may be lost. Raises the same errors as `alone`."""
     _release(key)
     take(key, path)
 
 
 def check(key: str) -> None:
-    """Raises psycopg.Error where the lock is lost."""
+    """Raises psycopg.Error if the lock is lost."""
     if key not in _held:
         raise psycopg.OperationalError("the lock of the import is lost")
     _held[key].check()
 
 
 def take(key: str, path: Path | str) -> None:
-    """Take the lock until it is released or lost. Raises InProgress while another has it."""
+    """Take the lock until it is released or lost. Raises InProgress if another process has it."""
     held = take_lock(int.from_bytes(bytes.fromhex(key)[:8], signed=True))
     if held is None:
         raise InProgress(f"{path} is being imported by another process")

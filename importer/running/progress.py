@@ -1,4 +1,4 @@
-"""Shows how an import comes along: a bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of an import: as a bar on a terminal, elsewhere as a line every 10 s."""
 
 import time
 from pathlib import Path
@@ -10,17 +10,17 @@ from tqdm import tqdm
 from importer.models import Import
 from importer.reading.chunks import BadRow
 
-# Elsewhere than on a terminal.
+# If the output is not a terminal.
 SECONDS_BETWEEN_LINES = 10.0
-# Room for the counts in 100 columns.
+# Leaves room for the counts in 100 columns.
 _NAME_CHARACTERS = 20
 _BAR = "{desc} {percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt}, {remaining} left{postfix}"
-# Bad rows printed for one file; all of them are in its file of rejected rows.
+# How many bad rows are printed for one file. Its file of rejected rows has all of them.
 SHOWN_BAD_ROWS = 20
 
 
 class Stream(Protocol):
-    """A terminal, or what stands for one."""
+    """A terminal, or another stream in its place."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -28,12 +28,12 @@ class Stream(Protocol):
 
 
 def terminal(wrapper: OutputWrapper) -> Stream:
-    """What Django's wrapper writes to: the wrapper ends every piece of a bar's line, in red."""
+    """The stream behind Django's wrapper, which would add a line end and red to each write."""
     return cast(Stream, wrapper._out)
 
 
 class Progress:
-    """What an import is watched with; `row` is its row as last seen."""
+    """The `watch` function of an import. `row` is the import's row as last seen."""
 
     def __init__(self, name: str, stream: Stream) -> None:
         self.row: Import | None = None
@@ -45,7 +45,7 @@ class Progress:
 
     def __call__(self, row: Import, bad: list[BadRow]) -> None:
         if self.row is None:
-            # Behind the first batch, so that the rate is that of reading and storing.
+            # Count from the end of the first batch: the rate then leaves out the start.
             self._first, self._started = row.read, time.monotonic()
             self._bar = self._new_bar(row) if self._stream.isatty() else None
         self.row = row
@@ -63,7 +63,7 @@ class Progress:
             self._write(f"{self._name}: {share}{self._rate():,.0f} rows/s, {counts(row)}")
 
     def close(self) -> None:
-        """Take the bar away; say how many bad rows were not printed."""
+        """Remove the bar, and say how many bad rows were not printed."""
         if self._bar is not None:
             self._bar.close()
         if self._shown_bad > SHOWN_BAD_ROWS:

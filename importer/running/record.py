@@ -1,4 +1,4 @@
-"""The row of an import: as it begins, and when it goes on."""
+"""The database row of an import: how an import begins, goes on and fails."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,8 +15,10 @@ _FRESH = ("position", "read", "stored", "duplicates", "bad", "rejected_path", "r
 def begin(
     *, key: str, path: Path, size: int, meaning: Mapping[str, Any], run_again: bool
 ) -> Import:
-    """The file's row, running; one imported to its end is given back as it is, unless it shall
-    run again. One left behind goes on where it was, unless it was read by other options.
+    """The file's row, marked as running.
+
+    The row of a finished import is returned unchanged, unless `run_again` is set or the options
+    differ. An unfinished import goes on where it stopped; if the options differ, it starts over.
     """
     row = Import.objects.filter(key=key).first() or Import(key=key)
     same = row.options == meaning
@@ -31,13 +33,13 @@ def begin(
 
 
 def starts_over(*, key: str, meaning: Mapping[str, Any]) -> bool:
-    """Whether `begin` would give up the place in a file of which a part was imported."""
+    """Whether `begin` would lose the place in a partly imported file, as the options differ."""
     row = Import.objects.filter(key=key, read__gt=0).first()
     return row is not None and row.options != meaning
 
 
 def start(row: Import) -> Import:
-    """The same row as one that runs from now on."""
+    """Mark the row as running from now on."""
     row.state, row.error, row.finished_at = Import.State.RUNNING, "", None
     row.started_at, row.attempts = Now(), row.attempts + 1
     row.save()
@@ -51,5 +53,5 @@ def fail(row: Import, reason: str) -> None:
 
 
 def storable(text: str) -> str:
-    """Text as PostgreSQL takes it; a file's name may be none."""
+    """Text that PostgreSQL accepts; a file's name may hold bytes that are not text."""
     return text.replace("\0", "").encode(errors="surrogateescape").decode(errors="replace")

@@ -1,7 +1,7 @@
-"""From a file's rows to valid events, by the rules of HTTP.
+"""Turns a file's rows into valid events, by the same rules as over HTTP.
 
-The fast path takes a row written the way events are stored, as nearly all are; whatever it does not
-vouch for is looked at again by the functions of `events.format.inspection`, which word the errors.
+The fast path accepts rows that are written like stored events, as nearly all are. All other rows
+are checked by the functions of `events.format.inspection`, which also word the errors.
 """
 
 import re
@@ -38,7 +38,7 @@ _STORED_LENGTH = len(_EARLIEST)
 
 
 def check(rows: Sequence[Fields], *, latest: datetime) -> Validated:
-    """Records of the valid rows, in order, and an error for each other; indexes count from 0."""
+    """Records of the valid rows, in order, and an error for each other row; indexes start at 0."""
     records: list[Record] = []
     errors: list[EventError] = []
     latest_text = timestamp(latest)
@@ -51,7 +51,7 @@ def check(rows: Sequence[Fields], *, latest: datetime) -> Validated:
 
 
 def plain(fields: Fields, latest: str) -> Record | None:
-    """The record of a row the fast path can vouch for, else None; `latest` as in records."""
+    """The record of a row that the fast path accepts, else None; `latest` is text as in records."""
     event_id, occurred_at, user_id, event_type, properties = fields
     if not (
         _is_stored_id(event_id)
@@ -91,7 +91,7 @@ def inspect(fields: Fields, *, latest: datetime) -> Record:
 
 
 def _utf8(name: str, text: str) -> str:
-    """The same text, unless the file's reader has met bytes in it that are not UTF-8."""
+    """The same text. Raises FieldError if the file's reader found bytes that are not UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Import: the events of one file, by the same store as all others."""
+"""Imports the events of one file; they are stored in the same way as all other events."""
 
 import hashlib
 import os
@@ -30,9 +30,9 @@ from importer.running.batches import Batch, batches, without
 from importer.running.lock import InProgress, alone
 from importer.running.store import Storer
 
-# Of IMPORT_FOLDER: rejected rows of files beside which nothing can be written.
+# The folder in IMPORT_FOLDER for rejected rows, if they can't be written beside their file.
 SPARE = "rejected"
-# The row as it stands, and the rows refused since the last call.
+# Called with the present row and the rows refused since the last call.
 Watch: TypeAlias = Callable[[Import, list[BadRow]], None]
 
 
@@ -42,13 +42,13 @@ class TooManyBadRows(FileRefused):
 
 @dataclass(frozen=True)
 class Run:
-    """What an import is told besides its file.
+    """The settings of an import, besides its file.
 
-    `force` reads a file again that was imported to its end; `dry_run` checks every row and stores
-    none; `rejected_folder` is where refused rows go, by default beside the file or, if nothing can
-    be written there, into IMPORT_FOLDER; `rejected_bytes` is how much of them is kept before the
-    import fails. `watch` is called after each batch; once `stop` is set, the import ends after the
-    batch at hand.
+    `force` reads a file again even if its import was finished. `dry_run` checks every row and
+    stores none. `rejected_folder` is the folder for refused rows; by default they go beside the
+    file, or into IMPORT_FOLDER if nothing can be written there. The import fails if refused rows
+    take more than `rejected_bytes`. `watch` is called after each batch. Once `stop` is set, the
+    import ends after the current batch.
     """
 
     options: Options = field(default_factory=Options)
@@ -61,11 +61,11 @@ class Run:
 
 
 class Summary(NamedTuple):
-    """What became of a file: `row.read = stored + duplicates + bad` rows, in `seconds`.
+    """The result of an import: `row.read = stored + duplicates + bad` rows, in `seconds`.
 
-    `before` of them were read by an earlier run that did not come to its end. `waiting` counts the
-    batches that ClickHouse has not confirmed; they stay in the outbox. A `skipped` file was
-    imported before and has not been read.
+    An earlier run that did not finish read `before` of these rows. `waiting` counts the batches
+    that ClickHouse has not confirmed; they stay in the outbox. A `skipped` file was imported before
+    and was not read again.
     """
 
     row: Import
@@ -78,9 +78,9 @@ class Summary(NamedTuple):
 def import_file(path: Path, run: Run) -> Summary:
     """Store a file's events, and wait until they are in ClickHouse if it can be reached.
 
-    Goes on behind what an earlier run has stored. Raises FileRefused when nothing can be imported
-    from the file, or not to its end; django.db.Error or psycopg.Error when PostgreSQL fails for
-    long. The same call again stores what is missing.
+    Continues after the rows that an earlier run has stored. Raises FileRefused if nothing can be
+    imported from the file, or not to its end; django.db.Error or psycopg.Error if PostgreSQL fails
+    for long. Another call stores what is missing.
     """
     if run.dry_run:
         return _try(path, run)
@@ -89,7 +89,7 @@ def import_file(path: Path, run: Run) -> Summary:
     meaning = run.options.meaning()
     with alone(key, path):
         if record.starts_over(key=key, meaning=meaning):
-            with opened(path) as file:  # a slip in the options costs no place in the file
+            with opened(path) as file:  # wrong options must not lose the place in the file
                 columns_and_chunks(file, run.options)
         row = record.begin(key=key, path=path, size=size, meaning=meaning, run_again=run.force)
         if row.state == Import.State.DONE:
@@ -100,9 +100,9 @@ def import_file(path: Path, run: Run) -> Summary:
 
 
 def import_rest(path: Path, row: Import, run: Run) -> int:
-    """Store what is behind `row.read`; gives the batches that wait for ClickHouse.
+    """Store the rows after the first `row.read`. Returns how many batches wait for ClickHouse.
 
-    The row's lock must be held. Raises as `import_file` does.
+    The caller must hold the row's lock. Raises the same errors as `import_file`.
     """
     with _recorded(row):
         with opened(path) as file:
@@ -161,7 +161,7 @@ def _try(path: Path, run: Run) -> Summary:
 
 
 def _identity(path: Path) -> tuple[int, str]:
-    """Size in bytes, and the key by which a file is known; standard input never is."""
+    """The size in bytes, and the key that identifies a file; standard input always has a new key."""
     if path == STDIN:
         return 0, uuid4().hex
     with reading(path):
@@ -171,9 +171,9 @@ def _identity(path: Path) -> tuple[int, str]:
 
 
 def _rejected(file: OpenFile, run: Run, key: str) -> Path:
-    """Beside the file if that can be written: a container's folders often can't.
+    """The path for rejected rows: beside the file if possible. In containers it often is not.
 
-    In a folder for many files, `key` tells apart those of one name.
+    In a folder for many files, `key` separates files of the same name.
     """
     name = "stdin" if file.name == str(STDIN) else Path(file.name).name
     middle = ".dry-run" if run.dry_run else ""
@@ -185,7 +185,7 @@ def _rejected(file: OpenFile, run: Run, key: str) -> Path:
 
 
 def _can_write(folder: Path) -> bool:
-    """Tried out: permissions alone do not say it, to root least of all."""
+    """Tries to create a file: permissions alone do not answer this, least of all for root."""
     try:
         TemporaryFile(dir=folder).close()
     except OSError:
@@ -195,14 +195,14 @@ def _can_write(folder: Path) -> bool:
 
 def _spare_folder() -> Path:
     folder = Path(settings.IMPORT_FOLDER) / SPARE
-    # Whether it can be written matters once there is a bad row.
+    # A folder that can't be written matters only once there is a bad row.
     with suppress(OSError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Batch]:
-    """The batches with their place in the file. Raises FileRefused when it changes meanwhile."""
+    """The batches with their place in the file. Raises FileRefused if the file changes."""
     unchanged = _state_of(file)
     for batch in found:
         read += batch.read
@@ -213,7 +213,7 @@ def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Bat
 
 
 def _state_of(file: OpenFile) -> tuple[int, int]:
-    """What tells a change; a pipe changes all the time."""
+    """The values that show a change of the file; 0 for a pipe, which changes all the time."""
     if file.name == str(STDIN):
         return 0, 0
     status = os.fstat(file.source.fileno())
@@ -225,13 +225,13 @@ _PASSING = (DatabaseError, psycopg.Error, Interrupted, KeyboardInterrupt, System
 
 @contextmanager
 def _recorded(row: Import) -> Iterator[None]:
-    """Note in the row how the import ended; whoever took it over notes that himself."""
+    """Record in the row how the import ended, unless another process has taken it over."""
     try:
         yield
     except InProgress:
         raise
     except BaseException as error:
-        # What is away comes back; a file that is wrong stays so.
+        # After a passing problem the import can go on later; a wrong file stays wrong.
         passing = isinstance(error, _PASSING)
         row.error = record.storable(str(error) or type(error).__name__)
         _end(row, Import.State.STOPPED if passing else Import.State.FAILED)
@@ -243,6 +243,6 @@ def _recorded(row: Import) -> Iterator[None]:
 
 def _end(row: Import, state: str) -> None:
     row.state, row.attempts, row.finished_at = state, 0, datetime.now(UTC)
-    # PostgreSQL may be what failed.
+    # This fails too if the problem was PostgreSQL.
     with suppress(DatabaseError, psycopg.Error):
         row.save(update_fields=["state", "attempts", "error", "finished_at", "updated_at"])

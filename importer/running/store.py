@@ -1,4 +1,4 @@
-"""A batch of a file into the stores: its events, its place in the file and its rejected rows."""
+"""Stores a batch of a file: its events, its place in the file and its rejected rows."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from importer.reading.rejects import Rejects
 from importer.running import delivery, lock, record
 from importer.running.batches import Batch
 
-# How long PostgreSQL may be away, a restart or a failover, before an import gives up.
+# How long an import waits for PostgreSQL, for example during a restart or failover.
 PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -33,10 +33,11 @@ class Storer:
         self._row, self._rejects, self._stop = row, rejects, stop
 
     def store(self, batch: Batch) -> None:
-        """Once this returns, the events and the import's counts are committed together.
+        """Store a batch. When this returns, its events and the import's counts are committed.
 
-        Raises FileRefused when rejected rows can't be written, and when another import has taken
-        over meanwhile; django.db.Error or psycopg.Error when PostgreSQL fails for long.
+        Both are committed in one transaction. Raises FileRefused if rejected rows can't be
+        written, or if another import has taken over; django.db.Error or psycopg.Error if
+        PostgreSQL fails for long.
         """
         self._rejects.add(batch.bad)
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
@@ -53,13 +54,13 @@ class Storer:
             self._stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             with suppress(DatabaseError, *unavailable.POSTGRESQL):
-                connection.close()  # Django would go on with one that is lost
+                connection.close()  # Django would keep using a lost connection
                 lock.renew(self._row.key, self._row.path)
 
     def _store(self, batch: Batch) -> None:
         with transaction.atomic():
             row = Import.objects.select_for_update().get(pk=self._row.pk)
-            # It was committed already where only the answer was lost.
+            # If only the answer to an earlier commit was lost, the batch is stored already.
             if row.read < batch.end:
                 stored = store(frames=batch.frames, source=OutboxBatch.Source.IMPORT)
                 row.read, row.position = batch.end, batch.position
