@@ -1,4 +1,4 @@
-"""The admin's pages for imports: what they are at, and a form to upload a file."""
+"""The admin's pages for imports: their progress, and a form to upload a file."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -36,7 +36,7 @@ from importer.tasks import import_soon
 
 
 class UploadForm(forms.Form):
-    """A file and how to read it, in the words of `import_events`."""
+    """A file and how to read it; the fields are named like the options of `import_events`."""
 
     file = forms.FileField(
         help_text="CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip."
@@ -73,7 +73,7 @@ class UploadForm(forms.Form):
         help_text="What becomes of columns that nothing names.",
     )
     encoding = forms.CharField(required=False, help_text="Such as latin-1.")
-    # A tab is one, which Django would strip.
+    # A tab is a valid delimiter, but Django would strip it.
     delimiter = forms.CharField(
         required=False, strip=False, max_length=2, help_text=r"Of CSV; \t for a tab."
     )
@@ -124,9 +124,10 @@ class ImportAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">download</a>', link)
 
     def get_urls(self) -> list[URLPattern]:
-        """The API asks for a key, which a person's browser has not."""
+        """Adds a download of rejected rows: the API's download needs a key, which no browser has."""
         view = self.admin_site.admin_view(self.download_rejected)
-        # `admin_view` would have the token looked for, and the body read, before the login.
+        # Without csrf_exempt, `admin_view` would look for the CSRF token before the login, and so
+        # read the body.
         add = csrf_exempt(self.admin_site.admin_view(csrf_exempt(self.add_view)))
         return [
             path("<uuid:pk>/rejected/", view, name="importer_import_rejected"),
@@ -149,10 +150,10 @@ class ImportAdmin(ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The form to upload a file, whose body is read only once it is known who sends it.
+        """The form to upload a file. The body is read only after the checks of the user.
 
-        Django looks for the CSRF token in the form, and so writes the whole file to disk: it does
-        so here, behind the login (`add_url`) and the permission, and if there is room.
+        Django looks for the CSRF token in the form, and so writes the whole file to disk. Here it
+        does so only after the login (see `get_urls`), with the permission and if there is room.
         """
         if not self.has_add_permission(request):
             # Django's page for PermissionDenied looks for the token as well.
@@ -190,7 +191,7 @@ class ImportAdmin(ReadOnlyAdmin):
 
 
 def _refusal(request: HttpRequest) -> str:
-    """Why a file is not read at all; nothing where it may be."""
+    """Why a file is not read at all; empty if it may be read."""
     if request.method != "POST":
         return ""
     try:

@@ -1,4 +1,4 @@
-"""The app that brings files in."""
+"""The Django app that imports files."""
 
 from django.apps import AppConfig
 

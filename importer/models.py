@@ -1,4 +1,4 @@
-"""The record of imports: one row a file."""
+"""The record of imports: one row per file."""
 
 from uuid import uuid4
 
@@ -7,15 +7,15 @@ from django.db.models.functions import Now
 
 
 class Import(models.Model):
-    """One file, and how far its import came.
+    """One file and the progress of its import.
 
-    `key` is the sha256 of path, size and mtime: the same file is not read twice without `--force`;
-    an upload's is random. The counts say what is stored and move in the same transaction, so that
-    an import goes on behind `read` rows wherever it was killed.
+    `key` is the sha256 of path, size and mtime, so the same file is not read twice without
+    `--force`; the key of an upload is random. The counts change in the transaction that stores the
+    events, so a killed import continues after `read` rows.
     """
 
     class State(models.TextChoices):
-        # Uploads only: on its way in, and waiting for its turn.
+        # Only for uploads: being received, and waiting for its turn.
         RECEIVING = "receiving"
         WAITING = "waiting"
         RUNNING = "running"
@@ -39,7 +39,7 @@ class Import(models.Model):
     rejected_bytes = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0, help_text="runs that ended before a batch was stored")
     error = models.TextField(blank=True, default="")
-    # Uploads: what makes a request the same as one before, draft-ietf-httpapi-idempotency-key.
+    # Uploads only: recognizes a repeated request, by draft-ietf-httpapi-idempotency-key.
     idempotency_key = models.CharField(max_length=255, null=True, unique=True)
     receiver = models.UUIDField(null=True, help_text="the request that fills the file")
     fingerprint = models.CharField(max_length=64, blank=True, default="")

@@ -1,4 +1,4 @@
-"""The Celery tasks of imports: each one line that calls a service."""
+"""The Celery tasks of imports: each is one line that calls a service."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from config.background_work import BackgroundWork
 from config.celery import app
 from importer.receiving import uploads
 
-# A thread of the worker's child, and no task of hours: its messages go on being stored.
+# A thread in the worker's child, not a task of hours: the child goes on storing messages.
 _importer = BackgroundWork("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)
 
 
@@ -23,10 +23,11 @@ def purge_uploads() -> None:
 
 
 def import_soon() -> None:
-    """Have a worker look for uploads now; if the queue does not take that, beat asks later.
+    """Tell a worker to look for uploads now. If the broker does not take the message, beat does it
+    later.
 
-    Not by `delay`: somebody waits for the answer, and a broker that gives none holds that up for
-    half a minute.
+    This does not use `delay`: a client waits for our answer, and a broker that does not respond
+    would hold `delay` up for half a minute.
     """
     with suppress(*brokers.ERRORS), app.producer_pool.acquire(block=True) as producer:
         brokers.send(producer, import_uploads.name, expires=import_uploads.expires)

@@ -25,14 +25,14 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class ExportRefused(ValueError):
-    """An export that can't be; the text says why."""
+    """An export that is not possible; the text says why."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """What to export, days included, and where to; `watch` is told of each block's events.
+    """What to export and where to; both days are included. `watch` gets each block's event count.
 
-    Without a `format` the path's name says it.
+    Without a `format`, the path's suffix decides.
     """
 
     path: Path = STDOUT
@@ -60,8 +60,8 @@ class Export:
 
 
 class Summary(NamedTuple):
-    """`events` were written in `seconds`. `waiting` more are stored but were not in ClickHouse yet
-    when the export began; None where PostgreSQL could not be asked.
+    """`events` were written in `seconds`. `waiting` more events were stored but not yet in
+    ClickHouse when the export began; None if PostgreSQL could not be asked.
     """
 
     events: int
@@ -70,7 +70,7 @@ class Summary(NamedTuple):
 
 
 def export(order: Export) -> Summary:
-    """Write what is ordered, whole or, to a file, not at all.
+    """Write the ordered events. A file is written completely or not at all.
 
     Raises OutputRefused, BrokenPipeError and ClickHouseError.
     """

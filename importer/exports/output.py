@@ -1,4 +1,4 @@
-"""Where an export goes: a file that is there whole or not at all, or standard output."""
+"""The output of an export: a file that is complete or does not exist, or standard output."""
 
 import gzip
 import os
@@ -12,19 +12,19 @@ import zstandard
 
 STDOUT = Path("-")
 _BUFFER = 1024 * 1024
-# Of 60 MB of events level 1 takes half the time of level 6, for a file a sixth larger.
+# For 60 MB of events, level 1 takes half the time of level 6, and the file is a sixth larger.
 _GZIP_LEVEL = 1
 
 Compression: TypeAlias = Literal["", "gzip", "zstd"]
 
 
 class OutputRefused(Exception):
-    """Why an output cannot be written; the text names it."""
+    """An output cannot be written; the text names it and says why."""
 
 
 class _Sink:
-    """What everything is written through. Once cut it drops what comes: what a writer adds when it
-    is abandoned, a footer or an end of compression, would make a part look whole.
+    """All writes go through this file. After `cut` it drops further bytes: an abandoned writer
+    still adds a footer or an end of compression, which would make a partial file look complete.
     """
 
     closed = False
@@ -40,18 +40,19 @@ class _Sink:
         self._cut = True
 
     def flush(self) -> None:
-        """Compressors ask for it; the file is flushed when all is written."""
+        """Does nothing, though compressors call it: the file is flushed when all is written."""
 
     def close(self) -> None:
-        """The file is closed by whoever opened it."""
+        """Does nothing: the code that opened the file closes it."""
 
 
 @contextmanager
 def output(path: Path, *, compression: Compression, overwrite: bool) -> Iterator[Any]:
-    """A stream for bytes, which are at `path` if the block ends well and are not there otherwise.
+    """A stream for bytes. They are at `path` only if the block ends without an error.
 
-    Standard output, and what is no regular file, is written straight away. Raises OutputRefused
-    when it can't be written, at once or to the end, and BrokenPipeError when nobody reads on.
+    Standard output, and anything that is not a regular file, is written directly. Raises
+    OutputRefused if the output can't be written, at once or later, and BrokenPipeError if its
+    reader is gone.
     """
     try:
         with _opened(path, overwrite=overwrite) as file:
@@ -80,7 +81,7 @@ def _compressed(sink: Any, compression: Compression) -> Any:
 @contextmanager
 def _opened(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     if path == STDOUT:
-        # Not Python's own, which would fail once more for a broken pipe when the process ends.
+        # Not Python's own stdout: after a broken pipe it would fail again when the process ends.
         opened = _straight(os.dup(1))
     elif path.exists() and not (path.is_file() or path.is_dir()):
         opened = _straight(path)
@@ -103,7 +104,7 @@ def _straight(target: Path | int) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def _beside(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
-    """A file beside it under a name of its own, which takes the path's name in the end."""
+    """A temporary file in the same folder, which is renamed to `path` at the end."""
     _check_free(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
@@ -126,7 +127,7 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Or the file's new name might not outlive the machine."""
+    """Write the folder to disk: otherwise a crash of the machine could lose the file's new name."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A writer for each format: from blocks of events to the bytes of a file that can be imported."""
+"""A writer for each format: it turns blocks of events into a file that can be imported."""
 
 import csv
 import io
@@ -12,13 +12,13 @@ from importer.mapping.columns import FIELDS
 
 Format: TypeAlias = Literal["ndjson", "csv", "parquet"]
 
-# Of Parquet, what is written together: many rows compress well, and all of them are in memory.
+# The size of a Parquet row group: many rows compress well, but all of them are in memory.
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 32 * 1024 * 1024
 
 
 class Stream(Protocol):
-    """What the bytes go to."""
+    """The file or stream that receives the bytes."""
 
     def write(self, data: Any, /) -> object: ...
 
@@ -53,14 +53,14 @@ def _csv(blocks: Iterable[Block], stream: Stream) -> None:
 
 
 def _parquet(blocks: Iterable[Block], stream: Stream) -> None:
-    """Left unfinished by an error it has no footer: nobody can take a part for the whole."""
+    """After an error the file has no footer, so nobody can mistake a part for the whole."""
     import pyarrow  # noqa: PLC0415 - takes 0.2 s, for this format only
     from pyarrow.parquet import ParquetWriter  # noqa: PLC0415
 
     types = dict.fromkeys(FIELDS, pyarrow.string())
     types["occurred_at"] = pyarrow.timestamp("ms", "UTC")
     schema = pyarrow.schema(types)
-    # A dictionary of ids, each there once, would cost time and save nothing.
+    # Each id occurs once, so a dictionary of ids would cost time and save nothing.
     repeating = ["user_id", "event_type"]
     writer = ParquetWriter(stream, schema, compression="zstd", use_dictionary=repeating)
     for batches in _groups(_batch(block, schema) for block in blocks):

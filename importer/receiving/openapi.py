@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of `/imports`."""
+"""What the OpenAPI document says about `/imports`."""
 
 from collections.abc import Iterable
 from typing import get_args
@@ -14,7 +14,7 @@ from projects import access
 
 _TIME = {"type": "string", "format": "date-time", "nullable": True}
 _ID = {"type": "string", "format": "uuid"}
-# As importer.mapping.columns takes them: a field or `properties.name`, and what it is made from.
+# The forms that importer.mapping.columns accepts: a field or `properties.name`, and its source.
 _FIELD = r"event_id|occurred_at|user_id|event_type"
 MAP = rf"^\s*(?:{_FIELD}|properties(?:\.[^=]*)?)\s*=[\s\S]+$"
 SET = rf"^\s*(?:{_FIELD}|properties\.[^=]*)\s*=[\s\S]+$"

@@ -30,17 +30,20 @@ from importer.running.lock import InProgress, alone
 from importer.running.run import SPARE, Run, import_rest
 
 _PIECE = 64 * 1024
-# Stores that share the disk come to a halt when it is full, long before an import does.
+# An upload must leave this much room: a full disk stops the stores on it long before an import.
 KEPT_FREE_BYTES = 1024**3
-# Two bytes of a file make fifty of its rejected rows.
+# Limits the rejected rows of an upload: two bytes of a file can make fifty bytes of rejected rows.
 REJECTED_BYTES = 256 * 1024**2
-# Runs in a row that came to no end and stored nothing: the file kills whoever reads it.
+# After this many runs in a row that ended early and stored nothing, the file is given up: it
+# probably kills the process that reads it.
 MAX_ATTEMPTS = 5
 _TAKEN_OVER = "another request with the same Idempotency-Key has taken over"
-# An upload whose process was killed says nothing any more; its key may be used again then.
+# An upload updates its row every BEAT_SECONDS. After DEAD_SECONDS without an update its process is
+# taken for dead, and its key may be used again.
 BEAT_SECONDS = 5.0
 DEAD_SECONDS = 60.0
-# A hundred columns in ten groups of rows have half as much; it takes 5 MB of memory.
+# A larger Parquet footer is not checked while the client waits. This size takes 5 MB of memory; a
+# file of a hundred columns in ten row groups has half of it.
 _CHECKED_FOOTER_BYTES = 128 * 1024
 _checking = threading.Lock()
 
@@ -52,7 +55,7 @@ class Stream(Protocol):
 
 
 class UploadRefused(Exception):
-    """Why an upload was not taken; nothing of it is kept."""
+    """An upload was refused and nothing of it is kept; the text says why."""
 
 
 class TooLarge(UploadRefused):
@@ -68,7 +71,7 @@ class CutShort(UploadRefused):
 
 
 class StillReceiving(UploadRefused):
-    """Another request with the same idempotency key is on its way in."""
+    """Another request with the same idempotency key is being received."""
 
 
 class OtherPayload(UploadRefused):
@@ -78,10 +81,10 @@ class OtherPayload(UploadRefused):
 def receive(
     *, stream: Stream, size: int, name: str, given: Mapping[str, Any], key: str | None = None
 ) -> Import:
-    """Take a file in; once this returns it is on disk, and a worker imports it.
+    """Receive a file. When this returns, the file is on disk, and a worker will import it.
 
-    `size` is how many bytes were announced, `given` the arguments by name. The same `key`
-    again gives the first import again. Raises OptionError, FileRefused for a file that
+    `size` is the announced number of bytes, and `given` are the arguments by name. If a `key` was
+    used before, the first import is returned. Raises OptionError, FileRefused for a file that
     can't be imported, and UploadRefused.
     """
     options = arguments.parse(**given)
@@ -104,7 +107,7 @@ def receive(
 
 
 def _take(row: Import) -> None:
-    """Make the file one that waits, unless another request has taken its row over."""
+    """Mark the file as waiting, unless another request has taken over its row."""
     with transaction.atomic():
         row.state = Import.State.WAITING
         taken = _ours(row).update(
@@ -112,17 +115,17 @@ def _take(row: Import) -> None:
         )
         if not taken:
             raise StillReceiving(_TAKEN_OVER)
-        # No worker sees the row before its file is there.
+        # Inside the transaction, so that no worker sees the row before its file is in place.
         _part(row).rename(path_of(row))
 
 
 def _ours(row: Import) -> QuerySet[Import]:
-    """The row while it is this request's to fill."""
+    """The row, as long as this request is still the one that receives its file."""
     return Import.objects.filter(pk=row.pk, receiver=row.receiver, state=Import.State.RECEIVING)
 
 
 def require_room(size: int) -> None:
-    """Raises TooLarge, and NoRoom."""
+    """Raises TooLarge or NoRoom if a file of `size` bytes can't be kept."""
     if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
         raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
     folder = Path(settings.IMPORT_FOLDER)
@@ -144,7 +147,7 @@ def _part(row: Import) -> Path:
 
 
 def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Import, bool]:
-    """The row of this key, and whether it is this request's to fill. Raises StillReceiving."""
+    """The row of this key, and whether this request receives its file. Raises StillReceiving."""
     row = Import(path=name, upload=True, state=Import.State.RECEIVING, options=dict(given))
     row.key, row.idempotency_key, row.receiver = row.pk.hex, key, uuid4()
     try:
@@ -156,21 +159,21 @@ def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Impor
 
 
 def _known(new: Import) -> tuple[Import, bool]:
-    """The row that has the key of `new` already; taken over if its request is dead."""
+    """The row that already has the key of `new`. If its request is dead, it is taken over."""
     known = Import.objects.filter(idempotency_key=new.idempotency_key)
     dead = known.filter(
         state=Import.State.RECEIVING, updated_at__lt=Now() - timedelta(seconds=DEAD_SECONDS)
     )
     ours = dead.update(receiver=new.receiver, updated_at=Now(), path=new.path, options=new.options)
     row = known.first()
-    # It may have been refused meanwhile: then the key is free for the next attempt.
+    # Without a row the other request was refused meanwhile, and the next attempt can use the key.
     if row is None or (row.state == Import.State.RECEIVING and not ours):
         raise StillReceiving("the same Idempotency-Key is being received already; try again")
     return row, bool(ours)
 
 
 def _give_connection_back() -> None:
-    """A file may take its time, and the pool has few: to be taken again when it is here."""
+    """Free the database connection while the file arrives: this may be slow, the pool is small."""
     if not connection.in_atomic_block:
         connection.close()
 
@@ -187,7 +190,7 @@ def _same_again(row: Import, stream: Stream, size: int, given: Mapping[str, Any]
 
 
 def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, str]:
-    """Write the stream to disk; its length and its sha256."""
+    """Write the stream to disk. Returns its length in bytes and its sha256."""
     hashed, length, beat = hashlib.sha256(), 0, time.monotonic()
     try:
         with path.open("wb") as file:
@@ -210,9 +213,10 @@ def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, s
 
 
 def _check(path: Path, options: Options, name: str) -> None:
-    """Raises FileRefused for a file none of whose rows could be imported, by the client's name.
+    """Raises FileRefused if no row of the file can be imported; the text has the client's name for
+    the file.
 
-    One at a time, and nothing that takes much memory: that is left to the worker.
+    Only one check runs at a time. A check that takes much memory is left to the worker.
     """
     try:
         with _checking, opened(path) as file:
@@ -224,13 +228,13 @@ def _check(path: Path, options: Options, name: str) -> None:
 
 
 def import_waiting() -> bool:
-    """Import every upload that waits, or that a killed process left; whether all could be."""
+    """Import every upload that waits or that a killed process left. Always returns True."""
     rows = Import.objects.filter(
         upload=True,
         state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
     )
     for row in rows.order_by("created_at"):
-        # Another process is at it, then.
+        # InProgress means that another process is importing the upload.
         with suppress(InProgress):
             _import(row)
     return True
@@ -246,7 +250,7 @@ def _import(row: Import) -> None:
             return
         try:
             options = arguments.parse(**row.options)
-        except OptionError as error:  # of another version of the service
+        except OptionError as error:  # another version of the service stored them
             _give_up(row, str(error))
             return
         run = Run(options=options, rejected_bytes=REJECTED_BYTES)
@@ -273,9 +277,10 @@ def _tell(row: Import, error: FileRefused) -> None:
 
 
 def purge(*, now: datetime) -> int:
-    """Forget uploads that ended IMPORT_DAYS ago, and what never came whole; how many it was.
+    """Delete uploads that ended IMPORT_DAYS ago, or that stopped arriving a day ago.
 
-    And the rejected rows that commands left in IMPORT_FOLDER before that.
+    Returns how many. Also deletes rejected rows of commands in IMPORT_FOLDER that are IMPORT_DAYS
+    old.
     """
     old = now - timedelta(days=settings.IMPORT_DAYS)
     ended = Import.objects.filter(upload=True, finished_at__lt=old)

@@ -72,7 +72,7 @@ class ImportsView(APIView):
 class ImportView(APIView):
     """`/imports/{id}`: how far it is."""
 
-    # Whoever brings a file in has to see what became of it.
+    # A client that sends a file must be able to see its result.
     scopes = {"GET": access.INGEST}
 
     @openapi.get_import
@@ -89,7 +89,7 @@ class ImportView(APIView):
 class RejectedRowsView(APIView):
     """`/imports/{id}/rejected`: the rows that were not imported."""
 
-    # Whoever brings a file in has to see what became of it.
+    # A client that sends a file must be able to see its result.
     scopes = {"GET": access.INGEST}
 
     @openapi.get_rejected
@@ -128,7 +128,7 @@ def _received(request: Request, size: int, given: Arguments) -> Import:
 
 
 def _read_away(stream: IO[Any]) -> None:
-    """Most clients listen only when they have sent all. More than 64 MB is not waited for."""
+    """Read the rest of the body, at most 64 MB: most clients read no answer before it is sent."""
     with suppress(OSError):
         for _ in range(_UNHEARD_PIECES):
             if not stream.read(_PIECE):

@@ -22,7 +22,7 @@ from importer.exports.exporting import FORMATS, Export, ExportRefused, Summary, 
 from importer.exports.output import STDOUT, OutputRefused
 from importer.running.progress import terminal
 
-# What shells say of a program ended by Ctrl-C, and of one that nobody reads from.
+# The exit codes in a shell of a program ended by Ctrl-C, and of one whose output nobody reads.
 STOPPED, UNREAD = 130, 141
 
 
@@ -105,7 +105,7 @@ class Command(ServiceCommand):
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """As by Ctrl-C, so that nothing is left behind."""
+    """SIGTERM ends the command as Ctrl-C does, so that nothing is left behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

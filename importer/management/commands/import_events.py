@@ -25,7 +25,7 @@ from importer.reading.files import expand
 from importer.running.progress import Progress, counts, terminal
 from importer.running.run import Run, Summary, import_file
 
-STOPPED = 130  # what shells say of a program ended by Ctrl-C
+STOPPED = 130  # the exit code in a shell of a program ended by Ctrl-C
 
 
 class Command(ServiceCommand):
@@ -150,7 +150,7 @@ class Command(ServiceCommand):
 
 @contextmanager
 def _ended_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the import behind the batch at hand; a second one ends it at once."""
+    """Ctrl-C and SIGTERM end the import after the current batch; a second one ends it at once."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
 
