@@ -124,7 +124,7 @@ class ImportAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}">download</a>', link)
 
     def get_urls(self) -> list[URLPattern]:
-        """Adds a download of rejected rows: the API's download needs a key, which no browser has."""
+        """Adds a download of rejected rows: that of the API needs a key, which a browser lacks."""
         view = self.admin_site.admin_view(self.download_rejected)
         # Without csrf_exempt, `admin_view` would look for the CSRF token before the login, and so
         # read the body.

@@ -161,7 +161,7 @@ def _try(path: Path, run: Run) -> Summary:
 
 
 def _identity(path: Path) -> tuple[int, str]:
-    """The size in bytes, and the key that identifies a file; standard input always has a new key."""
+    """The size in bytes, and the key that identifies a file; standard input gets a new key."""
     if path == STDIN:
         return 0, uuid4().hex
     with reading(path):
