@@ -1,4 +1,4 @@
-"""One program that is kept running: when its process ends, another is started."""
+"""Keeps one program running: when its process ends, another process is started."""
 
 import time
 from collections.abc import Callable
@@ -23,8 +23,8 @@ class Child:
         return self._process.process.pid if self._process and self._process.process else None
 
     def start(self, meanwhile: Callable[[float], None]) -> None:
-        """For the first time: wait until it is ready. Raises StackError."""
-        # Known before it is started: whoever looks for orphans meanwhile must not find it.
+        """Start it for the first time and wait until it is ready. Raises StackError."""
+        # Set before the start: a search for orphans meanwhile must not take it for one.
         self._process = Process(self.program, show=self._show)
         self._process.start(meanwhile)
 
@@ -41,10 +41,11 @@ class Child:
         return self._process is None and time.monotonic() >= self._due
 
     def bury(self) -> None:
-        """After it has died: decide when it starts again. Raises StackError after too many deaths.
+        """After a death, decide when it starts again. Raises StackError after too many deaths.
 
-        A death while a store that it relies on does not answer is excused, as the store may be
-        the cause: nobody gives up on a worker because PostgreSQL was away for half a minute.
+        If a store that the program relies on does not answer, the death is excused, because the
+        store may be the cause. So a worker is not given up because PostgreSQL was away for half a
+        minute.
         """
         process = self._process
         if process is None or (code := process.exit_code()) is None:
@@ -63,7 +64,7 @@ class Child:
         self._process = None
 
     def start_again(self) -> str:
-        """Wait for nothing. Returns a line about it."""
+        """Start it again without waiting until it is ready. Returns a line to show."""
         self._process = Process(self.program, show=self._show)
         self._process.launch()
         return self._said

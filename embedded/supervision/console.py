@@ -1,4 +1,4 @@
-"""The lines of many processes on one terminal, each whole and prefixed with its name."""
+"""Shows the lines of many processes on one terminal: each line is whole and has a name in front."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ NAME_WIDTH = 10
 
 
 class Console:
-    """Written to from a thread per process. A terminal that is gone loses lines, nothing more."""
+    """One thread per process writes to it. If the terminal is gone, only lines are lost."""
 
     def __init__(self) -> None:
         self._printer = Printer(width=NAME_WIDTH, colour="NO_COLOR" not in os.environ)
@@ -21,7 +21,7 @@ class Console:
         self._lock = threading.Lock()
 
     def lines_of(self, name: str) -> Callable[[str], None]:
-        """A function that shows a line as one of `name`."""
+        """A function that shows a line with `name` in front."""
         colour = next(self._colours)
 
         def show(line: str) -> None:

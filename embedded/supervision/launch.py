@@ -1,6 +1,6 @@
-"""Becomes another program that ends with its parent and, where asked, is not root.
+"""Becomes another program, which ends with its parent and, if asked, does not run as root.
 
-Run as a script, in isolated mode, with nothing but the standard library:
+Run it as a script in isolated mode; it needs only the standard library:
 `python -I launch.py --parent PID --signal N [--identity HOW] -- PROGRAM ARGUMENT…`
 """
 
@@ -26,7 +26,7 @@ def unprivileged_user() -> tuple[int, int]:
 
 
 def enter_namespace() -> None:
-    """A user namespace of its own: root no longer looks like root, its files stay its files."""
+    """Enter a new user namespace: root no longer looks like root but still owns its files."""
     _check(LIBC.unshare(CLONE_NEWUSER))
 
 
@@ -38,8 +38,8 @@ def become_user() -> None:
 
 
 def become_user_that_reaches() -> None:
-    """An unprivileged user that may still pass folders closed to it, such as root's home."""
-    # So that neither the change of user nor access(2), which PostgreSQL calls, forgets it.
+    """Become an unprivileged user that may still enter closed folders, such as root's home."""
+    # Keeps the capability after the change of user, and in access(2), which PostgreSQL calls.
     _check(LIBC.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     become_user()
     wanted = 1 << CAP_DAC_OVERRIDE
@@ -60,7 +60,7 @@ IDENTITIES = {
 def end_with(parent: int, signal_number: int) -> None:
     """Have the kernel send `signal_number` when `parent` dies, however it dies.
 
-    Called after any change of identity, which would forget it. The parent must have started
+    Call this after any change of identity, which would cancel it. The parent must have started
     this process from its main thread: the kernel watches the thread, not the process.
     """
     _check(LIBC.prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0))
@@ -69,7 +69,7 @@ def end_with(parent: int, signal_number: int) -> None:
 
 
 def listen_to_signals() -> None:
-    """Undo what was inherited: a shell has what runs in the background ignore SIGINT, for one."""
+    """Reset inherited signals: for example, a shell makes background processes ignore SIGINT."""
     for number in signal.valid_signals():
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""One child process of the stack: started, waited for until ready, and stopped with its kin."""
+"""One child process of the stack: starts it, waits until it is ready, stops it and its children."""
 
 import os
 import signal
@@ -21,41 +21,42 @@ from embedded.supervision import launch
 PROJECT = Path(__file__).resolve().parents[2]
 LAST_LINES = 20
 POLL_SECONDS = 0.02
-# A start takes seconds; on a machine that has twenty times as much to do, minutes.
+# A start takes seconds, or minutes if the machine has twenty times as much to do.
 START_SECONDS = 600
-# For an answer to the question whether it is ready; then it is asked again.
+# How long one readiness check may take; then the next one follows.
 PATIENCE_SECONDS = 5
 
 
 class StackError(Exception):
-    """What stops the stack; its text is for the person who started it."""
+    """An error that stops the stack; its text is for the person who started it."""
 
 
 def running_is_ready() -> bool:
-    """The readiness check of a program that serves nobody."""
+    """The readiness check of a program that serves no requests: it is ready at once."""
     return True
 
 
 def ignore(line: str) -> None:
-    """The reader of output nobody wants to see."""
+    """Drops a line of output that nobody needs to see."""
 
 
 def prepare_nothing() -> None:
-    """What most programs need before they start."""
+    """The default `prepare`: most programs need nothing before they start."""
 
 
 def only_wait(seconds: float) -> None:
-    """What most do while a program starts."""
+    """The default `meanwhile`: do nothing else while a program starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """What to run and how to know it is ready; both timeouts are in seconds.
 
-    `orphan_signal` is what it gets instead of `stop_signal` when the stack itself was killed;
-    `url` is where it serves; `once` says that it is ready when it has ended well; `prepare` runs
-    before each start; `held_files` are descriptors it and its children keep open, such as that of
-    a lock; `relies_on` tells whether each of the stores it needs answers, by the store's name.
+    `url` is the program's address. With `once`, the program is ready when it has ended
+    successfully. `prepare` runs before each start. If the stack itself was killed, the program gets
+    `orphan_signal` instead of `stop_signal`. `held_files` are descriptors that the program and its
+    children keep open, such as that of a lock. `relies_on` has a check for each store that the
+    program needs, by the store's name: it tells whether the store answers.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Program:
 
 
 def launch_command(program: Program) -> list[str]:
-    """Its command line as a child of this very process, with which it will end."""
+    """The command line that runs it as a child of this process and ends it with this process."""
     identity = [f"--identity={program.identity}"] if program.identity else []
     return [
         *(sys.executable, "-I", launch.__file__, f"--parent={os.getpid()}"),
@@ -90,10 +91,10 @@ def launch_command(program: Program) -> list[str]:
 
 
 class Process(SimpleExecutor):
-    """A `Program` under mirakuru, which stops whatever descends from it along with it.
+    """A `Program` run by mirakuru, which also stops all its descendants.
 
-    To be started from the main thread (see `launch.end_with`). Every line it prints goes to
-    `show`, called from a thread; the last ones are kept for the error that needs them.
+    Start it from the main thread (see `launch.end_with`). A thread calls `show` with every line
+    that the program prints, and keeps the last lines for an error's text.
     """
 
     def __init__(self, program: Program, *, show: Callable[[str], None] = ignore) -> None:
@@ -118,13 +119,13 @@ class Process(SimpleExecutor):
 
     @property
     def _popen_kwargs(self) -> dict[str, Any]:
-        """mirakuru's, less the Python code between fork and exec: unsafe beside our threads."""
+        """mirakuru's, without its Python code between fork and exec, which threads make unsafe."""
         kwargs = super()._popen_kwargs
         del kwargs["preexec_fn"]
         return kwargs | {"start_new_session": True}
 
     def launch(self) -> None:
-        """Start it, and wait for nothing."""
+        """Start it without waiting until it is ready."""
         try:
             self.program.prepare()
             super().start()
@@ -133,9 +134,9 @@ class Process(SimpleExecutor):
             raise
 
     def start(self, meanwhile: Callable[[float], None] = only_wait) -> Self:
-        """Start it and wait until it is ready; `meanwhile` is told the seconds again and again.
+        """Start it and wait until it is ready, calling `meanwhile` with the seconds so far.
 
-        Raises StackError, with the last lines printed, unless it becomes ready in time.
+        Raises StackError with the last printed lines if it is not ready in time.
         """
         self.launch()
         try:
@@ -146,7 +147,7 @@ class Process(SimpleExecutor):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        # How it ends is of interest only when nobody asked it to.
+        # How it ended does not matter here, because it was asked to end.
         with suppress(ProcessFinishedWithError):
             self.stop()
         self.end()
@@ -154,8 +155,8 @@ class Process(SimpleExecutor):
     def exit_code(self) -> int | None:
         """None while it runs; negative for the signal that killed it.
 
-        Not by `Popen.poll`: where a signal's handler raises in there, its lock may stay taken, and
-        whoever waits for the process waits for ever. Seen once in 270 stops.
+        This does not use `Popen.poll`: if a signal handler raises an error in there, its lock may
+        stay taken, and a later wait for the process never ends. Seen once in 270 stops.
         """
         if self.process is None:
             return None
@@ -164,24 +165,24 @@ class Process(SimpleExecutor):
         try:
             look = os.WEXITED | os.WNOHANG | os.WNOWAIT
             ended = os.waitid(os.P_PID, self.process.pid, look)
-        except ChildProcessError:  # somebody else has asked
+        except ChildProcessError:  # other code has waited for it already
             return self.process.poll()
         if ended is None:
             return None
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def running(self) -> bool:
-        """mirakuru's own asks `Popen.poll`."""
+        """Replaces mirakuru's method, which calls `Popen.poll`."""
         return self.process is not None and self.exit_code() is None
 
     def end(self) -> None:
-        """Kill what is left of it and read its output to the end; a second time changes nothing."""
+        """Kill what is left of it and read its output to the end; a second call changes nothing."""
         self.kill()
         self._printed_to.close()
         self._reader.join(timeout=1)
 
     def failure(self, what: str) -> StackError:
-        """End it; the error says `what` it did, and what it printed last."""
+        """End it. Returns an error that says `what` it did and what it printed last."""
         self.end()
         return StackError("\n".join([f"{self.program.name} {what}", *self._lines]))
 

@@ -1,4 +1,4 @@
-"""Starts programs in order, starts again what dies, and stops all of them in the end."""
+"""Starts programs in order, restarts those that die, and stops all of them at the end."""
 
 import ctypes
 import os
@@ -24,9 +24,9 @@ Value = TypeVar("Value")
 
 
 class Supervisor:
-    """While entered, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt; the next kills.
+    """In its context, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt; a second one kills all.
 
-    On leaving, whatever was started ends in reverse order, and no descendant is left.
+    At the end of the context, the started programs end in reverse order. No descendant is left.
     """
 
     def __init__(self, console: Console) -> None:
@@ -39,9 +39,9 @@ class Supervisor:
         self._on_terminal = os.isatty(STDIN)
 
     def __enter__(self) -> Self:
-        # Orphans of a killed child become ours, and are found.
+        # The orphans of a killed child become children of this process, which can then find them.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        # Also where it is ignored, as in the background of a script: Ctrl-C there ends both.
+        # Even if it was ignored, as in the background of a script: there Ctrl-C ends both.
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         if signal.signal(signal.SIGHUP, self._on_signal) == signal.SIG_IGN:  # under nohup
@@ -57,13 +57,13 @@ class Supervisor:
             _kill(psutil.Process().children(recursive=True))
 
     def keep(self, resource: AbstractContextManager[Value]) -> Value:
-        """Enter `resource`, to be left in its turn."""
+        """Enter `resource`; at the end it is left in reverse order like the programs."""
         return self._stack.enter_context(resource)
 
     def start(self, program: Program) -> None:
-        """Start `program` and wait until it is ready, looking after the others.
+        """Start `program` and wait until it is ready. Meanwhile, restart other programs that die.
 
-        Raises StackError, also when one of the others has died too often.
+        Raises StackError, also if another program has died too often.
         """
         child = Child(program, show=self._console.lines_of(program.name))
         self._stack.callback(child.stop)
@@ -74,14 +74,14 @@ class Supervisor:
             self._children.append(child)
 
     def look_after(self) -> None:
-        """Start again what has died. Raises StackError when one has died too often."""
+        """Restart the programs that have died. Raises StackError if one has died too often."""
         for child in self._children:
             if child.has_died:
                 self._kill_orphans()
                 child.bury()
             if child.is_due:
                 self._say(child.start_again())
-        # Its end may be told to nobody but `make`, which keeps it to itself.
+        # When the terminal ends, perhaps only `make` gets a signal, and it does not pass it on.
         if self._on_terminal and not os.isatty(STDIN):
             raise KeyboardInterrupt("the end of its terminal")
 
@@ -91,7 +91,7 @@ class Supervisor:
             time.sleep(WATCH_SECONDS)
 
     def _meanwhile(self, program: Program) -> Callable[[float], None]:
-        """What to do while it starts; called with the seconds that it has taken."""
+        """A function to call while it starts, with the seconds so far."""
         said = 0.0
 
         def look(waited: float) -> None:
@@ -105,9 +105,10 @@ class Supervisor:
         return look
 
     def _kill_orphans(self) -> None:
-        """What a dead child has left.
+        """Kill the processes that a dead child has left.
 
-        PostgreSQL's hold its memory, without which no other server starts, granian's its port.
+        Those of PostgreSQL hold its memory, and no other server starts before it is free. Those of
+        granian hold its port.
         """
         known = {child.pid for child in (*self._children, self._starting) if child}
         ours = psutil.Process().children()
