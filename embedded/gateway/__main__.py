@@ -77,10 +77,10 @@ def _serve(server: GatewayServer, engine: Engine, address: str) -> int:
 
 
 def _told_to_end() -> int:
-    """A pipe to read from, in which SIGTERM and SIGINT are written down.
+    """The reading end of a pipe, to which each SIGTERM and SIGINT writes.
 
-    A handler that set an Event would wait for itself when it is interrupted by the next signal, and
-    of the death of its parent a process is told once for each thread that this had.
+    A handler that sets an Event would wait for itself if the next signal interrupts it. This does
+    happen: when a parent dies, its child gets one signal for each thread that the parent had.
     """
     told, note = os.pipe()
     os.set_blocking(note, False)

@@ -1,4 +1,4 @@
-"""The password of the gateway: what it guards can read and write files as whoever runs it."""
+"""The password of the gateway. Queries can read and write files as the user that runs it."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from embedded.gateway.errors import refusal
 
 
 def check_password(path: str, headers: Message, password: str) -> None:
-    """Any user name will do. Raises EngineError (516) unless a request brings the password."""
+    """Raises EngineError (516) if a request lacks the password. Any user name is accepted."""
     if not any(
         hmac.compare_digest(given.encode(), password.encode()) for given in _given(path, headers)
     ):
@@ -19,7 +19,7 @@ def check_password(path: str, headers: Message, password: str) -> None:
 
 
 def _given(path: str, headers: Message) -> list[str]:
-    """From the places where ClickHouse's clients put it."""
+    """The passwords in all places where ClickHouse's clients put them."""
     given = [headers.get("X-ClickHouse-Key", "")]
     given += parse_qs(urlsplit(path).query).get("password", [])
     scheme, _, credentials = headers.get("Authorization", "").partition(" ")

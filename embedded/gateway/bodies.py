@@ -1,4 +1,4 @@
-"""Request bodies: from the socket's framing through Content-Encoding to plain chunks."""
+"""Request bodies: undoes the framing and the Content-Encoding and returns plain chunks."""
 
 import re
 import zlib
@@ -25,7 +25,7 @@ _DECODERS: dict[str, tuple[Callable[[], Any], int, str]] = {
 
 
 class BrokenBodyError(EngineError):
-    """The framing itself is broken: where the next request begins is unknown."""
+    """The framing itself is broken, so nobody knows where the next request begins."""
 
 
 def _broken(message: str) -> BrokenBodyError:
@@ -59,7 +59,7 @@ def _read_chunked(stream: BufferedIOBase) -> Iterator[bytes]:
 
 
 def read_body(stream: BufferedIOBase, headers: Message) -> Iterator[bytes]:
-    """The body's bytes as sent. Raises BrokenBodyError when it is shorter than announced."""
+    """The body's bytes as sent. Raises BrokenBodyError if it is shorter than announced."""
     transfer = headers.get("Transfer-Encoding")
     if transfer is not None:
         if transfer.strip().lower() != "chunked":

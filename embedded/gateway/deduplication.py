@@ -1,17 +1,17 @@
-"""Mends ClickHouse's record of insert tokens before the engine reads it.
+"""Repairs ClickHouse's record of insert tokens before the engine reads it.
 
 The engine writes a block into a table's `deduplication_logs`, then renames the block's part into
-its place. Killed in between, it would drop the block when it is sent again, and confirm it, though
-the part is not there: of 61 kills amid an insert of 240 parts, 2 lost rows that way. So whatever
-the log says of a part that no part on disk holds is taken back, by a line as the engine writes it.
+its place. If it is killed in between, the part is missing. When the block is sent again, the engine
+drops it but confirms it: of 61 kills during an insert of 240 parts, 2 lost rows that way. So a log
+entry is revoked if no part on disk holds its part. A line in the engine's format revokes it.
 
-A line that a kill or a full disk has cut short ends the engine's reading of its file, whatever is
-appended to it later: tokens noted after it would not be known at the next start, and a block sent
-again would count twice. So each file is left with its sound lines alone.
+A kill or a full disk may cut a line short. The engine then stops reading the file at this line,
+even if other lines are appended later. It would not know the later tokens at the next start, and a
+block sent again would count twice. So only the complete lines of each file are kept.
 
-A line is an operation (1 adds, 2 drops), a part and a block, with tabs between them
-(MergeTreeDeduplicationLog.cpp). A part is named partition_first_last_level[_mutation]; a merged one
-holds all blocks from its first to its last.
+A line is an operation (1 adds, 2 drops), a part and a block, separated by tabs
+(MergeTreeDeduplicationLog.cpp). A part is named partition_first_last_level[_mutation]. A merged
+part holds all blocks from its first to its last.
 """
 
 import os
@@ -32,9 +32,9 @@ class _Span(NamedTuple):
 
 
 def mend(data: Path) -> int:
-    """Take torn lines out of the logs, and back what they say of parts that are not there.
+    """Remove cut lines from the logs, and revoke the entries of parts that do not exist.
 
-    Returns how many blocks those were. Nobody may have the directory open. Raises OSError.
+    Returns how many blocks were revoked. No process may have the directory open. Raises OSError.
     """
     return sum(_mend_table(logs) for logs in data.glob("store/*/*/deduplication_logs"))
 
@@ -58,7 +58,7 @@ def _mend_table(logs: Path) -> int:
 
 
 def _keep_sound_lines(file: Path) -> None:
-    """In place: on a full disk there may be no room for another file."""
+    """Rewrites the file in place: on a full disk there may be no room for another file."""
     text = file.read_bytes()
     sound = b"".join(_LINE.findall(text))
     if sound != text:
@@ -74,7 +74,7 @@ def _number(file: Path) -> int:
 
 
 def _span(name: str) -> _Span | None:
-    """What a part of that name holds; None where it is no part, or not yet one (`tmp_insert_…`)."""
+    """The blocks in a part of this name; None if it is no part, or not yet one (`tmp_insert_…`)."""
     match = _PART.fullmatch(name)
     return _Span(match[1], int(match[2]), int(match[3])) if match else None
 

@@ -38,7 +38,7 @@ _ENCODERS: dict[str, Callable[[], tuple[Callable[[bytes], bytes], Callable[[], b
 
 
 def choose(accept_encoding: str) -> str | None:
-    """The encoding to answer with, given an Accept-Encoding header; None for none of ours."""
+    """The encoding to answer with, given an Accept-Encoding header; None if it has none of ours."""
     offers = [part.partition(";") for part in accept_encoding.lower().split(",")]
     accepted = {name.strip() for name, _, weight in offers if weight.strip() != "q=0"}
     return next((name for name in _ENCODERS if name in accepted), None)

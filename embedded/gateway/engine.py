@@ -1,4 +1,4 @@
-"""chDB on one data directory: a fresh connection per request, a bound on how many run at once."""
+"""chDB on one data directory: a new connection for each request, and a limit on queries at once."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ import chdb
 from embedded.gateway import deduplication
 from embedded.gateway.errors import from_engine, refusal
 
-# chDB ships with async inserts on; a confirmed insert must be in the table.
+# chDB uses async inserts by default, but a confirmed insert must be in the table.
 _BASE_SETTINGS = {"async_insert": "0"}
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _MARKER_END = " gateway */"
@@ -29,7 +29,7 @@ class FolderError(Exception):
 
 
 def new_marker() -> str:
-    """A comment to end a query with, by which `Engine.kill` finds it."""
+    """A comment for the end of a query, by which `Engine.kill` finds the query."""
     return f"/* {uuid.uuid4().hex}{_MARKER_END}"
 
 
@@ -92,7 +92,7 @@ class Engine:
         self._slots = threading.BoundedSemaphore(max_queries)
         options = urlencode(
             {
-                # Wherever whoever started this may write; so may its `file()`.
+                # Backups may go wherever the user may write; the same is true of `file()`.
                 "backups.allowed_path": "/",
                 "max_server_memory_usage": memory_bytes,
                 "mark_cache_size": memory_bytes // 8,
@@ -116,11 +116,12 @@ class Engine:
     def session(
         self, *, settings: Mapping[str, str], database: str, at_once: bool = False
     ) -> Iterator[Any]:
-        """A connection of its own with these settings, so that none leaks into another query.
+        """A new connection with these settings, so that no setting leaks into another query.
 
-        Opening one costs 0.2 ms. `settings` may hold query parameters as `param_x`. Raises
-        EngineError for an unknown setting or database, and TOO_MANY_SIMULTANEOUS_QUERIES when
-        no slot becomes free in time; `at_once` waits for none and takes none.
+        Opening it costs 0.2 ms. `settings` may hold query parameters as `param_x`. With
+        `at_once`, it does not wait for a slot and does not take one. Raises EngineError for an
+        unknown setting or database, and TOO_MANY_SIMULTANEOUS_QUERIES if no slot becomes free in
+        time.
         """
         if not at_once and not self._slots.acquire(timeout=self._queue_seconds):
             raise refusal(
@@ -132,7 +133,7 @@ class Engine:
             with closing(_connect(str(self.path))) as connection:
                 connection.query(_preamble({**_BASE_SETTINGS, **settings}, database), "Null")
                 yield connection
-        except RuntimeError as error:  # what chDB raises is of this class
+        except RuntimeError as error:  # chDB's errors are of this class
             raise from_engine(error) from error
         finally:
             if not at_once:
@@ -143,10 +144,10 @@ class Engine:
         self._rows(f"KILL QUERY WHERE endsWith(query, {_literal(marker)}) ASYNC")
 
     def close(self, *, patience_seconds: float) -> bool:
-        """Cancel what only reads, let the rest end, flush Buffer tables, close chDB.
+        """Cancel queries that only read, let the others end, flush Buffer tables, close chDB.
 
-        False when something would not end in time. What was confirmed is kept either way, Buffer
-        tables excepted.
+        Returns False if a query does not end in time. Confirmed data is kept either way, except in
+        Buffer tables.
         """
         deadline = time.monotonic() + patience_seconds
         self.kill(_MARKER_END)
@@ -171,7 +172,7 @@ def _preamble(settings: Mapping[str, str], database: str) -> str:
 
 
 def default_memory_bytes() -> int:
-    """Half of the machine's memory, or of the control group's where that is less."""
+    """Half of the machine's memory, or half of the control group's limit if that is less."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):
         total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))

@@ -3,8 +3,9 @@
 import re
 from http import HTTPStatus
 
-# What a server answers (its exceptionCodeToHTTPStatus); every other error is a 500. The last line
-# of the 400s and TOO_MANY_SIMULTANEOUS_QUERIES, which clients repeat after a 503, are our own.
+# The statuses of a ClickHouse server (its exceptionCodeToHTTPStatus). Every other error is a 500.
+# Two choices are our own: the last line of the 400s, and the 503 for TOO_MANY_SIMULTANEOUS_QUERIES,
+# after which clients try again.
 _STATUS_BY_NAME = {
     HTTPStatus.BAD_REQUEST: """
         BAD_ARGUMENTS CANNOT_COMPILE_REGEXP CANNOT_PARSE_TEXT CANNOT_PARSE_ESCAPE_SEQUENCE
@@ -56,10 +57,10 @@ def refusal(code: int, name: str, message: str) -> EngineError:
 
 
 def from_engine(error: Exception) -> EngineError:
-    """Recover code and name from chDB's exception, whose text is all it carries.
+    """Read code and name from the text of chDB's exception, which holds nothing else.
 
-    chDB puts words of its own before the engine's text (`Streaming query failed: Code: …`); they
-    are cut off. What has no engine text in it is reported as UNKNOWN_EXCEPTION.
+    chDB puts its own words before the engine's text (`Streaming query failed: Code: …`); they are
+    cut off. A text without the engine's text is reported as UNKNOWN_EXCEPTION.
     """
     match = _ENGINE_TEXT.search(str(error))
     if match is None:

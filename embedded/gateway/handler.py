@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send_chunks(
         self, headers: dict[str, str], chunks: Iterable[bytes], encoding: str | None
     ) -> None:
-        """Send with Content-Length what fits in one chunk, the rest as chunks."""
+        """Send a result of one chunk with Content-Length, and a longer result chunked."""
         tag = uuid.uuid4().hex[:16]
         headers["X-ClickHouse-Exception-Tag"] = tag
         if encoding:
@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _with_exception(self, chunks: Iterable[bytes], tag: str) -> Iterator[bytes]:
-        """Append an error that comes after the head to the result, as a server does since 25.11."""
+        """If an error comes after the head, append it to the result, as servers do since 25.11."""
         try:
             yield from chunks
         except EngineError as error:
@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_error(self, error: EngineError) -> None:
         if self._head_sent:
-            self.close_connection = True  # too late for an answer; a cut one shows
+            self.close_connection = True  # too late for an error; the client sees a cut result
             return
         headers = {"X-ClickHouse-Exception-Code": str(error.code)}
         self._send(error.status, headers, f"{error.text}\n".encode())
@@ -186,7 +186,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _discard(self, raw_body: Iterator[bytes]) -> None:
-        """Read what is left of a refused body: closing early would lose the answer as well."""
+        """Read the rest of a refused body: closing the connection early would lose the answer."""
         try:
             for _ in raw_body:
                 pass

@@ -1,4 +1,4 @@
-"""What a request asks besides its statement: URL and form parameters, sorted by purpose."""
+"""The URL and form parameters of a request besides its statement, sorted by purpose."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 from embedded.gateway.errors import refusal
 
-# What a server's HTTP handler consumes. Most are no settings of the engine's; the last line are,
-# but only a handler reads them, and each SET costs time on every request.
+# The parameters that a server's HTTP handler consumes. Most are not settings of the engine. Those
+# in the last line are settings, but only a handler reads them, and each SET costs time on every
+# request.
 _OWN = frozenset(
     {"query", "database", "default_format", "query_id", "user", "password", "quota_key", "role"}
     | {"wait_end_of_query", "buffer_size", "client_protocol_version", "stacktrace"}

@@ -1,4 +1,4 @@
-"""One request's statement run on the engine: what to call, and what came of it."""
+"""Runs the statement of one request on the engine and returns its result."""
 
 import json
 import tempfile
@@ -20,8 +20,8 @@ from embedded.gateway.statement import (
     parse_statement,
 )
 
-# chDB encodes each block of a streamed result as a document of its own, so only formats without
-# head, foot or separators can be streamed; others are made in one piece, in memory.
+# chDB encodes each block of a streamed result as a separate document. So only formats without head,
+# foot or separators can be streamed; the others are made in one piece, in memory.
 _STREAMED_FORMATS = frozenset(
     {"Native", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "RowBinary"}
     | {"JSONEachRow", "JSONLines", "NDJSON", "JSONCompactEachRow"}
@@ -33,11 +33,11 @@ _HELD_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Query:
-    """A request's statement and what applies to it alone.
+    """A request's statement and its own settings.
 
-    The statement is `text` followed by `body`. `marker` is a comment by which `Engine.kill` finds
-    it if it only reads; what writes goes on, as on a server. With `whole`, the result is complete
-    before any of it is handed out.
+    The statement is `text` followed by `body`. If the statement only reads, `Engine.kill` finds it
+    by the comment `marker`. A statement that writes goes on, as on a server. With `whole`, the
+    result is complete before its first chunk is returned.
     """
 
     text: str
@@ -78,7 +78,7 @@ def run(engine: Engine, query: Query) -> Iterator[Outcome]:
             session = engine.session(
                 settings=query.settings,
                 database=query.database,
-                # What it ends may hold all the slots.
+                # The queries that it kills may hold all the slots.
                 at_once=statement.keyword == "KILL",
             )
             connection = stack.enter_context(session)
@@ -103,7 +103,7 @@ def _read_head(text: str, body: Iterator[bytes]) -> bytes:
 
 
 def _run_insert(engine: Engine, insert: Insert, data: Iterable[bytes], query: Query) -> Outcome:
-    """Insert from an unnamed file, which holds the data once it has all arrived.
+    """Insert from an unnamed file, after all the data has arrived in it.
 
     chDB 4.4 could take the data in pieces (`send_insert`), but then reports success for inserts
     that were cancelled, ran out of time or failed in a materialized view.
@@ -151,7 +151,7 @@ def _run_statement(
 def _streamed(stream: Any, chosen: str) -> Outcome:
     outcome = Outcome(format=chosen)
     chunks = _stream_chunks(stream, outcome.statistics)
-    outcome.chunks = chain([next(chunks, b"")], chunks)  # the first error comes with the first
+    outcome.chunks = chain([next(chunks, b"")], chunks)  # raises an early error at once
     return outcome
 
 
@@ -166,7 +166,7 @@ def _stream_chunks(stream: Any, statistics: dict[str, int]) -> Iterator[bytes]:
 
 
 def _held(chunks: Iterable[bytes], folder: Path, stack: ExitStack) -> Iterable[bytes]:
-    """Wait for the last chunk, in memory up to a megabyte and in an unnamed file beyond."""
+    """Read all chunks first: up to a megabyte in memory, more in an unnamed file."""
     spool = tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES, dir=str(folder))  # noqa: SIM115
     stack.enter_context(spool)
     for chunk in chunks:

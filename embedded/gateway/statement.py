@@ -1,4 +1,4 @@
-"""What kind of statement a query is: enough of ClickHouse's syntax to route it, no more."""
+"""Detects the kind of a query with just enough of ClickHouse's syntax to route it."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from embedded.gateway.errors import refusal
 
-# A query may only be longer than this if what follows is an insert's data, as on a server whose
-# max_query_size is left at its default.
+# Only an insert's data may make a query longer than this, as on a server with the default
+# max_query_size.
 MAX_QUERY_BYTES = 256 * 1024
 
 _TOKEN = re.compile(
@@ -93,7 +93,7 @@ def parse_insert(sql: bytes) -> Insert | None:
 
 
 def parse_statement(sql: bytes) -> Statement:
-    """Recognize a statement without data. Raises EngineError for an empty one and for several."""
+    """Recognize a statement without data. Raises EngineError for no statement and for several."""
     output_format = None
     end = len(sql)
     words = _top_level_words(sql)

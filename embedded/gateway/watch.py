@@ -1,4 +1,4 @@
-"""Cancelling queries whose client has gone."""
+"""Cancels queries whose client has gone."""
 
 import select
 import socket
@@ -13,7 +13,7 @@ _INTERVAL_SECONDS = 0.5
 
 
 class DisconnectWatch:
-    """Looks at the sockets of running queries twice a second and kills what nobody waits for."""
+    """Checks the sockets of running queries twice a second and kills queries without a client."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -29,7 +29,7 @@ def wait_for_given(variables: Mapping[str, str]) -> None:
 
 
 def checks(variables: Mapping[str, str]) -> dict[str, Callable[[], bool]]:
-    """Whether the store answers, by the name of each variable that has the address of one."""
+    """For each variable that has a store's address, a check whether the store answers."""
     return {name: partial(READY[name], variables[name]) for name in READY if name in variables}
 
 
@@ -40,9 +40,10 @@ def programs(
     throwaway: bool = False,
     held: tuple[int, ...] = (),
 ) -> Iterator[tuple[str, Program]]:
-    """The variable and the program of each store whose variable is not among those `given`.
+    """The variable and the program of each store whose variable is not in `given`.
 
-    Prepared one at a time, to be started as they come: a port stays free only so long.
+    They are prepared one at a time. Start each one before taking the next, because its port may
+    not stay free.
     """
     if "DATABASE_URL" not in given:
         yield (

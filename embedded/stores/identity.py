@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs: it refuses root, and needs to own its folder and reach its binaries."""
+"""Chooses PostgreSQL's user: it can't be root, must own the folder and must reach the binaries."""
 
 import os
 import subprocess
@@ -9,11 +9,11 @@ from embedded.supervision.processes import Program, StackError, launch_command
 
 
 def choose(folder: Path, binary: Path) -> str | None:
-    """The identity to launch `binary` with, None for the present one; gives it `folder`.
+    """The identity to launch `binary` with, None for the present one. It becomes `folder`'s owner.
 
-    Tried in turn when root: a user namespace, which keeps every file root's; an unprivileged
-    user; one that keeps the right to pass folders closed to it, such as /root. Containers
-    often forbid the first. Raises StackError when none works.
+    Root tries three identities in this order: a user namespace, in which all files still belong
+    to root; an unprivileged user; an unprivileged user that may enter closed folders such as
+    /root. Containers often forbid the first. Raises StackError if none works.
     """
     if os.geteuid() != 0:
         return None

@@ -15,29 +15,29 @@ from embedded.supervision.processes import PATIENCE_SECONDS, Program, StackError
 
 USER = DATABASE = "events"
 
-# For two cores shared with the other stores, a few connections, and mostly writes. What an
-# accepted event relies on (fsync, synchronous_commit, full_page_writes) keeps its default: on.
+# For two cores shared with the other stores, a few connections, and mostly writes. The settings
+# that protect accepted events (fsync, synchronous_commit, full_page_writes) keep their default: on.
 SETTINGS = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",  # a socket's path may have 107 bytes; a data folder's more
+    "unix_socket_directories": "",  # a path in a data folder may exceed a socket's 107 bytes
     "password_encryption": "scram-sha-256",
     "max_connections": "100",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
-    # Checkpoints seldom, by time and spread out: each makes every page be logged whole again.
+    # Few checkpoints, by time and spread out: after each one, every page is logged whole again.
     "max_wal_size": "4GB",
     "min_wal_size": "512MB",
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
     "wal_buffers": "16MB",
-    # Pages of random ids shrink by nothing: an insert into a large dedup index took six times as
-    # long after a checkpoint.
+    # Pages of random ids do not get smaller: with compression, an insert into a large dedup index
+    # took six times as long after a checkpoint.
     "wal_compression": "off",
     "wal_level": "minimal",  # no replica and no archive to feed
     "max_wal_senders": "0",
-    "max_parallel_workers_per_gather": "0",  # the second core is another store's
+    "max_parallel_workers_per_gather": "0",  # other stores need the second core
     "jit": "off",
     "random_page_cost": "1.1",
     "autovacuum_vacuum_insert_scale_factor": "0.1",
@@ -47,7 +47,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
-# For tests alone: their data is thrown away, and a second of theirs is worth more than it.
+# Only for tests: their data is thrown away, and their speed matters more.
 THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -72,7 +72,7 @@ def program(
         command=[str(binary("postgres")), "-D", str(data), *options],
         url=url,
         ready=lambda: is_ready(url),
-        # A server that was killed leaves its pid here; by now that may be anyone's.
+        # A killed server leaves its pid here; another process may have that pid now.
         prepare=lambda: (data / "postmaster.pid").unlink(missing_ok=True),
         folder=folder,
         identity=who,
@@ -97,7 +97,7 @@ def _initialise(data: Path, who: str | None) -> None:
     command = [
         *(str(binary("initdb")), "-D", str(draft), f"--username={USER}"),
         *("--auth=scram-sha-256", f"--pwfile={data.with_name('password')}", "--encoding=UTF8"),
-        # The server's own locale: sorts by code point, and needs none installed.
+        # The built-in locale sorts by code point and needs no locale on the machine.
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     ]
     _run(command, who, folder=data.parent)
@@ -107,7 +107,7 @@ def _initialise(data: Path, who: str | None) -> None:
 
 
 def _run(command: list[str], who: str | None, *, folder: Path, statement: str = "") -> None:
-    """Raises StackError with what the command printed when it fails."""
+    """Run a command to its end. Raises StackError with what it printed if it fails."""
     once = Program(name=Path(command[0]).name, command=command, identity=who, folder=folder)
     finished = subprocess.run(
         launch_command(once), input=statement, capture_output=True, text=True, check=False

@@ -10,18 +10,18 @@ from embedded import private_files
 from embedded.ports import HOST
 from embedded.supervision.processes import PATIENCE_SECONDS, Program, StackError
 
-# What was accepted is on disk before the answer: with `everysec` Redis answers without even having
-# written while an fsync is under way, and loses that when it is killed. Requests that come together
-# share an fsync. A snapshot beside the log would only repeat it.
+# With `always`, an accepted event is on disk before the answer. With `everysec`, Redis answers
+# during an fsync even before it has written the event, and loses the event if it is killed.
+# Requests that come together share an fsync. A snapshot would only repeat the log.
 _QUEUE = """\
 appendonly yes
 appendfsync always
 maxmemory 1gb
 maxmemory-policy noeviction
 """
-# Buckets of the rate limit are full again after a minute, and after a restart at once. Clients of
-# ever new addresses push out those not seen for longest. Signs of life never go: they have no time
-# to live, and buckets have.
+# Buckets of the rate limit are full again after a minute, and at once after a restart. If clients
+# with ever new addresses fill the memory, the buckets unused for longest are removed. Signs of life
+# are never removed, because unlike buckets they have no time to live.
 _RATE_LIMIT = """\
 appendonly no
 maxmemory 64mb
@@ -42,14 +42,14 @@ def queue(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
 
 
 def rate_limit(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
-    """One that keeps nothing on disk but its password."""
+    """A Redis that keeps only its password on disk."""
     return _program("rate-limit", _RATE_LIMIT, folder, port, held)
 
 
 def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ...]) -> Program:
     folder.mkdir(mode=0o700, exist_ok=True)
     password = private_files.secret(folder / "password")
-    # A file, as everyone on the machine can read a command line.
+    # In a file, because everyone on the machine can read a command line.
     common = _COMMON.format(host=HOST, port=port, password=password)
     private_files.write(folder / "redis.conf", common + rules)
     url = f"redis://:{password}@{HOST}:{port}/0"
@@ -65,8 +65,8 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
 
 
 def is_ready(url: str) -> bool:
-    """False also while it still reads its log from disk."""
-    # Of a cluster the first node that is named speaks for all.
+    """Also False while Redis still reads its log from disk."""
+    # For a cluster, only the first node in the URL is asked.
     url = re.sub(r",[^/]*", "", url).replace("+cluster", "")
     try:
         with redis.Redis.from_url(url, socket_timeout=PATIENCE_SECONDS) as client:
