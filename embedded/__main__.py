@@ -12,7 +12,7 @@ from embedded.supervision.console import Console
 from embedded.supervision.processes import PROJECT, StackError
 from embedded.supervision.supervisor import Supervisor
 
-# Of the environment; those of them that are set are used and, in `stack.env`, passed on.
+# Environment variables. Those that are set are used, and passed on in `stack.env`.
 STORE_VARIABLES = (
     "DATABASE_URL",
     "REDIS_URL",
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _start(supervisor: Supervisor, console: Console) -> str:
-    """Bring everything up, in order; the address of the service. Raises StackError."""
+    """Start everything in order. Returns the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
     lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
     port = _free_port()
@@ -66,7 +66,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
 
 
 def _logging() -> dict[str, str]:
-    """A line for each request is for those who ask for it; colours go through the pipe to here."""
+    """By default there is no line for each request. Colours pass the pipe to this terminal."""
     style = "console" if sys.stdout.isatty() else "json"
     return {
         "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
@@ -83,7 +83,7 @@ def _show_demo(supervisor: Supervisor, console: Console, address: str) -> None:
 
 
 def _free_port() -> int:
-    """The port to serve on, from PORT. Raises StackError when it is none or taken."""
+    """The port to serve on, from PORT. Raises StackError if it is not a port or is taken."""
     value = os.environ.get("PORT") or "8000"
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise StackError(f"PORT must be a number from 1 to 65535, got {value!r}")

@@ -19,33 +19,35 @@ from embedded import data_folder, stores
 from embedded.ports import HOST
 from embedded.supervision.processes import PATIENCE_SECONDS, Program
 
-# Celery warns root off for the sake of pickled messages; ours are not.
+# Celery warns against root because of pickled messages; our messages are not pickled.
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
 CELERY = [*QUIET, "-m", "celery", "--quiet", "--app", "config"]
 NODE = f"stack@{socket.gethostname()}"
 WORKER = [*CELERY, "worker", "--loglevel", "warning", "--hostname", NODE]
-WORKER += ["--without-gossip", "--without-mingle"]  # it is alone
+WORKER += ["--without-gossip", "--without-mingle"]  # there is no other worker
 BEAT = [*CELERY, "beat", "--loglevel", "warning", "--scheduler"]
 BEAT += ["config.scheduling.scheduler:Scheduler"]
 WEB = ["-m", "embedded.web", "--interface", "rsgi", "--loop", "uvloop", "--workers", "2"]
-# Connections of a worker; any more wait. A thousand that say nothing leave room for others, and
-# all have a file under the usual limit of 1,024. They are closed after 30 s, where HTTP/2 is off.
+# The most connections of one worker; further ones wait. A thousand silent connections leave room
+# for others, and all connections of a worker stay under the usual limit of 1,024 files. Silent
+# connections are closed after 30 s, if HTTP/2 is off.
 WEB += ["--backpressure", "800", "--http", "1"]
-# A longer head is refused (431), or up to twice as long: by default 400 KB of headers are taken.
+# A longer head is refused (431); the real limit may be up to twice this. By default 400 KB of
+# headers are accepted.
 WEB += ["--http1-buffer-size", "32768"]
-# Without it a worker that is killed, for want of memory perhaps, takes all of them along.
+# Without this, the death of one worker, for example for lack of memory, ends all of them.
 WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
-# One told to stop while it is still starting never does.
+# A worker that is told to stop while it is still starting never stops by itself.
 WEB += ["--workers-kill-timeout", "10"]
 WEB += ["--log-level", "warning", "config.server.rsgi:application", "--host", HOST, "--port"]
 COMMAND_SECONDS = 24 * 3600
-# What a task has not finished by then is killed and delivered again.
+# A task that is not finished by then is killed, and its message is delivered again.
 GRACE_SECONDS = 30
 
 
 def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:
-    """All of them, in the order they start."""
-    # A worker that is killed leaves a folder, wherever temporary files are.
+    """All programs, in the order they start."""
+    # A killed worker leaves a folder among the temporary files; a fresh folder removes it.
     environment = {**environment, "TMPDIR": str(data_folder.fresh(folder / "tmp"))}
     yield from _setup(folder, environment)
     yield from _servers(port, environment)
@@ -63,7 +65,7 @@ def _setup(folder: Path, environment: Mapping[str, str]) -> Iterator[Program]:
 
 
 def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> Program:
-    """One of manage.py's, to its end."""
+    """A command of manage.py that runs to its end."""
     return Program(
         name=name,
         command=[sys.executable, "manage.py", *arguments],
@@ -74,7 +76,7 @@ def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> 
 
 
 def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
-    """Worker, beat and web: stopped in reverse, so that the last accepted event finds a worker."""
+    """Worker, beat and web. They stop in reverse, so the last accepted event finds a worker."""
     broker = environment.get("CELERY_BROKER_URL", environment["REDIS_URL"])
     server = partial(
         Program,
@@ -86,9 +88,9 @@ def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
         name="worker",
         command=[sys.executable, *WORKER],
         ready=_consumer(broker),
-        # A signal reaches the whole group: Celery's children leave this one to their parent.
+        # A signal reaches the whole group, and Celery's children leave SIGINT to their parent.
         stop_signal=signal.SIGINT,
-        # Asked kindly, it would wait for Redis, gone as well; its children end with it.
+        # After SIGINT it would wait for Redis, which is gone too. Its children end with it.
         orphan_signal=signal.SIGKILL,
     )
     yield server(name="beat", command=[sys.executable, *BEAT])
@@ -98,10 +100,10 @@ def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
 
 
 def _consumer(broker: str) -> Callable[[], bool]:
-    """Whether our worker answers on its queue.
+    """A check whether our worker answers on its queue.
 
-    Asked too early it never answers, and on a busy machine it takes its time: an answer is waited
-    for a tenth of the time that the start has taken so far.
+    A worker never answers a question that comes too early, and on a busy machine it answers late.
+    So each check waits a tenth of the time that the start has taken so far.
     """
     began = time.monotonic()
 

@@ -25,7 +25,7 @@ from embedded.supervision.console import Console
 from embedded.supervision.processes import PROJECT, StackError
 from embedded.supervision.supervisor import Supervisor
 
-# Of the data folder: what no store holds. Without the key everybody would have to log in again.
+# Files in the data folder that no store has. Without the key everybody would have to log in again.
 FILES = ("secret-key", "admin-password")
 QUEUE = "appendonly.aof"
 OURS = ("postgres", "redis", "clickhouse")
@@ -49,13 +49,13 @@ def main() -> int:
 
 
 def backup(data: Path, folder: Path) -> None:
-    """Of the stack that runs on `data`, into a new `folder`. Raises StackError, OSError."""
+    """Back up the stack that runs on `data` into a new `folder`. Raises StackError, OSError."""
     addresses = data_folder.announced_in(data)
     if not addresses:
         raise StackError(f"no stack runs on DATA_DIR={data}; of one that is stopped, copy that")
     if missing := [name for name in OURS if not (data / name).exists()]:
         raise StackError(f"{', '.join(missing)}: not in DATA_DIR={data}; back it up where it is")
-    # Whole under its name, or not at all.
+    # The folder gets its name only when it is complete.
     draft = folder.with_name(f".{folder.name}.draft")
     if folder.exists():
         raise StackError(f"{folder} exists")
@@ -71,14 +71,14 @@ def backup(data: Path, folder: Path) -> None:
 
 
 def _copy_queue(data: Path, folder: Path) -> None:
-    """A log that Redis appends to is good up to any byte; when rewritten it is another file."""
+    """Redis appends to its log, so a part of it is valid; a rewritten log is another file."""
     shutil.copy(data / "redis" / QUEUE, folder)
     if (data / "imports").exists():
         shutil.copytree(data / "imports", folder / "imports", copy_function=_copy_if_there)
 
 
 def _copy_if_there(source: str, target: str) -> None:
-    """An upload that has been imported meanwhile is in PostgreSQL."""
+    """An upload that is gone has been imported meanwhile, and is in PostgreSQL."""
     with suppress(FileNotFoundError):
         shutil.copy2(source, target)
 
@@ -88,7 +88,10 @@ def _dump_postgres(url: str, file: Path) -> None:
 
 
 def _run_client(name: str, url: str, *arguments: str) -> None:
-    """Raises StackError with what it printed. Everyone could read a password among its words."""
+    """Run a client of PostgreSQL. Raises StackError with what it printed.
+
+    The password is not in the command line, which everyone on the machine can read.
+    """
     command = [str(postgres.binary(name)), *arguments, f"--dbname={without_password(url)}"]
     secret = {"PGPASSWORD": urlsplit(url).password or ""}
     done = subprocess.run(
@@ -118,12 +121,13 @@ def _place(folder: Path) -> str:
     return f"File('{escaped}')"
 
 
-# Who was sending a batch when the copy was made is gone; it would be waited for two minutes.
+# The process that claimed a batch when the copy was made is gone. Its claim would hold the batch
+# for two minutes.
 _NOBODY_DELIVERS = "UPDATE batches SET claimed_until = NULL WHERE claimed_until IS NOT NULL"
 
 
 def restore(data: Path, folder: Path) -> None:
-    """A new stack on `data` with what is in `folder`, stopped. Raises StackError, OSError."""
+    """Restore `folder` into a new stack on `data`, then stop it. Raises StackError, OSError."""
     if not (folder / "postgres.dump").exists():
         raise StackError(f"{folder} is no backup")
     console = Console()
@@ -155,11 +159,12 @@ def _put_files(folder: Path, data: Path) -> None:
 
 
 def _make_agree(supervisor: Supervisor, environment: Mapping[str, str]) -> None:
-    """Before anything new is stored: this version's tables, then rollups, outbox, both stores.
+    """Before new events are stored, repair in this order: tables, rollups, outbox, both stores.
 
-    The tables of a ClickHouse database are copied one after another, so that a rollup may lack
-    what the events have. The outbox may hold what ClickHouse had got when its turn came: sent
-    again, it is doubled there, which the verification mends.
+    The tables become those of this version. ClickHouse's tables are copied one after another, so
+    a rollup may lack events that the events table has. The outbox may hold batches that ClickHouse
+    already had when it was copied. They are sent again and doubled there, which the verification
+    repairs.
     """
     for name, arguments in {
         "migrate": ["migrate", "--verbosity=0"],

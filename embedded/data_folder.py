@@ -1,4 +1,4 @@
-"""The data folder: made, checked and locked, and what the running stack tells others in it."""
+"""The data folder: creates, checks and locks it, and announces the running stack in it."""
 
 import fcntl
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 from embedded import private_files
 from embedded.supervision.processes import StackError, ignore
 
-# Stores of a run that was killed are given this long to end: a second or two, or more on a machine
-# that is busy.
+# How long to wait until the stores of a killed run have ended. They take a second or two, or more
+# on a busy machine.
 LEFTOVERS_SECONDS = 120
 SAY_SECONDS = 5
 ANNOUNCEMENT = "stack.env"
@@ -20,14 +20,14 @@ ANNOUNCEMENT = "stack.env"
 
 @contextmanager
 def claimed(folder: Path, *, say: Callable[[str], None] = ignore) -> Iterator[int]:
-    """Hold `folder`, making it if need be, for one run; yields the lock's descriptor.
+    """Hold `folder` for one run, creating it if needed; yields the lock's descriptor.
 
-    The stores inherit the descriptor: the folder stays claimed until the last of their
-    processes is gone, even when the supervisor was killed. `say` is told what it waits for.
-    Raises StackError.
+    The stores inherit the descriptor, so the folder stays claimed until the last of their
+    processes is gone, even if the supervisor was killed. While it waits, it calls `say` with the
+    reason. Raises StackError.
     """
     try:
-        # Others may pass, as PostgreSQL may run as another user, but see no name.
+        # Other users may enter, as PostgreSQL may run as another user, but may not list names.
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
@@ -73,14 +73,14 @@ def _runs(pid: int) -> bool:
 
 
 def fresh(folder: Path) -> Path:
-    """An empty one: what processes of an earlier run have left there nobody else takes away."""
+    """An empty folder: nothing else removes what processes of an earlier run have left there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     return folder
 
 
 def signing_key(folder: Path) -> str:
-    """Django's. Earlier versions made a shorter one: with a new one everybody logs in again."""
+    """Django's key. An earlier version's shorter key is replaced, and everybody logs in again."""
     return private_files.secret(folder / "secret-key", length=50)
 
 
@@ -97,7 +97,7 @@ def announced(folder: Path, variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def announced_in(folder: Path) -> dict[str, str]:
-    """What the stack that runs on `folder` has announced; nothing where none runs."""
+    """What the stack that runs on `folder` has announced; empty if none runs."""
     try:
         lines = (folder / ANNOUNCEMENT).read_text().splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Sample events, and the three answers about them, for whoever sees the service first."""
+"""Sample events and three reports about them, for people who are new to the service."""
 
 import random
 import shlex
@@ -17,7 +17,8 @@ from embedded.supervision.processes import StackError
 
 DAYS = 60
 USERS_A_WEEK = 48
-# The chance of a user to be seen in the k-th week after their first; the last holds from there.
+# The chance that a user is seen in the k-th week after their first; the last value also holds for
+# later weeks.
 COMES_BACK = (1.0, 0.46, 0.37, 0.31, 0.28, 0.25)
 EVENT_TYPES = {"page_view": 62, "search": 14, "add_to_cart": 10, "video_play": 8, "purchase": 6}
 COUNTRIES = {"UA": 30, "DE": 25, "PL": 20, "US": 15, "FR": 10}
@@ -33,7 +34,7 @@ Say = Callable[[str], None]
 
 
 def run(address: str, *, say: Say) -> None:
-    """Send the sample events and show the three answers about them. Raises StackError."""
+    """Send the sample events and show three reports about them. Raises StackError."""
     now = datetime.now(UTC)
     sent = list(events(now))
     totals = _send(address, sent)
@@ -51,7 +52,7 @@ def run(address: str, *, say: Say) -> None:
 
 
 def events(now: datetime) -> Iterator[Event]:
-    """What happened until `now`. A day's events are the same whenever it is asked about."""
+    """The events until `now`. Every call gives the same events for a day."""
     monday = now.date() - timedelta(days=DAYS)
     monday += timedelta(days=-monday.weekday() % 7)
     while monday <= now.date():
@@ -61,7 +62,7 @@ def events(now: datetime) -> Iterator[Event]:
 
 
 def _events_of_user(user_id: str, monday: date, now: datetime) -> Iterator[Event]:
-    # A generator per user, seeded by name: what follows depends on nothing but the user.
+    # One random generator per user, seeded by name: a user's events depend only on the user.
     chance = random.Random(user_id)  # noqa: S311
     country = _weighted(chance, COUNTRIES)
     for week in count():
@@ -114,7 +115,7 @@ def _wait_until_delivered(address: str, expected: int, first: date, last: date) 
     while True:
         answer = _ask("GET", f"{address}/stats/top-events?{urlencode(asked)}")
         if (found := sum(row["count"] for row in answer)) >= expected:
-            # A block is in the events a moment before it is in the last of the rollups.
+            # A block reaches the events table a moment before the last of the rollups.
             time.sleep(ROLLUP_SECONDS)
             return
         if time.monotonic() > deadline:
@@ -129,7 +130,7 @@ def _show(address: str, title: str, report: str, asked: Mapping[str, object], sa
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """The rows under their names, in columns; a null is left blank."""
+    """The rows as a table with their names on top; a null is left blank."""
     if not rows:
         return "  (nothing)"
     cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
@@ -143,7 +144,7 @@ def _cell(value: object) -> str:
 
 
 def _ask(method: str, url: str, **body: Any) -> Any:
-    """The decoded answer. Raises StackError with the problem when it is not 200."""
+    """The decoded answer. Raises StackError with the problem if the status is not 200."""
     try:
         answer = urllib3.request(method, url, timeout=60, retries=False, **body)
     except urllib3.exceptions.HTTPError as error:

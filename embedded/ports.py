@@ -1,4 +1,4 @@
-"""Loopback ports for the stores, kept out of the way of everyone else's."""
+"""Loopback ports for the stores, away from the ports of other programs."""
 
 import random
 import socket
@@ -10,7 +10,7 @@ EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def bind_error(port: int) -> OSError | None:
-    """Why nobody can listen on `port` of this machine's loopback now, None when one can."""
+    """The error of listening on `port` of this machine's loopback now; None if it works."""
     with socket.socket() as attempt:
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -21,9 +21,9 @@ def bind_error(port: int) -> OSError | None:
 
 
 def pick_free() -> int:
-    """A port below those the kernel hands out by itself, so that nobody is given it meanwhile.
+    """A port below those that the kernel assigns by itself, so no other program gets it meanwhile.
 
-    Random, so that two stacks that start together do not try the same one.
+    It is random, so two stacks that start together do not try the same port.
     """
     last = int(EPHEMERAL_RANGE.read_text().split()[0]) if EPHEMERAL_RANGE.exists() else 32_768
     candidates = random.sample(range(FIRST, max(last, FIRST + 1000)), 200)

@@ -1,4 +1,4 @@
-"""Files that only their owner may read, written whole or not at all."""
+"""Files that only their owner may read; a write is complete or changes nothing."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ def write(path: Path, text: str) -> None:
 
 
 def secret(path: Path, *, length: int = 0) -> str:
-    """The secret kept in `path`, made up at the first call, and again where it is shorter."""
+    """The secret in `path`. It is made if the file is missing or shorter than `length`."""
     if not path.exists() or len(path.read_text()) < length:
         write(path, secrets.token_urlsafe(48))
     return path.read_text()

@@ -1,7 +1,7 @@
-"""granian's command line, whose main process also ends when it is told to several times at once.
+"""granian's command line. Its main process also ends if several stop signals come at once.
 
-A killed program's children are told so once for each thread it had. granian's handler, interrupted
-by itself, would wait for ever for a lock that it holds.
+When a program is killed, its children get one signal for each thread that it had. If a second
+signal interrupts granian's handler, the handler waits for ever for a lock that it holds itself.
 """
 
 from typing import Any
