@@ -16,7 +16,7 @@ COMPARISONS = ("buffer", "chunks", "workers", "dedup")
 
 def main() -> None:
     options = _options()
-    # So that the stack ends as well.
+    # Exits on SIGTERM in the usual way, so that the stack ends as well.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     _print(table.machine())
     if options.compare:
@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
 
 
 def _comparison(name: str, options: argparse.Namespace) -> str:
-    """Of each figure the median, its ratio to the first row, the least and the most."""
+    """For each figure the median, its ratio to the first row, the minimum and the maximum."""
     events, rounds = options.events, options.rounds
     if name == "buffer":
         return buffer.run(events=events, rounds=rounds)
@@ -64,11 +64,11 @@ def _comparison(name: str, options: argparse.Namespace) -> str:
 
 
 def _history(running: stack.Stack, events: int, users: int) -> list[Row]:
-    """The reports of a history of its own, none of which was asked before the clock began."""
+    """Measures reports on a new history; none of them was asked before the clock began."""
     rate = events / history.fill(running, events, users=users)
     rows = [Row(f"{events:,} events of {users:,} users made", rate, "events/s")]
     whole = Bound(150, at_most=True)
-    # What segments of properties read grows with the history; their target is one of this size.
+    # Property segments read more if the history is larger; their target is for this size.
     properties = Bound(1_000, at_most=True) if events <= 20_000_000 else None
     for name, milliseconds in history.latencies(running):
         rows.append(Row(f"{name}, p50", milliseconds, "ms", whole))

@@ -1,4 +1,4 @@
-"""The floor: the same events into the same tables by bare COPY and INSERT, no service around it."""
+"""The floor: bare COPY and INSERT of the same events into the same tables, without the service."""
 
 import json
 import time
@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
-# One transaction and one block, as the service's own default.
+# The events of one transaction and one block: the service's own default.
 CHUNK = 10_000
 _INSERT = {
     "query": "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
@@ -22,7 +22,7 @@ _INSERT = {
 
 
 class Chunk(NamedTuple):
-    """What goes over the wire for CHUNK events, made before the clock starts."""
+    """The data to send for CHUNK events, made before the clock starts."""
 
     ids: str
     rows: str
@@ -49,7 +49,7 @@ def _chunk(events: list[dict[str, Any]], hot_since: str) -> Chunk:
 
 
 def load(chunks: list[Chunk], *, postgres: str, clickhouse: str) -> float:
-    """Chunk after chunk: dedup and hot layer in one transaction, then ClickHouse. The seconds."""
+    """Load each chunk: dedup and hot layer in one transaction, then ClickHouse. Returns seconds."""
     began = time.perf_counter()
     with psycopg.connect(postgres) as connection:
         for chunk in chunks:

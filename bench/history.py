@@ -1,4 +1,4 @@
-"""A long history, made inside ClickHouse, and the reports about it."""
+"""Makes a long history inside ClickHouse and measures the reports about it."""
 
 import json
 import time
@@ -19,7 +19,7 @@ _ASKED = 30
 
 
 def fill(running: Stack, events: int, *, users: int) -> float:
-    """Seconds that it took, merging of the rollups' parts included."""
+    """Make the events. Returns the seconds, including the merge of the rollups' parts."""
     began = time.perf_counter()
     last = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     for first in range(0, events, _SLICE):
@@ -31,7 +31,7 @@ def fill(running: Stack, events: int, *, users: int) -> float:
 
 
 def latencies(running: Stack, *, segment: str = "") -> Iterator[tuple[str, float]]:
-    """The reports, and the milliseconds that half of the requests took at most."""
+    """The reports, each with its median latency in milliseconds."""
     for name, path in _paths(segment).items():
         asked = [load.request("GET", path)] * _ASKED
         answers = load.run_requests(running.address, asked, clients=1)
@@ -41,7 +41,7 @@ def latencies(running: Stack, *, segment: str = "") -> Iterator[tuple[str, float
 
 
 def recounted(running: Stack) -> Iterator[tuple[str, Any, Any]]:
-    """Of each report what it answers and what counting all events gives, in as few words."""
+    """For each report its answer, and the result of counting all events, both in short form."""
     start, end = _year()
     days = {"start": start, "end": end}
     dau = [row["unique_users"] for row in _get(running, _paths("")["DAU, 365 days"])]

@@ -1,4 +1,4 @@
-"""Events over HTTP until all are in ClickHouse, and what the parts of the stack spent on them."""
+"""Sends events over HTTP until all are in ClickHouse, and measures the CPU time of each part."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,21 @@ _WARM_EVENTS, _WARM_SIZE, _WARM_SEED = 4_000, 500, 99
 
 
 class Sent(NamedTuple):
-    """Items a second, what the clients saw, and seconds of the processor by part."""
+    """Events a second, what the clients saw, and the CPU seconds of each part."""
 
     rate: float
     answers: load.Load
     cpu: Mapping[str, float]
 
     def cpu_each(self, events: int) -> dict[str, float]:
-        """Microseconds of the processor for each event, by part."""
+        """CPU microseconds for each event, by part."""
         return {f"{part}, µs of CPU each": self.cpu[part] / events * 1e6 for part in _PARTS}
 
 
 def send(
     running: Stack, bodies: Sequence[bytes], events: int, *, clients: int, table: str = "events"
 ) -> Sent:
-    """All bodies, which hold so many events, from the first request until all are in the table."""
+    """Send all bodies, which hold `events` events, and wait until all events are in the table."""
     before, used = running.delivered(table), processes.cpu_seconds(running)
     began = time.perf_counter()
     answers = load.run(running.address, bodies, clients=clients)
@@ -44,6 +44,6 @@ def used_since(running: Stack, before: Mapping[str, float]) -> dict[str, float]:
 
 
 def warm(running: Stack) -> None:
-    """Let every process of the stack have had events, and every table rows."""
+    """Warm up: give every process of the stack some events, and every table some rows."""
     bodies = sample.bodies(_WARM_EVENTS, size=_WARM_SIZE, seed=_WARM_SEED, days=6)
     send(running, bodies, _WARM_EVENTS, clients=4)

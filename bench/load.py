@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class Load(NamedTuple):
-    """What came of a run: seconds from first byte to last answer, answers by status, latencies."""
+    """The result of a run: seconds from first byte to last answer, answers by status, latencies."""
 
     seconds: float
     statuses: Counter[int]
     latencies: list[float]
 
     def percentile(self, share: float) -> float:
-        """Milliseconds that `share` of the requests took at most."""
+        """The milliseconds within which `share` of the requests were answered."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
@@ -69,7 +69,7 @@ def _client(
 
 
 def _status(connection: socket.socket) -> int:
-    """Read one answer to its end; its status."""
+    """Read one answer to its end. Returns its status."""
     data = _received(connection)
     while b"\r\n\r\n" not in data:
         data += _received(connection)

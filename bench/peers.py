@@ -1,15 +1,15 @@
-"""The best figures of five open services of the same purpose.
+"""The best figures of five open services with the same purpose.
 
-Each was run on a virtual machine with 2 cores such as this one, the load generator beside it,
-before this service was written; they are not measured here. Of the ranges that were found the best
-end is taken: from the first request to all events stored 160 to 7,100 events/s; 120 to 465
-requests/s of one event; CSV 1,900 to 5,100 events/s; at 100,000 events DAU in 46 to 250 ms, top
-events in 18 to 200 ms, retention in 110 to 1,180 ms.
+They were measured before this service was written and are not measured here. Each service ran on a
+virtual machine with 2 cores like this one, with the load generator beside it. The best end of each
+range is used. The ranges are: 160 to 7,100 events/s from the first request until all events are
+stored; 120 to 465 requests/s of one event; CSV 1,900 to 5,100 events/s; at 100,000 events DAU in 46
+to 250 ms, top events in 18 to 200 ms, retention in 110 to 1,180 ms.
 """
 
 from bench.table import Bound
 
-# Of those that store an event sent twice once, the best made 1,200.
+# Among the services that store a repeated event only once, the best reached 1,200.
 BATCHES = Bound(7_100, remark="1,200 with deduplication")
 SINGLES = Bound(465)
 CSV = Bound(5_100)

@@ -1,4 +1,4 @@
-"""The processes of a stack: what each part of it has used of the processor and of memory."""
+"""The processes of a stack: how much CPU time and memory each part has used."""
 
 import os
 from collections import defaultdict
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bench.stack import Stack
 
-# What tells a part by its command line, the first that is found in it.
+# The part of a process, by a text in its command line; the first text that is found counts.
 _MARKS = {
     "embedded.gateway": "clickhouse",
     "embedded.web": "web",
@@ -26,7 +26,7 @@ class _Process(NamedTuple):
 
 
 def cpu_seconds(running: Stack) -> dict[str, float]:
-    """By part, what all its processes have used so far, those that ended among them."""
+    """The CPU seconds that each part has used so far, including processes that have ended."""
     children = defaultdict(list)
     for process in _processes():
         children[process.parent].append(process)
@@ -38,7 +38,7 @@ def cpu_seconds(running: Stack) -> dict[str, float]:
 
 
 def peak_megabytes(running: Stack, part: str) -> float:
-    """The most memory that the first process of a part has had."""
+    """The peak memory of a part's first process, in megabytes."""
     for process in _processes():
         if process.parent == running.pid and _part(process.pid) == part:
             status = Path(f"/proc/{process.pid}/status").read_text()
@@ -61,7 +61,7 @@ def _processes() -> list[_Process]:
             text = stat.read_text()
         except OSError:  # it has ended meanwhile
             continue
-        # The name before the bracket may hold anything.
+        # The process's name, which ends at the bracket, may contain anything.
         fields = text.rpartition(")")[2].split()
         own_and_ended_childrens = sum(int(field) for field in fields[11:15])
         found.append(

@@ -1,4 +1,4 @@
-"""Generated events, the same for every run: what a web shop's pages might send."""
+"""Generated events like those of a web shop's pages, the same for every run."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from typing import Any
 TYPES = ("page_view",) * 6 + ("click",) * 3 + ("add_to_cart", "purchase", "signup")
 COUNTRIES = ("UA", "US", "DE", "PL", "GB", "FR", "BR", "IN")
 
-# From chance and the event's time in milliseconds.
+# Makes an id from a random generator and the event's time in milliseconds.
 MakeId = Callable[[random.Random, int], uuid.UUID]
 
 
@@ -19,7 +19,7 @@ def random_id(chance: random.Random, milliseconds: int) -> uuid.UUID:
 
 
 def ordered_id(chance: random.Random, milliseconds: int) -> uuid.UUID:
-    """A UUIDv7: the time before the chance."""
+    """A UUIDv7: the time, then random bits."""
     bits = milliseconds << 80 | 7 << 76 | chance.getrandbits(12) << 64
     return uuid.UUID(int=bits | 2 << 62 | chance.getrandbits(62))
 

@@ -13,9 +13,9 @@ from bench import floor, ingest, load, peers, sample
 from bench.stack import Stack
 from bench.table import Bound, Row
 
-# The published figure for this design, on 8 cores; events a second.
+# The published figure for this design on 8 cores, in events a second.
 ANCHOR = 2_380
-# All of a floor's bytes are in memory before its clock starts.
+# The most events of a floor: all of its bytes are in memory before its clock starts.
 FLOOR_EVENTS = 200_000
 FLOOR_SHARE = Bound(0.6)
 
@@ -51,7 +51,7 @@ def _singles(running: Stack, requests: int) -> list[Row]:
 
 
 def _cpu(what: str, sent: ingest.Sent, events: int) -> Row:
-    """Which part is busiest: the shares of a core it had from the first request to the end."""
+    """The cores that each part used from the first request to the end, the busiest part first."""
     seconds = events / sent.rate
     busiest = sorted(sent.cpu.items(), key=lambda item: -item[1])
     shares = ", ".join(f"{part} {used / seconds:.2f}" for part, used in busiest)
@@ -116,7 +116,7 @@ def _import(running: Stack, events: int) -> list[Row]:
 
 
 def _peak_megabytes(process: "subprocess.Popen[bytes]") -> float:
-    """Of its own memory, once it has ended well."""
+    """The process's peak memory in megabytes. Raises RuntimeError if the process fails."""
     status, peak = Path(f"/proc/{process.pid}/status"), 0
     while process.poll() is None:
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())

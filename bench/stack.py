@@ -1,4 +1,4 @@
-"""A stack of the benchmark's own, in a temporary folder, gone afterwards."""
+"""A stack for the benchmark, in a temporary folder that is removed afterwards."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ LAST_LINES = 40
 class Stack(NamedTuple):
     port: int
     folder: Path
-    # Of the process that all others of the stack are children of.
+    # The id of the stack's main process, the parent of all its other processes.
     pid: int
 
     @property
@@ -31,7 +31,7 @@ class Stack(NamedTuple):
         return ports.HOST, self.port
 
     def variables(self) -> dict[str, str]:
-        """What any process needs to find the stores."""
+        """The environment variables that a process needs to find the stores."""
         return {**self.addresses(), "DATA_DIR": str(self.folder)}
 
     def delivered(self, table: str = "events") -> int:
@@ -39,7 +39,7 @@ class Stack(NamedTuple):
         return int(self.ask(f"SELECT count() FROM {table}"))  # noqa: S608 - ours
 
     def ask(self, sql: str, **parameters: Any) -> bytes:
-        """ClickHouse's answer to a statement with `{name:Type}` in it, however long it takes."""
+        """ClickHouse's answer to a statement with `{name:Type}` in it, without a time limit."""
         url = urlsplit(self.addresses()["CLICKHOUSE_URL"])
         query = urlencode({f"param_{name}": value for name, value in parameters.items()})
         asked = urllib.request.Request(
@@ -65,7 +65,7 @@ class Stack(NamedTuple):
 
 @contextmanager
 def running(**variables: str) -> Iterator[Stack]:
-    """The whole service without a rate limit, ready; `variables` are settings of its own."""
+    """The whole service without a rate limit, ready; `variables` are additional settings."""
     with TemporaryDirectory(prefix="events-analytics-bench-") as name:
         port, folder, output = ports.pick_free(), Path(name) / "data", Path(name) / "output"
         with output.open("w") as target:
@@ -80,7 +80,7 @@ def running(**variables: str) -> Iterator[Stack]:
             _wait_until_ready(stack, process)
             yield stack
         except BaseException:
-            # Perhaps the stack's fault, and its folder will be gone.
+            # The stack may be the cause, and its folder is about to be removed.
             lines = output.read_text(errors="replace").splitlines()
             print("\n".join(lines[-LAST_LINES:]), file=sys.stderr)  # noqa: T201
             raise
@@ -92,7 +92,7 @@ def running(**variables: str) -> Iterator[Stack]:
 def _environment(port: int, folder: Path) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k not in STORE_VARIABLES}
     own = {"DATA_DIR": str(folder), "PORT": str(port)}
-    # The limit's cost stays in the figures; only its refusals would spoil them.
+    # The figures include the cost of the rate limit, but it is too high to refuse a request.
     return {**inherited, **own, "RATE_LIMIT_PER_MINUTE": "100000000"}
 
 

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class Bound(NamedTuple):
-    """A figure to be reached, or to stay below, and what is said of it."""
+    """A figure to reach or, with `at_most`, to stay below; and a remark about it."""
 
     value: float
     at_most: bool = False
     remark: str = ""
 
     def ratio(self, figure: float) -> float:
-        """How many times as good a figure is: above 1 is better either way."""
+        """How many times as good a figure is as this bound: above 1 is always better."""
         return self.value / figure if self.at_most else figure / self.value
 
 
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     remark: str = ""
 
 
-# By what was measured, then by variant: the figures of every round, by their names.
+# The figures of every round by name, for each load and each variant.
 Found = Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]
 
 
@@ -39,7 +39,7 @@ def machine() -> str:
 
 
 def of_rows(rows: Sequence[Row]) -> str:
-    """Ratios above 1 are better than what they compare with, also of times and sizes."""
+    """A table of the rows. A ratio above 1 is better than its target, also for times and sizes."""
     head = ["what", "target", "figure", "x target", "x the best of five open services"]
     return _markdown(head, [_cells(row) for row in rows])
 
@@ -68,9 +68,9 @@ def _ratio(row: Row, bound: Bound | str | None) -> str:
 
 
 def of_variants(what: str, found: Found, *, ratios_by_load: bool = True) -> str:
-    """Of each figure the median, its ratio to the first row, and the least and the most.
+    """A table: for each figure the median, its ratio to the first row, minimum and maximum.
 
-    `ratios_by_load` takes the first row of the same load rather than that of the table.
+    With `ratios_by_load`, the first row is that of the same load, otherwise that of the table.
     """
     body: list[list[str]] = []
     first: dict[str, float] = {}
@@ -88,14 +88,14 @@ def of_variants(what: str, found: Found, *, ratios_by_load: bool = True) -> str:
 
 def _compared(values: Sequence[float], first: float) -> str:
     middle = median(values)
-    # Few of what is counted may be twice as many by chance.
+    # A small count may double by chance, so it gets no ratio.
     comparable = first >= 10 if isinstance(first, int) else first > 0
     ratio = f" x {middle / first:.2f}" if comparable else ""
     return f"{number(middle)}{ratio} ({number(min(values))} to {number(max(values))})"
 
 
 def number(value: float) -> str:
-    """Three digits or all before the point; a count as it is."""
+    """Three digits, or all digits before the point; a count as it is."""
     if abs(value) >= 100 or isinstance(value, int):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,8 +1,8 @@
-"""Blocks through ClickHouse's Buffer engine against blocks inserted into the table itself.
+"""Compares blocks through ClickHouse's Buffer engine with blocks inserted into the table itself.
 
-With the buffer a block is confirmed when it is in memory; it reaches the table, and with it the
-rollups that reports read, 1 to 10 seconds later. Both moments are measured: counting
-`events_buffer` counts what waits and what has arrived.
+With the buffer, a block is confirmed when it is in memory. It reaches the table, and the rollups
+that reports read, 1 to 10 seconds later. Both moments are measured: a count of `events_buffer`
+includes the rows that wait and those that have arrived.
 """
 
 import time
@@ -13,14 +13,15 @@ from bench.stack import Stack
 from bench.variants import compare
 
 _SMALL = 10
-# After the last confirmation, for both: longer than the buffer keeps anything, and merges go on.
+# The wait after the last confirmation, with and without the buffer: longer than the buffer keeps
+# rows. Merges go on meanwhile.
 _REST_SECONDS = 12.0
 _BLOCKS = "SELECT sum(value) FROM system.events WHERE event = 'MergeTreeDataWriterBlocks'"
 
 VARIANTS = [
     compare.Variant("direct", {"CLICKHOUSE_USE_BUFFER": "false"}),
     compare.Variant("buffer", {"CLICKHOUSE_USE_BUFFER": "true"}),
-    # No block takes another request along: what ClickHouse is said to need the buffer for.
+    # Each request is a block of its own: the case for which ClickHouse is said to need the buffer.
     compare.Variant(
         "direct, blocks not merged",
         {

@@ -1,4 +1,4 @@
-"""How many events a request has, and how many a transaction and a block may have."""
+"""Compares sizes: the events of a request, and the most events of a transaction and a block."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ from bench.variants import compare
 REQUESTS = (1_000, 100, 10_000)
 BLOCKS = (10_000, 1_000, 100)
 VARIANTS = [compare.Variant(f"{size:,}", {"CLICKHOUSE_BATCH_SIZE": str(size)}) for size in BLOCKS]
-# Small blocks take long.
+# Small blocks take long, so their number of events is divided by this.
 _FEWER = 5
 
 

@@ -1,4 +1,4 @@
-"""Variants of the stack compared in one run, since two runs differ by more than variants may."""
+"""Compares variants of the stack in one run: two runs may differ more than two variants."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,18 +9,18 @@ from bench.table import Found
 
 
 class Variant(NamedTuple):
-    """What the stack is started with beside its defaults."""
+    """The settings with which the stack is started, besides its defaults."""
 
     name: str
     variables: Mapping[str, str]
 
 
-# What a variant measures on a fresh stack: loads, and the figures of each by their names.
+# Measures a variant on a fresh stack: returns loads, and the figures of each load by name.
 Measure = Callable[[stack.Stack, Variant], Iterable[tuple[str, Mapping[str, float]]]]
 
 
 def interleaved(variants: Sequence[Variant], measure: Measure, *, rounds: int) -> Found:
-    """Each variant once a round on a stack of its own, every other round in the opposite order."""
+    """Measure each variant once a round on its own stack, every other round in reverse order."""
     found: dict[str, dict[str, list[Mapping[str, float]]]] = {}
     for turn in range(rounds):
         for variant in variants if turn % 2 == 0 else reversed(variants):
@@ -33,5 +33,5 @@ def interleaved(variants: Sequence[Variant], measure: Measure, *, rounds: int) -
 
 
 def say(text: str) -> None:
-    """What goes on meanwhile, beside the table."""
+    """Print progress to stderr, apart from the table."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,8 +1,8 @@
-"""Ingest with an empty dedup table against one that knows millions of ids already.
+"""Compares ingest with an empty dedup table and with a table that has millions of ids.
 
-The ids of a table that has grown for long lie at random in its index, whose pages are 70 % full. A
-page is logged whole when it is first changed after a checkpoint, so two moments are compared: just
-after a checkpoint, and when nearly all pages have been logged since.
+In a table that has grown for long, the ids lie at random in the index, whose pages are 70 % full.
+PostgreSQL logs a page whole when it is first changed after a checkpoint. So two moments are
+compared: just after a checkpoint, and when nearly all pages have been logged since.
 """
 
 import os
@@ -21,7 +21,7 @@ from bench.variants import compare
 _SLICE = 5_000_000
 _PROBE_IDS = 10_000
 _PROBES = 3
-# Random changes per page of the index, after which 1 in 150 has had none.
+# Random changes per page of the index. After these, 1 page in 150 is still unchanged.
 _CHANGES_A_PAGE = 5
 _PROBE = (
     "EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON)"
@@ -52,10 +52,10 @@ def run(*, events: int, known: int, rounds: int) -> str:
 
 
 def fill(running: Stack, rows: int) -> None:
-    """Random ids into `dedup`, whose index is made anew as full as a grown one is."""
+    """Fill `dedup` with random ids, and rebuild its index as full as that of a grown table."""
     began = time.perf_counter()
     with _connected(running) as connection:
-        # A table emptied in the same transaction is not logged, with wal_level minimal.
+        # With wal_level minimal, a table emptied in the same transaction is not logged.
         with connection.transaction():
             connection.execute("ALTER TABLE dedup DROP CONSTRAINT dedup_pkey")
             connection.execute("TRUNCATE dedup")
@@ -67,7 +67,7 @@ def fill(running: Stack, rows: int) -> None:
                 " WITH (fillfactor = 70)"
             )
         connection.execute("ALTER INDEX dedup_pkey RESET (fillfactor)")
-        # Or autovacuum would be at it meanwhile.
+        # Otherwise autovacuum would run during the measurement.
         connection.execute("VACUUM (ANALYZE) dedup")
         connection.execute("CHECKPOINT")
     compare.say(f"{rows:,} ids in {time.perf_counter() - began:.0f} s: {_sizes(running)}")
@@ -75,7 +75,7 @@ def fill(running: Stack, rows: int) -> None:
 
 def _measured(running: Stack, events: int, *, seed: int) -> Iterator[tuple[str, dict[str, float]]]:
     _log_pages(running)
-    # Those of the hot layer as well.
+    # This logs the pages of the hot layer as well.
     _send(running, events // 2, seed=seed + 3, make_id=sample.ordered_id)
     yield (
         "UUIDv4, pages logged before",
@@ -91,7 +91,7 @@ def _measured(running: Stack, events: int, *, seed: int) -> Iterator[tuple[str, 
 
 
 def _log_pages(running: Stack) -> None:
-    """Change nearly every page of the index, and let the disk come to rest."""
+    """Change nearly every page of the index, and wait until all is on disk."""
     with _connected(running) as connection:
         connection.execute("CHECKPOINT")
         size = connection.execute("SELECT pg_relation_size('dedup_pkey') / 8192").fetchone()
@@ -126,7 +126,7 @@ def _send(running: Stack, events: int, *, seed: int, make_id: sample.MakeId) -> 
 
 
 def _probed(running: Stack, make_id: sample.MakeId, seed: int) -> dict[str, float]:
-    """What some ids alone, in order and committed, cost in `dedup`; the median of a few times."""
+    """The cost of inserting sorted ids into `dedup` alone, with commit: the median of a few runs."""
     chance = random.Random(f"probes {seed}")  # noqa: S311 - not the ids of the events
     probes = []
     with _connected(running) as connection:

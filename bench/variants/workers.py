@@ -1,4 +1,4 @@
-"""How many children a worker has, and how many messages it holds for each."""
+"""Compares how many children a worker has, and how many messages it holds for each child."""
 
 from collections.abc import Iterator, Mapping
 
@@ -41,7 +41,7 @@ def run(*, events: int, requests: int, rounds: int) -> str:
 
 
 def _requests(requests: int, prefetch: int) -> int:
-    """Fewer where few are held: every batch then waits for more until its time is over."""
+    """Fewer for a small prefetch: each batch then waits for more messages until its time is over."""
     return max(min(requests, _FEWEST_REQUESTS), requests * min(prefetch, _PREFETCH) // _PREFETCH)
 
 
