@@ -24,7 +24,7 @@ class Load(NamedTuple):
 def run(
     address: tuple[str, int], bodies: Sequence[bytes], *, clients: int, path: str = "/events"
 ) -> Load:
-    """POST every body once over `clients` connections, each one request at a time."""
+    """POST every body once over `clients` connections, with one request at a time on each."""
     requests = [request("POST", path, body) for body in bodies]
     return run_requests(address, requests, clients=clients)
 

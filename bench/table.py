@@ -39,7 +39,7 @@ def machine() -> str:
 
 
 def of_rows(rows: Sequence[Row]) -> str:
-    """A table of the rows. A ratio above 1 is better than its target, also for times and sizes."""
+    """A table of the rows. A ratio above 1 is better, also for times and sizes."""
     head = ["what", "target", "figure", "x target", "x the best of five open services"]
     return _markdown(head, [_cells(row) for row in rows])
 

@@ -47,7 +47,7 @@ GRACE_SECONDS = 30
 
 def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     """All programs, in the order they start."""
-    # A killed worker leaves a folder among the temporary files; a fresh folder removes it.
+    # A killed worker leaves a temporary folder behind; making TMPDIR anew removes it.
     environment = {**environment, "TMPDIR": str(data_folder.fresh(folder / "tmp"))}
     yield from _setup(folder, environment)
     yield from _servers(port, environment)

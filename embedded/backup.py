@@ -71,7 +71,7 @@ def backup(data: Path, folder: Path) -> None:
 
 
 def _copy_queue(data: Path, folder: Path) -> None:
-    """Redis appends to its log, so a part of it is valid; a rewritten log is another file."""
+    """Redis appends to its log, so a copy may end at any byte; a rewritten log is another file."""
     shutil.copy(data / "redis" / QUEUE, folder)
     if (data / "imports").exists():
         shutil.copytree(data / "imports", folder / "imports", copy_function=_copy_if_there)

@@ -1,4 +1,4 @@
-"""Compares sizes: the events of a request, and the most events of a transaction and a block."""
+"""Compares how many events a request has, and how many a transaction and a block may have."""
 
 from collections.abc import Iterator, Mapping
 

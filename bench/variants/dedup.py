@@ -126,7 +126,7 @@ def _send(running: Stack, events: int, *, seed: int, make_id: sample.MakeId) -> 
 
 
 def _probed(running: Stack, make_id: sample.MakeId, seed: int) -> dict[str, float]:
-    """The cost of inserting sorted ids into `dedup` alone, with commit: the median of a few runs."""
+    """The cost of inserting sorted ids into `dedup` alone, with commit: the median of some runs."""
     chance = random.Random(f"probes {seed}")  # noqa: S311 - not the ids of the events
     probes = []
     with _connected(running) as connection:

@@ -41,7 +41,7 @@ def run(*, events: int, requests: int, rounds: int) -> str:
 
 
 def _requests(requests: int, prefetch: int) -> int:
-    """Fewer for a small prefetch: each batch then waits for more messages until its time is over."""
+    """Fewer for a small prefetch: each batch then waits for more messages until its time is up."""
     return max(min(requests, _FEWEST_REQUESTS), requests * min(prefetch, _PREFETCH) // _PREFETCH)
 
 

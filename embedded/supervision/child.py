@@ -24,7 +24,7 @@ class Child:
 
     def start(self, meanwhile: Callable[[float], None]) -> None:
         """Start it for the first time and wait until it is ready. Raises StackError."""
-        # Set before the start: a search for orphans meanwhile must not take it for one.
+        # Set before the start: a search for orphans meanwhile must not find this process.
         self._process = Process(self.program, show=self._show)
         self._process.start(meanwhile)
 

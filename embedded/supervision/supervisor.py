@@ -81,7 +81,7 @@ class Supervisor:
                 child.bury()
             if child.is_due:
                 self._say(child.start_again())
-        # When the terminal ends, perhaps only `make` gets a signal, and it does not pass it on.
+        # When the terminal closes, perhaps only `make` gets a signal and does not pass it on.
         if self._on_terminal and not os.isatty(STDIN):
             raise KeyboardInterrupt("the end of its terminal")
 

@@ -1,4 +1,4 @@
-"""From a source's own columns to an event's fields: renamed, constant, or made from others."""
+"""Maps a source's columns to an event's fields, which may also be constant or made from others."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set

@@ -221,9 +221,9 @@ def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
 def _values(
     batch: Any, converters: Sequence[Convert], sizes: Sequence[Sequence[int]]
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each row by column, and what is wrong with it. A row that is too large loses large values.
+    """Each row by column, and what is wrong with it. A row that is too large lacks large values.
 
-    `sizes` are the sizes of each column's values; it is empty if no row can be large.
+    `sizes` has the sizes of each column's values; it is empty if no row can be large.
     """
     names = batch.schema.names
     totals = [sum(row) for row in zip(*sizes, strict=True)]
