@@ -183,7 +183,7 @@ def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterato
 def _check(line: str, taken: list[str], size: int) -> None:
     """Raises csv.Error if this line, or the row that it continues, is too long."""
     if is_cut(line):
-        # The NUL makes sure that the shortened line is never taken for a row.
+        # The NUL marks the shortened line, which may be read again as a row: no event may hold it.
         taken.append(line[:_SHOWN] + "\0\n")
         raise csv.Error(f"a line of more than {MAX_LINE} characters")
     if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
