@@ -26,6 +26,9 @@ _DELIMITERS = ",;\t|"
 _says_delimiter = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE).fullmatch
 # How many characters of a line that is too long are kept for display.
 _SHOWN = 1_000
+# Ends such a line, in case it is read again: it must not pass for a row.
+_SHORTENED = "\0…\n"
+_LONG_LINE = f"a line of more than {MAX_LINE} characters"
 # A row with more lines is not a real row: its quotes are wrong.
 _MAX_LINES = 10_000
 # Lines that were taken for part of a broken row are read again: on average this many times, plus
@@ -177,15 +180,16 @@ def _lines(again: list[str], source: Iterator[str], taken: list[str]) -> Iterato
         if size >= MAX_LINE or len(taken) >= _MAX_LINES:
             _check(line, taken, size)
         taken.append(line)
+        if line.endswith(_SHORTENED):
+            raise csv.Error(_LONG_LINE)
         yield line
 
 
 def _check(line: str, taken: list[str], size: int) -> None:
     """Raises csv.Error if this line, or the row that it continues, is too long."""
     if is_cut(line):
-        # The NUL marks the shortened line, which may be read again as a row: no event may hold it.
-        taken.append(line[:_SHOWN] + "\0\n")
-        raise csv.Error(f"a line of more than {MAX_LINE} characters")
+        taken.append(line[:_SHOWN] + _SHORTENED)
+        raise csv.Error(_LONG_LINE)
     if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
         taken.append(line)
         raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")

@@ -140,6 +140,13 @@ def test_a_quote_left_open_costs_its_own_row_only(tmp_path: Path) -> None:
     assert len(chunk.rows) == 46
 
 
+def test_what_is_left_of_a_line_that_is_too_long_never_passes_for_a_row(tmp_path: Path) -> None:
+    too_long = f"1,at,user,type,{'x' * 1_100_000}\n"
+    chunk = read(tmp_path, HEADER + '"open\n' + too_long + "2,at,user,type,{}\n")
+    assert [bad.line for bad in chunk.bad] == [2, 3]
+    assert [row[0] for row in chunk.rows] == ["2"]
+
+
 def test_bytes_that_are_not_utf8_stay_visible_in_their_row(tmp_path: Path) -> None:
     chunk = read(tmp_path, HEADER.encode() + b"1,at,Jos\xe9,type,{}\n2,at,Jos\xc3\xa9,type,{}\n")
     assert [row[2] for row in chunk.rows] == ["Jos\udce9", "José"]
