@@ -282,3 +282,15 @@ def test_a_last_use_waits_for_nobody_who_has_locked_a_key() -> None:
 
 def used(row: ApiKey) -> Any:
     return ApiKey.objects.values_list("last_used_at", flat=True).get(pk=row.pk)
+
+
+def test_keys_that_are_stale_are_read_anew_while_they_are_relied_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = made()[1]
+    ring = Keyring()
+    assert ring.find(keys.digest(key)) is not None
+    monkeypatch.setattr(keyring, "FRESH_SECONDS", 0.0)
+    with reads_of(ring) as reads:
+        assert ring.find(keys.digest(key)) is not None
+        wait_until(lambda: bool(reads))

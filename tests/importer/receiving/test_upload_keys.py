@@ -107,6 +107,15 @@ def test_a_request_that_was_taken_for_dead_harms_the_one_that_took_over(
     assert list(folder.iterdir()) == []
 
 
+def test_a_request_that_takes_long_says_meanwhile_that_it_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "BEAT_SECONDS", -1.0)
+    body = csv_of(5)
+    _receive(io.BytesIO(body), len(body))
+    assert Import.objects.get().state == Import.State.WAITING
+
+
 def test_a_body_cut_short_leaves_nothing_and_its_key_free(folder: Path) -> None:
     body = csv_of(5)
     with pytest.raises(uploads.CutShort):

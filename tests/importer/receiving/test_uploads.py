@@ -107,6 +107,7 @@ def test_an_empty_body_is_refused(client: Client) -> None:
 def test_too_large_a_file_and_a_form_are_refused(client: Client, settings: Any) -> None:
     settings.IMPORT_MAX_MEGABYTES = 1
     assert post(client, b"x" * (1024 * 1024 + 1))[0] == 413
+    uploads.require_room(1024 * 1024)
     answer = client.post("/imports", {"file": io.BytesIO(b"a,b")})
     assert answer.status_code == 415
 
