@@ -157,7 +157,7 @@ def _hot_day(day: date, report: Report) -> Iterator[Difference]:
     report.hot += _total(here)
     if here == there:
         return
-    if mask := _mask(max(_total(here), _total(there))):
+    if mask := _mask(max(_total(here), _total(there)), bucket=_BUCKET):
         here = inventory.hot_digests(day=day, mask=mask)
         there = cold.digests(start=day, end=day, mask=mask)
     for buckets in _unlike(here, there):
@@ -189,7 +189,7 @@ def _not_hot(day: date, ids: Set[str]) -> Iterator[Difference]:
 
 def _all_ids(report: Report, *, kept_from: date) -> Iterator[Difference]:
     """Compare dedup with all of ClickHouse. Days since `kept_from` were compared already."""
-    mask = _mask(max(report.cold, inventory.known_at_most()))
+    mask = _mask(max(report.cold, inventory.known_at_most()), bucket=_BUCKET)
     # Dedup knew every event that ClickHouse shows. An event that dedup knew at this time and that
     # ClickHouse does not show was on its way, or is missing.
     before = inventory.clock()
@@ -252,7 +252,7 @@ def _total(digests: Digests) -> int:
     return sum(digest.events for digest in digests.values())
 
 
-def _mask(count: int, *, bucket: int = _BUCKET) -> int:
+def _mask(count: int, *, bucket: int) -> int:
     """The mask for buckets of about `bucket` ids each; 0, for one bucket, if all can be listed."""
     if count <= _LISTED // 2:
         return 0
