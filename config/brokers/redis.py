@@ -28,7 +28,7 @@ from kombu.message import Message
 from kombu.messaging import Producer
 from kombu.transport import redis as stock
 from kombu.transport import virtual
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from config.brokers import redis_messages
 from config.brokers.redis_load import load, ping, waiting
@@ -113,7 +113,9 @@ class QoS(stock.QoS):
         """Put a message back. If it can't be read it is set aside, so that others can come back."""
         try:
             super().restore_by_tag(tag, client, leftmost)
-        except (ValueError, TypeError, RecursionError):
+        except (RedisError, OSError):
+            raise
+        except Exception:
             logger.exception("a message that nobody acknowledged can't be read")
             with self.channel.conn_or_acquire(client) as found, found.pipeline() as pipe:
                 if item := found.hget(self.unacked_key, tag):

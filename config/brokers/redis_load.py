@@ -30,7 +30,7 @@ def load(*, limit: int, largest: int) -> Load:
         messages = queued + held
         events = messages * largest
         if queued and events > limit:
-            events = _estimate(client, name, messages)
+            events = _estimate(client, name, messages, largest)
     return Load(events, int(memory["used_memory"]), int(memory["maxmemory"]))
 
 
@@ -53,15 +53,16 @@ def _lengths(channel: Any, name: str) -> Any:
     return pipe.llen(name).hlen(channel.unacked_key)
 
 
-def _estimate(client: Any, name: str, messages: int) -> int:
+def _estimate(client: Any, name: str, messages: int, largest: int) -> int:
     ends: Sequence[bytes] = client.lrange(name, 0, _SAMPLE - 1) + client.lrange(name, -_SAMPLE, -1)
-    weights = [_weight(item) for item in ends]
+    weights = [_weight(item, largest) for item in ends]
     return messages * sum(weights) // max(1, len(weights))
 
 
-def _weight(item: bytes) -> int:
-    """The events of a message. One that can't be read counts as 1, as it must not stop ingest."""
-    return max(1, int(_header(item, "weight", default=1)))
+def _weight(item: bytes, largest: int) -> int:
+    """The events of a message. One that is not ours counts as 1, as it must not stop ingest."""
+    weight = int(_header(item, "weight", default=1))
+    return weight if 1 <= weight <= largest else 1
 
 
 def _header(item: bytes, name: str, *, default: float) -> float:

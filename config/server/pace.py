@@ -34,6 +34,9 @@ class Pace:
         """The result of `piece`. Raises TimeoutError if the client is too slow."""
         task = asyncio.ensure_future(piece)
         try:
+            # Pieces may be tiny and come often, so this is not left to the pauses between them.
+            if self._is_too_slow():
+                raise TimeoutError
             while not (await asyncio.wait({task}, timeout=_LOOK_SECONDS))[0]:
                 if self._is_too_slow():
                     raise TimeoutError

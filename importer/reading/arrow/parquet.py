@@ -24,6 +24,10 @@ from importer.reading.rejects import RAW_COLUMN
 # How many bytes a batch may take if every row has the longest value of each column.
 _ROOM = 32 * 1024 * 1024
 _MAX_COLUMN = 2 * 1024 * 1024 * 1024
+# Elements of lists in a row group. One row may have all of them, and a file of 2 KB 50 million.
+_MAX_ELEMENTS = 16 * 1024 * 1024
+# What a row costs, whatever its values: a file of 120 KB may have 50 million rows.
+_ROW_BYTES = 100
 # All values together may take _TIMES the file's size plus _BESIDES bytes. A value that a file of a
 # few KB stores once may belong to a million rows. Compressed text grows by this factor at most.
 _TIMES, _BESIDES = 1_000, 1024 * 1024 * 1024
@@ -90,7 +94,7 @@ def _rows(
     try:
         for batch in _batches(file, parquet):
             found = [] if is_small(batch) else [sizes(it).to_pylist() for it in batch.columns]
-            left -= sum(map(sum, found)) if found else batch.nbytes
+            left -= max(_ROW_BYTES * len(batch), sum(map(sum, found)) if found else batch.nbytes)
             if left < 0:
                 raise FileRefused(
                     f"{file.name} is stopped after row {number}: its values take more than 1 GiB"
@@ -121,7 +125,7 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
         **_READING,
     )
     for group in range(metadata.num_row_groups):
-        _refuse_huge(file.name, metadata.row_group(group))
+        _refuse_huge(file.name, metadata.row_group(group), columns)
         longest = sum(max(0, column.length or 0) for column in columns)
         for column in texts:
             length = _longest(once, group, column.path)
@@ -134,14 +138,19 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
         yield from parquet.iter_batches(batch_size=size, row_groups=[group])
 
 
-def _refuse_huge(name: str, group: Any) -> None:
-    for index in range(group.num_columns):
+def _refuse_huge(name: str, group: Any, columns: Sequence[Any]) -> None:
+    """Raises FileRefused if a batch could not be held in memory. `columns` are the schema's."""
+    elements = 0
+    for index, described in enumerate(columns):
         column = group.column(index)
+        elements += column.num_values if described.max_repetition_level else 0
         # Repeated values in a list take no room in the file, so count at least 8 bytes for each.
         if max(column.total_uncompressed_size, 8 * column.num_values) > _MAX_COLUMN:
             raise FileRefused(
                 f"{name}: {column.path_in_schema[:80]} takes more than 2 GiB in one row group"
             )
+    if elements > _MAX_ELEMENTS:
+        raise FileRefused(f"{name}: lists of a row group have more than {_MAX_ELEMENTS:,} elements")
 
 
 def _most(group: Any) -> int:

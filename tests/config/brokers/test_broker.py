@@ -234,6 +234,9 @@ SPOILT = [
     spoilt(headers=[1]),
     spoilt(delivery_info=None),
     spoilt(**{"content-type": None}),
+    spoilt(headers={"x": {"__type__": "uuid", "__value__": {"hex": 5}}}),
+    spoilt(headers={"x": {"__type__": "decimal", "__value__": "abc"}}),
+    spoilt(headers={"x": {"__type__": ["list"], "__value__": 5}}),
 ]
 
 

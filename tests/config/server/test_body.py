@@ -116,6 +116,33 @@ def test_a_compressed_body_has_room_to_become_so_many_times_as_large(
     play(scene)
 
 
+class Trickling(Client):
+    """Sends a byte at a time, without a long pause."""
+
+    async def __anext__(self) -> bytes:
+        await asyncio.sleep(0.02)
+        return b" "
+
+
+def test_a_client_that_trickles_loses_its_room_to_one_who_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace, "_SLOW_SECONDS", 0.1)
+    for module in (body, pace):
+        monkeypatch.setattr(module, "PATIENCE_SECONDS", 20)
+
+    async def scene() -> None:
+        coming = asyncio.create_task(take_in(Trickling(LARGE), LARGE))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(room.coming.take(room.coming.size, seconds=20))
+        taken = await asyncio.wait_for(coming, 10)
+        assert taken.refusal is not None
+        assert taken.refusal.status == 408
+        (await waiting).release()
+
+    play(scene)
+
+
 @pytest.mark.parametrize("full", ["coming", "work"])
 def test_a_body_that_there_is_no_room_for_takes_none(full: str) -> None:
     async def scene() -> None:

@@ -94,6 +94,7 @@ def test_a_full_queue_refuses_no_request_that_waits(client: Client, settings: An
     [
         *(b"no JSON", b"\xff", b"[]", b"5", b"{}", b'{"headers": null}', b'{"headers": []}'),
         *(b'{"headers": {"weight": "many"}}', b'{"headers": {"weight": 1e999}}', b"[" * 100_000),
+        *(b'{"headers": {"weight": 1e300}}', b'{"headers": {"weight": -5}}'),
     ],
 )
 def test_an_item_of_the_queue_that_is_no_message_stops_nobody(

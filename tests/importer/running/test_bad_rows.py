@@ -25,6 +25,7 @@ from importer.reading import columns_and_chunks
 from importer.reading.arrow import parquet
 from importer.reading.chunks import (
     CHUNK_CHARACTERS,
+    CHUNK_ROWS,
     MAX_LINE,
     BadRow,
     Chunk,
@@ -257,6 +258,28 @@ def test_a_list_of_some_of_many_values_is_as_large_as_those(
     found = list(chunks(path))
     assert sum(len(chunk.rows) for chunk in found) == 1_000
     assert not any(chunk.bad for chunk in found)
+
+
+def test_lists_of_more_elements_than_fit_in_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "_MAX_ELEMENTS", 1_000)
+    others = {name: [value] for name, value in GOOD.items()}
+    table = pa.table({**others, "properties": [[0] * 1_001]})
+    with pytest.raises(FileRefused, match="lists of a row group have more than 1,000 elements"):
+        list(_lines_of(_parquet(tmp_path, table)))
+    fitting = pa.table({**others, "properties": [[0] * 1_000]})
+    assert list(_lines_of(_parquet(tmp_path, fitting))) == [1]
+
+
+def test_rows_of_hardly_any_bytes_are_not_read_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "_TIMES", 0)
+    monkeypatch.setattr(parquet, "_BESIDES", 150 * CHUNK_ROWS)
+    table = pa.table({name: [value] * 3 * CHUNK_ROWS for name, value in GOOD.items()})
+    with pytest.raises(FileRefused, match=f"is stopped after row {CHUNK_ROWS}"):
+        list(_lines_of(_parquet(tmp_path, table)))
 
 
 def test_bytes_that_are_not_utf8_cost_one_row_of_parquet(tmp_path: Path) -> None:
