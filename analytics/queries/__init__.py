@@ -1,16 +1,12 @@
 """The SQL for ClickHouse, one query a file. A report's file is named after its function."""
 
-from functools import cache
-from pathlib import Path
+from config.sql_files import reader
 
 # The place in a query for the condition of the segments. The file is valid SQL without one.
 SEGMENTS = "/*segments*/"
 
 
-@cache
-def load(name: str) -> str:
-    """The text of `queries/<name>.sql`."""
-    return Path(__file__).with_name(f"{name}.sql").read_text()
+load = reader(__file__)
 
 
 def load_with(name: str, *, condition: str) -> str:
