@@ -1,8 +1,6 @@
 """Files that are cut short, damaged or monstrous: named, bounded in memory, and harmless."""
 
 import gzip
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from config.settings import BASE_DIR
 from importer.models import Import
 from importer.reading import lines
+from tests.importer.measuring import reading
 from tests.importer.reading.test_formats import as_csv, as_json_lines, as_parquet, events
 from tests.importer.running.test_import_events import counts, import_events, refused
 
@@ -95,30 +93,12 @@ def test_a_line_of_hundreds_of_megabytes_is_passed_over_in_little_memory(
         file.write(head)
         file.seek(LONG, 1)  # nothing but NULs, which take no room on disk
         file.write(b"\nbad\n")
-    code = (
-        "import sys, resource, django; django.setup()\n"
-        "from pathlib import Path\n"
-        "from importer.reading.files import opened\n"
-        "from importer.mapping.options import Options\n"
-        "from importer.reading import columns_and_chunks\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "with opened(Path(sys.argv[1])) as file:\n"
-        "    for chunk in columns_and_chunks(file, Options())[1]:\n"
-        "        for bad in chunk.bad: print(bad.line, bad.reason)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
-    )
-    said = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(path)],
-        cwd=BASE_DIR,
-        env={"DJANGO_SETTINGS_MODULE": "config.settings", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert "2" in said[-3].split()[0]
-    assert "a line of more than 1048576" in said[-3]
-    assert said[-2].startswith("3 ")
-    assert int(said[-1]) < 40_000, "KiB"
+    each = "for bad in [bad for chunk in found for bad in chunk.bad]: print(bad.line, bad.reason)"
+    said, grown = reading(path, each)
+    assert "2" in said[-2].split()[0]
+    assert "a line of more than 1048576" in said[-2]
+    assert said[-1].startswith("3 ")
+    assert grown < 40_000, "KiB"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
