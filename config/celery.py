@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
-from config import broker_urls
+from config.environment import broker_urls
 from config.monitoring import liveness
 from config.scheduling import beat
 

@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import broker_urls, environment
+from config.environment import broker_urls, variables
 from config.middleware import cors
 from config.monitoring import logs
 from config.redis.urls import is_cluster
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environment.load(BASE_DIR)
+env = variables.load(BASE_DIR)
 
 # --- Django -----------------------------------------------------------------------------------
 

@@ -7,5 +7,5 @@ class EventsConfig(AppConfig):
     name = "events"
 
     def ready(self) -> None:
-        from config import secret_checks  # noqa: F401, PLC0415  (registers a check)
+        from config.environment import secret_checks  # noqa: F401, PLC0415  (registers a check)
         from events.postgres import version  # noqa: F401, PLC0415  (the same)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from config import brokers
-from config.background_work import BackgroundWork
+from config.building_blocks.background_work import BackgroundWork
 from config.celery import app
 from importer.receiving import uploads
 

@@ -14,7 +14,7 @@ import psycopg
 from django import db
 from structlog import get_logger
 
-from config.background_work import BackgroundWork
+from config.building_blocks.background_work import BackgroundWork
 from projects.models import ApiKey
 from projects.sql import load
 

@@ -1,6 +1,6 @@
 """The SQL for ClickHouse, one query a file. A report's file is named after its function."""
 
-from config.sql_files import reader
+from config.building_blocks.sql_files import reader
 
 # The place in a query for the condition of the segments. The file is valid SQL without one.
 SEGMENTS = "/*segments*/"

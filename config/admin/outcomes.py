@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from structlog import get_logger
 
-from config.messages import brief
+from config.building_blocks.messages import brief
 
 log = get_logger(__name__)
 

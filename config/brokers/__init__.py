@@ -13,10 +13,10 @@ from kombu.messaging import Producer
 from kombu.utils.uuid import uuid
 from redis.exceptions import RedisError
 
-from config import broker_urls
 from config.brokers import rabbitmq, redis
 from config.brokers.base import Broker
 from config.celery import app
+from config.environment import broker_urls
 
 # The errors by which a broker shows that it is away, or does not take a message.
 ERRORS = (kombu.exceptions.OperationalError, RedisError, *rabbitmq.ERRORS, OSError)

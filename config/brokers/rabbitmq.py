@@ -15,9 +15,9 @@ from kombu.message import Message
 from kombu.messaging import Producer
 from kombu.transport import pyamqp
 
-from config import broker_urls
 from config.brokers.base import Load, Waiting
 from config.celery import app
+from config.environment import broker_urls
 
 logger = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 from config.admin.dates import DateDrillDown
 from config.admin.outcomes import Outcome
 from config.admin.tables import ReadOnlyAdmin
-from config.messages import brief
+from config.building_blocks.messages import brief
 from events.ingest import rejected
 from events.models import RejectedEvent
 from events.storing.store import Stored

@@ -8,7 +8,7 @@ import threading
 
 from django.conf import settings
 
-from config.background_work import BackgroundWork
+from config.building_blocks.background_work import BackgroundWork
 from events.delivery.deliver import deliver_due
 
 

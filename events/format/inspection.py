@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from config.messages import brief
+from config.building_blocks.messages import brief
 from events.format.instants import NotAnInstant, parse_instant
 from events.format.properties import MAX_BYTES, PropertyError, checked
 from events.format.records import Record, timestamp

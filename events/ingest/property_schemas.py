@@ -14,7 +14,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from structlog import get_logger
 
-from config.background_work import BackgroundWork
+from config.building_blocks.background_work import BackgroundWork
 from events.format.inspection import EventError
 from events.format.records import Record
 from events.ingest.validation import Validated

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from structlog import get_logger
 
-from config.background_work import BackgroundWork
+from config.building_blocks.background_work import BackgroundWork
 from events.format.inspection import EventError
 from events.format.records import frames
 from events.ingest import property_schemas

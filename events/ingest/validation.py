@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from config.messages import brief
+from config.building_blocks.messages import brief
 from events.format import inspection
 from events.format.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
 from events.format.properties import PropertyError, checked

@@ -1,5 +1,5 @@
 """PostgreSQL statements about keys, one a file."""
 
-from config.sql_files import reader
+from config.building_blocks.sql_files import reader
 
 load = reader(__file__)

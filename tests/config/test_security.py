@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
-from tests.config.test_settings import environment
+from tests.config.environment.test_settings import environment
 from tests.docker import compose
 from tests.factories import AdminFactory
 from tests.project import PROJECT

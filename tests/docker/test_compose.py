@@ -10,7 +10,7 @@ import pytest
 from django.core.management import get_commands
 
 from tests import documents
-from tests.config.test_settings import read_by_the_code
+from tests.config.environment.test_settings import read_by_the_code
 from tests.docker import compose
 from tests.docker.compose import SECRETS, Missing
 from tests.project import PROJECT

@@ -7,8 +7,8 @@ import pytest
 from celery import current_app
 from kombu import pools
 
-from config import broker_urls
 from config.brokers import rabbitmq
+from config.environment import broker_urls
 from events.queueing import backpressure
 from tests.scaling import rabbit
 

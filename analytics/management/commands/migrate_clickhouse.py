@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from analytics import clickhouse
 from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 
 
 class Command(ServiceCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.models import Count
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from events.delivery.deliver import deliver_due
 from events.models import Batch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 
 
 class Command(ServiceCommand):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.template.defaultfilters import filesizeformat
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from events.storing.purge import PurgeBlocked, purge_hot
 
 

@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from events.auditing.rollups import rebuild_rollups
 from events.management import failures
 from events.management.days import add_days, days_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from events.auditing.repair import repair
 from events.auditing.verify import Difference, Kind, Report, verify
 from events.management import failures

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from analytics.clickhouse import ClickHouseError
 from analytics.segments import InvalidSegment, parse_segments
 from config.api.days import parse_day
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from importer.exports.exporting import FORMATS, Export, ExportRefused, Summary, export
 from importer.exports.output import STDOUT, OutputRefused
 from importer.running.progress import terminal

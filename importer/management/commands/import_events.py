@@ -14,7 +14,7 @@ import psycopg
 from django.core.management.base import CommandError
 from django.db import DatabaseError
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from importer.mapping import arguments
 from importer.mapping.columns import FIELDS
 from importer.mapping.options import OptionError

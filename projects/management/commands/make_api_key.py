@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from config.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand
 from projects import keys
 from projects.models import ApiKey
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config import broker_urls
+from config.environment import broker_urls
 from embedded.supervision.processes import PROJECT
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.test import override_settings
 
-from config.background_work import BackgroundWork
+from config.building_blocks.background_work import BackgroundWork
 from events.delivery import background
 from events.models import Batch
 from events.storing.store import store

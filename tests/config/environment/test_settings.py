@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.environment import Environment
+from config.environment.variables import Environment
 from tests import documents
 from tests.documents import DOCS
 from tests.project import PROJECT

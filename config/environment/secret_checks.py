@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from config.environment import TOO_EASY, is_guessable
+from config.environment.variables import TOO_EASY, is_guessable
 
 _LENGTH = 16
 # The name in .env of the password in each address.
