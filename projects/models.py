@@ -1,22 +1,68 @@
-"""The table of API keys."""
+"""The tables of projects and of their API keys."""
 
 from datetime import UTC, datetime
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from projects import access
 
 
+# The number of the project that is always there. A request that names none means it.
+DEFAULT = 1
+
+
+class Project(models.Model):
+    """One app, or one stage of an app: its events, keys and reports are its own.
+
+    The number is part of the name of its ClickHouse database and stands in every table that holds
+    something of a project. PostgreSQL's sequence gives no number twice.
+    """
+
+    id = models.SmallAutoField(primary_key=True, verbose_name="number")
+    slug = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"\A[a-z0-9]+(-[a-z0-9]+)*\Z",
+                "A slug has lower-case letters, digits and single hyphens between them.",
+            )
+        ],
+        help_text="its name in requests and commands; lower-case letters, digits and hyphens",
+        error_messages={"unique": "There is a project with this slug."},
+    )
+    name = models.CharField(max_length=100, help_text="its name for people")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    deleted_at = models.DateTimeField(
+        null=True, editable=False, help_text="since then it is being deleted and answers nobody"
+    )
+
+    class Meta:
+        db_table = "projects"
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(id=DEFAULT) | models.Q(deleted_at=None),
+                name="projects_default_stays",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class ApiKey(models.Model):
-    """A key of the API, made by `projects.keys`. Its secret is not stored."""
+    """A key of a project, made by `projects.keys`. Its secret is not stored."""
 
     class Scope(models.TextChoices):
         INGEST = access.INGEST, "ingest: send events and files"
         READ = access.READ, "read: look at events and reports"
 
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, default=DEFAULT, help_text="what the key is for"
+    )
     name = models.CharField(max_length=100, help_text="who or what uses it")
     prefix = models.CharField(max_length=16, editable=False, help_text="how the secret begins")
     digest = models.BinaryField(max_length=32, unique=True, help_text="SHA-256 of the secret")
@@ -38,7 +84,7 @@ class ApiKey(models.Model):
         constraints = [
             # A form for a new key that is sent twice makes no second key.
             models.UniqueConstraint(
-                fields=["name"],
+                fields=["project", "name"],
                 condition=models.Q(revoked_at=None),
                 name="api_keys_name",
                 violation_error_message="There is a key of this name; revoke that one first.",

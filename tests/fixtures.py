@@ -24,7 +24,10 @@ from tests.web_server import Web
 PBKDF2PasswordHasher.iterations = 1
 
 # What migrations and Django itself have put there, for good.
-_KEPT = ["django_migrations", "django_content_type", "auth_permission", "django_celery_beat_%"]
+_KEPT = [
+    *("django_migrations", "django_content_type", "auth_permission", "django_celery_beat_%"),
+    "projects",
+]
 _FILLED = """
 SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
@@ -42,6 +45,7 @@ def _empty_postgresql(case: TransactionTestCase) -> None:
         [names] = cursor.fetchone()
         if names:
             cursor.execute(f"TRUNCATE {names} CASCADE")
+        cursor.execute("DELETE FROM projects WHERE id > 1")
 
 
 TransactionTestCase._fixture_teardown = _empty_postgresql  # type: ignore[attr-defined]

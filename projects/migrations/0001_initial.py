@@ -1,5 +1,6 @@
 import django.contrib.postgres.fields
 import django.core.validators
+import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
@@ -10,6 +11,63 @@ class Migration(migrations.Migration):
     dependencies = []
 
     operations = [
+        migrations.CreateModel(
+            name="Project",
+            fields=[
+                (
+                    "id",
+                    models.SmallAutoField(primary_key=True, serialize=False, verbose_name="number"),
+                ),
+                (
+                    "slug",
+                    models.CharField(
+                        error_messages={"unique": "There is a project with this slug."},
+                        help_text="its name in requests and commands; lower-case letters, digits and hyphens",
+                        max_length=40,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9]+(-[a-z0-9]+)*\\Z",
+                                "A slug has lower-case letters, digits and single hyphens between them.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(help_text="its name for people", max_length=100)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "deleted_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="since then it is being deleted and answers nobody",
+                        null=True,
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "projects",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("id", 1), _negated=True),
+                            ("deleted_at", None),
+                            _connector="OR",
+                        ),
+                        name="projects_default_stays",
+                    )
+                ],
+            },
+        ),
+        # The default project, as number 1. The sequence goes on from there.
+        migrations.RunSQL(
+            "INSERT INTO projects (slug, name) VALUES ('default', 'Default')",
+            "DELETE FROM projects",
+        ),
         migrations.CreateModel(
             name="ApiKey",
             fields=[
@@ -69,6 +127,15 @@ class Migration(migrations.Migration):
                     "last_used_at",
                     models.DateTimeField(editable=False, help_text="to the minute", null=True),
                 ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        default=1,
+                        help_text="what the key is for",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="projects.project",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "API key",
@@ -76,7 +143,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("revoked_at", None)),
-                        fields=("name",),
+                        fields=("project", "name"),
                         name="api_keys_name",
                         violation_error_message="There is a key of this name; revoke that one first.",
                     )
