@@ -9,7 +9,6 @@ from django.db.models.functions import Now
 
 from projects import access
 
-
 # The number of the project that is always there. A request that names none means it.
 DEFAULT = 1
 
