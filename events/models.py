@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.postgres.indexes import BrinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Func
@@ -10,6 +9,7 @@ from django.db.models.functions import Now
 
 from events.schemas import engine
 from events.schemas.references import SchemaRefused
+from projects.models import DEFAULT, Project
 
 
 class UUIDv7(Func):
@@ -20,14 +20,18 @@ class UUIDv7(Func):
 
 
 class Dedup(models.Model):
-    """One row for each event ever stored, so that no event is stored twice."""
+    """One row for each event ever stored, so that no event is stored twice in its project.
+
+    Each project has a table of its own, which inherits from this empty one (see
+    `events.storing.dedup`). A query of this model reads the ids of all projects.
+    """
 
     event_id = models.UUIDField(primary_key=True, editable=False)
     first_seen = models.DateTimeField(db_default=Now())
 
     class Meta:
+        managed = False
         db_table = "dedup"
-        indexes = [BrinIndex(fields=["first_seen"], name="dedup_first_seen")]
 
     def __str__(self) -> str:
         return str(self.event_id)
@@ -51,9 +55,10 @@ class HotEvent(models.Model):
     """An event of the hot window; `properties` is the same text as in ClickHouse.
 
     The table is partitioned by day of `occurred_at` (DDL in the first migration), so PostgreSQL
-    itself has no primary key here: `dedup` has already made `event_id` unique.
+    itself has no primary key here: `dedup` has already made `event_id` unique in its project.
     """
 
+    project_id = models.SmallIntegerField(default=DEFAULT)
     event_id = models.UUIDField(primary_key=True, editable=False)
     occurred_at = models.DateTimeField()
     user_id = models.TextField()
@@ -97,6 +102,11 @@ class Batch(models.Model):
     # Sorts by time. The id is ClickHouse's deduplication token, so it must not repeat. A sequence
     # would repeat ids after a backup is restored.
     id = models.UUIDField(primary_key=True, editable=False, db_default=UUIDv7())
+    # None only in state UNSTORED: a message from the queue may name no project.
+    # No constraint in the database: its check would lock one row for all stores of a project.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, null=True, db_index=False, db_constraint=False
+    )
     source = models.CharField(max_length=16, choices=Source)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
     received = models.IntegerField(help_text="events that reached the store, repeats included")
@@ -141,6 +151,10 @@ class Batch(models.Model):
 class RejectedEvent(models.Model):
     """A refused event, or a whole refused body, with the reason; kept for a while."""
 
+    # Rows are written later than the request is answered; the project may be gone by then.
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, default=DEFAULT, db_constraint=False
+    )
     rejected_at = models.DateTimeField(db_default=Now())
     client = models.TextField(help_text="the address it came from")
     position = models.IntegerField(
@@ -174,7 +188,8 @@ class PropertySchema(models.Model):
     A row saved without `full_clean` may hold a schema that can't be used: see `property_schemas`.
     """
 
-    event_type = models.CharField(max_length=200, unique=True)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, default=DEFAULT)
+    event_type = models.CharField(max_length=200)
     schema = models.JSONField(
         validators=[_check_json_schema],
         help_text="JSON Schema, draft 2020-12. A $ref may lead to its own $defs only; format is "
@@ -184,6 +199,13 @@ class PropertySchema(models.Model):
 
     class Meta:
         db_table = "property_schemas"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "event_type"],
+                name="property_schemas_event_type",
+                violation_error_message="The project has a schema of this event type.",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.event_type

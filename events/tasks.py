@@ -1,6 +1,7 @@
 """The Celery tasks. Each task only calls a service."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.conf import settings
 
@@ -19,8 +20,8 @@ from events.storing import hot, intake, purge
     max_bytes=BLOCK_BYTES,
     ignore_result=True,
 )
-def store_events(frames: list[str]) -> None:
-    intake.store_messages(frames)
+def store_events(messages: list[list[Any]]) -> None:
+    intake.store_messages(messages)
 
 
 @app.task(name="events.deliver_batches", ignore_result=True, expires=60)

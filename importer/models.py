@@ -5,11 +5,13 @@ from uuid import uuid4
 from django.db import models
 from django.db.models.functions import Now
 
+from projects.models import DEFAULT, Project
+
 
 class Import(models.Model):
     """One file and the progress of its import.
 
-    `key` is the sha256 of path, size and mtime, so the same file is not read twice without
+    `key` is the sha256 of project, path, size and mtime, so the same file is not read twice without
     `--force`; the key of an upload is random. The counts change in the transaction that stores the
     events, so a killed import continues after `read` rows.
     """
@@ -24,6 +26,7 @@ class Import(models.Model):
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, default=DEFAULT)
     key = models.CharField(max_length=64, unique=True)
     path = models.TextField(help_text="of the file, or the name of an upload")
     upload = models.BooleanField(default=False)
@@ -40,7 +43,7 @@ class Import(models.Model):
     attempts = models.IntegerField(default=0, help_text="runs that ended before a batch was stored")
     error = models.TextField(blank=True, default="")
     # Uploads only: recognizes a repeated request, by draft-ietf-httpapi-idempotency-key.
-    idempotency_key = models.CharField(max_length=255, null=True, unique=True)
+    idempotency_key = models.CharField(max_length=255, null=True)
     receiver = models.UUIDField(null=True, help_text="the request that fills the file")
     fingerprint = models.CharField(max_length=64, blank=True, default="")
     created_at = models.DateTimeField(db_default=Now())
@@ -50,6 +53,11 @@ class Import(models.Model):
 
     class Meta:
         db_table = "imports"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "idempotency_key"], name="imports_idempotency_key"
+            )
+        ]
         indexes = [
             models.Index(fields=["started_at"], name="imports_started_at"),
             models.Index(

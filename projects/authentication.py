@@ -15,13 +15,13 @@ _FOUND = "events.api_key"
 
 
 class Unchecked(APIException):
-    """The key may exist, but PostgreSQL can't say now.
+    """The key or the project may exist, but PostgreSQL can't say now.
 
     This is not a Problem, because `config.api.problems` can't be imported while DRF starts.
     """
 
     status_code = 503
-    default_detail = "The API key can't be checked now; send the request again."
+    default_detail = "The API key or the project can't be checked now; send the request again."
     wait = 5
 
 

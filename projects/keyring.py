@@ -1,4 +1,4 @@
-"""The API keys in the memory of a process: all of them, read again every few seconds.
+"""The API keys and projects in the memory of a process: all of them, read every few seconds.
 
 A request with a known key needs no database. Random keys from a stranger cause few reads of
 PostgreSQL (see LOOKS) and fill no memory. While PostgreSQL is down, the keys that were read before
@@ -6,19 +6,21 @@ are still accepted.
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Condition
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from django import db
 from structlog import get_logger
 
 from config.building_blocks.background_work import BackgroundWork
-from projects.models import ApiKey
+from projects.models import ApiKey, Project
 from projects.sql import load
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
 # After FRESH_SECONDS the background reads the keys again. After KEPT_SECONDS a request waits for
 # that read. So a revoked key is refused after KEPT_SECONDS, unless PostgreSQL is down.
@@ -34,14 +36,21 @@ MAX_KEYS = 10_000
 # request with a key in a process may take longer, because it needs a new connection.
 _PATIENCE_SECONDS = 1.0
 _FIRST_PATIENCE_SECONDS = 5.0
+_COLUMNS = ("digest", "pk", "project", "project__slug", "scopes", "expires_at")
+_COLUMNS += ("rate_limit_per_minute",)
 # How exact last_used_at is.
 USE_SECONDS = 60.0
 
 
 class Key(NamedTuple):
-    """A key that is not revoked. `limit` is in requests a minute; None: its address's limit."""
+    """A key that is not revoked, of a project that is not deleted.
+
+    `limit` is in requests a minute; None: its address's limit.
+    """
 
     id: int
+    project: int
+    slug: str
     scopes: frozenset[str]
     expires_at: datetime | None
     limit: int | None
@@ -52,7 +61,7 @@ class Key(NamedTuple):
 
 
 class KeysUnknown(Exception):
-    """PostgreSQL can't say now whether there is such a key."""
+    """PostgreSQL can't say now whether there is such a key or project."""
 
 
 class Keyring:
@@ -66,6 +75,7 @@ class Keyring:
     def forget(self) -> None:
         """Go back to the state of a process that has just started."""
         self._keys: dict[bytes, Key] = {}
+        self._projects: dict[str, int] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
         self._looks, self._looked_at = float(LOOKS), 0.0
@@ -74,15 +84,22 @@ class Keyring:
 
     def find(self, digest: bytes) -> Key | None:
         """The key with this digest, or None. It may have expired. Raises KeysUnknown."""
+        return self._found(lambda: self._keys.get(digest))
+
+    def find_project(self, slug: str) -> int | None:
+        """The number of the project with this slug, or None. Raises KeysUnknown."""
+        return self._found(lambda: self._projects.get(slug))
+
+    def _found(self, look: Callable[[], T | None]) -> T | None:
         now = time.monotonic()
         is_current = self._are_since(now - KEPT_SECONDS)
-        key = self._keys.get(digest)
-        if key is None and self._read_at < now and self._may_look(now):
+        found = look()
+        if found is None and self._read_at < now and self._may_look(now):
             is_current = self._are_since(now)
-            key = self._keys.get(digest)
-        if key is None and not is_current:
+            found = look()
+        if found is None and not is_current:
             raise KeysUnknown
-        return key
+        return found
 
     def note_use(self, key: Key) -> None:
         """Note the time for last_used_at, at most once a minute. The background writes it."""
@@ -135,19 +152,22 @@ class Keyring:
 
     def _read(self) -> None:
         began = time.monotonic()
-        names = ("digest", "pk", "scopes", "expires_at", "rate_limit_per_minute")
-        rows = ApiKey.objects.filter(revoked_at=None).order_by("-pk").values_list(*names)
+        projects = Project.objects.filter(deleted_at=None).values_list("slug", "pk")
+        rows = ApiKey.objects.filter(revoked_at=None, project__deleted_at=None).order_by("-pk")
         try:
             keys = {
-                bytes(digest): Key(pk, frozenset(scopes), expires_at, limit)
-                for digest, pk, scopes, expires_at, limit in rows[:MAX_KEYS]
+                bytes(digest): Key(pk, project, slug, frozenset(scopes), expires_at, limit)
+                for digest, pk, project, slug, scopes, expires_at, limit in rows.values_list(
+                    *_COLUMNS
+                )[:MAX_KEYS]
             }
+            slugs = dict(projects)
         except (db.Error, psycopg.Error) as error:
             if not self._is_down:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
             self._tell(is_down=True)
         else:
-            self._keys, self._read_at = keys, began
+            self._keys, self._projects, self._read_at = keys, slugs, began
             self._tell(is_down=False)
 
     def _tell(self, *, is_down: bool) -> None:

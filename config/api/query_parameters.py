@@ -18,8 +18,10 @@ def read(
     """The value of each known parameter: None if it is left out, a list for those in `lists`.
 
     A parser raises ValueError with what is wrong. Raises Problem 400 with one error a parameter.
-    Unknown, repeated and missing required parameters are errors too.
+    Unknown, repeated and missing required parameters are errors too. Every endpoint knows
+    `project`, which `projects.of_request` reads.
     """
+    parsers = {**parsers, "project": str}
     errors = [_unknown(name, parsers) for name in params if name not in parsers]
     values: dict[str, Any] = {name: [] if name in lists else None for name in parsers}
     for name, parse in parsers.items():

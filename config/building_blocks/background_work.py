@@ -14,7 +14,7 @@ log = get_logger(__name__)
 class BackgroundWork:
     """Runs `work` once for all calls of `soon` within `linger` seconds, and again while it fails.
 
-    A call with `now=True` ends that time.
+    A call with `now=True` ends that time. `linger` may be changed at any time.
 
     `work` returns whether all went well. If not, it is repeated after a pause that grows up to
     `longest_pause` seconds.
@@ -24,7 +24,7 @@ class BackgroundWork:
         self, name: str, work: Callable[[], bool], *, linger: float, longest_pause: float
     ) -> None:
         self._name, self._work = name, work
-        self._linger, self._longest_pause = linger, longest_pause
+        self.linger, self._longest_pause = linger, longest_pause
         self._wanted, self._now = threading.Event(), threading.Event()
         self._starting = threading.Lock()
         self._owner = 0
@@ -50,10 +50,10 @@ class BackgroundWork:
     def _run(self) -> None:
         while True:
             self._wanted.wait()
-            self._now.wait(self._linger)
+            self._now.wait(self.linger)
             self._wanted.clear()
             self._now.clear()
-            pause = self._linger
+            pause = self.linger
             while not self._succeeds():
                 # `now` does not shorten this pause: it does not bring back a store that is down.
                 pause = min(pause * 2 + 0.1, self._longest_pause)

@@ -20,8 +20,8 @@ _TIMES = 4
 _ROW_BYTES = 2_000
 
 
-def search(*, filters: SearchFilters) -> dict[str, Any]:
-    """One page: `{"events": [...], "next": cursor or None}`, for msgspec to encode.
+def search(*, project: int, filters: SearchFilters) -> dict[str, Any]:
+    """One page of a project's events: `{"events": [...], "next": cursor or None}`, for msgspec to encode.
 
     The cost of a page depends on its size, and not on how many pages precede it: the cursor is a
     position in the index, not a count. A page ends early, with a cursor, if its properties would
@@ -29,7 +29,7 @@ def search(*, filters: SearchFilters) -> dict[str, Any]:
     """
     size = min(filters.limit * MAX_BYTES, PAGE_BYTES)
     room.need_for_answer(_TIMES * size + _ROW_BYTES * filters.limit)
-    rows = _rows(filters)
+    rows = _rows(project, filters)
     page = rows[: filters.limit]
     last = page[-1] if page and page[0].found > len(page) else None
     return {
@@ -38,19 +38,20 @@ def search(*, filters: SearchFilters) -> dict[str, Any]:
     }
 
 
-def _rows(filters: SearchFilters) -> list[Any]:
+def _rows(project: int, filters: SearchFilters) -> list[Any]:
     """One row more than the page has, or fewer rows if their properties exceed PAGE_BYTES.
 
     Each row has `found`, the number of rows without the limit of PAGE_BYTES.
     """
-    sql, parameters = _matching(filters)[: filters.limit + 1].query.sql_with_params()
+    sql, parameters = _matching(project, filters)[: filters.limit + 1].query.sql_with_params()
     bounded = load("page_of_hot_events").replace("/*matching*/", sql)
     return list(HotEvent.objects.raw(bounded, [*parameters, PAGE_BYTES]))
 
 
-def _matching(filters: SearchFilters) -> QuerySet[HotEvent]:
+def _matching(project: int, filters: SearchFilters) -> QuerySet[HotEvent]:
     exact = {"user_id": filters.user_id, "event_type": filters.event_type}
-    events = HotEvent.objects.filter(**{k: v for k, v in exact.items() if v is not None})
+    events = HotEvent.objects.filter(project_id=project)
+    events = events.filter(**{k: v for k, v in exact.items() if v is not None})
     if filters.start:
         events = events.filter(occurred_at__gte=filters.start)
     if filters.end:

@@ -20,8 +20,9 @@ from events.models import Batch
 from events.postgres import unavailable
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
-from events.storing.store import store
+from events.storing.store import ProjectGone, store
 from projects import access
+from projects.of_request import project_of
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
 REDUCED_CAPACITY = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity"
@@ -35,27 +36,29 @@ class EventsView(APIView):
 
     @openapi.post_events
     def post(self, request: Request) -> HttpResponse:
+        project = project_of(request)
         options = query_parameters.ingest_options(request.query_params)
-        checked = _validated(request)
+        checked = _validated(request, project)
         if checked.errors and (options.strict or not checked.records):
             return _json(400, _answer(checked, accepted=0, rejected=_received(checked)))
         if options.wait:
-            return _stored(checked)
-        _put(checked)
+            return _stored(project, checked)
+        _put(project, checked)
         return _json(202, _answer(checked, accepted=len(checked.records)))
 
     @openapi.get_events
     def get(self, request: Request) -> HttpResponse:
+        project = project_of(request)
         filters = query_parameters.search_filters(request.query_params)
         try:
-            return _json(200, search.search(filters=filters))
+            return _json(200, search.search(project=project, filters=filters))
         except unavailable.POSTGRESQL:
             raise _unavailable("PostgreSQL can't be reached.") from None
 
 
-def _put(checked: Validated) -> None:
+def _put(project: int, checked: Validated) -> None:
     try:
-        queue.put(events=checked.records)
+        queue.put(project=project, events=checked.records)
     except queue.QueueUnavailable:
         raise _unavailable("The queue can't be reached; send the events again.") from None
     except QueueFull as full:
@@ -68,25 +71,33 @@ def _put(checked: Validated) -> None:
         ) from None
 
 
-def _validated(request: Request) -> Validated:
+def _validated(request: Request, project: int) -> Validated:
     """Check the events of the body. Refused events, or a refused body, are kept for the admin."""
     body = take_body(request)
     client = client_address(request._request)
     try:
         found = validate(body)
-        checked = property_schemas.apply(found, seconds=property_schemas.REQUEST_SECONDS)
+        checked = property_schemas.apply(
+            found, project=project, seconds=property_schemas.REQUEST_SECONDS
+        )
     except property_schemas.Unusable as error:
         raise _unavailable(f"Nothing was accepted: {error}.") from None
     except tuple(_REFUSED_BODIES) as error:
         status, code, what = _REFUSED_BODIES[type(error)]
-        rejected.keep_body(body=body, code=code, message=f"{what}: {error}", client=client)
+        rejected.keep_body(
+            project=project, body=body, code=code, message=f"{what}: {error}", client=client
+        )
         raise Problem(status, f"{what}: {error}.") from None
     metrics.EVENTS_RECEIVED.labels("http").inc(_received(checked))
     room.need(room.work_bytes(len(body), events=_received(checked)))
     if checked.errors:
         metrics.EVENTS_REJECTED.labels("http").inc(len(checked.errors))
         rejected.keep_events(
-            body=body, errors=checked.errors, client=client, readable=found.readable
+            project=project,
+            body=body,
+            errors=checked.errors,
+            client=client,
+            readable=found.readable,
         )
     return checked
 
@@ -100,13 +111,18 @@ _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
 }
 
 
-def _stored(checked: Validated) -> HttpResponse:
+def _stored(project: int, checked: Validated) -> HttpResponse:
     answer = _answer(checked, accepted=0)
     data = [data for data, _ in frames(checked.records)]
     # `store` makes its own records. With a large body, both lists would take too much memory.
     checked.records.clear()
     try:
-        stored = [store(frames=group, source=Batch.Source.REQUEST) for group in groups(data)]
+        stored = [
+            store(project=project, frames=group, source=Batch.Source.REQUEST)
+            for group in groups(data)
+        ]
+    except ProjectGone:
+        raise Problem(404, "There is no such project.") from None
     except unavailable.POSTGRESQL:
         # PostgreSQL may have gone in the middle of the commit.
         raise _unavailable(

@@ -7,9 +7,10 @@ from structlog import get_logger
 
 from analytics.clickhouse import ClickHouseError
 from events.delivery import background, parking, redelivery
-from events.models import Batch, Dedup
+from events.models import Batch
 from events.sql import load
-from events.storing.store import store
+from events.storing import dedup
+from events.storing.store import ProjectGone, store
 
 log = get_logger(__name__)
 
@@ -42,7 +43,16 @@ def retry(batch_id: UUID) -> None:
 
 def _store_again(batch: Batch) -> None:
     """Store the events in the transaction that removes the batch: both happen, or neither."""
-    store(frames=[bytes(batch.payload or b"")], source=Batch.Source.QUEUE)
+    if batch.project_id is None:
+        raise NotFailed(f"batch {batch.pk} names no project, so it can't be stored")
+    try:
+        store(
+            project=batch.project_id,
+            frames=[bytes(batch.payload or b"")],
+            source=Batch.Source.QUEUE,
+        )
+    except ProjectGone as error:
+        raise NotFailed(f"batch {batch.pk}: {error}") from None
     batch.delete()
 
 
@@ -57,7 +67,8 @@ def discard(batch_id: UUID, *, by: str) -> None:
         batch = _failed(batch_id)
         if batch.state == Batch.State.FAILED:
             ids = [record.event_id for record in parking.readable(batch)]
-            _forget([event_id for event_id in ids if event_id not in arrived])
+            assert batch.project_id is not None
+            _forget(batch.project_id, [event_id for event_id in ids if event_id not in arrived])
         log.warning("batch_discarded", batch_id=str(batch_id), count=batch.received, by=by)
         batch.state, batch.payload = Batch.State.DISCARDED, None
         batch.save(update_fields=["state", "payload"])
@@ -70,15 +81,17 @@ def _arrived(batch_id: UUID) -> set[str]:
     """
     batch = Batch.objects.filter(id=batch_id, state=Batch.State.FAILED, attempts__gt=1).first()
     try:
-        return redelivery.arrived(parking.readable(batch)) if batch else set()
+        if batch is None or batch.project_id is None:
+            return set()
+        return redelivery.arrived(parking.readable(batch), project=batch.project_id)
     except ClickHouseError as error:
         raise Undecided(f"batch {batch_id} may have arrived in part: {error}") from error
 
 
-def _forget(ids: list[str]) -> None:
-    Dedup.objects.filter(event_id__in=ids).delete()
+def _forget(project: int, ids: list[str]) -> None:
+    dedup.forget(project, ids=ids)
     with connection.cursor() as cursor:
-        cursor.execute(load("forget_hot_events"), {"ids": ids})
+        cursor.execute(load("forget_hot_events"), {"project": project, "ids": ids})
 
 
 def _failed(batch_id: UUID) -> Batch:

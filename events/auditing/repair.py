@@ -16,9 +16,9 @@ from analytics.maintenance import daily_counts, inventory, surplus
 from events.auditing.verify import Difference, Kind
 from events.delivery.deliver import deliver_due
 from events.format.records import Record, by_day_and_type, decoded_bytes, frame, timestamp
-from events.models import Batch, Dedup
+from events.models import Batch
 from events.sql import load
-from events.storing import hot
+from events.storing import dedup, hot
 
 log = get_logger(__name__)
 
@@ -37,6 +37,7 @@ def repair(difference: Difference) -> int:
     mended = mend(difference)
     log.warning(
         "stores_repaired",
+        project=difference.project,
         kind=difference.kind.name.lower(),
         day=str(difference.day or ""),
         found=len(difference.names),
@@ -47,19 +48,21 @@ def repair(difference: Difference) -> int:
 
 def _deliver_again(difference: Difference) -> int:
     """Send the events from the hot layer through the outbox, as if they had just been stored."""
-    count = sum(_to_outbox(ids) for ids in _bites(difference.names, settings.CLICKHOUSE_BATCH_SIZE))
+    bites = _bites(difference.names, settings.CLICKHOUSE_BATCH_SIZE)
+    count = sum(_to_outbox(difference.project, ids) for ids in bites)
     deliver_due()
     return count
 
 
-def _to_outbox(ids: list[str]) -> int:
-    records = _hot_records(ids)
+def _to_outbox(project: int, ids: list[str]) -> int:
+    records = _hot_records(project, ids)
     if not records:
         return 0
     # ClickHouse may have lost the events and still count them in its daily counts.
-    daily_counts.subtract_excess(by_day_and_type(records))
+    daily_counts.subtract_excess(by_day_and_type(records), project=project)
     payload = frame(records)
     Batch.objects.create(
+        project_id=project,
         source=Batch.Source.QUEUE,
         received=len(records),
         stored=len(records),
@@ -71,9 +74,9 @@ def _to_outbox(ids: list[str]) -> int:
     return len(records)
 
 
-def _hot_records(ids: list[str]) -> list[Record]:
+def _hot_records(project: int, ids: list[str]) -> list[Record]:
     with connection.cursor() as cursor:
-        cursor.execute(load("repair_hot_rows"), {"ids": ids})
+        cursor.execute(load("repair_hot_rows"), {"project": project, "ids": ids})
         return [
             Record(event_id, timestamp(moment), user, event_type, msgspec.Raw(properties.encode()))
             for event_id, moment, user, event_type, properties in cursor.fetchall()
@@ -89,14 +92,17 @@ def _restore_hot(difference: Difference) -> int:
     assert difference.day is not None
     hot.ensure_partitions(now=datetime.now(UTC))
     restored = 0
-    for rows in inventory.events(day=difference.day, ids=difference.names):
+    for rows in inventory.events(
+        project=difference.project, day=difference.day, ids=difference.names
+    ):
         ids, moments, users, types, properties = (
             list(column) for column in zip(*rows, strict=True)
         )
         with transaction.atomic():
-            _execute("repair_dedup", {"ids": ids})
+            _execute("repair_dedup", difference.project, {"ids": ids})
             restored += _execute(
                 "repair_hot_events",
+                difference.project,
                 {"moments": moments, "users": users, "types": types}
                 | {"ids": ids, "properties": properties},
             )
@@ -104,23 +110,25 @@ def _restore_hot(difference: Difference) -> int:
 
 
 def _make_known(difference: Difference) -> int:
-    return sum(_execute("repair_dedup", {"ids": ids}) for ids in _bites(difference.names))
+    project = difference.project
+    return sum(_execute("repair_dedup", project, {"ids": ids}) for ids in _bites(difference.names))
 
 
 def _forget(difference: Difference) -> int:
     """Remove the ids from dedup. No store has the events, so they can be sent or imported again."""
     bites = _bites(difference.names)
-    return sum(Dedup.objects.filter(event_id__in=ids).delete()[0] for ids in bites)
+    return sum(dedup.forget(difference.project, ids=ids) for ids in bites)
 
 
 def _single_hot(difference: Difference) -> int:
     for ids in _bites(difference.names):
-        _execute("repair_hot_doubles", {"ids": ids})
+        _execute("repair_hot_doubles", difference.project, {"ids": ids})
     return len(difference.names)
 
 
 def _single_cold(difference: Difference) -> int:
-    return len(difference.names) - len(surplus.remove(ids=difference.names))
+    left = surplus.remove(project=difference.project, ids=difference.names)
+    return len(difference.names) - len(left)
 
 
 _MENDS: dict[Kind, Callable[[Difference], int]] = {
@@ -138,7 +146,7 @@ def _bites(ids: list[str], size: int = _BITE) -> Iterator[list[str]]:
         yield ids[start : start + size]
 
 
-def _execute(name: str, parameters: dict[str, list[str]]) -> int:
+def _execute(name: str, project: int, parameters: dict[str, list[str]]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(load(name), parameters)
+        cursor.execute(dedup.sql(name, project), {"project": project, **parameters})
         return int(cursor.rowcount)

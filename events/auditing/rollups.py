@@ -15,11 +15,12 @@ _PAUSE_SECONDS = 0.1
 
 def rebuild_rollups(
     *,
+    project: int,
     start: date | None = None,
     end: date | None = None,
     done: Callable[[str], None] = lambda table: None,
 ) -> None:
-    """Make every rollup match the events, for all days or from `start` to `end`, both included.
+    """Make every rollup of a project match its events, for all days or from `start` to `end`, both included.
 
     Calls `done` with the name of each rollup when it is ready. Raises RepairRunning if another
     repair is running, ClickHouseError, django.db.Error and psycopg.Error. Rollups that were rebuilt
@@ -32,10 +33,11 @@ def rebuild_rollups(
             _wait_for_deliveries()
             still_alone()
 
-        daily_counts.subtract(daily_counts.unlike(start=first, end=last))
+        unlike = daily_counts.unlike(project=project, start=first, end=last)
+        daily_counts.subtract(unlike, project=project)
         done("daily_events")
         for table in (*rebuild.BY_DAY, *rebuild.BY_USER):
-            rebuild.rebuild(table, start=first, end=last, settled=settled)
+            rebuild.rebuild(table, project=project, start=first, end=last, settled=settled)
             done(table)
 
 

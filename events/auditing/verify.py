@@ -1,4 +1,4 @@
-"""Verify: compare PostgreSQL with ClickHouse by day and by id, while both accept new events.
+"""Verify: compare PostgreSQL with ClickHouse, for one project, by day and by id, while both accept new events.
 
 The comparison checks which ids each store has, on which day and how often. It ignores the rest of
 an event. The hot layer is compared with ClickHouse by day. Of older events PostgreSQL has only the
@@ -56,11 +56,12 @@ class Kind(StrEnum):
 
 
 class Difference(NamedTuple):
-    """Events of one day with the same fault. One day may have several differences.
+    """Events of one day of a project with the same fault. One day may have several differences.
 
     `names` are ids, or event types if the kind is ROLLUP. `day` is None if it is unknown.
     """
 
+    project: int
     kind: Kind
     day: date | None
     names: list[str]
@@ -82,6 +83,7 @@ class Report:
     events in the outbox, which are not a difference.
     """
 
+    project: int
     hot: int = 0
     cold: int = 0
     known: int | None = None
@@ -101,11 +103,12 @@ class Report:
 
 def verify(
     *,
+    project: int,
     start: date | None = None,
     end: date | None = None,
     act: Callable[[Difference], None] | None = None,
 ) -> Report:
-    """Compare the stores, and call `act` with every difference as soon as it is certain.
+    """Compare a project in the stores, and call `act` with every difference as soon as it is certain.
 
     Without days, compares the hot window by day, and all ids of both stores. With days (`start` and
     `end` are included), compares those days that are in the hot window, and checks that dedup has
@@ -113,13 +116,13 @@ def verify(
     days. They are not looked for if DEDUP_DAYS is set, because dedup then forgets old ids. Raises
     django.db.Error and ClickHouseError.
     """
-    report = Report()
+    report = Report(project)
     for difference in _differences(report, start, end):
         report.add(difference)
         if act:
             act(difference)
-    report.waiting = inventory.waiting(state=Batch.State.PENDING)
-    report.failed = inventory.waiting(state=Batch.State.FAILED)
+    report.waiting = inventory.waiting(project=project, state=Batch.State.PENDING)
+    report.failed = inventory.waiting(project=project, state=Batch.State.FAILED)
     return report
 
 
@@ -127,7 +130,7 @@ def _differences(report: Report, start: date | None, end: date | None) -> Iterat
     whole = start is None
     first = max(start or cold.FIRST_DAY, cold.FIRST_DAY)
     last = min(end or cold.LAST_DAY, cold.LAST_DAY)
-    counts = cold.counts(start=first, end=last)
+    counts = cold.counts(project=report.project, start=first, end=last)
     report.cold = sum(counts.values())
     window = [day for day in _window() if first <= day <= last]
     for day in window:
@@ -137,10 +140,10 @@ def _differences(report: Report, start: date | None, end: date | None) -> Iterat
     else:
         for day, count in counts.items():
             if not whole or day in window:
-                yield from _cold_day(day, count)
-    unlike = sorted(daily_counts.unlike(start=first, end=last))
+                yield from _cold_day(report, day, count)
+    unlike = sorted(daily_counts.unlike(project=report.project, start=first, end=last))
     for day, keys in groupby(unlike, key=lambda key: key[0]):
-        yield Difference(Kind.ROLLUP, day, [event_type for _, event_type in keys])
+        yield Difference(report.project, Kind.ROLLUP, day, [event_type for _, event_type in keys])
 
 
 def _window() -> list[date]:
@@ -153,99 +156,118 @@ def _window() -> list[date]:
 
 def _hot_day(day: date, report: Report) -> Iterator[Difference]:
     """Compare a day of the hot layer with the same day in ClickHouse."""
-    here, there = inventory.hot_digests(day=day), cold.digests(start=day, end=day)
+    here, there = (
+        inventory.hot_digests(project=report.project, day=day),
+        cold.digests(project=report.project, start=day, end=day),
+    )
     report.hot += _total(here)
     if here == there:
         return
     if mask := _mask(max(_total(here), _total(there)), bucket=_BUCKET):
-        here = inventory.hot_digests(day=day, mask=mask)
-        there = cold.digests(start=day, end=day, mask=mask)
+        here = inventory.hot_digests(project=report.project, day=day, mask=mask)
+        there = cold.digests(project=report.project, start=day, end=day, mask=mask)
     for buckets in _unlike(here, there):
-        rows = inventory.hot_listed(day=day, mask=mask, buckets=buckets)
-        held = cold.listed(start=day, end=day, mask=mask, buckets=buckets)
-        yield from _if_any(Kind.DOUBLED_HOT, day, (i for i, n in rows.items() if n > 1))
-        yield from _not_cold(day, rows.keys() - held.keys())
-        yield from _not_hot(day, held.keys() - rows.keys())
+        rows = inventory.hot_listed(project=report.project, day=day, mask=mask, buckets=buckets)
+        held = cold.listed(project=report.project, start=day, end=day, mask=mask, buckets=buckets)
+        yield from _if_any(
+            report.project, Kind.DOUBLED_HOT, day, (i for i, n in rows.items() if n > 1)
+        )
+        yield from _not_cold(report.project, day, rows.keys() - held.keys())
+        yield from _not_hot(report.project, day, held.keys() - rows.keys())
 
 
-def _not_cold(day: date, ids: Set[str]) -> Iterator[Difference]:
+def _not_cold(project: int, day: date, ids: Set[str]) -> Iterator[Difference]:
     """Check ids that the hot layer had and that ClickHouse seemed to lack on that day."""
-    ids = ids - inventory.in_outbox(ids=ids) if ids else ids
-    places = cold.days(ids=ids)
-    yield from _if_any(Kind.MOVED, day, (i for i, days in places.items() if day not in days))
+    ids = ids - inventory.in_outbox(project=project, ids=ids) if ids else ids
+    places = cold.days(project=project, ids=ids)
+    yield from _if_any(
+        project, Kind.MOVED, day, (i for i, days in places.items() if day not in days)
+    )
     # An event that was discarded meanwhile is in no store.
-    missing = inventory.hot_days(ids=ids - places.keys()).keys()
-    yield from _if_any(Kind.MISSING_COLD, day, missing)
+    missing = inventory.hot_days(project=project, ids=ids - places.keys()).keys()
+    yield from _if_any(project, Kind.MISSING_COLD, day, missing)
     if not settings.DEDUP_DAYS:
-        yield from _if_any(Kind.UNKNOWN, day, missing - inventory.known(ids=missing))
+        yield from _if_any(
+            project, Kind.UNKNOWN, day, missing - inventory.known(project=project, ids=missing)
+        )
 
 
-def _not_hot(day: date, ids: Set[str]) -> Iterator[Difference]:
+def _not_hot(project: int, day: date, ids: Set[str]) -> Iterator[Difference]:
     """Check ids that ClickHouse had and that the hot layer seemed to lack."""
-    missing = ids - inventory.hot_days(ids=ids).keys()
+    missing = ids - inventory.hot_days(project=project, ids=ids).keys()
     if day in _window():
-        yield from _if_any(Kind.MISSING_HOT, day, missing)
+        yield from _if_any(project, Kind.MISSING_HOT, day, missing)
 
 
 def _all_ids(report: Report, *, kept_from: date) -> Iterator[Difference]:
     """Compare dedup with all of ClickHouse. Days since `kept_from` were compared already."""
-    mask = _mask(max(report.cold, inventory.known_at_most()), bucket=_BUCKET)
+    mask = _mask(max(report.cold, inventory.known_at_most(project=report.project)), bucket=_BUCKET)
     # Dedup knew every event that ClickHouse shows. An event that dedup knew at this time and that
     # ClickHouse does not show was on its way, or is missing.
     before = inventory.clock()
-    there = cold.digests(start=cold.FIRST_DAY, end=cold.LAST_DAY, mask=mask)
-    here = inventory.known_digests(before=before, mask=mask)
+    there = cold.digests(project=report.project, start=cold.FIRST_DAY, end=cold.LAST_DAY, mask=mask)
+    here = inventory.known_digests(project=report.project, before=before, mask=mask)
     report.known = _total(here)
     for buckets in _unlike(here, there):
-        known = inventory.known_listed(mask=mask, buckets=buckets)
-        held = cold.listed(start=cold.FIRST_DAY, end=cold.LAST_DAY, mask=mask, buckets=buckets)
-        yield from _doubled(held)
-        yield from _unknown(held, held.keys() - known)
-        yield from _nowhere(known - held.keys(), kept_from)
+        known = inventory.known_listed(project=report.project, mask=mask, buckets=buckets)
+        held = cold.listed(
+            project=report.project,
+            start=cold.FIRST_DAY,
+            end=cold.LAST_DAY,
+            mask=mask,
+            buckets=buckets,
+        )
+        yield from _doubled(report.project, held)
+        yield from _unknown(report.project, held, held.keys() - known)
+        yield from _nowhere(report.project, known - held.keys(), kept_from)
 
 
-def _cold_day(day: date, count: int) -> Iterator[Difference]:
+def _cold_day(report: Report, day: date, count: int) -> Iterator[Difference]:
     """Compare ClickHouse's ids of a day with dedup."""
     mask = _mask(count, bucket=_LISTED // 2)
     for bucket in range(mask + 1):
-        held = cold.listed(start=day, end=day, mask=mask, buckets=[bucket])
-        yield from _doubled(held)
+        held = cold.listed(project=report.project, start=day, end=day, mask=mask, buckets=[bucket])
+        yield from _doubled(report.project, held)
         if not settings.DEDUP_DAYS:
-            yield from _unknown(held, held.keys())
+            yield from _unknown(report.project, held, held.keys())
 
 
-def _doubled(held: dict[str, cold.Held]) -> Iterator[Difference]:
+def _doubled(project: int, held: dict[str, cold.Held]) -> Iterator[Difference]:
     doubled = [event_id for event_id, (copies, _) in held.items() if copies > 1]
-    yield from _by_day(Kind.DOUBLED_COLD, held, doubled)
+    yield from _by_day(project, Kind.DOUBLED_COLD, held, doubled)
 
 
-def _unknown(held: dict[str, cold.Held], ids: Set[str]) -> Iterator[Difference]:
+def _unknown(project: int, held: dict[str, cold.Held], ids: Set[str]) -> Iterator[Difference]:
     """Check ids that ClickHouse had and that dedup seemed to lack."""
-    yield from _by_day(Kind.UNKNOWN, held, ids - inventory.known(ids=ids))
+    yield from _by_day(project, Kind.UNKNOWN, held, ids - inventory.known(project=project, ids=ids))
 
 
-def _nowhere(ids: Set[str], kept_from: date) -> Iterator[Difference]:
+def _nowhere(project: int, ids: Set[str], kept_from: date) -> Iterator[Difference]:
     """Check ids that dedup had and that ClickHouse seemed to lack."""
-    ids = ids - inventory.in_outbox(ids=ids) if ids else ids
-    gone = ids - cold.days(ids=ids).keys()
-    kept = inventory.hot_days(ids=gone)
+    ids = ids - inventory.in_outbox(project=project, ids=ids) if ids else ids
+    gone = ids - cold.days(project=project, ids=ids).keys()
+    kept = inventory.hot_days(project=project, ids=gone)
     # The hot layer still has these events, although their day has left the hot window.
     old = {event_id: cold.Held(1, day) for event_id, day in kept.items() if day < kept_from}
-    yield from _by_day(Kind.MISSING_COLD, old, old.keys())
-    yield from _if_any(Kind.LOST, None, inventory.known(ids=gone - kept.keys()))
+    yield from _by_day(project, Kind.MISSING_COLD, old, old.keys())
+    yield from _if_any(
+        project, Kind.LOST, None, inventory.known(project=project, ids=gone - kept.keys())
+    )
 
 
-def _by_day(kind: Kind, held: dict[str, cold.Held], ids: Iterable[str]) -> Iterator[Difference]:
+def _by_day(
+    project: int, kind: Kind, held: dict[str, cold.Held], ids: Iterable[str]
+) -> Iterator[Difference]:
     days: dict[date, list[str]] = {}
     for event_id in ids:
         days.setdefault(held[event_id].day, []).append(event_id)
     for day, some in days.items():
-        yield Difference(kind, day, sorted(some))
+        yield Difference(project, kind, day, sorted(some))
 
 
-def _if_any(kind: Kind, day: date | None, ids: Iterable[str]) -> Iterator[Difference]:
+def _if_any(project: int, kind: Kind, day: date | None, ids: Iterable[str]) -> Iterator[Difference]:
     if some := sorted(ids):
-        yield Difference(kind, day, some)
+        yield Difference(project, kind, day, some)
 
 
 def _total(digests: Digests) -> int:

@@ -1,6 +1,7 @@
 """Send the batches of PostgreSQL's outbox to ClickHouse, again and again until it confirms them."""
 
 import time
+from collections import Counter
 from datetime import timedelta
 from random import uniform
 from typing import NamedTuple
@@ -36,6 +37,7 @@ _SMALL_BYTES = 1024 * 1024
 
 
 class _Due(NamedTuple):
+    project: int
     batch_id: UUID
     events: int
     decoded_bytes: int
@@ -48,9 +50,13 @@ class _Due(NamedTuple):
         return self.attempts > 0 or self.split_from is not None
 
 
+_DUE = ("project", "id", "stored", "decoded_bytes", "attempts", "split_from")
+
+
 class Claim(NamedTuple):
     """A batch that this process alone delivers until its lease ends."""
 
+    project: int
     batch_id: UUID
     payload: bytes
     attempt: int
@@ -58,9 +64,13 @@ class Claim(NamedTuple):
 
 
 class Delivered(NamedTuple):
-    """What one run did: blocks confirmed, and whether it ended because ClickHouse is in trouble."""
+    """What one run did: blocks confirmed, of how many projects, and whether it ended early.
+
+    It ends early, `failed`, if ClickHouse is in trouble.
+    """
 
     blocks: int
+    projects: int
     failed: bool
 
 
@@ -72,18 +82,20 @@ def deliver_due() -> Delivered:
     the batch is split, so that its valid events arrive. The run ends early when ClickHouse is
     unreachable or fails several times in a row.
     """
-    blocks = failures = 0
+    blocks: Counter[int] = Counter()
+    failures = 0
     while failures < _FAILURES_IN_A_ROW and (claim := _claim()):
         try:
             if _deliver(claim):
-                blocks, failures = blocks + 1, 0
+                blocks[claim.project] += 1
+                failures = 0
         except redelivery.Unsettled as error:
             _postpone(claim, error)
             failures += 1
         except clickhouse.ClickHouseError as error:
             _postpone(claim, error)
             failures = failures + 1 if error.code else _FAILURES_IN_A_ROW
-    return Delivered(blocks, failed=failures >= _FAILURES_IN_A_ROW)
+    return Delivered(blocks.total(), len(blocks), failed=failures >= _FAILURES_IN_A_ROW)
 
 
 def _deliver(claim: Claim) -> bool:
@@ -108,6 +120,7 @@ def _tell(claim: Claim, seconds: float) -> None:
     metrics.EVENTS_PROCESSING_SECONDS.labels("deliver").observe(seconds)
     log.info(
         "batch_delivered",
+        project=claim.project,
         batch_id=str(claim.batch_id),
         count=claim.events,
         attempt=claim.attempt,
@@ -116,11 +129,11 @@ def _tell(claim: Claim, seconds: float) -> None:
 
 
 def _send(claim: Claim) -> None:
-    batch_id, payload, attempt, _ = claim
+    project, batch_id, payload, attempt, _ = claim
     if attempt == 1:
-        clickhouse.insert_block(token=str(batch_id), body=payload)
+        clickhouse.insert_block(project=project, token=str(batch_id), body=payload)
     else:
-        redelivery.send_again(batch_id=batch_id, payload=payload, attempt=attempt)
+        redelivery.send_again(project=project, batch_id=batch_id, payload=payload, attempt=attempt)
 
 
 def _set_aside(claim: Claim, error: clickhouse.ClickHouseError) -> None:
@@ -130,7 +143,7 @@ def _set_aside(claim: Claim, error: clickhouse.ClickHouseError) -> None:
     """
     there: set[str] = set()
     if claim.attempt > 1:
-        there = redelivery.arrived(parking.read(claim.payload))
+        there = redelivery.arrived(parking.read(claim.payload), project=claim.project)
     parking.split_or_park(claim.batch_id, attempt=claim.attempt, reason=str(error), there=there)
 
 
@@ -143,38 +156,48 @@ def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
     if error.code not in _TOO_MUCH or claim.attempt < _ATTEMPTS_AS_A_WHOLE:
         return False
     records = parking.read(claim.payload)
-    if len(records) < 2 or lines_bytes(records) < _SMALL_BYTES or redelivery.arrived(records):
+    if len(records) < 2 or lines_bytes(records) < _SMALL_BYTES:
         return False
-    redelivery.uncount(records)
+    if redelivery.arrived(records, project=claim.project):
+        return False
+    redelivery.uncount(records, project=claim.project)
     parking.split(claim.batch_id, attempt=claim.attempt, reason=str(error))
     return True
 
 
 def _claim() -> Claim | None:
-    """Claim the oldest due batch, and the small batches after it that fit in the same block.
+    """Claim the oldest due batch, and the small batches of its project that fit in the same block.
 
     A batch that was tried before is sent again unchanged, under the same token. Only batches that
     were never tried may be merged. The first of them takes over the frames of the others, and its
     id is the token.
     """
     with transaction.atomic():
-        due = list(
-            Batch.objects.select_for_update(skip_locked=True)
-            .filter(Q(claimed_until=None) | Q(claimed_until__lt=Now()), state=Batch.State.PENDING)
-            .order_by("id")
-            .values_list("id", "stored", "decoded_bytes", "attempts", "split_from")[:_MERGE_AT_MOST]
-        )
-        if not due:
+        oldest = _due(at_most=1)
+        if not oldest:
             return None
-        return _take(_mergeable([_Due(*row) for row in due]))
+        [first] = oldest
+        if first.is_alone:
+            return _take(first.project, [first.batch_id])
+        return _take(first.project, _mergeable(_due(at_most=_MERGE_AT_MOST, project=first.project)))
+
+
+def _due(*, at_most: int, **fields: int) -> list[_Due]:
+    """Lock the oldest due batches, of a project if it is given."""
+    due = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+    rows = (
+        Batch.objects.select_for_update(skip_locked=True)
+        .filter(due, state=Batch.State.PENDING, **fields)
+        .order_by("id")
+        .values_list(*_DUE)
+    )
+    return [_Due(*row) for row in rows[:at_most]]
 
 
 def _mergeable(due: list[_Due]) -> list[UUID]:
     """Return the ids of the first batches that CLICKHOUSE_BATCH_SIZE and BLOCK_BYTES allow."""
     first, *rest = due
     group = [first.batch_id]
-    if first.is_alone:
-        return group
     events, size = first.events, first.decoded_bytes
     for batch in rest:
         if not batch.is_alone:
@@ -185,14 +208,14 @@ def _mergeable(due: list[_Due]) -> list[UUID]:
     return group
 
 
-def _take(group: list[UUID]) -> Claim:
+def _take(project: int, group: list[UUID]) -> Claim:
     first, *rest = group
     if rest:
         _merge(group)
     Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + lease())
     batch = Batch.objects.values("payload", "attempts").get(id=first)
     group_events = Batch.objects.filter(_is_in_block(first)).aggregate(sum=Sum("stored"))["sum"]
-    return Claim(first, bytes(batch["payload"] or b""), batch["attempts"], group_events)
+    return Claim(project, first, bytes(batch["payload"] or b""), batch["attempts"], group_events)
 
 
 def lease() -> timedelta:
@@ -221,6 +244,7 @@ def _postpone(claim: Claim, error: Exception) -> None:
     code = getattr(error, "code", None)
     log.warning(
         "delivery_failed",
+        project=claim.project,
         batch_id=str(claim.batch_id),
         count=claim.events,
         attempt=claim.attempt,

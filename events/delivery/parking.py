@@ -63,6 +63,7 @@ def _split(batch: Batch, records: list[Record], reason: str) -> None:
     for part in filter(None, (records[:half], records[half:])):
         payload = frame(part)
         Batch.objects.create(
+            project_id=batch.project_id,
             source=batch.source,
             received=len(part),
             stored=len(part),
@@ -86,12 +87,16 @@ def _park(batch: Batch, reason: str) -> None:
     )
 
 
-def park_unstored(payload: bytes, *, reason: str) -> None:
-    """Keep a payload from the queue that can't be stored, as a batch in state UNSTORED."""
+def park_unstored(payload: bytes, *, reason: str, project: int | None) -> None:
+    """Keep a payload from the queue that can't be stored, as a batch in state UNSTORED.
+
+    `project` is None if the payload names none.
+    """
     events = len(read(payload))
     log.error("message_failed", bytes=len(payload), count=events)
     metrics.EVENTS_FAILED.labels("store").inc(events)
     Batch.objects.create(
+        project_id=project,
         source=Batch.Source.QUEUE,
         state=Batch.State.UNSTORED,
         received=events,

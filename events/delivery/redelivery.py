@@ -24,48 +24,48 @@ class Unsettled(Exception):
     """ClickHouse has confirmed events but lacks some or has copies. They stay in the outbox."""
 
 
-def send_again(*, batch_id: UUID, payload: bytes, attempt: int) -> None:
+def send_again(*, project: int, batch_id: UUID, payload: bytes, attempt: int) -> None:
     """Send a block again under its token, and make sure that ClickHouse has each event once.
 
     The block is sent even if all events are there, because the rollups may lack them. Events that
     are missing afterwards are sent under a new token for this attempt, and extra copies are
     removed. Raises ClickHouseRefused, ClickHouseUnavailable and Unsettled.
     """
-    clickhouse.insert_block(token=str(batch_id), body=payload)
+    clickhouse.insert_block(project=project, token=str(batch_id), body=payload)
     records = _storable(unframe(payload))
-    if _each_once(records):
+    if _each_once(records, project):
         return
     time.sleep(_SETTLE_SECONDS)
     try:
         with alone():
-            _put_right(records, token=f"{batch_id}/{attempt}")
+            _put_right(records, project, token=f"{batch_id}/{attempt}")
     except RepairRunning as error:
         raise Unsettled(f"not all of it is there once, and {error}") from error
 
 
-def _each_once(records: Sequence[Record]) -> bool:
-    copies = _copies(records)
+def _each_once(records: Sequence[Record], project: int) -> bool:
+    copies = _copies(records, project)
     return len(copies) == len(records) and all(count == 1 for count in copies.values())
 
 
-def _put_right(records: Sequence[Record], *, token: str) -> None:
-    copies = _copies(records)
+def _put_right(records: Sequence[Record], project: int, *, token: str) -> None:
+    copies = _copies(records, project)
     if doubled := [event_id for event_id, count in copies.items() if count > 1]:
-        surplus.remove(ids=doubled)
+        surplus.remove(project=project, ids=doubled)
     missing = [record for record in records if record.event_id not in copies]
     if missing:
-        daily_counts.subtract_excess(by_day_and_type(missing))
-        clickhouse.insert_block(token=token, body=frame(missing))
-    if not _each_once(records):
+        daily_counts.subtract_excess(by_day_and_type(missing), project=project)
+        clickhouse.insert_block(project=project, token=token, body=frame(missing))
+    if not _each_once(records, project):
         raise Unsettled("ClickHouse has confirmed events that are not there, or there twice")
 
 
-def arrived(records: Sequence[Record]) -> set[str]:
+def arrived(records: Sequence[Record], *, project: int) -> set[str]:
     """Return the ids of those events that ClickHouse has. Raises ClickHouseUnavailable."""
-    return set(_copies(_storable(records)))
+    return set(_copies(_storable(records), project))
 
 
-def uncount(records: Sequence[Record]) -> None:
+def uncount(records: Sequence[Record], *, project: int) -> None:
     """Take events that ClickHouse lacks out of the daily counts, as far as they are counted.
 
     Call this before the events are sent under a new token, which counts them again. Raises
@@ -73,7 +73,7 @@ def uncount(records: Sequence[Record]) -> None:
     """
     try:
         with alone():
-            daily_counts.subtract_excess(by_day_and_type(_storable(records)))
+            daily_counts.subtract_excess(by_day_and_type(_storable(records)), project=project)
     except RepairRunning as error:
         raise Unsettled(str(error)) from error
 
@@ -92,10 +92,10 @@ def _has_place(record: Record) -> bool:
     return inventory.FIRST_DAY <= day <= inventory.LAST_DAY
 
 
-def _copies(records: Sequence[Record]) -> dict[str, int]:
+def _copies(records: Sequence[Record], project: int) -> dict[str, int]:
     """Return the ids of the events that ClickHouse has, each with its number of copies."""
     days = [date.fromisoformat(record.occurred_at[:10]) for record in records]
     if not days:
         return {}
     ids = [record.event_id for record in records]
-    return inventory.copies(ids=ids, start=min(days), end=max(days))
+    return inventory.copies(project=project, ids=ids, start=min(days), end=max(days))

@@ -36,7 +36,7 @@ _PATIENCE_SECONDS = 1.0
 _FIRST_PATIENCE_SECONDS = 5.0
 
 _lock, _answered = Lock(), Event()
-_loaded: dict[str, Judge] = {}
+_loaded: Mapping[int, Mapping[str, Judge]] = {}
 _loaded_at = float("-inf")
 # The engine holds the interpreter while it judges one event. Only one thread judges at a time, so
 # that the other threads get the interpreter after each event.
@@ -51,12 +51,12 @@ class TooSlow(RuntimeError):
     """Checking these events against their schemas takes longer than allowed."""
 
 
-def apply(checked: Validated, *, seconds: float = float("inf")) -> Validated:
-    """Move the events that break their type's schema from the records to the errors.
+def apply(checked: Validated, *, project: int, seconds: float = float("inf")) -> Validated:
+    """Move the events that break their type's schema in the project from the records to the errors.
 
     Raises Unusable, which names the event type, and TooSlow after `seconds` of CPU time.
     """
-    judges = _judges()
+    judges = _judges().get(project, {})
     if not any(record.event_type in judges for record in checked.records):
         return checked
     return _split(checked, judges, until=time.thread_time() + seconds)
@@ -96,8 +96,8 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str 
         ) from None
 
 
-def _judges() -> Mapping[str, Judge]:
-    """Return the enabled schemas, read every few seconds; the last known while PostgreSQL is down.
+def _judges() -> Mapping[int, Mapping[str, Judge]]:
+    """Return the enabled schemas of each project, read every few seconds; the last known while PostgreSQL is down.
 
     Another thread reads them, because a thread that asks a hanging PostgreSQL hangs too.
     """
@@ -129,8 +129,11 @@ def _read() -> bool:
     try:
         enabled = PropertySchema.objects.filter(enabled=True)
         # As text: a schema that Python can't parse must not stop the reading of the others.
-        rows = enabled.values_list("event_type", Cast("schema", TextField()))
-        _loaded = {event_type: _judge(text) for event_type, text in rows}
+        rows = enabled.values_list("project", "event_type", Cast("schema", TextField()))
+        loaded: dict[int, dict[str, Judge]] = {}
+        for project, event_type, text in rows:
+            loaded.setdefault(project, {})[event_type] = _judge(text)
+        _loaded = loaded
     except (DatabaseError, psycopg.Error):
         # Requests are accepted without PostgreSQL too. The store checks nothing that needs schemas.
         pass

@@ -30,7 +30,7 @@ from events.ingest.validation import (
 )
 from events.models import Batch, RejectedEvent
 from events.sql import load
-from events.storing.store import Stored, store
+from events.storing.store import ProjectGone, Stored, store
 
 log = get_logger(__name__)
 
@@ -44,6 +44,7 @@ _MEANWHILE = "it was sent again or deleted by somebody else meanwhile"
 class _Row(NamedTuple):
     """A row of rejected_events; `position` is None for a body that was refused as a whole."""
 
+    project_id: int
     client: str
     position: int | None
     event_id: str
@@ -69,23 +70,29 @@ class StillRejected(ValueError):
 
 
 def keep_events(
-    *, body: bytes, errors: Iterable[EventError], client: str, readable: bytes | None = None
+    *,
+    project: int,
+    body: bytes,
+    errors: Iterable[EventError],
+    client: str,
+    readable: bytes | None = None,
 ) -> None:
     """Keep the refused events of a request's body. Returns at once; a thread writes them soon.
 
     `readable` is what `validate` returned for this body. It saves computing the same again.
     """
     texts = event_texts(body, readable)
-    _add(_row(client, texts[error.index], error) for error in errors)
+    _add(_row(project, client, texts[error.index], error) for error in errors)
 
 
-def keep_body(*, body: bytes, code: str, message: str, client: str) -> None:
+def keep_body(*, project: int, body: bytes, code: str, message: str, client: str) -> None:
     """Keep a body that was refused as a whole. Returns at once; a thread writes it soon."""
-    _add([_row(client, body, EventError(-1, None, None, code, message))])
+    _add([_row(project, client, body, EventError(-1, None, None, code, message))])
 
 
-def _row(client: str, raw: bytes, error: EventError) -> _Row:
+def _row(project: int, client: str, raw: bytes, error: EventError) -> _Row:
     return _Row(
+        project_id=project,
         client=client,
         position=error.index if error.index >= 0 else None,
         event_id=_storable(error.event_id or ""),
@@ -194,7 +201,7 @@ def check(row: RejectedEvent, text: str) -> Validated:
     """Return the events of a mended text. Raises StillRejected unless all of them are valid."""
     try:
         body = text.encode() if row.position is None else b"[" + text.encode() + b"]"
-        checked = property_schemas.apply(validate(body))
+        checked = property_schemas.apply(validate(body), project=row.project_id)
     except (NotJSON, WrongShape, TooManyEvents, UnicodeEncodeError) as error:
         raise StillRejected([f"it does not read as JSON events: {error}"]) from None
     except property_schemas.Unusable as error:
@@ -217,7 +224,10 @@ def send_again(row: RejectedEvent, text: str) -> Stored:
         if not RejectedEvent.objects.filter(pk=row.pk).delete()[0]:
             raise StillRejected([_MEANWHILE])
         data = [data for data, _ in frames(checked.records)]
-        return store(frames=data, source=Batch.Source.REQUEST)
+        try:
+            return store(project=row.project_id, frames=data, source=Batch.Source.REQUEST)
+        except ProjectGone as error:
+            raise StillRejected([str(error)]) from None
 
 
 def send_again_as_it_is(key: int) -> Stored:

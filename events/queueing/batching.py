@@ -27,7 +27,7 @@ STORE_TASK = "events.store_events"
 
 
 class BatchTask(Task):  # type: ignore[misc]
-    """Base of a task that is called as `task(payloads)` with the first argument of each message.
+    """Base of a task that is called as `task(messages)` with the arguments of each message.
 
     A batch closes when its messages weigh `max_weight` (header `weight`, 1 by default), when it has
     `max_messages`, or `linger` seconds after its first message. It also closes before a message
@@ -127,20 +127,20 @@ def _call(name: str, bodies: list[tuple[Any, str, str]], request_ids: list[str])
     close_old_connections()
     try:
         with request_id.working_for(request_ids):
-            app.tasks[name].run([_argument(*body) for body in bodies])
+            app.tasks[name].run([_arguments(*body) for body in bodies])
     finally:
         close_old_connections()
 
 
-def _argument(body: Any, kind: str, encoding: str) -> str:
-    """Return the first argument of a message.
+def _arguments(body: Any, kind: str, encoding: str) -> list[Any]:
+    """Return the arguments of a message.
 
-    If it can't be read, return the message's body as it is, so that the task can judge it.
+    If they can't be read, return the message's body as the only one, so that the task can judge it.
     """
     try:
-        argument = loads(body, kind, encoding)[0][0]
+        arguments = loads(body, kind, encoding)[0]
     except (SerializerNotInstalled, ContentDisallowed, DecodeError, LookupError, TypeError):
-        argument = None
-    if isinstance(argument, str):
-        return argument
-    return body if isinstance(body, str) else bytes(body).decode(errors="replace")
+        arguments = None
+    if isinstance(arguments, list) and arguments and isinstance(arguments[0], str):
+        return arguments
+    return [body if isinstance(body, str) else bytes(body).decode(errors="replace")]

@@ -32,7 +32,8 @@ class QueueUnavailable(Exception):
 class _Waiting:
     """One request's events and whether they have been sent."""
 
-    def __init__(self, events: Sequence[Record]) -> None:
+    def __init__(self, project: int, events: Sequence[Record]) -> None:
+        self.project = project
         self.events = events
         self.request_id = request_id.current()
         self.sent = False
@@ -44,8 +45,8 @@ _gathering = threading.Lock()
 _sending = threading.Lock()
 
 
-def put(*, events: Sequence[Record]) -> None:
-    """Put valid events on the queue; returns when the broker has them.
+def put(*, project: int, events: Sequence[Record]) -> None:
+    """Put valid events of a project on the queue; returns when the broker has them.
 
     Raises QueueUnavailable, and QueueFull when there is no room for them at present.
     """
@@ -56,9 +57,9 @@ def put(*, events: Sequence[Record]) -> None:
     except brokers.ERRORS as error:
         raise QueueUnavailable(str(error)) from error
     if len(events) >= FRAME_EVENTS:
-        _send(events, [request_id.current()])
+        _send(project, events, [request_id.current()])
         return
-    mine = _Waiting(events)
+    mine = _Waiting(project, events)
     with _gathering:
         _gathered.append(mine)
     with _sending:
@@ -70,11 +71,21 @@ def put(*, events: Sequence[Record]) -> None:
 
 def _send_gathered() -> None:
     with _gathering:
-        group = _gathered[:]
+        gathered = _gathered[:]
         _gathered.clear()
+    groups: dict[int, list[_Waiting]] = {}
+    for waiting in gathered:
+        groups.setdefault(waiting.project, []).append(waiting)
+    for project, group in groups.items():
+        _send_group(project, group)
+
+
+def _send_group(project: int, group: list[_Waiting]) -> None:
+    """Send the events of requests for one project, and tell each request whether they are there."""
     error: Exception | None = None
     try:
         _send(
+            project,
             [event for waiting in group for event in waiting.events],
             [waiting.request_id for waiting in group],
         )
@@ -84,21 +95,23 @@ def _send_gathered() -> None:
         waiting.sent, waiting.error = True, error
 
 
-def _send(events: Sequence[Record], request_ids: Sequence[str]) -> None:
+def _send(project: int, events: Sequence[Record], request_ids: Sequence[str]) -> None:
     try:
         with app.producer_pool.acquire(block=True) as producer:
             for data, count in frames(events):
                 size = {"weight": count, "bytes": decoded_bytes(data)}
-                _publish(producer, data, {**size, "at": time.time(), "request_ids": request_ids})
+                about = {**size, "at": time.time(), "request_ids": request_ids}
+                arguments = (b64encode(data).decode(), project)
+                _publish(producer, arguments, about)
                 about_requests(log, "events_queued", request_ids, count=count)
     except brokers.ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 
 
-def _publish(producer: Producer, data: bytes, about: dict[str, Any]) -> None:
-    """Send one message with the headers `about`.
+def _publish(producer: Producer, arguments: tuple[str, int], about: dict[str, Any]) -> None:
+    """Send one message, a frame and its project, with the headers `about`.
 
     A worker uses the size to decide how many messages it takes at once. The time and the request
     ids are for metrics and logs.
     """
-    brokers.send(producer, STORE_TASK, (b64encode(data).decode(),), headers=about)
+    brokers.send(producer, STORE_TASK, arguments, headers=about)

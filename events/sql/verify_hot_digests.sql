@@ -5,7 +5,7 @@ SELECT hash & %(mask)s, count(*), sum(hash)
 FROM (
     SELECT ('x' || left(md5(event_id::text), 16))::bit(64)::bigint AS hash
     FROM hot_events
-    WHERE occurred_at >= %(start)s AND occurred_at < %(end)s
+    WHERE project_id = %(project)s AND occurred_at >= %(start)s AND occurred_at < %(end)s
     OFFSET 0
 ) AS hashes
 GROUP BY 1

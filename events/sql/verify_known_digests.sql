@@ -3,7 +3,7 @@
 SELECT hash & %(mask)s, count(*), sum(hash)
 FROM (
     SELECT ('x' || left(md5(event_id::text), 16))::bit(64)::bigint AS hash
-    FROM dedup
+    FROM /*dedup*/
     WHERE ctid >= format('(%%s,0)', %(first_page)s::bigint)::tid
       AND ctid < format('(%%s,0)', %(end_page)s::bigint)::tid
       AND first_seen < %(before)s

@@ -11,7 +11,8 @@ from psycopg.errors import LockNotAvailable
 from structlog import get_logger
 
 from events.sql import load
-from events.storing import hot
+from events.storing import dedup, hot
+from projects.models import Project
 
 log = get_logger(__name__)
 
@@ -98,16 +99,15 @@ def _keep_autovacuum_off(partition: str) -> None:
 def purge_ids(*, now: datetime) -> int:
     """Delete the ids first seen more than DEDUP_DAYS ago (0: none). Returns how many.
 
-    If an event with a deleted id is sent again, it is stored again. Reads the whole table, a range
-    of pages in each transaction.
+    If an event with a deleted id is sent again, it is stored again. Reads the whole table of each
+    project, a range of pages in each transaction.
     """
     if not settings.DEDUP_DAYS:
         return 0
     before = now - timedelta(days=settings.DEDUP_DAYS)
     deleted = 0
-    for first in range(0, _dedup_pages(), _STRETCH_PAGES):
-        stretch = {"first_page": first, "end_page": first + _STRETCH_PAGES}
-        deleted += _run("purge_dedup", {"before": before, **stretch})
+    for project in Project.objects.filter(deleted_at=None).values_list("pk", flat=True):
+        deleted += sum(dedup.purge(project, before=before, size=_STRETCH_PAGES))
     log.info("ids_purged", count=deleted)
     return deleted
 
@@ -136,12 +136,6 @@ def vacuum_outbox() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("VACUUM batches")
-
-
-def _dedup_pages() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_relation_size('dedup') / current_setting('block_size')::int")
-        return int(cursor.fetchone()[0])
 
 
 def _run(name: str, parameters: dict[str, Any]) -> int:

@@ -1,4 +1,7 @@
-"""Store frames of valid events in PostgreSQL, each event once. Every event is stored here."""
+"""Store frames of valid events in PostgreSQL, each event once in its project.
+
+Every event is stored here.
+"""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -19,7 +22,7 @@ from config.monitoring.logs import about_requests
 from events.delivery import background
 from events.format.records import Record, decoded_bytes, frame, timestamp, unframe
 from events.models import Batch
-from events.storing import hot
+from events.storing import dedup, hot
 
 log = get_logger(__name__)
 
@@ -40,12 +43,19 @@ class Stored(NamedTuple):
     duplicates: int
 
 
-def store(*, frames: Sequence[bytes], source: Batch.Source) -> Stored:
+class ProjectGone(Exception):
+    """The project was deleted. Nothing was stored."""
+
+    def __init__(self, project: int) -> None:
+        super().__init__(f"project {project} was deleted")
+
+
+def store(*, project: int, frames: Sequence[bytes], source: Batch.Source) -> Stored:
     """Store the events of all frames in one transaction. A thread delivers the outbox soon after.
 
     Dedup, hot layer and outbox commit together or not at all. If several events have the same id,
-    the first one is kept; stored events come before the events of the frames. Raises
-    django.db.Error or psycopg.Error when PostgreSQL can't store; nothing is stored then.
+    the first one is kept; stored events come before the events of the frames. Raises ProjectGone,
+    and django.db.Error or psycopg.Error when PostgreSQL can't store; nothing is stored then.
     """
     received = [record for data in frames for record in unframe(data)]
     if not received:
@@ -55,31 +65,42 @@ def store(*, frames: Sequence[bytes], source: Batch.Source) -> Stored:
     records = sorted(_first_of_each(received), key=_event_id)
     hot.ensure_partitions_today()
     try:
-        stored = _store_once(records, frames, len(received), source)
+        stored = _store_once(project, records, frames, len(received), source)
     except errors.CheckViolation:
         # A day has no partition: someone dropped it by hand, or the clock has jumped.
         hot.ensure_partitions(now=datetime.now(UTC))
-        stored = _store_once(records, frames, len(received), source)
+        stored = _store_once(project, records, frames, len(received), source)
+    except errors.UndefinedTable:
+        # Its ids went with the project, in one transaction with everything else of it.
+        raise ProjectGone(project) from None
     return Stored(len(received), stored, len(received) - stored)
 
 
 def _store_once(
-    records: list[Record], frames: Sequence[bytes], received: int, source: Batch.Source
+    project: int,
+    records: list[Record],
+    frames: Sequence[bytes],
+    received: int,
+    source: Batch.Source,
 ) -> int:
     """Run the transaction. Returns how many of the records were new."""
     began = time.perf_counter()
     with transaction.atomic():
-        fresh = _insert_dedup(records)
-        transaction.on_commit(partial(background.deliver_soon, len(fresh)))
-        _copy_hot(fresh)
+        fresh = _insert_dedup(project, records)
+        transaction.on_commit(partial(background.deliver_soon, project, len(fresh)))
+        _copy_hot(project, fresh)
         kept = frames if len(fresh) == received else [frame(fresh)] if fresh else []
-        batch_id = _insert_batch(source, received, len(fresh), kept)
+        batch_id = _insert_batch(project, source, received, len(fresh), kept)
         # An import may put this transaction inside its own, which may be rolled back.
-        transaction.on_commit(partial(_tell, batch_id, source, received, len(fresh), began))
+        transaction.on_commit(
+            partial(_tell, project, batch_id, source, received, len(fresh), began)
+        )
     return len(fresh)
 
 
-def _tell(batch_id: UUID, source: Batch.Source, received: int, stored: int, began: float) -> None:
+def _tell(
+    project: int, batch_id: UUID, source: Batch.Source, received: int, stored: int, began: float
+) -> None:
     seconds = time.perf_counter() - began
     metrics.EVENTS_STORED.labels(source.value).inc(stored)
     metrics.EVENTS_DUPLICATE.labels(source.value).inc(received - stored)
@@ -88,6 +109,7 @@ def _tell(batch_id: UUID, source: Batch.Source, received: int, stored: int, bega
         log,
         "batch_stored",
         request_id.several(),
+        project=project,
         batch_id=str(batch_id),
         source=source.value,
         count=received,
@@ -108,51 +130,52 @@ def _first_of_each(records: Iterable[Record]) -> Iterable[Record]:
     return first.values()
 
 
-def _insert_dedup(records: list[Record]) -> list[Record]:
-    """Insert the ids into `dedup`. Returns the records whose ids were new.
+def _insert_dedup(project: int, records: list[Record]) -> list[Record]:
+    """Insert the ids into the project's table of ids. Returns the records whose ids were new.
 
     COPY takes a third of the time of INSERT … ON CONFLICT. But if some ids are known, or another
     transaction inserts the same ids meanwhile, COPY fails as a whole. It is then tried again
     without the ids that are known by then.
     """
-    fresh = records if not _any_known(records) else _without_known(records)
+    fresh = records if not _any_known(project, records) else _without_known(project, records)
     while fresh:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                _copy_ids(cursor, fresh)
+                _copy_ids(cursor, project, fresh)
             break
         except errors.UniqueViolation:
             # The faster transaction has committed, and READ COMMITTED sees its ids now.
-            fresh = _without_known(fresh)
+            fresh = _without_known(project, fresh)
     return fresh
 
 
-def _any_known(records: list[Record]) -> bool:
+def _any_known(project: int, records: list[Record]) -> bool:
     probes = records if len(records) <= _PROBES else sample(records, _PROBES)
-    return bool(_known(probes))
+    return bool(_known(project, probes))
 
 
-def _without_known(records: list[Record]) -> list[Record]:
-    known = _known(records)
+def _without_known(project: int, records: list[Record]) -> list[Record]:
+    known = _known(project, records)
     return [record for record in records if UUID(record.event_id) not in known]
 
 
-def _known(records: Iterable[Record]) -> set[UUID]:
+def _known(project: int, records: Iterable[Record]) -> set[UUID]:
     ids = [UUID(record.event_id) for record in records]
     # Django's own cursor writes parameters into the SQL text. Bound binary parameters parse faster.
     with psycopg.Cursor(connection.connection, row_factory=scalar_row) as cursor:
-        query = "SELECT event_id FROM dedup WHERE event_id = ANY(%b::uuid[])"
+        query = f"SELECT event_id FROM {dedup.table(project)} WHERE event_id = ANY(%b::uuid[])"  # noqa: S608
         return set(cursor.execute(query, [ids], binary=True))
 
 
-def _copy_ids(cursor: Any, records: list[Record]) -> None:
+def _copy_ids(cursor: Any, project: int, records: list[Record]) -> None:
     ids = (bytes.fromhex(record.event_id.replace("-", "")) for record in records)
     rows = b"".join([_COPY_UUID + event_id for event_id in ids])
-    with cursor.copy("COPY dedup (event_id) FROM STDIN (FORMAT binary)") as copy:
+    statement = f"COPY {dedup.table(project)} (event_id) FROM STDIN (FORMAT binary)"
+    with cursor.copy(statement) as copy:
         copy.write(_COPY_HEADER + rows + _COPY_TRAILER)
 
 
-def _copy_hot(records: list[Record]) -> None:
+def _copy_hot(project: int, records: list[Record]) -> None:
     """Copy the records inside the hot window to `hot_events`, in COPY's text format.
 
     Only backslashes need escaping: names have no control characters, and compact JSON has them only
@@ -161,7 +184,7 @@ def _copy_hot(records: list[Record]) -> None:
     start = timestamp(hot.window_start(datetime.now(UTC)))
     rows = "".join(
         [
-            f"{r.event_id}\t{r.occurred_at}\t{r.user_id}\t{r.event_type}\t"
+            f"{r.event_id}\t{r.occurred_at}\t{project}\t{r.user_id}\t{r.event_type}\t"
             f"{str(r.properties_text, 'utf-8')}\n"
             for r in records
             if r.occurred_at >= start
@@ -173,10 +196,11 @@ def _copy_hot(records: list[Record]) -> None:
 
 
 def _insert_batch(
-    source: Batch.Source, received: int, stored: int, frames: Sequence[bytes]
+    project: int, source: Batch.Source, received: int, stored: int, frames: Sequence[bytes]
 ) -> UUID:
     payload = b"".join(frames) or None
     batch = Batch.objects.create(
+        project_id=project,
         source=source,
         state=Batch.State.PENDING if payload else Batch.State.DELIVERED,
         received=received,

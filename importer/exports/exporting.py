@@ -35,6 +35,7 @@ class Export:
     Without a `format`, the path's suffix decides.
     """
 
+    project: int
     path: Path = STDOUT
     format: Format | None = None
     start: date | None = None
@@ -74,7 +75,7 @@ def export(order: Export) -> Summary:
 
     Raises OutputRefused, BrokenPipeError and ClickHouseError.
     """
-    waiting, written = _waiting(), 0
+    waiting, written = _waiting(order.project), 0
     started = time.monotonic()
 
     def counted(blocks: Generator[Block]) -> Iterator[Block]:
@@ -84,7 +85,9 @@ def export(order: Export) -> Summary:
             written += len(block.event_id)
             order.watch(len(block.event_id))
 
-    found = cold.events(start=order.start, end=order.end, segments=order.segments)
+    found = cold.events(
+        project=order.project, start=order.start, end=order.end, segments=order.segments
+    )
     with (
         output(order.path, compression=order.compression(), overwrite=order.overwrite) as stream,
         closing(found),
@@ -93,9 +96,9 @@ def export(order: Export) -> Summary:
     return Summary(written, time.monotonic() - started, waiting)
 
 
-def _waiting() -> int | None:
+def _waiting(project: int) -> int | None:
     states = (Batch.State.PENDING, Batch.State.FAILED)
     try:
-        return sum(inventory.waiting(state=state) for state in states)
+        return sum(inventory.waiting(project=project, state=state) for state in states)
     except (DatabaseError, psycopg.Error):
         return None

@@ -79,17 +79,23 @@ class OtherPayload(UploadRefused):
 
 
 def receive(
-    *, stream: Stream, size: int, name: str, given: Mapping[str, Any], key: str | None = None
+    *,
+    project: int,
+    stream: Stream,
+    size: int,
+    name: str,
+    given: Mapping[str, Any],
+    key: str | None = None,
 ) -> Import:
-    """Receive a file. When this returns, the file is on disk, and a worker will import it.
+    """Receive a file for a project. When this returns, the file is on disk, and a worker will import it.
 
     `size` is the announced number of bytes, and `given` are the arguments by name. If a `key` was
-    used before, the first import is returned. Raises OptionError, FileRefused for a file that
+    used before in the project, the first import is returned. Raises OptionError, FileRefused for a file that
     can't be imported, and UploadRefused.
     """
     options = arguments.parse(**given)
     require_room(size)
-    row, first = _row_of(key, name, given)
+    row, first = _row_of(project, key, name, given)
     _give_connection_back()
     if not first:
         return _same_again(row, stream, size, given)
@@ -146,9 +152,17 @@ def _part(row: Import) -> Path:
     return path_of(row).with_suffix(f".{row.receiver}.part")
 
 
-def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Import, bool]:
+def _row_of(
+    project: int, key: str | None, name: str, given: Mapping[str, Any]
+) -> tuple[Import, bool]:
     """The row of this key, and whether this request receives its file. Raises StillReceiving."""
-    row = Import(path=name, upload=True, state=Import.State.RECEIVING, options=dict(given))
+    row = Import(
+        project_id=project,
+        path=name,
+        upload=True,
+        state=Import.State.RECEIVING,
+        options=dict(given),
+    )
     row.key, row.idempotency_key, row.receiver = row.pk.hex, key, uuid4()
     try:
         with transaction.atomic():
@@ -160,7 +174,7 @@ def _row_of(key: str | None, name: str, given: Mapping[str, Any]) -> tuple[Impor
 
 def _known(new: Import) -> tuple[Import, bool]:
     """The row that already has the key of `new`. If its request is dead, it is taken over."""
-    known = Import.objects.filter(idempotency_key=new.idempotency_key)
+    known = Import.objects.filter(project=new.project_id, idempotency_key=new.idempotency_key)
     dead = known.filter(
         state=Import.State.RECEIVING, updated_at__lt=Now() - timedelta(seconds=DEAD_SECONDS)
     )
@@ -253,7 +267,7 @@ def _import(row: Import) -> None:
         except OptionError as error:  # another version of the service stored them
             _give_up(row, str(error))
             return
-        run = Run(options=options, rejected_bytes=REJECTED_BYTES)
+        run = Run(row.project_id, options, rejected_bytes=REJECTED_BYTES)
         try:
             import_rest(path_of(row), record.start(row), run)
         except InProgress:

@@ -22,10 +22,13 @@ from importer.reading.chunks import FileRefused
 from importer.receiving import openapi, uploads
 from importer.tasks import import_soon
 from projects import access
+from projects.of_request import project_of
 
 _PIECE = 64 * 1024
 _UNHEARD_PIECES = 1024
 _LISTS = ("map", "set")
+# Parameters that say nothing about how the file is read.
+_OTHERS = ("name", "project")
 _STATUS = {
     uploads.TooLarge: 413,
     uploads.NoRoom: 507,
@@ -57,10 +60,11 @@ class ImportsView(APIView):
 
     @openapi.post_imports
     def post(self, request: Request) -> Response:
+        project = project_of(request)
         size = _length(request)
         given = _arguments(request)
         try:
-            row = _received(request, size, given)
+            row = _received(request, project, size, given)
         except unavailable.POSTGRESQL:
             raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
         import_soon()
@@ -77,7 +81,7 @@ class ImportView(APIView):
 
     @openapi.get_import
     def get(self, request: Request, pk: UUID) -> Response:
-        row = _row(pk)
+        row = _row(project_of(request), pk)
         names = ("size", "position", "read", "stored", "duplicates", "bad", "error")
         times = ("created_at", "started_at", "finished_at")
         answer = {"id": str(row.pk), "name": row.path, "state": row.state}
@@ -94,7 +98,7 @@ class RejectedRowsView(APIView):
 
     @openapi.get_rejected
     def get(self, request: Request, pk: UUID) -> FileResponse:
-        return rejected_rows(_row(pk))
+        return rejected_rows(_row(project_of(request), pk))
 
 
 def rejected_rows(row: Import) -> FileResponse:
@@ -109,10 +113,11 @@ def rejected_rows(row: Import) -> FileResponse:
     return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
 
 
-def _received(request: Request, size: int, given: Arguments) -> Import:
+def _received(request: Request, project: int, size: int, given: Arguments) -> Import:
     stream: Any = request.data
     try:
         return uploads.receive(
+            project=project,
             stream=stream,
             size=size,
             name=request.query_params.get("name", "")[:200],
@@ -155,20 +160,19 @@ def _arguments(request: Request) -> Arguments:
         raise Problem(400, "A parameter has a NUL character.")
     given: dict[str, Any] = {}
     for name in request.query_params:
-        if name not in names and name != "name":
-            raise Problem(
-                400, f"{name[:80]!r} is no parameter; there are name, {', '.join(names)}."
-            )
+        if name not in names and name not in _OTHERS:
+            known = ", ".join((*_OTHERS, *names))
+            raise Problem(400, f"{name[:80]!r} is no parameter; there are {known}.")
         if name in _LISTS:
             given[name] = request.query_params.getlist(name)
-        elif name != "name":
+        elif name not in _OTHERS:
             given[name] = request.query_params[name]
     return cast(Arguments, given)
 
 
-def _row(pk: UUID) -> Import:
+def _row(project: int, pk: UUID) -> Import:
     try:
-        row = Import.objects.filter(pk=pk, upload=True).first()
+        row = Import.objects.filter(project=project, pk=pk, upload=True).first()
     except unavailable.POSTGRESQL:
         raise Problem(503, "PostgreSQL can't be reached.") from None
     if row is None:

@@ -56,8 +56,10 @@ def _behind(chunk: Chunk, rows: int) -> Chunk:
     )
 
 
-def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Iterator[Batch]:
-    """Every row in order. The caller sets `end` and `position`.
+def batches(
+    chunks: Iterable[Chunk], *, project: int, bad_at_most: int | None = None
+) -> Iterator[Batch]:
+    """Every row in order, checked by the rules of a project. The caller sets `end` and `position`.
 
     With `bad_at_most`, a batch also ends once it holds more bad rows than that. Rows read before a
     FileRefused are returned before it is raised.
@@ -65,7 +67,7 @@ def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Itera
     batch = Batch()
     try:
         for chunk in chunks:
-            _add(batch, chunk)
+            _add(batch, chunk, project)
             many = bad_at_most is not None and len(batch.bad) > bad_at_most
             if batch.read >= BATCH_ROWS or batch.characters >= BATCH_CHARACTERS or many:
                 yield batch
@@ -76,10 +78,10 @@ def batches(chunks: Iterable[Chunk], *, bad_at_most: int | None = None) -> Itera
     yield batch
 
 
-def _add(batch: Batch, chunk: Chunk) -> None:
+def _add(batch: Batch, chunk: Chunk, project: int) -> None:
     found = check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD)
     try:
-        checked = property_schemas.apply(found)
+        checked = property_schemas.apply(found, project=project)
     except property_schemas.Unusable as error:
         raise FileRefused(
             f"stopped: {error}; what is missing is imported by the same call"

@@ -18,27 +18,27 @@ POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0
 
 
-def hold_back(*, since: datetime) -> None:
-    """Wait while too many import batches made since `since` wait for ClickHouse.
+def hold_back(*, project: int, since: datetime) -> None:
+    """Wait while too many import batches of the project made since `since` wait for ClickHouse.
 
     This keeps the outbox small. If deliveries fail, it does not wait: imports go on while
     ClickHouse is down.
     """
     while True:
-        waiting, failing = _undelivered(since)
+        waiting, failing = _undelivered(project, since)
         if waiting <= WAITING_AT_MOST or failing:
             return
         time.sleep(POLL_SECONDS)
 
 
-def finish(*, since: datetime, stop: threading.Event) -> int:
-    """Deliver the batches imported since `since`, or wait until other processes deliver them.
+def finish(*, project: int, since: datetime, stop: threading.Event) -> int:
+    """Deliver the batches of the project imported since `since`, or wait until other processes deliver them.
 
     Returns how many batches are left: none, unless ClickHouse cannot be reached or confirms
     nothing, or `stop` is set.
     """
     least, deadline = -1, 0.0
-    while waiting := _undelivered(since)[0]:
+    while waiting := _undelivered(project, since)[0]:
         if waiting != least:
             least, deadline = waiting, time.monotonic() + PATIENCE_SECONDS
         if stop.is_set() or time.monotonic() > deadline or not _answers():
@@ -48,9 +48,10 @@ def finish(*, since: datetime, stop: threading.Event) -> int:
     return waiting
 
 
-def _undelivered(since: datetime) -> tuple[int, int]:
+def _undelivered(project: int, since: datetime) -> tuple[int, int]:
     """How many import batches are unconfirmed, and how many of these had a failed delivery."""
     batches = Batch.objects.filter(
+        project=project,
         source=Batch.Source.IMPORT,
         state__in=[Batch.State.PENDING, Batch.State.MERGED],
         created_at__gte=since,

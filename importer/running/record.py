@@ -13,14 +13,20 @@ _FRESH = ("position", "read", "stored", "duplicates", "bad", "rejected_path", "r
 
 
 def begin(
-    *, key: str, path: Path, size: int, meaning: Mapping[str, Any], run_again: bool
+    *,
+    project: int,
+    key: str,
+    path: Path,
+    size: int,
+    meaning: Mapping[str, Any],
+    run_again: bool,
 ) -> Import:
     """The file's row, marked as running.
 
     The row of a finished import is returned unchanged, unless `run_again` is set or the options
     differ. An unfinished import goes on where it stopped; if the options differ, it starts over.
     """
-    row = Import.objects.filter(key=key).first() or Import(key=key)
+    row = Import.objects.filter(key=key).first() or Import(project_id=project, key=key)
     same = row.options == meaning
     if row.state == Import.State.DONE and same and not run_again:
         return row

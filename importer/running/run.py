@@ -44,13 +44,14 @@ class TooManyBadRows(FileRefused):
 class Run:
     """The settings of an import, besides its file.
 
-    `force` reads a file again even if its import was finished. `dry_run` checks every row and
+    `project` is the number of the project that gets the events. `force` reads a file again even if its import was finished. `dry_run` checks every row and
     stores none. `rejected_folder` is the folder for refused rows; by default they go beside the
     file, or into IMPORT_FOLDER if nothing can be written there. The import fails if refused rows
     take more than `rejected_bytes`. `watch` is called after each batch. Once `stop` is set, the
     import ends after the current batch.
     """
 
+    project: int
     options: Options = field(default_factory=Options)
     force: bool = False
     dry_run: bool = False
@@ -85,13 +86,20 @@ def import_file(path: Path, run: Run) -> Summary:
     if run.dry_run:
         return _try(path, run)
     started = time.monotonic()
-    size, key = _identity(path)
+    size, key = _identity(path, run.project)
     meaning = run.options.meaning()
     with alone(key, path):
         if record.starts_over(key=key, meaning=meaning):
             with opened(path) as file:  # wrong options must not lose the place in the file
                 columns_and_chunks(file, run.options)
-        row = record.begin(key=key, path=path, size=size, meaning=meaning, run_again=run.force)
+        row = record.begin(
+            project=run.project,
+            key=key,
+            path=path,
+            size=size,
+            meaning=meaning,
+            run_again=run.force,
+        )
         if row.state == Import.State.DONE:
             return Summary(row, skipped=True)
         before = row.read
@@ -110,7 +118,7 @@ def import_rest(path: Path, row: Import, run: Run) -> int:
         if run.stop.is_set():
             row.state = Import.State.STOPPED
             return 0
-        return delivery.finish(since=row.started_at, stop=run.stop)
+        return delivery.finish(project=run.project, since=row.started_at, stop=run.stop)
 
 
 def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
@@ -122,6 +130,7 @@ def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
     limit = run.options.max_errors.rows
     found = batches(
         without(chunks, row.read),
+        project=run.project,
         bad_at_most=None if limit is None else max(0, limit - row.bad),
     )
     for batch in ahead(_followed(found, file, row.read), stop=run.stop):
@@ -149,7 +158,7 @@ def _try(path: Path, run: Run) -> Summary:
         row.size = file.size
         columns, chunks = columns_and_chunks(file, run.options)
         rejects = Rejects(_rejected(file, run, "dry-run"), columns)
-        for batch in ahead(_followed(batches(chunks), file, 0), stop=run.stop):
+        for batch in ahead(_followed(batches(chunks, project=run.project), file, 0), stop=run.stop):
             rejects.add(batch.bad)
             row.read, row.position = batch.end, batch.position
             row.bad += len(batch.bad)
@@ -160,13 +169,13 @@ def _try(path: Path, run: Run) -> Summary:
     return Summary(row, seconds=time.monotonic() - started)
 
 
-def _identity(path: Path) -> tuple[int, str]:
-    """The size in bytes, and the key that identifies a file; standard input gets a new key."""
+def _identity(path: Path, project: int) -> tuple[int, str]:
+    """The size in bytes, and the key of a file in a project; standard input gets a new key."""
     if path == STDIN:
         return 0, uuid4().hex
     with reading(path):
         status = path.stat()
-    known_by = f"{path}\0{status.st_size}\0{status.st_mtime_ns}"
+    known_by = f"{project}\0{path}\0{status.st_size}\0{status.st_mtime_ns}"
     return status.st_size, hashlib.sha256(known_by.encode(errors="surrogateescape")).hexdigest()
 
 

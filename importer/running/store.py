@@ -11,8 +11,9 @@ from structlog import get_logger
 from config.monitoring import metrics
 from events.models import Batch as OutboxBatch
 from events.postgres import unavailable
-from events.storing.store import store
+from events.storing.store import ProjectGone, Stored, store
 from importer.models import Import
+from importer.reading.chunks import FileRefused
 from importer.reading.rejects import Rejects
 from importer.running import delivery, lock, record
 from importer.running.batches import Batch
@@ -43,7 +44,7 @@ class Storer:
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
         while True:
             try:
-                delivery.hold_back(since=self._row.started_at)
+                delivery.hold_back(project=self._row.project_id, since=self._row.started_at)
                 lock.check(self._row.key)
                 self._store(batch)
                 return
@@ -62,7 +63,7 @@ class Storer:
             row = Import.objects.select_for_update().get(pk=self._row.pk)
             # If only the answer to an earlier commit was lost, the batch is stored already.
             if row.read < batch.end:
-                stored = store(frames=batch.frames, source=OutboxBatch.Source.IMPORT)
+                stored = self._stored(batch)
                 row.read, row.position = batch.end, batch.position
                 row.stored += stored.stored
                 row.duplicates += stored.duplicates
@@ -75,6 +76,16 @@ class Storer:
         for name in _MOVED:
             setattr(self._row, name, getattr(row, name))
         _count(batch)
+
+    def _stored(self, batch: Batch) -> Stored:
+        try:
+            return store(
+                project=self._row.project_id,
+                frames=batch.frames,
+                source=OutboxBatch.Source.IMPORT,
+            )
+        except ProjectGone as error:
+            raise FileRefused(f"stopped: {error}") from None
 
 
 def _count(batch: Batch) -> None:

@@ -2,12 +2,15 @@
 
 import time
 from argparse import ArgumentParser
+from functools import partial
 from typing import Any
 
 from config.building_blocks.command import ServiceCommand
 from events.auditing.rollups import rebuild_rollups
 from events.management import failures
 from events.management.days import add_days, days_of
+from projects.management.project_option import add_project, projects_of
+from projects.models import Project
 
 
 class Command(ServiceCommand):
@@ -17,14 +20,18 @@ class Command(ServiceCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        add_project(parser, without="all projects")
         add_days(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         start, end = days_of(options)
         self._began = time.monotonic()
         with failures.told():
-            rebuild_rollups(start=start, end=end, done=self._print)
+            for project in projects_of(options):
+                rebuild_rollups(
+                    project=project.pk, start=start, end=end, done=partial(self._print, project)
+                )
 
-    def _print(self, table: str) -> None:
+    def _print(self, project: Project, table: str) -> None:
         seconds = time.monotonic() - self._began
-        self.stdout.write(f"{table}: rebuilt after {seconds:.1f} s")
+        self.stdout.write(f"{project}: {table}: rebuilt after {seconds:.1f} s")

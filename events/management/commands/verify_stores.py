@@ -14,6 +14,7 @@ from events.auditing.verify import Difference, Kind, Report, verify
 from events.management import failures
 from events.management.days import add_days, days_of
 from events.postgres.repair_lock import alone
+from projects.management.project_option import add_project, projects_of
 
 # What a repair has done, in words that follow a number of differences.
 _DONE = {
@@ -41,6 +42,7 @@ class Command(ServiceCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        add_project(parser, without="all projects")
         add_days(parser)
         parser.add_argument(
             "--repair", action="store_true", help="repair from the side that has it, and look again"
@@ -48,11 +50,17 @@ class Command(ServiceCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         start, end = days_of(options)
-        look = partial(verify, start=start, end=end)
-        with failures.told():
-            report = self._repaired(look) if options["repair"] else self._verified(look)
-        if report.differences:
-            raise CommandError(f"{report.differences} differences")
+        projects = projects_of(options)
+        differences = 0
+        for project in projects:
+            if len(projects) > 1:
+                self.stdout.write(f"project {project}:")
+            look = partial(verify, project=project.pk, start=start, end=end)
+            with failures.told():
+                report = self._repaired(look) if options["repair"] else self._verified(look)
+            differences += report.differences
+        if differences:
+            raise CommandError(f"{differences} differences")
         self.stdout.write("the stores agree")
 
     def _verified(self, look: Callable[[], Report]) -> Report:

@@ -21,6 +21,7 @@ from config.building_blocks.command import ServiceCommand
 from importer.exports.exporting import FORMATS, Export, ExportRefused, Summary, export
 from importer.exports.output import STDOUT, OutputRefused
 from importer.running.progress import terminal
+from projects.management.project_option import add_project, project_of
 
 # The exit codes in a shell of a program ended by Ctrl-C, and of one whose output nobody reads.
 STOPPED, UNREAD = 130, 141
@@ -34,6 +35,7 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
+        add_project(parser)
         add("--from", dest="start", type=_day, metavar="DATE", help="first day in UTC")
         add("--to", dest="end", type=_day, metavar="DATE", help="last day, included")
         add(
@@ -60,6 +62,7 @@ class Command(ServiceCommand):
         with self._progress(options["output"]) as bar, _stopped_by_sigterm():
             try:
                 order = Export(
+                    project_of(options),
                     path=options["output"],
                     segments=parse_segments(options["segments"]),
                     watch=bar.update,

@@ -24,6 +24,7 @@ from importer.reading.chunks import FileRefused
 from importer.reading.files import expand
 from importer.running.progress import Progress, counts, terminal
 from importer.running.run import Run, Summary, import_file
+from projects.management.project_option import add_project, project_of
 
 STOPPED = 130  # the exit code in a shell of a program ended by Ctrl-C
 
@@ -74,6 +75,7 @@ class Command(ServiceCommand):
             help="where rejected rows go; by default beside the file, or in IMPORT_FOLDER where"
             " nothing can be written there: the last line says where",
         )
+        add_project(parser)
         add("--dry-run", action="store_true", help="check every row, store nothing")
         add("--force", action="store_true", help="read what was imported before again")
 
@@ -81,6 +83,7 @@ class Command(ServiceCommand):
         try:
             given = {name: options[name] for name in arguments.Arguments.__annotations__}
             run = Run(
+                project_of(options),
                 options=arguments.parse(**given),
                 force=options["force"],
                 dry_run=options["dry_run"],

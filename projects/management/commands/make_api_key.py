@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 
 from config.building_blocks.command import ServiceCommand
 from projects import keys
+from projects.management.project_option import add_project, project_of
 from projects.models import ApiKey
 
 
@@ -17,6 +18,7 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="who or what uses it; no two keys in force share one")
+        add_project(parser)
         parser.add_argument(
             "--scope",
             action="append",
@@ -32,6 +34,7 @@ class Command(ServiceCommand):
     def handle(self, *args: Any, name: str, scope: list[str], **options: Any) -> None:
         days = options["days"]
         row = ApiKey(
+            project_id=project_of(options),
             name=name,
             scopes=sorted(set(scope)),
             expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
