@@ -21,7 +21,7 @@ _ROW_BYTES = 2_000
 
 
 def search(*, project: int, filters: SearchFilters) -> dict[str, Any]:
-    """One page of a project's events: `{"events": [...], "next": cursor or None}`, for msgspec to encode.
+    """A page of a project's events: `{"events": [...], "next": cursor or None}`, for msgspec.
 
     The cost of a page depends on its size, and not on how many pages precede it: the cursor is a
     position in the index, not a count. A page ends early, with a cursor, if its properties would

@@ -1,4 +1,4 @@
-"""What PostgreSQL has of a project, for the comparison with ClickHouse: digests of ids, and the ids themselves.
+"""What PostgreSQL has of a project, for the comparison with ClickHouse: digests of ids, and ids.
 
 Hashes and buckets are the same as in `analytics.maintenance.inventory`. Each statement is short,
 except the one that reads the outbox, which needs a single snapshot. Ids are texts, lower case and

@@ -20,7 +20,9 @@ def rebuild_rollups(
     end: date | None = None,
     done: Callable[[str], None] = lambda table: None,
 ) -> None:
-    """Make every rollup of a project match its events, for all days or from `start` to `end`, both included.
+    """Make every rollup of a project match its events, for all days or from `start` to `end`.
+
+    Both days are included.
 
     Calls `done` with the name of each rollup when it is ready. Raises RepairRunning if another
     repair is running, ClickHouseError, django.db.Error and psycopg.Error. Rollups that were rebuilt

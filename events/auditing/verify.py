@@ -1,4 +1,6 @@
-"""Verify: compare PostgreSQL with ClickHouse, for one project, by day and by id, while both accept new events.
+"""Verify: compare a project in PostgreSQL and ClickHouse, by day and by id.
+
+Both stores accept new events meanwhile.
 
 The comparison checks which ids each store has, on which day and how often. It ignores the rest of
 an event. The hot layer is compared with ClickHouse by day. Of older events PostgreSQL has only the
@@ -108,7 +110,7 @@ def verify(
     end: date | None = None,
     act: Callable[[Difference], None] | None = None,
 ) -> Report:
-    """Compare a project in the stores, and call `act` with every difference as soon as it is certain.
+    """Compare a project in both stores; call `act` with every difference once it is certain.
 
     Without days, compares the hot window by day, and all ids of both stores. With days (`start` and
     `end` are included), compares those days that are in the hot window, and checks that dedup has

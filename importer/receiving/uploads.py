@@ -87,11 +87,11 @@ def receive(
     given: Mapping[str, Any],
     key: str | None = None,
 ) -> Import:
-    """Receive a file for a project. When this returns, the file is on disk, and a worker will import it.
+    """Receive a file for a project. Then the file is on disk, and a worker will import it.
 
     `size` is the announced number of bytes, and `given` are the arguments by name. If a `key` was
-    used before in the project, the first import is returned. Raises OptionError, FileRefused for a file that
-    can't be imported, and UploadRefused.
+    used before in the project, the first import is returned. Raises OptionError, FileRefused for a
+    file that can't be imported, and UploadRefused.
     """
     options = arguments.parse(**given)
     require_room(size)

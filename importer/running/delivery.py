@@ -32,7 +32,7 @@ def hold_back(*, project: int, since: datetime) -> None:
 
 
 def finish(*, project: int, since: datetime, stop: threading.Event) -> int:
-    """Deliver the batches of the project imported since `since`, or wait until other processes deliver them.
+    """Deliver the project's batches imported since `since`, or wait until others deliver them.
 
     Returns how many batches are left: none, unless ClickHouse cannot be reached or confirms
     nothing, or `stop` is set.

@@ -44,11 +44,11 @@ class TooManyBadRows(FileRefused):
 class Run:
     """The settings of an import, besides its file.
 
-    `project` is the number of the project that gets the events. `force` reads a file again even if its import was finished. `dry_run` checks every row and
-    stores none. `rejected_folder` is the folder for refused rows; by default they go beside the
-    file, or into IMPORT_FOLDER if nothing can be written there. The import fails if refused rows
-    take more than `rejected_bytes`. `watch` is called after each batch. Once `stop` is set, the
-    import ends after the current batch.
+    `project` is the number of the project that gets the events. `force` reads a file again even if
+    its import was finished. `dry_run` checks every row and stores none. `rejected_folder` is the
+    folder for refused rows; by default they go beside the file, or into IMPORT_FOLDER if nothing
+    can be written there. The import fails if refused rows take more than `rejected_bytes`. `watch`
+    is called after each batch. Once `stop` is set, the import ends after the current batch.
     """
 
     project: int
