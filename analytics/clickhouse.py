@@ -1,4 +1,8 @@
-"""All calls to ClickHouse: queries, streams, commands and inserts."""
+"""All calls to ClickHouse: queries, streams, commands and inserts.
+
+Each project has a database of its own, with the same tables. So every call names its project, and
+no query can see the events of another. Only `query_server` and `command_server` name none.
+"""
 
 import json
 from collections.abc import Generator, Mapping, Sequence
@@ -11,10 +15,11 @@ from typing import Any, TypeAlias
 import msgspec
 from django.conf import settings
 
-from analytics import cluster, driver
+from analytics import cluster, driver, insert_options
 from analytics.driver import DriverError
 from analytics.queries import load
 from config.monitoring import metrics, request_id
+from projects.models import DEFAULT
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]
@@ -37,26 +42,6 @@ _CONTENT = frozenset(
     }
 )
 
-# How a line of JSON becomes a row. A time may have any offset. The object in properties_text is
-# kept as its text. Text that looks like a date stays text. A key with a dot is not a nested path.
-# If a path occurs twice, its first value is kept, and the block does not fail.
-_LINE_SETTINGS = {
-    "date_time_input_format": "best_effort",
-    "input_format_json_read_objects_as_strings": 1,
-    "input_format_skip_unknown_fields": 0,
-    "input_format_try_infer_dates": 0,
-    "input_format_try_infer_datetimes": 0,
-    "json_type_escape_dots_in_keys": 1,
-    "type_json_skip_duplicated_paths": 1,
-}
-# A token names one block. If the block is sent again, ClickHouse must not divide it differently.
-# Events of thirty years in one block must stay one block.
-_TOKEN_SETTINGS = {
-    "async_insert": 0,
-    "deduplicate_blocks_in_dependent_materialized_views": 1,
-    "input_format_parallel_parsing": 0,
-    "max_partitions_per_insert_block": 0,
-}
 SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
 
@@ -92,24 +77,40 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
-# URLs of the servers that are known to have the whole schema.
-_complete: set[str] = set()
+# The databases that are known to have the whole schema: the server's URL and the project.
+_complete: set[tuple[str, int]] = set()
 
 
 def query(
-    sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
+    sql: str,
+    *,
+    project: int,
+    parameters: Parameters | None = None,
+    options: Settings | None = None,
 ) -> list[list[Any]]:
     """Rows of a SELECT, each a list of JSON values: numbers, texts, None, lists. Dates are texts.
 
     Values reach the SQL only as parameters, `{name:Type}`. `options` are ClickHouse settings. The
     time limit is `CLICKHOUSE_QUERY_TIMEOUT_SECONDS`, unless `options` sets `max_execution_time`.
-    Raises ClickHouseUnavailable (also past the time limit) or ClickHouseRefused.
+    Raises ClickHouseUnavailable (also past the time limit, or without the project's database) or
+    ClickHouseRefused.
     """
+    return _query(sql, parameters, {**(options or {}), **_in(project)})
+
+
+def query_server(
+    sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
+) -> list[list[Any]]:
+    """The same about the server itself. The SQL must name the database of each table."""
+    return _query(sql, parameters, options or {})
+
+
+def _query(sql: str, parameters: Parameters | None, options: Settings) -> list[list[Any]]:
     all_options = {
         "max_execution_time": settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
         "output_format_json_quote_64bit_integers": 0,
         **cluster.options(),
-        **(options or {}),
+        **options,
     }
     try:
         body = _client(all_options["max_execution_time"]).raw_query(
@@ -124,7 +125,11 @@ def query(
 
 
 def stream(
-    sql: str, *, parameters: Parameters | None = None, options: Settings | None = None
+    sql: str,
+    *,
+    project: int,
+    parameters: Parameters | None = None,
+    options: Settings | None = None,
 ) -> Generator[list[Sequence[Any]]]:
     """The result of a SELECT as blocks, each a list of columns. There is no time limit.
 
@@ -137,6 +142,7 @@ def stream(
         "http_send_timeout": SILENCE_SECONDS,
         **cluster.options(),
         **(options or {}),
+        **_in(project),
     }
     try:
         response: Any = _client(SILENCE_SECONDS).raw_stream(
@@ -160,22 +166,37 @@ def _blocks(response: Any) -> Generator[list[Sequence[Any]]]:
 def command(
     sql: str,
     *,
+    project: int,
     parameters: Parameters | None = None,
-    in_database: bool = True,
     seconds: float | None = None,
 ) -> None:
     """Runs a statement that returns no rows. Raises ClickHouseError.
 
-    With `in_database=False` the statement runs outside of the service's database. The server has
-    `seconds` to answer, by default as many as for an insert.
+    The server has `seconds` to answer, by default as many as for an insert.
     """
+    _command(sql, parameters, seconds, _in(project))
+
+
+def command_server(
+    sql: str,
+    *,
+    parameters: Parameters | None = None,
+    options: Settings | None = None,
+    seconds: float | None = None,
+) -> None:
+    """The same outside of any database, for a statement that makes or drops one."""
+    _command(sql, parameters, seconds, options or {})
+
+
+def _command(
+    sql: str, parameters: Parameters | None, seconds: float | None, options: Settings
+) -> None:
     try:
         # Not the driver's own `command`: it puts parameters into the URL, even very long ones.
         _client(seconds).raw_query(
             sql,
             parameters=dict(parameters or {}),
-            settings=cluster.options(seconds=seconds),
-            use_database=in_database,
+            settings={**cluster.options(seconds=seconds), **options},
         )
     except DriverError as error:
         raise _translated(error) from error
@@ -199,16 +220,18 @@ def kill(comment: str) -> None:
     # Do not wait for a server of the cluster that is down.
     options = {"distributed_ddl_task_timeout": 0} if cluster.on() else None
     with suppress(ClickHouseError):
-        query(sql, parameters={"comment": comment}, options=options)
+        query_server(sql, parameters={"comment": comment}, options=options)
 
 
-def flush_buffer() -> None:
+def flush_buffer(*, project: int) -> None:
     """Move the rows that wait in memory into `events`, if CLICKHOUSE_USE_BUFFER is on."""
     if settings.CLICKHOUSE_USE_BUFFER:
-        command("OPTIMIZE TABLE events_buffer")
+        command("OPTIMIZE TABLE events_buffer", project=project)
 
 
-def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -> None:
+def insert_block(
+    *, project: int, token: str, body: bytes, compression: str | None = "zstd"
+) -> None:
     """Inserts a block of events once, however often it is sent with the same token.
 
     `body` has one JSON object a line with the keys of COLUMNS. `compression` is `zstd` (`body` may
@@ -217,7 +240,7 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
     schema is incomplete. Raises ClickHouseRefused if ClickHouse can't accept one of the rows; it
     has then stored none of them.
     """
-    _require_schema()
+    _require_schema(project)
     table = "events_buffer" if settings.CLICKHOUSE_USE_BUFFER else "events"
     try:
         with metrics.CLICKHOUSE_QUERY_SECONDS.labels("insert").time():
@@ -227,38 +250,36 @@ def insert_block(*, token: str, body: bytes, compression: str | None = "zstd") -
                 insert_block=body,
                 fmt="JSONEachRow",
                 compression=compression,
-                settings=_insert_settings(token),
+                settings={
+                    **insert_options.for_block(token),
+                    "log_comment": log_comment("insert", batch_id=token),
+                    **_in(project),
+                },
             )
     except DriverError as error:
         # The server may be set up again after this, so the next insert checks the schema again.
-        _complete.discard(settings.CLICKHOUSE_URL)
+        forget_schema(project=project)
         raise _translated(error) from error
 
 
-def _insert_settings(token: str) -> dict[str, Any]:
-    return {
-        **_LINE_SETTINGS,
-        **_TOKEN_SETTINGS,
-        **cluster.options(),
-        "insert_deduplication_token": token,
-        "log_comment": log_comment("insert", batch_id=token),
-        "max_execution_time": settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS,
-    }
-
-
-def _require_schema() -> None:
+def _require_schema(project: int) -> None:
     """Raises ClickHouseUnavailable while the schema is incomplete.
 
     A row that is inserted before a rollup's view exists is missing from that rollup for ever.
     """
-    if settings.CLICKHOUSE_URL in _complete:
+    if (settings.CLICKHOUSE_URL, project) in _complete:
         return
-    applied = {name for (name,) in query("SELECT name FROM schema_files")}
+    applied = {name for (name,) in query("SELECT name FROM schema_files", project=project)}
     if missing := {path.name for path in SCHEMA_DIR.glob("*.sql")} - applied:
         raise ClickHouseUnavailable(
             f"the schema lacks {', '.join(sorted(missing))}: run manage.py migrate_clickhouse"
         )
-    _complete.add(settings.CLICKHOUSE_URL)
+    _complete.add((settings.CLICKHOUSE_URL, project))
+
+
+def forget_schema(*, project: int) -> None:
+    """Have this process check the project's schema again before its next insert."""
+    _complete.discard((settings.CLICKHOUSE_URL, project))
 
 
 def ping() -> None:
@@ -272,9 +293,15 @@ def server_version() -> str:
     return _client().server_version or ""
 
 
-def database() -> str:
-    """The name of the database that CLICKHOUSE_URL points at."""
-    return driver.database_of(settings.CLICKHOUSE_URL)
+def database(*, project: int) -> str:
+    """The name of the project's database: that in CLICKHOUSE_URL, or beginning with it."""
+    name = driver.database_of(settings.CLICKHOUSE_URL)
+    return name if project == DEFAULT else f"{name}_{project}"
+
+
+def _in(project: int) -> Settings:
+    """What has a call run in the project's database. One client serves all databases."""
+    return {"database": database(project=project)}
 
 
 def longest_insert_seconds() -> int:

@@ -59,8 +59,7 @@ def _connect(url: str, seconds: int) -> Client:
         # connections.
         pool_mgr=get_pool_manager(maxsize=POOL_CONNECTIONS),
     )
-    # Set only now, so that a client can connect before the database exists.
-    made.database = database_of(url)
+    # The client is in no database. Each call names the database of its project.
     assert isinstance(made, HttpClient)
     made.timeout = Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=seconds)
     return made

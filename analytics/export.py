@@ -25,20 +25,25 @@ class Block(NamedTuple):
 
 
 def events(
-    *, start: date | None = None, end: date | None = None, segments: Sequence[Segment] = ()
+    *,
+    project: int,
+    start: date | None = None,
+    end: date | None = None,
+    segments: Sequence[Segment] = (),
 ) -> Generator[Block]:
-    """All events from `start` to `end`, both included, that match the segments, in no order.
+    """All events of a project from `start` to `end`, both included, that match the segments.
 
-    They are the events that ClickHouse has when the first block is requested. Any block may raise
-    ClickHouseError. A result that ends without an error is complete.
+    They come in no order. They are the events that ClickHouse has when the first block is
+    requested. Any block may raise ClickHouseError. A result that ends without an error is complete.
     """
     days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
     if days["start"] > days["end"]:
         return  # ClickHouse would read a day before 1970 as 1970-01-01
-    clickhouse.flush_buffer()
+    clickhouse.flush_buffer(project=project)
     where = condition(segments)
     blocks = clickhouse.stream(
         load_with("export_events", condition=where.sql),
+        project=project,
         parameters={**days, **where.parameters},
         options={"log_comment": clickhouse.log_comment("export_events")},
     )

@@ -15,6 +15,7 @@ _DATE = {"type": "string", "format": "date"}
 _ERRORS = {
     **problem(400, "A wrong or missing parameter.", "Wrong query parameters: from: is missing."),
     **refusals(access.READ),
+    **problem(404, "No such project, or the key is for another.", "There is no such project."),
     **problem(503, "ClickHouse is gone or over a limit.", "ClickHouse can't answer now."),
 }
 _SEGMENT = OpenApiParameter(
@@ -33,6 +34,15 @@ _SEGMENT = OpenApiParameter(
         "writes a backslash before it."
     ),
     examples=[OpenApiExample("purchases", value=["event_type:purchase"])],
+)
+
+_PROJECT = OpenApiParameter(
+    "project",
+    OpenApiTypes.STR,
+    description=(
+        "The project's slug. Left out, it is the project of the key, or the default project where "
+        "no key is sent."
+    ),
 )
 
 
@@ -69,7 +79,7 @@ def _report(
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
-        parameters=[*parameters, _SEGMENT, *RATE_LIMIT_HEADERS],
+        parameters=[*parameters, _SEGMENT, _PROJECT, *RATE_LIMIT_HEADERS],
         responses={200: rows, **_ERRORS},
     )
 

@@ -55,25 +55,25 @@ class Cohort(NamedTuple):
 
 
 def daily_active_users(
-    *, start: date, end: date, segments: Sequence[Segment] = ()
+    *, project: int, start: date, end: date, segments: Sequence[Segment] = ()
 ) -> list[DailyUsers]:
     """Every day from `start` to `end`, both included, oldest first; 0 where nobody came."""
-    rows = _ask("daily_active_users", segments, {"start": start, "end": end})
+    rows = _ask("daily_active_users", project, segments, {"start": start, "end": end})
     users = {date.fromisoformat(day): int(count) for day, count in rows}
     days = (start + timedelta(days=n) for n in range((end - start).days + 1))
     return [DailyUsers(day, users.get(day, 0)) for day in days]
 
 
 def top_events(
-    *, start: date, end: date, limit: int, segments: Sequence[Segment] = ()
+    *, project: int, start: date, end: date, limit: int, segments: Sequence[Segment] = ()
 ) -> list[EventCount]:
     """The `limit` most frequent event types, most frequent first; equal counts by name."""
-    rows = _ask("top_events", segments, {"start": start, "end": end, "limit": limit})
+    rows = _ask("top_events", project, segments, {"start": start, "end": end, "limit": limit})
     return [EventCount(event_type, int(count)) for event_type, count in rows]
 
 
 def retention(
-    *, start: date, windows: int, today: date, segments: Sequence[Segment] = ()
+    *, project: int, start: date, windows: int, today: date, segments: Sequence[Segment] = ()
 ) -> list[Cohort]:
     """Weekly cohorts from the first week that begins on or after `start` to the week of `today`.
 
@@ -81,21 +81,15 @@ def retention(
     without users are left out. Percentages are rounded half up to one decimal. `windows` is the
     number of weeks to look at after the cohort's own, at most MAX_WINDOWS.
     """
-    last = _week(today)
+    last, pattern = _week(today), 2 ** (windows + 1) - 1
     counts: dict[int, dict[int, int]] = {}
     # One query covers as many cohorts as fit into the mask together with their windows.
     for first in range(_week(start + timedelta(days=6)), last + 1, _MASK_WEEKS - windows):
         until = min(last, first + _MASK_WEEKS - windows - 1)
-        for cohort, week_after, users in _retention_rows(first, until, windows, segments):
+        bounds = {"first": first, "last": until, "windows": windows, "pattern": pattern}
+        for cohort, week_after, users in _ask("retention", project, segments, bounds):
             counts.setdefault(int(cohort), {})[int(week_after)] = int(users)
     return [_cohort(week, counts[week], windows, last) for week in sorted(counts)]
-
-
-def _retention_rows(
-    first: int, last: int, windows: int, segments: Sequence[Segment]
-) -> list[list[Any]]:
-    bounds = {"first": first, "last": last, "windows": windows, "pattern": 2 ** (windows + 1) - 1}
-    return _ask("retention", segments, bounds)
 
 
 def _cohort(week: int, users: dict[int, int], windows: int, present: int) -> Cohort:
@@ -119,7 +113,9 @@ def _week(day: date) -> int:
     return (day - _FIRST_MONDAY).days // 7
 
 
-def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> list[list[Any]]:
+def _ask(
+    name: str, project: int, segments: Sequence[Segment], parameters: dict[str, Any]
+) -> list[list[Any]]:
     """Rows of the report's query, from the cheapest table that has the segments' fields."""
     where = condition(segments)
     sql = _sql(name, segments, where.sql)
@@ -130,6 +126,7 @@ def _ask(name: str, segments: Sequence[Segment], parameters: dict[str, Any]) -> 
     ):
         return clickhouse.query(
             sql,
+            project=project,
             parameters={**parameters, **where.parameters},
             options={"log_comment": comment, **_limits()},
         )

@@ -63,7 +63,10 @@ class DailyActiveUsersView(ReportView):
         values = _read_range(request)
         room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
         rows = reports.daily_active_users(
-            start=values["from"], end=values["to"], segments=values["segment"]
+            project=access.project_of(request),
+            start=values["from"],
+            end=values["to"],
+            segments=values["segment"],
         )
         return Response([{"date": row.day, "unique_users": row.unique_users} for row in rows])
 
@@ -75,6 +78,7 @@ class TopEventsView(ReportView):
         limit = values["limit"] or DEFAULT_LIMIT
         room.need_for_answer(_EVENT_TYPE_BYTES * limit)
         rows = reports.top_events(
+            project=access.project_of(request),
             start=values["from"],
             end=values["to"],
             limit=limit,
@@ -95,6 +99,7 @@ class RetentionView(ReportView):
         weeks = max(0, (today - values["start_date"]).days // 7 + 1)
         room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
         rows = reports.retention(
+            project=access.project_of(request),
             start=values["start_date"],
             windows=windows,
             today=today,
@@ -119,7 +124,8 @@ def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
 
 
 def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    parsers = {**parsers, "segment": str}
+    # `access.project_of` reads `project`.
+    parsers = {**parsers, "segment": str, "project": str}
     values = read(request.query_params, parsers, required=required, lists=["segment"])
     values["segment"] = _segments(values["segment"])
     return values

@@ -22,16 +22,16 @@ _PAUSE_SECONDS = 0.2
 _KEYS_AT_ONCE = 100
 
 
-def unlike(*, start: date, end: date) -> dict[Key, int]:
+def unlike(*, project: int, start: date, end: date) -> dict[Key, int]:
     """For each wrong count of the rollup: how many events it counts too many (negative: too few).
 
     Takes 5 seconds if a count is wrong. Raises ClickHouseError.
     """
-    looks = [_unlike(start, end)]
+    looks = [_unlike(project, start, end)]
     while looks[-1] and len(looks) < _LOOKS:
         time.sleep(_PAUSE_SECONDS)
         days = [day for day, _ in looks[-1]]
-        again = _unlike(min(days), max(days))
+        again = _unlike(project, min(days), max(days))
         looks.append({key: excess for key, excess in again.items() if key in looks[-1]})
     return {key: _usual([look[key] for look in looks]) for key in looks[-1]}
 
@@ -40,7 +40,7 @@ def _usual(excesses: list[int]) -> int:
     return Counter(excesses).most_common(1)[0][0]
 
 
-def subtract(counts: Mapping[Key, int]) -> None:
+def subtract(counts: Mapping[Key, int], *, project: int) -> None:
     """Subtract these numbers from the counts.
 
     Inserts corrections beside the rows that ingest inserts, so that neither undoes the other.
@@ -50,6 +50,7 @@ def subtract(counts: Mapping[Key, int]) -> None:
         some = keys[first : first + _KEYS_AT_ONCE]
         clickhouse.command(
             load("daily_counts_subtract"),
+            project=project,
             parameters={
                 "days": [day for day, _ in some],
                 "types": [event_type for _, event_type in some],
@@ -58,7 +59,7 @@ def subtract(counts: Mapping[Key, int]) -> None:
         )
 
 
-def subtract_excess(counts: Mapping[Key, int]) -> None:
+def subtract_excess(counts: Mapping[Key, int], *, project: int) -> None:
     """Subtract these numbers from the counts, but no more than the rollup counts too many.
 
     For events that ClickHouse lacks and that are about to be sent: the rollup may count them
@@ -68,11 +69,11 @@ def subtract_excess(counts: Mapping[Key, int]) -> None:
     if not counts:
         return
     days = [day for day, _ in counts]
-    excesses = unlike(start=min(days), end=max(days))
+    excesses = unlike(project=project, start=min(days), end=max(days))
     surplus = {key: min(n, excesses.get(key, 0)) for key, n in counts.items()}
-    subtract({key: n for key, n in surplus.items() if n > 0})
+    subtract({key: n for key, n in surplus.items() if n > 0}, project=project)
 
 
-def _unlike(start: date, end: date) -> dict[Key, int]:
-    rows = inventory.ask("daily_counts_unlike", {"start": start, "end": end})
+def _unlike(project: int, start: date, end: date) -> dict[Key, int]:
+    rows = inventory.ask("daily_counts_unlike", {"start": start, "end": end}, project=project)
     return {(date.fromisoformat(day), event_type): excess for day, event_type, excess in rows}

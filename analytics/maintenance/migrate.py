@@ -1,4 +1,7 @@
-"""Brings ClickHouse to the schema of `schema/*.sql`, file by file, and records what was applied."""
+"""Brings a project's database to the schema of `schema/*.sql`, and drops a database.
+
+Each database records which files were applied to it.
+"""
 
 import hashlib
 import re
@@ -9,6 +12,7 @@ from django.conf import settings
 
 from analytics import clickhouse, cluster
 from analytics.queries import load
+from projects.models import DEFAULT
 
 RECORDS = """
 CREATE TABLE IF NOT EXISTS schema_files
@@ -50,8 +54,8 @@ class SchemaFile:
         return [part.strip() for part in _STATEMENT_END.split(self.text) if part.strip()]
 
 
-def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
-    """Creates the database if needed and applies, in order, the files that have no record.
+def apply_schema(*, project: int, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
+    """Creates a project's database if needed and applies, in order, the files without a record.
 
     Returns the names of the files applied now. Every statement must be able to run twice
     (`IF NOT EXISTS`). Then an interrupted run can be repeated, and two runs at once do no harm.
@@ -59,15 +63,14 @@ def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
     ClickHouseError.
     """
     _check_version(clickhouse.server_version())
-    clickhouse.command(
+    clickhouse.command_server(
         f"CREATE DATABASE IF NOT EXISTS {{name:Identifier}}{cluster.on()}",
-        parameters={"name": clickhouse.Identifier(clickhouse.database())},
-        in_database=False,
+        parameters={"name": _name(project)},
     )
     _check_cluster()
-    _check_records()
-    clickhouse.command(cluster.shared(RECORDS))
-    applied = _applied()
+    _check_records(project)
+    clickhouse.command(cluster.shared(RECORDS), project=project)
+    applied = _applied(project)
     files = [SchemaFile(path.name, path.read_text()) for path in sorted(directory.glob("*.sql"))]
     for file in files:
         if applied.get(file.name, file.sha256) != file.sha256:
@@ -76,12 +79,34 @@ def apply_schema(*, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
             )
     fresh = [file for file in files if file.name not in applied]
     for file in fresh:
-        _apply(file)
+        _apply(project, file)
     return [file.name for file in fresh]
 
 
-def _applied() -> dict[str, str]:
-    return dict(clickhouse.query("SELECT name, sha256 FROM schema_files FINAL"))
+def drop_database(*, project: int) -> None:
+    """Drops the project's database with everything in it, on all servers; safe to repeat.
+
+    Returns when the files are gone too. Raises ValueError for the default project, whose database
+    CLICKHOUSE_URL names, and ClickHouseError.
+    """
+    if project == DEFAULT:
+        raise ValueError("the database of the default project can't be dropped")
+    clickhouse.forget_schema(project=project)
+    clickhouse.command_server(
+        f"DROP DATABASE IF EXISTS {{name:Identifier}}{cluster.on()} SYNC",
+        parameters={"name": _name(project)},
+        # By default a server keeps tables of more than 50 GB from being dropped by mistake.
+        options={"max_table_size_to_drop": 0, "max_partition_size_to_drop": 0},
+        seconds=clickhouse.SILENCE_SECONDS,
+    )
+
+
+def _name(project: int) -> clickhouse.Identifier:
+    return clickhouse.Identifier(clickhouse.database(project=project))
+
+
+def _applied(project: int) -> dict[str, str]:
+    return dict(clickhouse.query("SELECT name, sha256 FROM schema_files FINAL", project=project))
 
 
 def _check_version(found: str) -> None:
@@ -101,39 +126,41 @@ def _check_cluster() -> None:
     replicated. Raises ServerTooOld if a server is too old.
     """
     name = settings.CLICKHOUSE_CLUSTER
-    rows = clickhouse.query(load("cluster_shards"), parameters={"cluster": name}) if name else []
+    sql = load("cluster_shards")
+    rows = clickhouse.query_server(sql, parameters={"cluster": name}) if name else []
     for shard, replicas, internal in rows:
         if replicas != cluster.REPLICAS or not internal:
             raise WrongCluster(
                 f"shard {shard} of {name} needs two replicas and internal_replication"
             )
     servers = cluster.every_server("system.one")
-    for (version,) in clickhouse.query(
+    for (version,) in clickhouse.query_server(
         load("cluster_versions").replace("/*every server*/", servers)
     ):
         _check_version(version)
 
 
-def _check_records() -> None:
+def _check_records(project: int) -> None:
     """Raises WrongCluster if the database was made for a cluster and there is none, or vice versa.
 
     The tables of one server stay on it: a cluster needs a database of its own.
     """
-    found = clickhouse.query(load("cluster_records"))
+    found = clickhouse.query(load("cluster_records"), project=project)
     if found and bool(found[0][0]) != bool(settings.CLICKHOUSE_CLUSTER):
         whose = "a cluster" if found[0][0] else "one server"
         raise WrongCluster(
-            f"the database {clickhouse.database()} was made for {whose}: name another in "
+            f"the database {_name(project)} was made for {whose}: name another in "
             "CLICKHOUSE_URL, or mend CLICKHOUSE_CLUSTER"
         )
 
 
-def _apply(file: SchemaFile) -> None:
+def _apply(project: int, file: SchemaFile) -> None:
     for statement in file.statements:
         for sql in cluster.statements(statement):
-            names = {"database": clickhouse.database()} if "{database:String}" in sql else None
-            clickhouse.command(sql, parameters=names)
+            names = {"database": str(_name(project))} if "{database:String}" in sql else None
+            clickhouse.command(sql, project=project, parameters=names)
     clickhouse.command(
         "INSERT INTO schema_files (name, sha256) SELECT {name:String}, {sha256:String}",
+        project=project,
         parameters={"name": file.name, "sha256": file.sha256},
     )

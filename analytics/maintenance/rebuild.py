@@ -9,6 +9,7 @@ that are read from `events` may overlap. Counts may not: `daily_counts` corrects
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 from analytics import clickhouse, cluster
 from analytics.queries import load
@@ -19,7 +20,12 @@ BY_USER = ("weekly_users", "weekly_users_by_type")
 
 
 def rebuild(
-    table: str, *, start: date, end: date, settled: Callable[[], None] = lambda: None
+    table: str,
+    *,
+    project: int,
+    start: date,
+    end: date,
+    settled: Callable[[], None] = lambda: None,
 ) -> None:
     """Fill `table` again from the events of the days from `start` to `end`, both included.
 
@@ -27,32 +33,32 @@ def rebuild(
     must return only when every insert that began before its call has ended, because only these
     inserts may see neither table's view. Raises ClickHouseError; the old table is then unchanged.
     """
-    texts = _texts(table)
+    run, texts = partial(_run, project), _texts(project, table)
     days = {"start": start, "end": end}
-    _discard(texts)
-    _run("rebuild_table", texts)
+    _discard(project, texts)
+    run("rebuild_table", texts)
     try:
-        _run("rebuild_view", texts)
+        run("rebuild_view", texts)
         settled()
-        clickhouse.flush_buffer()
+        clickhouse.flush_buffer(project=project)
         if table in BY_USER:
-            _run("rebuild_fill", texts)
+            run("rebuild_fill", texts)
         else:
-            _run("rebuild_fill_days", texts, days)
-            _run("rebuild_keep", texts, days)
-        _run("rebuild_merge", texts)
+            run("rebuild_fill_days", texts, days)
+            run("rebuild_keep", texts, days)
+        run("rebuild_merge", texts)
         settled()  # fails if the caller has lost its lock
-        _run("rebuild_exchange", texts)
+        run("rebuild_exchange", texts)
     finally:
-        _discard(texts)
+        _discard(project, texts)
 
 
-def _texts(table: str) -> dict[str, str]:
+def _texts(project: int, table: str) -> dict[str, str]:
     """The names and SQL that go into the statements.
 
     On a cluster, statements change the tables of each server, but read the rows of all servers.
     """
-    new, select = f"{table}_rebuilt", _select(f"{table}_view")
+    new, select = f"{table}_rebuilt", _select(project, f"{table}_view")
     return {
         "old": cluster.local(table),
         "new": cluster.local(new),
@@ -65,15 +71,15 @@ def _texts(table: str) -> dict[str, str]:
     }
 
 
-def _discard(texts: dict[str, str]) -> None:
+def _discard(project: int, texts: dict[str, str]) -> None:
     """Drop what this rebuild, or an earlier one that was killed, has left."""
-    _run("rebuild_drop_view", texts)
-    _run("rebuild_drop_table", texts)
+    _run(project, "rebuild_drop_view", texts)
+    _run(project, "rebuild_drop_table", texts)
 
 
-def _select(view: str) -> str:
+def _select(project: int, view: str) -> str:
     """The SELECT of the view, as the server has it. Raises ClickHouseUnavailable without a view."""
-    rows = clickhouse.query(load("rebuild_select"), parameters={"view": view})
+    rows = clickhouse.query(load("rebuild_select"), project=project, parameters={"view": view})
     if not rows:
         raise clickhouse.ClickHouseUnavailable(
             f"the schema lacks {view}: run manage.py migrate_clickhouse"
@@ -81,7 +87,9 @@ def _select(view: str) -> str:
     return str(rows[0][0])
 
 
-def _run(name: str, texts: dict[str, str], values: clickhouse.Parameters | None = None) -> None:
+def _run(
+    project: int, name: str, texts: dict[str, str], values: clickhouse.Parameters | None = None
+) -> None:
     """Run a statement for SILENCE_SECONDS at most.
 
     `texts` become part of the SQL: they are names of this service and the server's own SELECT.
@@ -89,4 +97,4 @@ def _run(name: str, texts: dict[str, str], values: clickhouse.Parameters | None 
     sql = load(name)
     for place, text in texts.items():
         sql = sql.replace(f"/*{place}*/", text)
-    clickhouse.command(sql, parameters=values, seconds=clickhouse.SILENCE_SECONDS)
+    clickhouse.command(sql, project=project, parameters=values, seconds=clickhouse.SILENCE_SECONDS)

@@ -26,7 +26,7 @@ class _Copy(NamedTuple):
     content: str
 
 
-def remove(*, ids: list[str]) -> list[str]:
+def remove(*, project: int, ids: list[str]) -> list[str]:
     """Leave one copy of each id. Remove the others from the events and from the daily counts.
 
     The other rollups are sets, in which a copy changes nothing. Returns the ids whose copies differ
@@ -37,25 +37,25 @@ def remove(*, ids: list[str]) -> list[str]:
     unlike: list[str] = []
     for some in inventory.chunks(ids):
         alike = []
-        for group in _groups(some):
+        for group in _groups(project, some):
             if len({copy.content for copy in group}) == 1:
                 alike.append(group)
             else:
                 unlike.append(group[0].event_id)
-        _remove(alike)
+        _remove(project, alike)
     return unlike
 
 
-def _groups(ids: list[str]) -> Iterator[list[_Copy]]:
+def _groups(project: int, ids: list[str]) -> Iterator[list[_Copy]]:
     """The copies of each id that has several."""
-    rows = inventory.ask("surplus_copies", {"ids": ids})
+    rows = inventory.ask("surplus_copies", {"ids": ids}, project=project)
     for _, group in groupby((_Copy(*row) for row in rows), key=attrgetter("event_id")):
         copies = list(group)
         if len(copies) > 1:
             yield copies
 
 
-def _remove(groups: list[list[_Copy]]) -> None:
+def _remove(project: int, groups: list[list[_Copy]]) -> None:
     """Correct the daily counts first, then delete the rows.
 
     If a run is interrupted between the two, the next run finds counts lower than the rows, leaves
@@ -64,26 +64,27 @@ def _remove(groups: list[list[_Copy]]) -> None:
     surplus = [copy for group in groups for copy in group[1:]]
     if not surplus:
         return
-    _uncount(surplus)
+    _uncount(project, surplus)
     ids = [group[0].event_id for group in groups]
     for _ in range(_ATTEMPTS):
         for some in _bites(surplus):
-            _delete(some)
-        surplus = [copy for group in _groups(ids) for copy in group[1:]]
+            _delete(project, some)
+        surplus = [copy for group in _groups(project, ids) for copy in group[1:]]
         if not surplus:
             return
     raise clickhouse.ClickHouseUnavailable("merges keep moving the surplus rows: try again")
 
 
-def _uncount(surplus: list[_Copy]) -> None:
+def _uncount(project: int, surplus: list[_Copy]) -> None:
     """Subtract the surplus from daily counts, but only from those that match the rows.
 
     Other counts do not include the surplus: it was stored without passing the views.
     """
     counts = Counter((date.fromisoformat(copy.day), copy.event_type) for copy in surplus)
     days = [day for day, _ in counts]
-    unlike = daily_counts.unlike(start=min(days), end=max(days))
-    daily_counts.subtract({key: n for key, n in counts.items() if key not in unlike})
+    unlike = daily_counts.unlike(project=project, start=min(days), end=max(days))
+    alike = {key: n for key, n in counts.items() if key not in unlike}
+    daily_counts.subtract(alike, project=project)
 
 
 def _bites(copies: list[_Copy]) -> Iterator[list[_Copy]]:
@@ -91,10 +92,11 @@ def _bites(copies: list[_Copy]) -> Iterator[list[_Copy]]:
         yield copies[start : start + inventory.IDS_AT_ONCE]
 
 
-def _delete(copies: list[_Copy]) -> None:
+def _delete(project: int, copies: list[_Copy]) -> None:
     table = f"{cluster.local('events')}{cluster.on()}"
     clickhouse.command(
         load("surplus_delete").replace("FROM events", f"FROM {table}"),
+        project=project,
         parameters={
             "users": [copy.user_hash for copy in copies],
             "parts": [copy.part for copy in copies],

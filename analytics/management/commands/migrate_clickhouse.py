@@ -1,20 +1,27 @@
-"""Applies the ClickHouse schema."""
+"""Applies the ClickHouse schema to the databases of the projects."""
 
 import time
 from argparse import ArgumentParser
 from typing import Any
 
+import psycopg
+from django import db
 from django.core.management.base import CommandError
 
 from analytics import clickhouse
 from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
 from config.building_blocks.command import ServiceCommand
+from projects.models import Project
 
 
 class Command(ServiceCommand):
-    help = "Creates what analytics/schema/*.sql says and ClickHouse lacks."
+    help = (
+        "Creates what analytics/schema/*.sql says and ClickHouse lacks, in the database of each"
+        " project. PostgreSQL must be migrated first: it has the list of projects."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", metavar="SLUG", help="only for this project")
         parser.add_argument(
             "--wait", type=int, default=0, metavar="SECONDS", help="how long to wait for the server"
         )
@@ -22,13 +29,36 @@ class Command(ServiceCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             _wait(options["wait"])
-            applied = apply_schema()
-        except (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
+        except clickhouse.ClickHouseError as error:
             raise CommandError(str(error)) from error
-        for name in applied:
-            self.stdout.write(f"applied {name}")
-        if not applied:
+        projects = _projects(options["project"])
+        applied = [self._apply(it, named=len(projects) > 1) for it in projects]
+        if not any(applied):
             self.stdout.write("ClickHouse schema is up to date")
+
+    def _apply(self, project: Project, *, named: bool) -> bool:
+        """Whether anything was applied. Says what, and with `named` to which project."""
+        prefix = f"{project.slug}: " if named else ""
+        try:
+            applied = apply_schema(project=project.pk)
+        except (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
+            raise CommandError(f"{prefix}{error}") from error
+        for name in applied:
+            self.stdout.write(f"{prefix}applied {name}")
+        return bool(applied)
+
+
+def _projects(slug: str | None) -> list[Project]:
+    """The projects that are not deleted, the default project first. Raises CommandError."""
+    found = Project.objects.filter(deleted_at=None).order_by("pk")
+    try:
+        projects = list(found if slug is None else found.filter(slug=slug))
+    except (db.Error, psycopg.Error) as error:
+        said = f"PostgreSQL can't list the projects (run manage.py migrate first): {error}"
+        raise CommandError(said) from error
+    if not projects:
+        raise CommandError(f"there is no project {slug}")
+    return projects
 
 
 def _wait(seconds: int) -> None:
