@@ -16,6 +16,7 @@ from config.api.query_parameters import problem, read, whole_number
 from config.memory import room
 from config.server import disconnects
 from projects import access
+from projects.of_request import project_of
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
@@ -63,7 +64,7 @@ class DailyActiveUsersView(ReportView):
         values = _read_range(request)
         room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
         rows = reports.daily_active_users(
-            project=access.project_of(request),
+            project=project_of(request),
             start=values["from"],
             end=values["to"],
             segments=values["segment"],
@@ -78,7 +79,7 @@ class TopEventsView(ReportView):
         limit = values["limit"] or DEFAULT_LIMIT
         room.need_for_answer(_EVENT_TYPE_BYTES * limit)
         rows = reports.top_events(
-            project=access.project_of(request),
+            project=project_of(request),
             start=values["from"],
             end=values["to"],
             limit=limit,
@@ -99,7 +100,7 @@ class RetentionView(ReportView):
         weeks = max(0, (today - values["start_date"]).days // 7 + 1)
         room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
         rows = reports.retention(
-            project=access.project_of(request),
+            project=project_of(request),
             start=values["start_date"],
             windows=windows,
             today=today,
@@ -124,8 +125,7 @@ def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
 
 
 def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    # `access.project_of` reads `project`.
-    parsers = {**parsers, "segment": str, "project": str}
+    parsers = {**parsers, "segment": str}
     values = read(request.query_params, parsers, required=required, lists=["segment"])
     values["segment"] = _segments(values["segment"])
     return values

@@ -58,7 +58,7 @@ class HotEvent(models.Model):
     itself has no primary key here: `dedup` has already made `event_id` unique in its project.
     """
 
-    project_id = models.SmallIntegerField(default=DEFAULT)
+    project_id = models.IntegerField(default=DEFAULT)
     event_id = models.UUIDField(primary_key=True, editable=False)
     occurred_at = models.DateTimeField()
     user_id = models.TextField()

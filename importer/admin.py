@@ -33,11 +33,18 @@ from importer.reading.chunks import FileRefused
 from importer.receiving import uploads
 from importer.receiving.views import rejected_rows
 from importer.tasks import import_soon
+from projects.models import DEFAULT, Project
 
 
 class UploadForm(forms.Form):
     """A file and how to read it; the fields are named like the options of `import_events`."""
 
+    project = forms.ModelChoiceField(
+        Project.objects.filter(deleted_at=None).order_by("slug"),
+        initial=DEFAULT,
+        empty_label=None,
+        help_text="The project that gets the events.",
+    )
     file = forms.FileField(
         help_text="CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip."
     )
@@ -94,15 +101,16 @@ class UploadForm(forms.Form):
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
     list_display = (
-        *("path", "state", "progress", "started_at", "finished_at", "file_size"),
+        *("path", "project", "state", "progress", "started_at", "finished_at", "file_size"),
         *("read", "stored", "duplicates", "bad", "error"),
     )
-    list_filter = (("started_at", DateDrillDown), "state", "upload")
+    list_filter = (("started_at", DateDrillDown), "project", "state", "upload")
+    list_select_related = ("project",)
     ordering = ("-started_at", "-id")
     search_fields = ("path",)
     search_help_text = "A part of the path"
     fields = (
-        *("path", "file_size", "state", "progress", "started_at", "finished_at"),
+        *("path", "project", "file_size", "state", "progress", "started_at", "finished_at"),
         *("read", "stored", "duplicates", "bad", "rejected", "error", "options", "key"),
     )
 
@@ -182,7 +190,13 @@ class ImportAdmin(ReadOnlyAdmin):
     def _received(self, request: HttpRequest, form: UploadForm) -> Import | None:
         file = form.cleaned_data["file"]
         try:
-            row = uploads.receive(stream=file, size=file.size, name=file.name, given=form.given())
+            row = uploads.receive(
+                project=form.cleaned_data["project"].pk,
+                stream=file,
+                size=file.size,
+                name=file.name,
+                given=form.given(),
+            )
         except (OptionError, FileRefused, uploads.UploadRefused) as error:
             form.add_error(None, str(error))
             return None

@@ -6,9 +6,8 @@ in settings.REST_FRAMEWORK finds the key and puts it into `request.auth`.
 
 from typing import Any, cast
 
-from django.apps import apps
 from django.conf import settings
-from rest_framework.exceptions import NotAuthenticated, NotFound, PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -40,15 +39,3 @@ class HasScope(BasePermission):
         if needed is not None and needed not in key.scopes:
             raise PermissionDenied(f"This needs a key with the scope {needed!r}; this one has not.")
         return True
-
-
-def project_of(request: Request) -> int:
-    """The number of the project that `?project=` names, or of the default project."""
-    slug = request.query_params.get("project")
-    if slug is None:
-        return 1  # projects.models.DEFAULT
-    projects = apps.get_model("projects", "Project").objects.filter(deleted_at=None)
-    number: int | None = projects.filter(slug=slug).values_list("pk", flat=True).first()
-    if number is None:
-        raise NotFound("There is no such project.")
-    return number

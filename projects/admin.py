@@ -27,14 +27,14 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = ApiKey
-        fields = ("name", "scopes", "expires_at", "rate_limit_per_minute")
+        fields = ("project", "name", "scopes", "expires_at", "rate_limit_per_minute")
 
     def clean(self) -> dict[str, Any] | None:
         """Check here what `keys.make` would refuse, so that the form shows the errors."""
         cleaned = super().clean()
         name = self.cleaned_data.get("name")
         others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
-        if others.filter(name=name).exists():
+        if others.filter(name=name, project=self.cleaned_data.get("project")).exists():
             self.add_error("name", "There is a key of this name; revoke that one first.")
         if self.instance.pk is None and others.count() >= MAX_KEYS:
             self.add_error(None, f"{keys.TooManyKeys()}.")
@@ -43,7 +43,18 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ("name", "prefix", "scopes", "state", "limit", "expires_at", "last_used_at")
+    list_display = (
+        "name",
+        "project",
+        "prefix",
+        "scopes",
+        "state",
+        "limit",
+        "expires_at",
+        "last_used_at",
+    )
+    list_filter = ("project",)
+    list_select_related = ("project",)
     search_fields = ("name", "prefix")
     ordering = ("-pk",)
     form = ApiKeyForm

@@ -36,8 +36,10 @@ MAX_KEYS = 10_000
 # request with a key in a process may take longer, because it needs a new connection.
 _PATIENCE_SECONDS = 1.0
 _FIRST_PATIENCE_SECONDS = 5.0
-_COLUMNS = ("digest", "pk", "project", "project__slug", "scopes", "expires_at")
-_COLUMNS += ("rate_limit_per_minute",)
+_COLUMNS = (
+    *("digest", "pk", "project", "project__slug", "scopes", "expires_at"),
+    "rate_limit_per_minute",
+)
 # How exact last_used_at is.
 USE_SECONDS = 60.0
 

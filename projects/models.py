@@ -20,7 +20,6 @@ class Project(models.Model):
     something of a project. PostgreSQL's sequence gives no number twice.
     """
 
-    id = models.SmallAutoField(primary_key=True, verbose_name="number")
     slug = models.CharField(
         max_length=40,
         unique=True,

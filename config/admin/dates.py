@@ -91,8 +91,12 @@ class DateDrillDown(admin.FieldListFilter):
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
         self._chosen = self._parsed(self.used_parameters.get(field_path))
-        ends = model._default_manager.aggregate(first=Min(field_path), last=Max(field_path))
+        ends = self.rows(request, model).aggregate(first=Min(field_path), last=Max(field_path))
         self._first, self._last = ends["first"], ends["last"]
+
+    def rows(self, request: HttpRequest, model: type[Model]) -> QuerySet[Any]:
+        """The rows whose first and last moment bound the choice."""
+        return model._default_manager.all()
 
     def _parsed(self, values: Any) -> Period | None:
         try:

@@ -51,7 +51,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """
         filters: list[Any] = [one[0] if isinstance(one, tuple) else one for one in self.list_filter]
         names = [getattr(one, "parameter_name", one) for one in filters]
-        return any(lookup in (name, f"{name}__exact", f"{name}__isnull") for name in names)
+        forms = ("", "__exact", "__id__exact", "__isnull")
+        return any(lookup == f"{name}{form}" for name in names for form in forms)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -31,15 +31,26 @@ SHOWN_BATCHES = 100
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin):
     list_display = (
-        *("id", "created_at", "source", "state", "received", "stored", "duplicates"),
+        *("id", "project", "created_at", "source", "state", "received", "stored", "duplicates"),
         *("size", "attempts", "delivered_at", "delivered_with"),
     )
-    list_filter = (("created_at", DateDrillDown), "state", "source")
+    list_filter = (("created_at", DateDrillDown), "project", "state", "source")
+    list_select_related = ("project",)
     ordering = ("-id",)
     search_fields = ("id",)
     search_help_text = "A whole batch id"
     fields = (
-        *("id", "source", "state", "received", "stored", "duplicates", "size", "created_at"),
+        *(
+            "id",
+            "project",
+            "source",
+            "state",
+            "received",
+            "stored",
+            "duplicates",
+            "size",
+            "created_at",
+        ),
         *("attempts", "claimed_until", "error", "delivered_at", "delivered_with", "part_of"),
         "failed_events",
     )

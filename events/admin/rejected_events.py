@@ -48,13 +48,27 @@ class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(RejectedEvent)
 class RejectedEventAdmin(ReadOnlyAdmin):
-    list_display = ("id", "rejected_at", "client", "code", "field", "message", "event_id", "size")
-    list_filter = (("rejected_at", DateDrillDown), "code", "field")
+    list_display = (
+        *("id", "rejected_at", "project", "client", "code", "field", "message", "event_id"),
+        "size",
+    )
+    list_filter = (("rejected_at", DateDrillDown), "project", "code", "field")
+    list_select_related = ("project",)
     ordering = ("-id",)
     search_fields = ("client", "event_id")
     search_help_text = "A whole event_id or client address"
     readonly_fields = (
-        *("rejected_at", "client", "position", "event_id", "field", "code", "message", "size"),
+        *(
+            "rejected_at",
+            "project",
+            "client",
+            "position",
+            "event_id",
+            "field",
+            "code",
+            "message",
+            "size",
+        ),
     )
     fields = (*readonly_fields, "raw")
     form = SendAgainForm

@@ -99,7 +99,8 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str 
 def _judges() -> Mapping[int, Mapping[str, Judge]]:
     """Return the enabled schemas of each project, read every few seconds.
 
-    While PostgreSQL is down, these are the last known ones. Another thread reads them, because a thread that asks a hanging PostgreSQL hangs too.
+    While PostgreSQL is down, these are the last known ones. Another thread reads them, because a
+    thread that asks a hanging PostgreSQL hangs too.
     """
     global _loaded_at  # noqa: PLW0603
     is_first = _loaded_at == float("-inf")

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -201,7 +201,7 @@ def check(row: RejectedEvent, text: str) -> Validated:
     """Return the events of a mended text. Raises StillRejected unless all of them are valid."""
     try:
         body = text.encode() if row.position is None else b"[" + text.encode() + b"]"
-        checked = property_schemas.apply(validate(body), project=row.project_id)
+        checked = property_schemas.apply(validate(body), project=cast(int, row.project_id))
     except (NotJSON, WrongShape, TooManyEvents, UnicodeEncodeError) as error:
         raise StillRejected([f"it does not read as JSON events: {error}"]) from None
     except property_schemas.Unusable as error:
@@ -225,7 +225,8 @@ def send_again(row: RejectedEvent, text: str) -> Stored:
             raise StillRejected([_MEANWHILE])
         data = [data for data, _ in frames(checked.records)]
         try:
-            return store(project=row.project_id, frames=data, source=Batch.Source.REQUEST)
+            project = cast(int, row.project_id)
+            return store(project=project, frames=data, source=Batch.Source.REQUEST)
         except ProjectGone as error:
             raise StillRejected([str(error)]) from None
 

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name="HotEvent",
             fields=[
                 ("event_id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ("project_id", models.SmallIntegerField(default=1)),
+                ("project_id", models.IntegerField(default=1)),
                 ("occurred_at", models.DateTimeField()),
                 ("user_id", models.TextField()),
                 ("event_type", models.TextField()),

@@ -3,7 +3,7 @@
 CREATE TABLE hot_events (
     event_id    uuid        NOT NULL,
     occurred_at timestamptz NOT NULL,
-    project_id  smallint    NOT NULL,
+    project_id  integer     NOT NULL,
     user_id     text COLLATE "C" NOT NULL,
     event_type  text COLLATE "C" NOT NULL,
     properties  json        NOT NULL

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 from django.conf import settings
@@ -267,7 +267,7 @@ def _import(row: Import) -> None:
         except OptionError as error:  # another version of the service stored them
             _give_up(row, str(error))
             return
-        run = Run(row.project_id, options, rejected_bytes=REJECTED_BYTES)
+        run = Run(cast(int, row.project_id), options, rejected_bytes=REJECTED_BYTES)
         try:
             import_rest(path_of(row), record.start(row), run)
         except InProgress:

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import suppress
+from typing import cast
 
 from django.db import DatabaseError, connection, transaction
 from psycopg import errors
@@ -32,6 +33,7 @@ class Storer:
 
     def __init__(self, row: Import, rejects: Rejects, stop: threading.Event) -> None:
         self._row, self._rejects, self._stop = row, rejects, stop
+        self._project = cast(int, row.project_id)
 
     def store(self, batch: Batch) -> None:
         """Store a batch. When this returns, its events and the import's counts are committed.
@@ -44,7 +46,7 @@ class Storer:
         deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.2
         while True:
             try:
-                delivery.hold_back(project=self._row.project_id, since=self._row.started_at)
+                delivery.hold_back(project=self._project, since=self._row.started_at)
                 lock.check(self._row.key)
                 self._store(batch)
                 return
@@ -80,7 +82,7 @@ class Storer:
     def _stored(self, batch: Batch) -> Stored:
         try:
             return store(
-                project=self._row.project_id,
+                project=self._project,
                 frames=batch.frames,
                 source=OutboxBatch.Source.IMPORT,
             )

@@ -1,0 +1,33 @@
+"""Makes a project."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
+
+from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster
+from config.building_blocks.command import ServiceCommand
+from events.lifecycle.making import make
+from events.management import failures
+
+
+class Command(ServiceCommand):
+    help = "Make a project: an app, or a stage of one, with events, keys and reports of its own."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="lower-case letters, digits and hyphens")
+        parser.add_argument("--name", default="", help="its name for people (default: the slug)")
+
+    def handle(self, *args: Any, slug: str, name: str, **options: Any) -> None:
+        try:
+            with failures.told():
+                project = make(slug=slug, name=name or slug)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        except (SchemaChanged, ServerTooOld, WrongCluster) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"made project {project.slug}, number {project.pk}")
+        self.stdout.write(
+            f"a key for it: manage.py make_api_key NAME --scope ingest --project {project.slug}"
+        )
