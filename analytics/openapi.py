@@ -7,7 +7,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from analytics.segments import MAX_SEGMENTS, PATTERN
-from config.api.openapi import COUNT, RATE_LIMIT_HEADERS, TEXT, problem, record, refusals
+from config.api.openapi import COMMON_PARAMETERS, COUNT, TEXT, problem, record, refusals
 from projects import access
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -15,7 +15,6 @@ _DATE = {"type": "string", "format": "date"}
 _ERRORS = {
     **problem(400, "A wrong or missing parameter.", "Wrong query parameters: from: is missing."),
     **refusals(access.READ),
-    **problem(404, "No such project, or the key is for another.", "There is no such project."),
     **problem(503, "ClickHouse is gone or over a limit.", "ClickHouse can't answer now."),
 }
 _SEGMENT = OpenApiParameter(
@@ -34,15 +33,6 @@ _SEGMENT = OpenApiParameter(
         "writes a backslash before it."
     ),
     examples=[OpenApiExample("purchases", value=["event_type:purchase"])],
-)
-
-_PROJECT = OpenApiParameter(
-    "project",
-    OpenApiTypes.STR,
-    description=(
-        "The project's slug. Left out, it is the project of the key, or the default project where "
-        "no key is sent."
-    ),
 )
 
 
@@ -79,7 +69,7 @@ def _report(
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
-        parameters=[*parameters, _SEGMENT, _PROJECT, *RATE_LIMIT_HEADERS],
+        parameters=[*parameters, _SEGMENT, *COMMON_PARAMETERS],
         responses={200: rows, **_ERRORS},
     )
 

@@ -17,6 +17,7 @@ admin.site.index_title = "What the service holds"
 urlpatterns = [
     path("", include("events.api.urls")),
     path("stats/", include("analytics.urls")),
+    path("", include("projects.urls")),
     path("imports", include("importer.receiving.urls")),
     path("health", health.HealthView.as_view()),
     path("ready", health.ReadyView.as_view()),

@@ -119,6 +119,7 @@ def refusals(scope: str) -> dict[Any, OpenApiResponse]:
             f"The API key has not the scope `{scope}`.",
             f"This needs a key with the scope {scope!r}; this one has not.",
         ),
+        **problem(404, "No such project, or not the key's own.", "There is no such project."),
         **problem(
             429,
             "Over the rate limit; `Retry-After` says for how long.",
@@ -127,7 +128,7 @@ def refusals(scope: str) -> dict[Any, OpenApiResponse]:
     }
 
 
-RATE_LIMIT_HEADERS = [
+_RATE_LIMIT_HEADERS = [
     OpenApiParameter(
         "RateLimit-Policy",
         OpenApiTypes.STR,
@@ -143,3 +144,13 @@ RATE_LIMIT_HEADERS = [
         description='Requests left and seconds until all are back: `"default";r=999;t=1`',
     ),
 ]
+PROJECT = OpenApiParameter(
+    "project",
+    OpenApiTypes.STR,
+    description=(
+        "The project's slug. Without it, the project is that of the key. Without a key, it is the "
+        "default project."
+    ),
+)
+# What every call of the API accepts, and what every answer has.
+COMMON_PARAMETERS = [PROJECT, *_RATE_LIMIT_HEADERS]

@@ -13,9 +13,9 @@ from drf_spectacular.utils import (
 )
 
 from config.api.openapi import (
+    COMMON_PARAMETERS,
     COUNT,
     PROBLEM,
-    RATE_LIMIT_HEADERS,
     TEXT,
     component,
     document_path,
@@ -153,7 +153,7 @@ post_events = extend_schema(
             OpenApiParameter.HEADER,
             description="Of the body; at most 20 MiB decoded.",
         ),
-        *RATE_LIMIT_HEADERS,
+        *COMMON_PARAMETERS,
     ],
     examples=[
         OpenApiExample("one event", value={"events": [_SAMPLE_EVENT]}, request_only=True),
@@ -225,7 +225,7 @@ get_events = extend_schema(
             "limit",
             {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE},
         ),
-        *RATE_LIMIT_HEADERS,
+        *COMMON_PARAMETERS,
     ],
     responses={
         200: OpenApiResponse(

@@ -6,7 +6,7 @@ from typing import get_args
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from config.api.openapi import COUNT, RATE_LIMIT_HEADERS, TEXT, component, problem, record, refusals
+from config.api.openapi import COMMON_PARAMETERS, COUNT, TEXT, component, problem, record, refusals
 from importer.mapping.columns import Rest, Time
 from importer.mapping.presets import PRESETS
 from importer.models import Import
@@ -88,7 +88,7 @@ post_imports = extend_schema(
                 "as the first time and are imported once."
             ),
         ),
-        *RATE_LIMIT_HEADERS,
+        *COMMON_PARAMETERS,
     ],
     responses={
         202: OpenApiResponse(_TAKEN, description="The file is kept and will be imported."),
@@ -111,11 +111,11 @@ post_imports = extend_schema(
 get_import = extend_schema(
     operation_id="get_import",
     summary="See how far an import is",
-    parameters=RATE_LIMIT_HEADERS,
+    parameters=COMMON_PARAMETERS,
     responses={
         200: OpenApiResponse(_PROGRESS, description="As it stands."),
-        **problem(404, "Unknown.", "There is no such import."),
         **refusals(access.INGEST),
+        **problem(404, "Unknown.", "There is no such import."),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),
     },
 )
@@ -124,11 +124,11 @@ get_rejected = extend_schema(
     operation_id="get_rejected_rows",
     summary="Get the rows that were not imported",
     description="CSV: line, reason, and the row as it was; mended, it can be imported again.",
-    parameters=RATE_LIMIT_HEADERS,
+    parameters=COMMON_PARAMETERS,
     responses={
         (200, "text/csv"): OpenApiTypes.STR,
-        **problem(404, "None were rejected.", "No row of this import was rejected."),
         **refusals(access.INGEST),
+        **problem(404, "None were rejected.", "No row of this import was rejected."),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),
     },
 )

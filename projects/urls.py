@@ -1,0 +1,7 @@
+"""Routes of projects."""
+
+from django.urls import path
+
+from projects.views import ProjectsView
+
+urlpatterns = [path("projects", ProjectsView.as_view())]
