@@ -8,14 +8,14 @@ from django.db import connection
 from django.test import TransactionTestCase
 from django_redis import get_redis_connection
 
-from analytics import clickhouse as engine
 from analytics.maintenance import daily_counts
-from analytics.maintenance.migrate import apply_schema
 from events.delivery import background
 from events.ingest import rejected
 from events.models import Batch
 from projects.keyring import keyring
+from tests import clickhouse as engine
 from tests import web_server
+from tests.clickhouse import apply_schema
 from tests.waiting import deliver_all, wait_until
 from tests.web_server import Web
 

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
 from events.storing import purge
+from tests import clickhouse as engine
 from tests.events.queueing.test_batching import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
 from tests.samples import event

@@ -10,11 +10,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from analytics import clickhouse as engine
 from events import tasks
 from events.models import Batch, Dedup, HotEvent
 from events.storing import hot
 from events.storing.store import store
+from tests import clickhouse as engine
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all
 

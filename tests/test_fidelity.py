@@ -10,9 +10,9 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics import clickhouse as engine
 from analytics.segments import condition, parse_segments
 from events.models import HotEvent
+from tests import clickhouse as engine
 from tests.samples import event
 from tests.waiting import deliver_all
 

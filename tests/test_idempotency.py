@@ -11,9 +11,9 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
-from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import Stored, store
+from tests import clickhouse as engine
 from tests.samples import event, framed
 from tests.waiting import deliver_all
 

@@ -9,7 +9,6 @@ that are read from `events` may overlap. Counts may not: `daily_counts` corrects
 import re
 from collections.abc import Callable
 from datetime import date
-from functools import partial
 
 from analytics import clickhouse, cluster
 from analytics.queries import load
@@ -33,22 +32,22 @@ def rebuild(
     must return only when every insert that began before its call has ended, because only these
     inserts may see neither table's view. Raises ClickHouseError; the old table is then unchanged.
     """
-    run, texts = partial(_run, project), _texts(project, table)
+    texts = _texts(project, table)
     days = {"start": start, "end": end}
     _discard(project, texts)
-    run("rebuild_table", texts)
+    _run("rebuild_table", project, texts)
     try:
-        run("rebuild_view", texts)
+        _run("rebuild_view", project, texts)
         settled()
         clickhouse.flush_buffer(project=project)
         if table in BY_USER:
-            run("rebuild_fill", texts)
+            _run("rebuild_fill", project, texts)
         else:
-            run("rebuild_fill_days", texts, days)
-            run("rebuild_keep", texts, days)
-        run("rebuild_merge", texts)
+            _run("rebuild_fill_days", project, texts, days)
+            _run("rebuild_keep", project, texts, days)
+        _run("rebuild_merge", project, texts)
         settled()  # fails if the caller has lost its lock
-        run("rebuild_exchange", texts)
+        _run("rebuild_exchange", project, texts)
     finally:
         _discard(project, texts)
 
@@ -73,8 +72,8 @@ def _texts(project: int, table: str) -> dict[str, str]:
 
 def _discard(project: int, texts: dict[str, str]) -> None:
     """Drop what this rebuild, or an earlier one that was killed, has left."""
-    _run(project, "rebuild_drop_view", texts)
-    _run(project, "rebuild_drop_table", texts)
+    _run("rebuild_drop_view", project, texts)
+    _run("rebuild_drop_table", project, texts)
 
 
 def _select(project: int, view: str) -> str:
@@ -88,7 +87,7 @@ def _select(project: int, view: str) -> str:
 
 
 def _run(
-    project: int, name: str, texts: dict[str, str], values: clickhouse.Parameters | None = None
+    name: str, project: int, texts: dict[str, str], values: clickhouse.Parameters | None = None
 ) -> None:
     """Run a statement for SILENCE_SECONDS at most.
 

@@ -18,8 +18,10 @@ from unittest.mock import patch
 from django.test import override_settings
 
 from analytics import clickhouse, cluster
-from analytics.maintenance.migrate import SchemaFile, apply_schema
+from analytics.maintenance.migrate import SchemaFile
 from embedded.ports import pick_free
+from tests import clickhouse as engine
+from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
 
 # Where rows are stored, where all of them are asked for, where two shards and where half are.
@@ -102,9 +104,9 @@ def schema(gateway: Gateway) -> Iterator[None]:
             apply_schema()
         for database, shards in ((SPREAD, "two"), (HALF, "half")):
             with at(gateway, database, shards):
-                clickhouse.command(f"CREATE DATABASE IF NOT EXISTS {database}", in_database=False)
+                engine.command(f"CREATE DATABASE IF NOT EXISTS {database}", in_database=False)
                 for sql in distributed():
-                    clickhouse.command(sql, parameters={"database": STORED})
+                    engine.command(sql, parameters={"database": STORED})
         yield
 
 

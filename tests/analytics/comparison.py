@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from analytics import clickhouse as engine
 from analytics import reports
 from analytics.segments import parse_segments
+from tests import clickhouse as engine
 from tests.analytics import oracle
 from tests.analytics.oracle import Event
 from tests.fixtures import empty_clickhouse

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from analytics import clickhouse as engine
 from embedded import ports
+from tests import clickhouse as engine
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")

@@ -11,6 +11,8 @@ import pytest
 import zstandard
 
 from analytics import clickhouse, reports
+from projects.models import DEFAULT
+from tests import clickhouse as engine
 
 ROLLUPS = {
     "events": "count()",
@@ -41,7 +43,7 @@ def block(*lines: bytes) -> bytes:
 def stored() -> dict[str, int]:
     """Rows of each table; its own sum where rows stand for many."""
     return {
-        table: int(clickhouse.query(f"SELECT {rows} FROM {table}")[0][0])
+        table: int(engine.query(f"SELECT {rows} FROM {table}")[0][0])
         for table, rows in ROLLUPS.items()
     }
 
@@ -51,39 +53,41 @@ def test_a_block_sent_again_under_its_token_changes_no_table() -> None:
     months = [f"{year}-{month:02}-15T12:00:00Z" for year in (1999, 2024) for month in range(1, 13)]
     body = block(*(line(occurred_at=at, user_id=f"u{at}") for at in months))
     for _ in range(3):
-        clickhouse.insert_block(token="one", body=body)
+        engine.insert_block(token="one", body=body)
     assert stored() == dict.fromkeys(ROLLUPS, 24)
 
 
 @pytest.mark.usefixtures("clickhouse")
 def test_equal_content_under_another_token_is_kept() -> None:
     body = block(line())
-    clickhouse.insert_block(token="one", body=body)
-    clickhouse.insert_block(token="two", body=body)
+    engine.insert_block(token="one", body=body)
+    engine.insert_block(token="two", body=body)
     assert stored()["events"] == stored()["daily_events"] == 2
 
 
 @pytest.mark.usefixtures("clickhouse")
 def test_a_user_of_two_blocks_is_one_user_before_any_merge() -> None:
     for token in ("one", "two"):
-        clickhouse.insert_block(token=token, body=block(line(), line(event_type="buy")))
+        engine.insert_block(token=token, body=block(line(), line(event_type="buy")))
     day = date(2025, 1, 6)
-    assert reports.daily_active_users(start=day, end=day)[0].unique_users == 1
-    assert reports.retention(start=day, windows=1, today=day)[0].size == 1
+    assert reports.daily_active_users(project=DEFAULT, start=day, end=day)[0].unique_users == 1
+    assert reports.retention(project=DEFAULT, start=day, windows=1, today=day)[0].size == 1
 
 
 @pytest.mark.usefixtures("clickhouse")
 def test_a_late_event_moves_its_user_to_the_earlier_cohort() -> None:
-    clickhouse.insert_block(token="one", body=block(line(occurred_at="2025-01-06T00:00:00Z")))
-    clickhouse.insert_block(token="two", body=block(line(occurred_at="2022-06-08T00:00:00Z")))
-    rows = reports.retention(start=date(2022, 1, 1), windows=63, today=date(2025, 1, 8))
+    engine.insert_block(token="one", body=block(line(occurred_at="2025-01-06T00:00:00Z")))
+    engine.insert_block(token="two", body=block(line(occurred_at="2022-06-08T00:00:00Z")))
+    rows = reports.retention(
+        project=DEFAULT, start=date(2022, 1, 1), windows=63, today=date(2025, 1, 8)
+    )
     assert [(row.monday, row.size) for row in rows] == [(date(2022, 6, 6), 1)]
 
 
 @pytest.mark.usefixtures("clickhouse")
 def test_frames_one_after_another_are_one_block() -> None:
-    clickhouse.insert_block(token="one", body=block(line()) + block(line(), line()))
-    clickhouse.insert_block(token="plain", body=line(), compression=None)
+    engine.insert_block(token="one", body=block(line()) + block(line(), line()))
+    engine.insert_block(token="plain", body=line(), compression=None)
     assert stored()["events"] == 4
 
 
@@ -91,9 +95,9 @@ def test_frames_one_after_another_are_one_block() -> None:
 def test_properties_keep_the_text_they_were() -> None:
     text = b'{"n":null, "big":12345678901234567890123, "day":"2026-01-01", "a.b":1, "a":{"b":2.0}}'
     body = line(properties_text="@").replace(b'"@"', text)
-    clickhouse.insert_block(token="one", body=block(body))
+    engine.insert_block(token="one", body=block(body))
     sql = "SELECT properties_text, JSONAllPathsWithTypes(properties) FROM events"
-    ((kept, paths),) = clickhouse.query(sql)
+    ((kept, paths),) = engine.query(sql)
     assert kept.encode() == text
     assert paths == {"a%2Eb": "Int64", "a.b": "Float64", "big": "String", "day": "String"}
 
@@ -105,7 +109,7 @@ def test_properties_keep_the_text_they_were() -> None:
 )
 def test_a_row_that_can_not_be_taken_refuses_its_whole_block(bad: bytes) -> None:
     with pytest.raises(clickhouse.ClickHouseRefused) as refused:
-        clickhouse.insert_block(token="one", body=block(line(), bad))
+        engine.insert_block(token="one", body=block(line(), bad))
     assert refused.value.code is not None
     assert stored() == dict.fromkeys(ROLLUPS, 0)
 
@@ -113,7 +117,7 @@ def test_a_row_that_can_not_be_taken_refuses_its_whole_block(bad: bytes) -> None
 @pytest.mark.usefixtures("clickhouse")
 def test_a_query_over_its_time_limit_is_unavailable_and_not_refused() -> None:
     with pytest.raises(clickhouse.ClickHouseUnavailable) as stopped:
-        clickhouse.query(
+        engine.query(
             "SELECT count() FROM numbers(1e12) WHERE NOT ignore(cityHash64(number))",
             options={"max_execution_time": 0.2},
         )
@@ -125,14 +129,14 @@ def test_a_server_that_is_not_there_is_unavailable(settings: Any) -> None:
     with pytest.raises(clickhouse.ClickHouseUnavailable):
         clickhouse.ping()
     with pytest.raises(clickhouse.ClickHouseUnavailable):
-        clickhouse.insert_block(token="one", body=block(line()))
+        engine.insert_block(token="one", body=block(line()))
 
 
 @pytest.mark.usefixtures("clickhouse")
 def test_a_missing_table_is_not_the_blocks_fault(settings: Any) -> None:
     settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.rsplit("/", 1)[0] + "/never_migrated"
     with pytest.raises(clickhouse.ClickHouseUnavailable):
-        clickhouse.insert_block(token="one", body=block(line()))
+        engine.insert_block(token="one", body=block(line()))
 
 
 @pytest.mark.usefixtures("clickhouse")
@@ -140,14 +144,14 @@ def test_a_missing_table_is_not_the_blocks_fault(settings: Any) -> None:
     "text", ["a'b", "a\\b", "tab\there", "line\nbreak", "`", "{x:String}", "ї"]
 )
 def test_a_bound_text_arrives_as_it_is(text: str) -> None:
-    assert clickhouse.query("SELECT {x:String}", parameters={"x": text}) == [[text]]
+    assert engine.query("SELECT {x:String}", parameters={"x": text}) == [[text]]
 
 
 @pytest.mark.usefixtures("clickhouse")
 def test_threads_ask_side_by_side() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(
-            lambda n: clickhouse.query("SELECT {n:UInt32}, sleep(0.05)", parameters={"n": n}),
+            lambda n: engine.query("SELECT {n:UInt32}, sleep(0.05)", parameters={"n": n}),
             range(32),
         )
     assert [rows[0][0] for rows in answers] == list(range(32))
@@ -155,10 +159,10 @@ def test_threads_ask_side_by_side() -> None:
 
 @pytest.mark.usefixtures("clickhouse")
 def test_a_forked_child_asks_through_connections_of_its_own() -> None:
-    clickhouse.query("SELECT 1")
+    engine.query("SELECT 1")
     child = os.fork()
     if child == 0:
-        ours = clickhouse.query("SELECT 'child'") == [["child"]]
+        ours = engine.query("SELECT 'child'") == [["child"]]
         os._exit(0 if ours else 1)
-    assert clickhouse.query("SELECT 'parent'") == [["parent"]]
+    assert engine.query("SELECT 'parent'") == [["parent"]]
     assert os.waitpid(child, 0)[1] == 0

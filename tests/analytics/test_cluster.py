@@ -10,16 +10,18 @@ import pytest
 from django.test import override_settings
 from hypothesis import given, settings
 
-from analytics import clickhouse as engine
-from analytics import cluster, export, reports
+from analytics import clickhouse, cluster, export, insert_options, reports
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
-from analytics.maintenance.migrate import SchemaFile, WrongCluster, apply_schema
+from analytics.maintenance.migrate import SchemaFile, WrongCluster
 from analytics.segments import parse_segments
 from events.auditing.rollups import rebuild_rollups
+from projects.models import DEFAULT
+from tests import clickhouse as engine
 from tests import documents
 from tests.analytics import clustered, written
 from tests.analytics.comparison import compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
+from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
@@ -27,7 +29,7 @@ from tests.samples import event, framed
 SCALING = documents.DOCS / "scaling.md"
 DAY = date(2025, 1, 6)
 CAME = written.came("u1", "2025-01-06T12:00:00.000Z") + written.came("u2", "2025-01-07T12:00:00Z")
-FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(engine.SCHEMA_DIR.glob("*.sql"))]
+FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
 STATEMENTS = [(file.name, n, it) for file in FILES for n, it in enumerate(file.statements)]
 
 
@@ -103,14 +105,17 @@ def test_a_block_of_which_a_shard_takes_no_part_is_not_confirmed(
 ) -> None:
     body, token = framed([event(**it) for it in CAME]), str(uuid.uuid4())
     with clustered.at(gateway, clustered.HALF, "half"):
-        monkeypatch.setattr(engine, "_require_schema", lambda: None)
+        monkeypatch.setattr(clickhouse, "_require_schema", lambda _: None)
         for _ in range(2):
-            with pytest.raises(engine.ClickHouseUnavailable):
+            with pytest.raises(clickhouse.ClickHouseUnavailable):
                 engine.insert_block(token=token, body=body)
     for _ in range(2):
         engine.insert_block(token=token, body=body)
-    assert inventory.counts(start=DAY, end=date(2025, 1, 7)) == {DAY: 1, date(2025, 1, 7): 1}
-    assert daily_counts.unlike(start=DAY, end=date(2025, 1, 7)) == {}
+    assert inventory.counts(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {
+        DAY: 1,
+        date(2025, 1, 7): 1,
+    }
+    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
 
 
 @pytest.mark.parametrize("table", [*rebuild.BY_DAY, *rebuild.BY_USER])
@@ -119,7 +124,7 @@ def test_a_rollup_is_rebuilt_from_what_all_shards_have(
 ) -> None:
     deliver(written.WEEKS.events, blocks=2)
     engine.command(f"TRUNCATE TABLE {table}_local")
-    rebuild.rebuild(table, start=inventory.FIRST_DAY, end=inventory.LAST_DAY)
+    rebuild.rebuild(table, project=DEFAULT, start=inventory.FIRST_DAY, end=inventory.LAST_DAY)
     with clustered.spread(gateway):
         for question in written.WEEKS.questions:
             compare_answers(written.WEEKS.events, question)
@@ -129,7 +134,7 @@ def test_a_rollup_is_rebuilt_from_what_all_shards_have(
 def test_days_that_are_not_rebuilt_are_kept(stored: None) -> None:
     deliver(CAME, blocks=1)
     engine.command("TRUNCATE TABLE events_local")
-    rebuild.rebuild("daily_users", start=DAY, end=DAY)
+    rebuild.rebuild("daily_users", project=DEFAULT, start=DAY, end=DAY)
     assert engine.query("SELECT day, count() FROM daily_users GROUP BY day") == [["2025-01-07", 1]]
 
 
@@ -138,8 +143,10 @@ def test_surplus_copies_go_and_are_not_counted(stored: None) -> None:
     for _ in range(2):
         engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     ids = [it["event_id"] for it in sent]
-    assert surplus.remove(ids=ids) == []
-    assert inventory.copies(ids=ids, start=DAY, end=date(2025, 1, 7)) == dict.fromkeys(ids, 1)
+    assert surplus.remove(project=DEFAULT, ids=ids) == []
+    assert inventory.copies(
+        project=DEFAULT, ids=ids, start=DAY, end=date(2025, 1, 7)
+    ) == dict.fromkeys(ids, 1)
     assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
 
 
@@ -148,7 +155,7 @@ def test_a_row_at_the_place_of_another_shards_copy_stays(stored: None) -> None:
     deliver(CAME[:1], blocks=1)
     [[part, offset]] = engine.query("SELECT _part, _part_offset FROM events")
     elsewhere = surplus._Copy("", 1, part, offset, "2025-01-06", "buy", "")
-    surplus._delete([elsewhere])
+    surplus._delete(DEFAULT, [elsewhere])
     assert engine.query("SELECT count() FROM events") == [[1]]
 
 
@@ -160,7 +167,7 @@ def test_what_one_replica_alone_has_has_arrived(
     sent = [event(**it) for it in CAME]
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     ids = [it["event_id"] for it in sent]
-    query = engine.query
+    query = clickhouse.query
 
     def query_lagging(sql: str, **given: Any) -> list[list[Any]]:
         seen = f"{{'stored.events_local': 'shardNum() = {replica}'}}"
@@ -168,9 +175,9 @@ def test_what_one_replica_alone_has_has_arrived(
         return query(sql, **{**given, "options": options})
 
     with clustered.at(gateway, clustered.STORED, "pair"):
-        assert inventory.copies(ids=ids, start=DAY, end=DAY) == {ids[0]: 1}
-        monkeypatch.setattr(engine, "query", query_lagging)
-        assert inventory.copies(ids=ids, start=DAY, end=DAY) == {ids[0]: 1}
+        assert inventory.copies(project=DEFAULT, ids=ids, start=DAY, end=DAY) == {ids[0]: 1}
+        monkeypatch.setattr(clickhouse, "query", query_lagging)
+        assert inventory.copies(project=DEFAULT, ids=ids, start=DAY, end=DAY) == {ids[0]: 1}
 
 
 def test_nothing_has_arrived_or_not_while_a_replica_can_not_say(
@@ -178,14 +185,14 @@ def test_nothing_has_arrived_or_not_while_a_replica_can_not_say(
 ) -> None:
     with (
         clustered.at(gateway, clustered.STORED, "half_a_shard"),
-        pytest.raises(engine.ClickHouseUnavailable),
+        pytest.raises(clickhouse.ClickHouseUnavailable),
     ):
-        inventory.copies(ids=[str(uuid.uuid4())], start=DAY, end=DAY)
+        inventory.copies(project=DEFAULT, ids=[str(uuid.uuid4())], start=DAY, end=DAY)
 
 
 def test_an_insert_waits_for_both_replicas_and_for_less_than_its_time() -> None:
     with override_settings(CLICKHOUSE_CLUSTER="one", CLICKHOUSE_INSERT_TIMEOUT_SECONDS=60):
-        options = engine._insert_settings("token")
+        options = insert_options.for_block("token")
     assert options["insert_quorum"] == 2
     assert options["insert_quorum_timeout"] <= options["max_execution_time"] * 1000 / 2
 
@@ -200,7 +207,7 @@ def test_a_shard_is_read_from_one_replica_whichever_server_is_asked() -> None:
 def test_an_export_has_the_events_of_all_shards(stored: None) -> None:
     sent = [event(**it) for it in CAME]
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
-    exported = {event_id for block in export.events() for event_id in block.event_id}
+    exported = {event_id for block in export.events(project=DEFAULT) for event_id in block.event_id}
     assert exported == {it["event_id"] for it in sent}
 
 
@@ -214,9 +221,13 @@ def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored
         expected = engine.query("SELECT * FROM events ORDER BY occurred_at")
     engine.command(sql.replace("202601", "202501"))
     assert engine.query("SELECT * FROM events ORDER BY occurred_at") == expected != []
-    assert daily_counts.unlike(start=DAY, end=date(2025, 1, 7)) == {}
+    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
     [found] = reports.top_events(
-        start=DAY, end=DAY, limit=5, segments=parse_segments(["properties.plan:2025-01-01"])
+        project=DEFAULT,
+        start=DAY,
+        end=DAY,
+        limit=5,
+        segments=parse_segments(["properties.plan:2025-01-01"]),
     )
     assert found.events == 1
 
@@ -238,9 +249,9 @@ def test_a_month_that_was_cut_off_moves_again_as_the_documents_say(
     engine.command(drop)
     engine.command(insert)
     rebuild_rollups(start=DAY, end=end)
-    assert inventory.counts(start=DAY, end=end) == {DAY: 1, end: 1}
+    assert inventory.counts(project=DEFAULT, start=DAY, end=end) == {DAY: 1, end: 1}
     assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
-    assert daily_counts.unlike(start=DAY, end=end) == {}
+    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=end) == {}
 
 
 def test_the_database_of_one_server_is_refused(gateway: Gateway) -> None:

@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from analytics import clickhouse
-from analytics.maintenance.migrate import apply_schema
 from embedded import ports
 from embedded.stores import clickhouse as server
 from embedded.supervision.processes import Process
+from tests import clickhouse as cold
+from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
 
 MONTHS = 240
@@ -71,11 +72,11 @@ def block() -> bytes:
 
 
 def insert(token: UUID, body: bytes) -> None:
-    clickhouse.insert_block(token=str(token), body=body, compression=None)
+    cold.insert_block(token=str(token), body=body, compression=None)
 
 
 def rows() -> int:
-    [[count]] = clickhouse.query("SELECT count() FROM events")
+    [[count]] = cold.query("SELECT count() FROM events")
     return int(count)
 
 
@@ -117,7 +118,7 @@ def expect(count: int) -> None:
         "weekly_users": "SELECT uniqExact(user_hash) FROM weekly_users",
         "weekly_users_by_type": "SELECT uniqExact(user_hash) FROM weekly_users_by_type",
     }
-    assert {name: clickhouse.query(sql) for name, sql in rolled.items()} == {
+    assert {name: cold.query(sql) for name, sql in rolled.items()} == {
         name: [[count]] for name in rolled
     }
 
@@ -184,7 +185,7 @@ def tear_logs(engine: Engine) -> None:
 
 def undo_rename(engine: Engine, table: str, *, torn: str = "") -> None:
     """As a kill would leave the newest part of a table, the log ending in a piece of a line."""
-    [[paths]] = clickhouse.query(
+    [[paths]] = cold.query(
         "SELECT data_paths FROM system.tables"
         " WHERE database = currentDatabase() AND name = {table:String}",
         parameters={"table": table},

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics import clickhouse as engine
+from tests import clickhouse as engine
 
 pytestmark = pytest.mark.usefixtures("clickhouse")
 

@@ -4,11 +4,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from analytics import clickhouse as engine
-from analytics import queries, reports
+from analytics import clickhouse, queries, reports
+from tests import clickhouse as engine
 from tests.analytics import written
 from tests.analytics.comparison import compare
 from tests.analytics.histories import History
@@ -86,12 +87,12 @@ def test_a_week_past_the_mask_of_events_that_is_taken_for_its_last_is_noticed(
 def test_a_block_sent_again_under_another_token_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    insert = engine.insert_block
+    insert = clickhouse.insert_block
 
-    def forget_token(*, token: str, body: bytes) -> None:
-        insert(token=f"{token} {uuid.uuid4()}", body=body)
+    def forget_token(*, token: str, **given: Any) -> None:
+        insert(token=f"{token} {uuid.uuid4()}", **given)
 
-    monkeypatch.setattr(engine, "insert_block", forget_token)
+    monkeypatch.setattr(clickhouse, "insert_block", forget_token)
     assert_noticed(written.DAYS)
 
 

@@ -20,11 +20,14 @@ from django.test import override_settings
 
 from analytics import clickhouse, cluster
 from analytics.maintenance import rebuild
-from analytics.maintenance.migrate import WrongCluster, apply_schema
+from analytics.maintenance.migrate import WrongCluster
 from embedded.ports import HOST, pick_free
 from embedded.supervision.processes import Process, Program
+from projects.models import DEFAULT
+from tests import clickhouse as engine
 from tests import documents
 from tests.analytics import clustered
+from tests.clickhouse import apply_schema
 
 JARS = Path("/usr/share/java")
 pytestmark = [
@@ -105,13 +108,13 @@ def patched() -> Any:
 
 
 def paths() -> dict[str, str]:
-    rows = clickhouse.query("SELECT table, zookeeper_path FROM system.replicas")
+    rows = engine.query("SELECT table, zookeeper_path FROM system.replicas")
     return dict(rows)
 
 
 def test_every_table_of_rows_is_replicated_within_its_shard(made: list[str]) -> None:
     assert made == [path.name for path in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
-    rows = clickhouse.query(
+    rows = engine.query(
         "SELECT name, engine FROM system.tables WHERE database = currentDatabase()"
         " AND engine LIKE '%MergeTree'"
     )
@@ -130,7 +133,7 @@ def test_a_table_that_takes_anothers_place_keeps_its_own_path(made: list[str]) -
     for _ in range(2):
         before = paths()["daily_users_local"]
         for name in ("rebuild_table", "rebuild_exchange", "rebuild_drop_table"):
-            rebuild._run(name, texts)
+            rebuild._run(name, DEFAULT, texts)
         assert paths()["daily_users_local"] != before
     assert "daily_users_rebuilt_local" not in paths()
 
@@ -142,13 +145,13 @@ def test_a_replacement_takes_its_place_beside_its_twin(
     command = re.search(r"`(SELECT create_table_query .*?)`", SCALING.read_text())
     assert command
     asked = command[1].replace("events_cluster", DATABASE)
-    tables, twins = [sql for (sql,) in clickhouse.query(asked)], paths()
+    tables, twins = [sql for (sql,) in engine.query(asked)], paths()
     with server(tmp_path / "second", keeper, replica=2):
-        clickhouse.command(f"CREATE DATABASE {DATABASE}", in_database=False)
+        engine.command(f"CREATE DATABASE {DATABASE}", in_database=False)
         for sql in tables:
-            clickhouse.command(sql)
+            engine.command(sql)
         assert paths() == twins
-        replicas = clickhouse.query("SELECT DISTINCT replica_name FROM system.replicas")
+        replicas = engine.query("SELECT DISTINCT replica_name FROM system.replicas")
         assert sorted(replicas) == [["1-2"], ["2"]]
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from analytics import clickhouse as engine
 from analytics import reports
 from analytics.segments import parse_segments
+from projects.models import DEFAULT
+from tests import clickhouse as engine
 from tests.analytics.comparison import compare
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.samples import event, framed
@@ -100,6 +101,7 @@ def test_a_property_segment_finds_its_events_and_no_others(
     sent = [event(event_type=name, properties=p) for name, p in properties.items()]
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     rows = reports.top_events(
+        project=DEFAULT,
         start=date(2020, 1, 1),
         end=date(2090, 1, 1),
         limit=100,

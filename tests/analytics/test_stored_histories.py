@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import clickhouse as engine
 from events.delivery import background, deliver
 from events.models import Batch
 from events.storing.store import store
+from tests import clickhouse as engine
 from tests.analytics.comparison import Question, compare_answers
 from tests.analytics.histories import ASKED_FOR, events, made_up, questions, some_spans
 from tests.analytics.oracle import Event

@@ -6,25 +6,26 @@ from contextlib import closing
 import pytest
 
 from analytics import clickhouse
+from tests import clickhouse as engine
 
 pytestmark = pytest.mark.usefixtures("clickhouse")
 
 
 def test_every_row_comes_in_columns_a_block_at_a_time() -> None:
     sql = "SELECT number AS n, toString(n) FROM numbers({count:UInt64})"
-    blocks = list(clickhouse.stream(sql, parameters={"count": 200_000}))
+    blocks = list(engine.stream(sql, parameters={"count": 200_000}))
     assert len(blocks) > 1
     assert sorted(n for numbers, _ in blocks for n in numbers) == list(range(200_000))
     assert all(str(n) == text for block in blocks for n, text in zip(*block, strict=True))
 
 
 def test_a_result_without_rows_ends() -> None:
-    assert list(clickhouse.stream("SELECT number FROM numbers(0)")) == []
+    assert list(engine.stream("SELECT number FROM numbers(0)")) == []
 
 
 def test_an_error_before_the_first_row_is_raised() -> None:
     with pytest.raises(clickhouse.ClickHouseError, match="no_such_table"):
-        next(clickhouse.stream("SELECT 1 FROM no_such_table"))
+        next(engine.stream("SELECT 1 FROM no_such_table"))
 
 
 @pytest.mark.parametrize("bad", [4_000_000, 5_999_999])
@@ -35,7 +36,7 @@ def test_an_error_amid_the_rows_is_raised_after_those_before_it(bad: int) -> Non
     )
     seen = 0
     with pytest.raises(clickhouse.ClickHouseError, match="too late") as raised:  # noqa: PT012
-        for numbers, _ in clickhouse.stream(sql, parameters={"bad": bad}):
+        for numbers, _ in engine.stream(sql, parameters={"bad": bad}):
             seen += len(numbers)
     assert raised.value.code == 395
     assert 0 < seen <= bad
@@ -43,16 +44,16 @@ def test_an_error_amid_the_rows_is_raised_after_those_before_it(bad: int) -> Non
 
 def test_a_stream_left_early_reads_nothing_more() -> None:
     """Of a result without an end."""
-    with closing(clickhouse.stream("SELECT number FROM system.numbers")) as blocks:
+    with closing(engine.stream("SELECT number FROM system.numbers")) as blocks:
         assert next(blocks)
         left = time.monotonic()
     assert time.monotonic() - left < 5
-    assert clickhouse.query("SELECT 1") == [[1]]
+    assert engine.query("SELECT 1") == [[1]]
 
 
 def test_the_time_limit_of_queries_does_not_end_a_stream() -> None:
     sql = "SELECT sleepEachRow(0.1) FROM numbers(12) SETTINGS max_block_size = 1"
     options = {"max_execution_time": 1}
     with pytest.raises(clickhouse.ClickHouseError):
-        list(clickhouse.stream(sql, options=options))
-    assert len(list(clickhouse.stream(sql))) == 12
+        list(engine.stream(sql, options=options))
+    assert len(list(engine.stream(sql))) == 12

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics import clickhouse as engine
+from tests import clickhouse as engine
 from tests.samples import event, framed
 
 pytestmark = pytest.mark.usefixtures("clickhouse")

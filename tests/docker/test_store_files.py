@@ -94,18 +94,18 @@ def test_clickhouse_knows_every_server_setting() -> None:
     logs = {node.tag for node in root if node.find("ttl") is not None}
     named = {node.tag for node in root} - removed - logs - SECTIONS
     assert len(named) > 8
-    known = clickhouse.query("SELECT name FROM system.server_settings")
+    known = clickhouse.query_server("SELECT name FROM system.server_settings")
     assert named - {name for (name,) in known} == set()
     merges = {node.tag for node in root.findall("merge_tree/*")}
     assert merges
-    known = clickhouse.query("SELECT name FROM system.merge_tree_settings")
+    known = clickhouse.query_server("SELECT name FROM system.merge_tree_settings")
     assert merges - {name for (name,) in known} == set()
 
 
 def test_clickhouse_knows_every_setting_of_the_profile() -> None:
     root = ElementTree.parse(DOCKER / "clickhouse" / "users.xml").getroot()
     named = {node.tag for node in root.findall("profiles/default/*")}
-    known = clickhouse.query("SELECT name FROM system.settings")
+    known = clickhouse.query_server("SELECT name FROM system.settings")
     assert named
     assert named - {name for (name,) in known} == set()
 

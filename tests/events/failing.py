@@ -1,9 +1,9 @@
 """Batches that an engine refuses, and what became of them."""
 
-from analytics import clickhouse as engine
 from events.format.records import frame
 from events.models import Batch
 from events.storing.store import store
+from tests import clickhouse as engine
 from tests.samples import event, records
 
 

@@ -16,10 +16,10 @@ from typing import TypeAlias
 import pytest
 from django.db.models import Sum
 
-from analytics import clickhouse as engine
 from events.delivery import background
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import store
+from tests import clickhouse as engine
 from tests.events.queueing.test_batching import put, unacknowledged, worker_environment
 from tests.project import PROJECT
 from tests.samples import event, framed, moment

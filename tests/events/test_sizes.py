@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics import clickhouse as engine
 from events.delivery import background, deliver
 from events.format import records
 from events.format.records import decoded_bytes, frame, frames, unframe
@@ -14,6 +13,7 @@ from events.models import Batch
 from events.queueing.batching import _Collector
 from events.storing.store import store
 from events.tasks import store_events
+from tests import clickhouse as engine
 from tests.samples import event
 from tests.samples import records as made
 

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test import Client
 from kombu.messaging import Producer
 
-from analytics import clickhouse as engine
 from config.brokers import rabbitmq
 from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
+from tests import clickhouse as engine
 from tests.events.monitoring.test_exposition import samples
 from tests.events.queueing.test_batching import worker
 from tests.samples import event, records

@@ -12,7 +12,9 @@ from django.core.management import CommandError, call_command
 
 from analytics import clickhouse
 from analytics.maintenance import migrate
-from analytics.maintenance.migrate import SchemaChanged, SchemaFile, ServerTooOld, apply_schema
+from analytics.maintenance.migrate import SchemaChanged, SchemaFile, ServerTooOld
+from tests import clickhouse as engine
+from tests.clickhouse import apply_schema
 
 FIRST = "CREATE TABLE IF NOT EXISTS a (x UInt8) ENGINE = Memory;\n"
 
@@ -23,7 +25,7 @@ def database(settings: Any) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.rsplit("/", 1)[0] + f"/{name}"
     yield name
-    clickhouse.command(
+    engine.command(
         "DROP DATABASE IF EXISTS {name:Identifier}",
         parameters={"name": clickhouse.Identifier(name)},
         in_database=False,
@@ -33,7 +35,7 @@ def database(settings: Any) -> Iterator[str]:
 def test_the_database_is_created_and_a_second_run_does_nothing(database: str) -> None:
     assert apply_schema() == [path.name for path in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
     assert apply_schema() == []
-    assert clickhouse.query("SELECT count() FROM events") == [[0]]
+    assert engine.query("SELECT count() FROM events") == [[0]]
 
 
 def test_two_runs_at_once_do_no_harm(database: str) -> None:
@@ -53,7 +55,7 @@ def test_an_edited_file_is_an_error_before_anything_is_applied(
     (tmp_path / "0002_b.sql").write_text(FIRST.replace(" a ", " b "))
     with pytest.raises(SchemaChanged, match=r"0001_a\.sql"):
         apply_schema(directory=tmp_path)
-    assert clickhouse.query("EXISTS TABLE b") == [[0]]
+    assert engine.query("EXISTS TABLE b") == [[0]]
 
 
 def test_a_run_cut_off_in_a_file_is_repeated(database: str, tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_a_server_that_is_too_old_is_left_as_it_is(
         call_command("migrate_clickhouse")
     settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.replace(database, "default")
     sql = "SELECT count() FROM system.databases WHERE name = {name:String}"
-    assert clickhouse.query(sql, parameters={"name": database}) == [[0]]
+    assert engine.query(sql, parameters={"name": database}) == [[0]]
 
 
 def test_the_command_gives_up_waiting_with_a_clear_error(settings: Any) -> None:

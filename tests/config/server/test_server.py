@@ -58,15 +58,15 @@ def answer(web: Web, method: str, path: str, **headers: str) -> Answer:
 @pytest.fixture
 def endless() -> Iterator[str]:
     """A ClickHouse database where the report of event types does not end; its URL."""
-    clickhouse.command("CREATE DATABASE slow", in_database=False)
-    clickhouse.command(f"{ENDLESS} FROM numbers({10**13}) WHERE sipHash64(number) = 1")
+    clickhouse.command_server("CREATE DATABASE slow")
+    clickhouse.command_server(f"{ENDLESS} FROM numbers({10**13}) WHERE sipHash64(number) = 1")
     yield settings.CLICKHOUSE_URL.rpartition("/")[0] + "/slow"
-    clickhouse.command("DROP DATABASE slow", in_database=False)
+    clickhouse.command_server("DROP DATABASE slow")
 
 
 def running_reports() -> int:
     sql = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE '%top_events%'"
-    [[count]] = clickhouse.query(sql)
+    [[count]] = clickhouse.query_server(sql)
     return int(count)
 
 

@@ -9,12 +9,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from analytics import clickhouse as engine
 from analytics.maintenance import daily_counts
 from events.auditing import repair
 from events.format.records import frame
 from events.models import Batch, Dedup
 from events.storing.store import store
+from projects.models import DEFAULT
+from tests import clickhouse as engine
 from tests.faults.audit import ROLLUPS
 from tests.samples import event, framed
 from tests.waiting import deliver_all
@@ -74,7 +75,7 @@ def drop_cold(ids: list[str]) -> None:
 def lose_block(ids: list[str]) -> None:
     """As if it had never reached the views either."""
     drop_cold(ids)
-    daily_counts.subtract({(YESTERDAY, "page_view"): len(ids)})
+    daily_counts.subtract({(YESTERDAY, "page_view"): len(ids)}, project=DEFAULT)
 
 
 def drop_hot(ids: list[str]) -> None:

@@ -8,11 +8,12 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from analytics import clickhouse as engine
+from analytics import clickhouse
 from events.delivery import deliver, parking
 from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
 from events.storing import intake
+from tests import clickhouse as engine
 from tests.events.failing import cold, put, states
 from tests.samples import event, framed, records
 
@@ -79,15 +80,15 @@ def test_trouble_with_one_batch_holds_up_no_other(monkeypatch: Any) -> None:
     deliver._claim()
     Batch.objects.update(claimed_until=None)
     put(3)
-    real = engine.insert_block
+    real = clickhouse.insert_block
 
-    def too_many_parts(*, token: str, body: bytes) -> None:
+    def too_many_parts(*, project: int, token: str, body: bytes) -> None:
         if token == str(stuck):
-            raise engine.ClickHouseUnavailable("too many parts", code=252)
-        real(token=token, body=body)
+            raise clickhouse.ClickHouseUnavailable("too many parts", code=252)
+        real(project=project, token=token, body=body)
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "insert_block", too_many_parts)
+        patched.setattr(clickhouse, "insert_block", too_many_parts)
         assert deliver.deliver_due() == (1, False)
     assert cold() == 3
     assert Batch.objects.get(id=stuck).error == "too many parts"
@@ -106,7 +107,7 @@ def test_nothing_is_delivered_before_the_schema_is_complete() -> None:
     engine.command(
         "ALTER TABLE schema_files DELETE WHERE name LIKE '0004%' SETTINGS mutations_sync=2"
     )
-    engine._complete.clear()
+    clickhouse._complete.clear()
     assert deliver.deliver_due() == (0, True)
     assert "0004_weekly_users.sql" in Batch.objects.get().error
     assert cold() == 0

@@ -6,13 +6,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from structlog.testing import capture_logs
 
-from analytics import clickhouse as engine
 from analytics.maintenance import surplus
 from events.auditing import repair
 from events.auditing.verify import Difference, Kind
 from events.format.records import frame
 from events.models import HotEvent
 from events.postgres.repair_lock import alone
+from tests import clickhouse as engine
 from tests.events.auditing.damage import (
     YESTERDAY,
     agreeing,

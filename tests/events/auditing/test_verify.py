@@ -20,6 +20,7 @@ from events.delivery import background
 from events.models import Batch, Dedup
 from events.sql import load
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests.events.auditing.damage import (
     OLD,
     RECENT,
@@ -61,7 +62,7 @@ def test_the_hash_is_the_same_in_both_engines() -> None:
     store(frames=[framed(events)], source=Batch.Source.QUEUE)
     deliver_all()
     for mask in (0, 1, 255, 2**16 - 1):
-        there = cold.digests(start=YESTERDAY, end=YESTERDAY, mask=mask)
+        there = cold.digests(project=DEFAULT, start=YESTERDAY, end=YESTERDAY, mask=mask)
         assert inventory.hot_digests(day=YESTERDAY, mask=mask) == there
         assert inventory.known_digests(before=inventory.clock(), mask=mask) == there
         assert sum(digest.events for digest in there.values()) == 1000

@@ -9,11 +9,12 @@ from django.db import connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from analytics import clickhouse as engine
+from analytics import clickhouse
 from events.delivery import background, deliver
 from events.format.records import BLOCK_BYTES
 from events.models import Batch
 from events.storing.store import store
+from tests import clickhouse as engine
 from tests.events.auditing.meanwhile import impatient, in_thread
 from tests.samples import event, framed
 
@@ -127,7 +128,7 @@ def test_a_deliverer_has_a_batch_to_itself_for_longer_than_an_insert_may_take(
     settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS = limit
     put(2)
     assert deliver._claim() is not None
-    client: Any = engine._client()
+    client: Any = clickhouse._client()
     assert seconds_until_due() > client.timeout.connect_timeout + client.timeout.read_timeout
 
 
@@ -143,7 +144,7 @@ def test_one_who_was_overtaken_does_not_postpone_the_batch() -> None:
     due_again()
     assert deliver._claim() is not None
     assert late is not None
-    deliver._postpone(late, engine.ClickHouseUnavailable("too late"))
+    deliver._postpone(late, clickhouse.ClickHouseUnavailable("too late"))
     assert Batch.objects.get().error == ""
     assert seconds_until_due() > deliver._LONGEST_BACKOFF_SECONDS
 
@@ -171,15 +172,15 @@ def test_a_deliverer_passes_over_a_batch_that_another_is_taking() -> None:
 def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch: Any) -> None:
     settings.CLICKHOUSE_BATCH_SIZE = 1
     batches = [put(1) for _ in range(6)]
-    real, failing = engine.insert_block, {str(batch.pk) for batch in batches[::2]}
+    real, failing = clickhouse.insert_block, {str(batch.pk) for batch in batches[::2]}
 
-    def insert_block(*, token: str, body: bytes) -> None:
+    def insert_block(*, project: int, token: str, body: bytes) -> None:
         if token in failing:
-            raise engine.ClickHouseUnavailable("over the limit of memory", code=241)
-        real(token=token, body=body)
+            raise clickhouse.ClickHouseUnavailable("over the limit of memory", code=241)
+        real(project=project, token=token, body=body)
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "insert_block", insert_block)
+        patched.setattr(clickhouse, "insert_block", insert_block)
         assert deliver.deliver_due() == (3, False)
     assert cold() == 3
     due_again()

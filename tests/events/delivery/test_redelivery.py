@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from analytics import clickhouse as engine
+from analytics import clickhouse
 from analytics.maintenance import daily_counts, inventory
-from analytics.maintenance.migrate import apply_schema
 from events.auditing import failed
 from events.delivery import background, deliver, parking, redelivery
 from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
 from events.postgres.repair_lock import alone
 from events.storing.store import store
+from tests import clickhouse as engine
 from tests.analytics.test_killed_engine import Engine, undo_rename
+from tests.clickhouse import apply_schema
 from tests.events.auditing.damage import assert_rollups_hold_the_events, drop_cold, lose_block, put
 from tests.events.auditing.meanwhile import in_thread
 from tests.samples import event, framed
@@ -158,7 +159,7 @@ def test_what_is_confirmed_and_never_there_stays_in_the_outbox(monkeypatch: Any)
     drop_cold(ids)
     tokens: list[str] = []
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "insert_block", lambda token, body: tokens.append(token))
+        patched.setattr(clickhouse, "insert_block", lambda token, **_: tokens.append(token))
         for _ in range(2):
             due_again()
             deliver.deliver_due()
@@ -186,16 +187,16 @@ def test_while_the_stores_are_being_repaired_a_doubtful_block_waits() -> None:
 
 def refusing(*, more_than: int, code: int, monkeypatch: Any) -> None:
     """ClickHouse takes blocks of so many events and no larger ones."""
-    real = engine.insert_block
+    real = clickhouse.insert_block
 
-    def insert_block(*, token: str, body: bytes) -> None:
+    def insert_block(*, project: int, token: str, body: bytes) -> None:
         if len(unframe(body)) > more_than:
-            content = code in engine._CONTENT
-            kind = engine.ClickHouseRefused if content else engine.ClickHouseUnavailable
+            content = code in clickhouse._CONTENT
+            kind = clickhouse.ClickHouseRefused if content else clickhouse.ClickHouseUnavailable
             raise kind("too much", code=code)
-        real(token=token, body=body)
+        real(project=project, token=token, body=body)
 
-    monkeypatch.setattr(engine, "insert_block", insert_block)
+    monkeypatch.setattr(clickhouse, "insert_block", insert_block)
 
 
 def deliver_often(times: int) -> None:

@@ -13,13 +13,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from events.format.records import frame
 from events.ingest.validation import validate
 from events.models import Batch
 from events.storing.store import store
 from importer.models import Import
+from tests import clickhouse as engine
 from tests.events.auditing.damage import content
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed, moment

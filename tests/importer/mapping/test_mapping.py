@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analytics import clickhouse as engine
+from tests import clickhouse as engine
 from tests.importer.running.test_import_events import import_events, refused
 
 pytestmark = pytest.mark.usefixtures("stores")

@@ -16,6 +16,7 @@ from analytics.reports import top_events
 from analytics.segments import parse_segments
 from importer.mapping.columns import ColumnMap
 from importer.reading.chunks import FileRefused
+from projects.models import DEFAULT
 from tests.importer.mapping.test_mapping import stored
 from tests.importer.reading.test_delimited import chunks
 from tests.importer.running.test_import_events import import_events
@@ -227,7 +228,7 @@ def test_decimals_are_numbers_as_user_time_and_property(tmp_path: Path) -> None:
     for value in ("12.5", "12.50"):
         segments = parse_segments([f"properties.price:{value}"])
         day = date(2026, 1, 1)
-        [found] = top_events(start=day, end=day, limit=1, segments=segments)
+        [found] = top_events(project=DEFAULT, start=day, end=day, limit=1, segments=segments)
         assert found.event_type == "x"
 
 

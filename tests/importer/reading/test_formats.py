@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from importer.models import Import
 from importer.running.run import Run, import_file
+from tests import clickhouse as engine
 from tests.importer.running.test_import_events import (
     _environment,
     counts,

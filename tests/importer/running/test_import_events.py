@@ -15,10 +15,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from events.models import Batch, Dedup, HotEvent, PropertySchema
 from importer.models import Import
+from tests import clickhouse as engine
 from tests.factories import PropertySchemaFactory
 from tests.samples import event
 from tests.waiting import deliver_all, wait_until

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from analytics import clickhouse as engine
 from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
 from importer.running.run import Run, import_file
+from tests import clickhouse as engine
 from tests.importer.running.test_import_events import (
     HEADER,
     counts,
