@@ -14,6 +14,7 @@ from events import tasks
 from events.models import Batch, Dedup, HotEvent
 from events.storing import hot
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all
@@ -57,7 +58,7 @@ def recent() -> bytes:
 
 
 def put(frame: bytes) -> None:
-    store(frames=[frame], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[frame], source=Batch.Source.QUEUE)
 
 
 def run_periodic_tasks() -> None:

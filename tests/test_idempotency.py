@@ -13,6 +13,7 @@ from django.test import Client
 
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import Stored, store
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.samples import event, framed
 from tests.waiting import deliver_all
@@ -103,7 +104,7 @@ def test_racing_requests_with_the_same_events_are_counted_exactly() -> None:
     results: list[Stored] = []
 
     def race(mine: list[dict[str, Any]]) -> None:
-        results.append(store(frames=[framed(mine)], source=Batch.Source.REQUEST))
+        results.append(store(project=DEFAULT, frames=[framed(mine)], source=Batch.Source.REQUEST))
         connections.close_all()
 
     threads = [threading.Thread(target=race, args=(order,)) for order in orders]
@@ -123,7 +124,7 @@ def test_racing_requests_that_overlap_in_part_are_counted_exactly() -> None:
 
     def race(start: int) -> None:
         part = sent[start : start + 200]
-        results.append(store(frames=[framed(part)], source=Batch.Source.REQUEST))
+        results.append(store(project=DEFAULT, frames=[framed(part)], source=Batch.Source.REQUEST))
         connections.close_all()
 
     threads = [threading.Thread(target=race, args=(start,)) for start in range(0, 401, 50)]

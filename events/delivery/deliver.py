@@ -70,8 +70,8 @@ class Delivered(NamedTuple):
     """
 
     blocks: int
-    projects: int
     failed: bool
+    projects: int
 
 
 def deliver_due() -> Delivered:
@@ -95,7 +95,8 @@ def deliver_due() -> Delivered:
         except clickhouse.ClickHouseError as error:
             _postpone(claim, error)
             failures = failures + 1 if error.code else _FAILURES_IN_A_ROW
-    return Delivered(blocks.total(), len(blocks), failed=failures >= _FAILURES_IN_A_ROW)
+    has_failed = failures >= _FAILURES_IN_A_ROW
+    return Delivered(blocks.total(), has_failed, len(blocks))
 
 
 def _deliver(claim: Claim) -> bool:

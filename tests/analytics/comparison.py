@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from analytics import reports
 from analytics.segments import parse_segments
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics import oracle
 from tests.analytics.oracle import Event
@@ -74,9 +75,13 @@ def compare_answers(events: Sequence[Event], question: Question) -> None:
 def answers(question: Question) -> list[list[tuple[Any, ...]]]:
     names, start, end, limit, since, windows, today, _ = question
     segments = parse_segments(names)
-    days = reports.daily_active_users(start=start, end=end, segments=segments)
-    types = reports.top_events(start=start, end=end, limit=limit, segments=segments)
-    cohorts = reports.retention(start=since, windows=windows, today=today, segments=segments)
+    days = reports.daily_active_users(project=DEFAULT, start=start, end=end, segments=segments)
+    types = reports.top_events(
+        project=DEFAULT, start=start, end=end, limit=limit, segments=segments
+    )
+    cohorts = reports.retention(
+        project=DEFAULT, start=since, windows=windows, today=today, segments=segments
+    )
     return [[tuple(row) for row in report] for report in (days, types, cohorts)]
 
 

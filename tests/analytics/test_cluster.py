@@ -248,7 +248,7 @@ def test_a_month_that_was_cut_off_moves_again_as_the_documents_say(
     engine.command(insert.replace(" SETTINGS", " AND user_id = 'u1' SETTINGS"))
     engine.command(drop)
     engine.command(insert)
-    rebuild_rollups(start=DAY, end=end)
+    rebuild_rollups(project=DEFAULT, start=DAY, end=end)
     assert inventory.counts(project=DEFAULT, start=DAY, end=end) == {DAY: 1, end: 1}
     assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
     assert daily_counts.unlike(project=DEFAULT, start=DAY, end=end) == {}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from events.delivery import background, deliver
 from events.models import Batch
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics.comparison import Question, compare_answers
 from tests.analytics.histories import ASKED_FOR, events, made_up, questions, some_spans
@@ -73,7 +74,7 @@ def test_an_event_counts_once_and_as_it_was_first_sent(story: Story) -> None:
     first: dict[int, Event] = {}
     for sent, delivery in story.calls:
         found = [event(event_id=ids[number], **one) for number, one in sent]
-        store(frames=[framed(found)], source=Batch.Source.QUEUE)
+        store(project=DEFAULT, frames=[framed(found)], source=Batch.Source.QUEUE)
         delivery()
         for number, one in sent:
             first.setdefault(number, one)

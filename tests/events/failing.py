@@ -3,6 +3,7 @@
 from events.format.records import frame
 from events.models import Batch
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.samples import event, records
 
@@ -15,7 +16,7 @@ def put(good: int, *, bad: int = 0) -> None:
     spoilt = frame(events)
     for record in events:
         record.occurred_at = record.occurred_at.replace("no time", "2026-01-01T00:00:00.000Z")
-    store(frames=[frame(events)], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[frame(events)], source=Batch.Source.QUEUE)
     Batch.objects.filter(state=Batch.State.PENDING).update(payload=spoilt)
 
 

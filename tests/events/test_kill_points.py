@@ -19,6 +19,7 @@ from django.db.models import Sum
 from events.delivery import background
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.events.queueing.test_batching import put, unacknowledged, worker_environment
 from tests.project import PROJECT
@@ -142,7 +143,7 @@ def outbox(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     for days in (0, 40, 400):
         events = [event(occurred_at=moment(days=days + n, hours=1)) for n in (0, 0, 70)]
-        store(frames=[framed(events)], source=Batch.Source.QUEUE)
+        store(project=DEFAULT, frames=[framed(events)], source=Batch.Source.QUEUE)
 
 
 @pytest.mark.usefixtures("outbox")
@@ -174,7 +175,7 @@ def test_killed_between_the_insert_and_its_confirmation_with_more_to_deliver(
         tmp_path / "killed", "events.delivery.deliver:_confirm", "before", "deliver_batches"
     ) as one:
         assert one.wait(60) == -signal.SIGKILL
-    store(frames=[framed([event()])], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[framed([event()])], source=Batch.Source.QUEUE)
     deliver_after_the_leases()
     assert_delivered_once(10)
 

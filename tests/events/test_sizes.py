@@ -13,6 +13,7 @@ from events.models import Batch
 from events.queueing.batching import _Collector
 from events.storing.store import store
 from events.tasks import store_events
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.samples import event
 from tests.samples import records as made
@@ -110,7 +111,7 @@ def test_batches_share_a_block_only_as_far_as_their_bytes_allow(monkeypatch: Any
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(deliver, "BLOCK_BYTES", 500_000)
     for _ in range(5):
-        store(frames=[frame(large(4))], source=Batch.Source.QUEUE)
+        store(project=DEFAULT, frames=[frame(large(4))], source=Batch.Source.QUEUE)
     assert {batch.decoded_bytes // 1000 for batch in Batch.objects.all()} == {240}
     assert deliver.deliver_due().blocks == 3
     assert engine.query("SELECT count() FROM events") == [[20]]
@@ -121,5 +122,5 @@ def test_a_batch_larger_than_a_block_is_delivered_alone(monkeypatch: Any) -> Non
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(deliver, "BLOCK_BYTES", 1000)
     for _ in range(2):
-        store(frames=[frame(large(1))], source=Batch.Source.QUEUE)
+        store(project=DEFAULT, frames=[frame(large(1))], source=Batch.Source.QUEUE)
     assert deliver.deliver_due().blocks == 2

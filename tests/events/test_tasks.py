@@ -12,6 +12,7 @@ from embedded import ports
 from events import tasks
 from events.models import Batch
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.samples import event, framed
 from tests.waiting import wait_until
@@ -29,7 +30,7 @@ def hung_clickhouse(stores: None, settings: Any) -> Iterator[None]:
 
 @pytest.mark.usefixtures("hung_clickhouse")
 def test_the_delivery_task_returns_at_once_from_a_clickhouse_that_hangs() -> None:
-    store(frames=[framed([event()])], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[framed([event()])], source=Batch.Source.QUEUE)
     began = time.monotonic()
     for _ in range(3):
         tasks.deliver_batches()
@@ -41,7 +42,7 @@ def test_the_delivery_task_returns_at_once_from_a_clickhouse_that_hangs() -> Non
 def test_the_delivery_task_has_the_outbox_delivered(monkeypatch: Any) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("events.delivery.background.deliver_soon", lambda *_: None)
-        store(frames=[framed([event()])], source=Batch.Source.QUEUE)
+        store(project=DEFAULT, frames=[framed([event()])], source=Batch.Source.QUEUE)
     tasks.deliver_batches()
     wait_until(lambda: Batch.objects.get().state == Batch.State.DELIVERED)
 

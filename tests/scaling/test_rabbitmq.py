@@ -15,6 +15,7 @@ from config.brokers import rabbitmq
 from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.events.monitoring.test_exposition import samples
 from tests.events.queueing.test_batching import worker
@@ -82,9 +83,9 @@ def test_the_queue_is_durable_and_replicated_where_there_are_several_nodes(
 
 @pytest.mark.usefixtures("broker")
 def test_requests_that_come_together_share_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    gathered = [queue._Waiting(records([event()])) for _ in range(30)]
+    gathered = [queue._Waiting(DEFAULT, records([event()])) for _ in range(30)]
     monkeypatch.setattr(queue, "_gathered", gathered)
-    queue.put(events=records([event()]))
+    queue.put(project=DEFAULT, events=records([event()]))
     assert all(waiting.sent for waiting in gathered)
     assert messages() == 1
 
@@ -94,7 +95,7 @@ def test_a_queue_that_was_deleted_is_made_anew_and_the_message_put_on_it(client:
     assert post(client).status_code == 202
     with current_app.connection_for_write() as other:
         other.default_channel.queue_delete("celery")
-    queue.put(events=records([event()]))
+    queue.put(project=DEFAULT, events=records([event()]))
     assert messages() == 1
 
 
@@ -158,7 +159,7 @@ def test_what_a_killed_worker_held_is_stored_by_the_next(
         with connection.cursor() as cursor:
             held_up(cursor)
             for _ in range(20):
-                queue.put(events=records([event()]))
+                queue.put(project=DEFAULT, events=records([event()]))
             wait_until_held_up(cursor)
     with connection.cursor() as cursor:
         cursor.execute("ROLLBACK")
@@ -178,7 +179,7 @@ def test_what_a_killed_child_held_is_stored_by_another(
         with connection.cursor() as cursor:
             held_up(cursor)
             for _ in range(20):
-                queue.put(events=records([event()]))
+                queue.put(project=DEFAULT, events=records([event()]))
             wait_until_held_up(cursor)
             for child in process.children():
                 child.kill()
@@ -195,7 +196,7 @@ def test_no_more_is_with_a_worker_than_it_may_hold_also_one_that_made_the_queue(
         held_up(cursor)
         wait_until(lambda: is_there(broker), seconds=60)
         for _ in range(30):
-            queue.put(events=records([event()]))
+            queue.put(project=DEFAULT, events=records([event()]))
         wait_until(lambda: messages() <= 20, seconds=60)
         time.sleep(1)
         assert messages() == 20  # 2 children, 5 each

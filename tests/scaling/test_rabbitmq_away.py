@@ -20,6 +20,7 @@ from embedded import ports
 from events.models import Dedup
 from events.queueing import queue
 from importer.tasks import import_uploads
+from projects.models import DEFAULT
 from tests.events.queueing.test_batching import worker
 from tests.importer.receiving import uploading
 from tests.samples import event, records
@@ -80,7 +81,7 @@ def full(impatient: None, broker: rabbit.RabbitMQ) -> Iterator[None]:
 
 def _can_be_sent_to() -> bool:
     try:
-        queue.put(events=records([event()]))
+        queue.put(project=DEFAULT, events=records([event()]))
     except queue.QueueUnavailable:
         return False
     return True

@@ -11,6 +11,7 @@ from config.building_blocks.background_work import BackgroundWork
 from events.delivery import background
 from events.models import Batch
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests.samples import event, framed
 from tests.waiting import wait_until
 
@@ -83,9 +84,10 @@ def test_a_full_block_is_delivered_without_waiting_for_company(
     with override_settings(CLICKHOUSE_BATCH_SIZE=5):
         for stored in (2, 2):
             store(
+                project=DEFAULT,
                 frames=[framed([event() for _ in range(stored)])],
                 source=Batch.Source.REQUEST,
             )
         assert not done.wait(0.3)
-        store(frames=[framed([event()])], source=Batch.Source.REQUEST)
+        store(project=DEFAULT, frames=[framed([event()])], source=Batch.Source.REQUEST)
         assert done.wait(5)

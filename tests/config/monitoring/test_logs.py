@@ -16,6 +16,7 @@ from django.test import Client
 
 from config.monitoring import logs
 from embedded.supervision.processes import PROJECT
+from projects.models import DEFAULT
 from tests.events.queueing.test_batching import worker_environment
 from tests.samples import event, framed
 from tests.waiting import deliver_all
@@ -122,7 +123,11 @@ def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
 
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(clickhouse, "insert_block", refuse)
-    store(frames=[framed([event(user_id="secret-person")])], source=Batch.Source.REQUEST)
+    store(
+        project=DEFAULT,
+        frames=[framed([event(user_id="secret-person")])],
+        source=Batch.Source.REQUEST,
+    )
     deliver.deliver_due()
     assert Batch.objects.get().error == "cannot parse secret-person"
     assert lines.named("batch_failed")

@@ -15,6 +15,7 @@ from events.delivery import deliver, parking
 from events.format.records import unframe
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests.events.failing import cold, put, states
 from tests.factories import AdminFactory, BatchFactory
 from tests.samples import event, framed
@@ -62,7 +63,7 @@ def test_a_failed_batch_is_tried_again_after_a_repair(admin: Client) -> None:
 
 
 def test_what_was_never_stored_is_stored_when_tried_again(admin: Client) -> None:
-    parking.park_unstored(framed([event()]), reason="a bug that is mended now")
+    parking.park_unstored(framed([event()]), reason="a bug that is mended now", project=DEFAULT)
     [batch] = Batch.objects.all()
     act(admin, "retry", batch.pk)
     assert Dedup.objects.count() == 1
@@ -70,7 +71,7 @@ def test_what_was_never_stored_is_stored_when_tried_again(admin: Client) -> None
 
 
 def test_what_still_can_not_be_stored_stays_parked_with_a_message(admin: Client) -> None:
-    parking.park_unstored(b"no frame", reason="why")
+    parking.park_unstored(b"no frame", reason="why", project=DEFAULT)
     [batch] = Batch.objects.all()
     assert str(batch.pk) in act(admin, "retry", batch.pk)
     assert states() == {"unstored": 1}
@@ -86,13 +87,13 @@ def test_discarding_asks_first_and_frees_the_ids(admin: Client) -> None:
     assert not Dedup.objects.filter(event_id=record.event_id).exists()
     assert not HotEvent.objects.filter(event_id=record.event_id).exists()
     mended = event(event_id=record.event_id)
-    assert store(frames=[framed([mended])], source=Batch.Source.QUEUE).stored == 1
+    assert store(project=DEFAULT, frames=[framed([mended])], source=Batch.Source.QUEUE).stored == 1
 
 
 def test_discarding_a_message_leaves_events_that_another_has_stored() -> None:
     known = event()
-    store(frames=[framed([known])], source=Batch.Source.QUEUE)
-    parking.park_unstored(framed([known]), reason="why")
+    store(project=DEFAULT, frames=[framed([known])], source=Batch.Source.QUEUE)
+    parking.park_unstored(framed([known]), reason="why", project=DEFAULT)
     failed.discard(Batch.objects.get(state=Batch.State.UNSTORED).pk, by="me")
     assert [str(row.event_id) for row in Dedup.objects.all()] == [known["event_id"]]
     assert HotEvent.objects.count() == 1
@@ -127,16 +128,16 @@ def test_more_batches_than_a_form_may_have_fields_are_discarded_at_once(admin: C
 
 
 def test_what_has_failed_since_the_question_is_asked_about_first(admin: Client) -> None:
-    parking.park_unstored(b"", reason="why")
+    parking.park_unstored(b"", reason="why", project=DEFAULT)
     _, form = confirmation(admin, list(Batch.objects.values_list("id", flat=True)), "1")
-    parking.park_unstored(b"", reason="why")
+    parking.park_unstored(b"", reason="why", project=DEFAULT)
     assert "2 failed batches" in admin.post(PAGE, form).content.decode()
     assert states() == {"unstored": 2}
 
 
 def test_those_that_were_not_chosen_stay(admin: Client) -> None:
     for _ in range(3):
-        parking.park_unstored(b"", reason="why")
+        parking.park_unstored(b"", reason="why", project=DEFAULT)
     first, *_ = Batch.objects.values_list("id", flat=True)
     _, form = confirmation(admin, [first], "0")
     admin.post(PAGE, form)
@@ -145,7 +146,7 @@ def test_those_that_were_not_chosen_stay(admin: Client) -> None:
 
 def test_of_many_faults_the_first_are_told(admin: Client) -> None:
     for _ in range(15):
-        parking.park_unstored(b"no frame", reason="why")
+        parking.park_unstored(b"no frame", reason="why", project=DEFAULT)
     page = act(admin, "retry", *Batch.objects.values_list("id", flat=True))
     assert "… and 5 more" in page
     assert page.count("Batch 0") == 10

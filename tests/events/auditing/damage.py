@@ -29,7 +29,7 @@ OLD = "2025-01-05T12:00:00.250Z"
 def put(count: int = 1, **changes: Any) -> list[str]:
     """Stored, not delivered; the ids."""
     sent = [event(**{"occurred_at": RECENT, **changes}) for _ in range(count)]
-    store(frames=[framed(sent)], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[framed(sent)], source=Batch.Source.QUEUE)
     return [one["event_id"] for one in sent]
 
 
@@ -92,7 +92,7 @@ def double_hot(ids: list[str]) -> None:
 
 def double_cold(ids: list[str]) -> None:
     """Through the views under another token, as a delivery without tokens would."""
-    engine.insert_block(token=str(uuid.uuid4()), body=frame(repair._hot_records(ids)))
+    engine.insert_block(token=str(uuid.uuid4()), body=frame(repair._hot_records(DEFAULT, ids)))
 
 
 def content() -> tuple[list[Any], list[Any], set[Any]]:

@@ -89,7 +89,7 @@ def test_trouble_with_one_batch_holds_up_no_other(monkeypatch: Any) -> None:
 
     with monkeypatch.context() as patched:
         patched.setattr(clickhouse, "insert_block", too_many_parts)
-        assert deliver.deliver_due() == (1, False)
+        assert deliver.deliver_due()[:2] == (1, False)
     assert cold() == 3
     assert Batch.objects.get(id=stuck).error == "too many parts"
 
@@ -108,12 +108,12 @@ def test_nothing_is_delivered_before_the_schema_is_complete() -> None:
         "ALTER TABLE schema_files DELETE WHERE name LIKE '0004%' SETTINGS mutations_sync=2"
     )
     clickhouse._complete.clear()
-    assert deliver.deliver_due() == (0, True)
+    assert deliver.deliver_due()[:2] == (0, True)
     assert "0004_weekly_users.sql" in Batch.objects.get().error
     assert cold() == 0
     call_command("migrate_clickhouse", stdout=StringIO())
     Batch.objects.update(claimed_until=None)
-    assert deliver.deliver_due() == (1, False)
+    assert deliver.deliver_due()[:2] == (1, False)
     assert cold() == 2
 
 

@@ -12,6 +12,7 @@ from events.auditing.verify import Difference, Kind
 from events.format.records import frame
 from events.models import HotEvent
 from events.postgres.repair_lock import alone
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.events.auditing.damage import (
     YESTERDAY,
@@ -69,7 +70,7 @@ def test_lost_events_that_are_counted_only_in_part_are_counted_once_in_the_end()
 
 def test_copies_that_are_not_alike_are_left_to_a_person() -> None:
     ids = delivered(2)
-    sound = [kept for kept in repair._hot_records(ids) if kept.event_id == ids[0]]
+    sound = [kept for kept in repair._hot_records(DEFAULT, ids) if kept.event_id == ids[0]]
     sound[0].user_id = "another"
     engine.insert_block(token="unlike", body=frame(sound))
     double_cold(ids[1:])
@@ -128,7 +129,7 @@ def test_an_event_that_is_sent_again_once_its_hot_row_is_restored_is_stored_once
     ids = delivered(2)
     drop_hot(ids)
     drop_known(ids)
-    assert repair.repair(Difference(Kind.MISSING_HOT, YESTERDAY, ids)) == 2
+    assert repair.repair(Difference(DEFAULT, Kind.MISSING_HOT, YESTERDAY, ids)) == 2
     put(1, event_id=ids[0])
     assert HotEvent.objects.count() == 2
     agreeing()
@@ -136,7 +137,7 @@ def test_an_event_that_is_sent_again_once_its_hot_row_is_restored_is_stored_once
 
 def test_what_was_restored_already_is_not_restored_twice() -> None:
     ids = delivered(2)
-    assert repair.repair(Difference(Kind.MISSING_HOT, YESTERDAY, ids)) == 0
+    assert repair.repair(Difference(DEFAULT, Kind.MISSING_HOT, YESTERDAY, ids)) == 0
     assert HotEvent.objects.count() == 2
     agreeing()
 
@@ -145,7 +146,7 @@ def test_an_event_that_is_twice_in_the_hot_layer_is_sent_once() -> None:
     ids = delivered(2)
     lose_block(ids)
     double_hot(ids)
-    assert repair.repair(Difference(Kind.MISSING_COLD, YESTERDAY, ids)) == 2
+    assert repair.repair(Difference(DEFAULT, Kind.MISSING_COLD, YESTERDAY, ids)) == 2
     assert len(content()[0]) == 2
     assert_rollups_hold_the_events()
 

@@ -174,7 +174,7 @@ def test_an_insert_that_began_before_the_new_view_is_waited_for(
     monkeypatch.setattr(rebuild, "_run", watched)
 
     def work() -> None:
-        rollups.rebuild_rollups()
+        rollups.rebuild_rollups(project=DEFAULT)
         connections.close_all()
 
     thread = threading.Thread(target=work)

@@ -59,12 +59,14 @@ def _at_rest(monkeypatch: Any) -> None:
 def test_the_hash_is_the_same_in_both_engines() -> None:
     made = [uuid.uuid1() if n % 2 else uuid.uuid4() for n in range(1000)]
     events = [event(event_id=str(one).upper(), occurred_at=RECENT) for one in made]
-    store(frames=[framed(events)], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[framed(events)], source=Batch.Source.QUEUE)
     deliver_all()
     for mask in (0, 1, 255, 2**16 - 1):
         there = cold.digests(project=DEFAULT, start=YESTERDAY, end=YESTERDAY, mask=mask)
-        assert inventory.hot_digests(day=YESTERDAY, mask=mask) == there
-        assert inventory.known_digests(before=inventory.clock(), mask=mask) == there
+        assert inventory.hot_digests(project=DEFAULT, day=YESTERDAY, mask=mask) == there
+        assert (
+            inventory.known_digests(project=DEFAULT, before=inventory.clock(), mask=mask) == there
+        )
         assert sum(digest.events for digest in there.values()) == 1000
         assert len(there) <= mask + 1
 

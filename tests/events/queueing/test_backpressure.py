@@ -20,6 +20,7 @@ from kombu import pools
 from events.models import Batch, Dedup
 from events.queueing import backpressure, queue
 from events.storing import store
+from projects.models import DEFAULT
 from tests.samples import event, records
 from tests.waiting import wait_until
 
@@ -112,7 +113,7 @@ def test_one_look_serves_all_until_the_next_is_due(monkeypatch: Any) -> None:
     looks = MagicMock(wraps=backpressure.load)
     monkeypatch.setattr(backpressure, "load", looks)
     for _ in range(50):
-        queue.put(events=records([event()]))
+        queue.put(project=DEFAULT, events=records([event()]))
     assert looks.call_count == 1
 
 

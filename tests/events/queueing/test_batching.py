@@ -17,6 +17,7 @@ from django.db import connection
 from config.celery import app
 from events.models import Batch, Dedup
 from events.queueing import queue
+from projects.models import DEFAULT
 from tests.project import PROJECT
 from tests.samples import event, records
 from tests.waiting import wait_until
@@ -55,7 +56,7 @@ def _address() -> str:
 def put(count: int) -> None:
     """So many requests of one event each, one message each."""
     for _ in range(count):
-        queue.put(events=records([event()]))
+        queue.put(project=DEFAULT, events=records([event()]))
 
 
 def unacknowledged() -> int:

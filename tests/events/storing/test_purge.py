@@ -16,6 +16,7 @@ from events.delivery import deliver, parking
 from events.models import Batch, Dedup, HotEvent
 from events.storing import hot, purge
 from events.storing.store import store
+from projects.models import DEFAULT
 from tests.events import failing
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until
@@ -34,7 +35,11 @@ def _whole_window(stores: None) -> Any:
 
 
 def put(count: int = 1, **changes: Any) -> None:
-    store(frames=[framed([event(**changes) for _ in range(count)])], source=Batch.Source.QUEUE)
+    store(
+        project=DEFAULT,
+        frames=[framed([event(**changes) for _ in range(count)])],
+        source=Batch.Source.QUEUE,
+    )
 
 
 def in_days(days: int) -> datetime:
@@ -164,7 +169,7 @@ def test_records_of_old_delivered_batches_go_and_undelivered_ones_stay(settings:
 def test_old_batches_that_a_person_has_to_decide_on_stay_with_what_they_came_from() -> None:
     failing.put(3, bad=1)
     deliver.deliver_due()
-    parking.park_unstored(framed([event()]), reason="why")
+    parking.park_unstored(framed([event()]), reason="why", project=DEFAULT)
     put()
     deliver.deliver_due()
     Batch.objects.update(created_at=NOW - timedelta(days=400))

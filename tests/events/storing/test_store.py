@@ -17,6 +17,7 @@ from events.models import Batch, Dedup, HotEvent
 from events.storing import hot
 from events.storing import store as store_module
 from events.storing.store import Stored, store
+from projects.models import DEFAULT
 from tests.events.auditing.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until
@@ -31,7 +32,7 @@ def _no_delivery(monkeypatch: Any) -> None:
 
 
 def put(*frames: bytes) -> Stored:
-    return store(frames=frames, source=Batch.Source.QUEUE)
+    return store(project=DEFAULT, frames=frames, source=Batch.Source.QUEUE)
 
 
 def test_the_outbox_holds_exactly_the_fresh_events() -> None:

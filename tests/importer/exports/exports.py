@@ -19,6 +19,7 @@ from events.ingest.validation import validate
 from events.models import Batch
 from events.storing.store import store
 from importer.models import Import
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.events.auditing.damage import content
 from tests.fixtures import empty_clickhouse
@@ -39,7 +40,7 @@ FORMATS = ["events.ndjson", "events.csv", "events.parquet", "events.ndjson.gz", 
 
 def put(events: list[dict[str, Any]]) -> None:
     """Stored, not delivered."""
-    store(frames=[framed(events)], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[framed(events)], source=Batch.Source.QUEUE)
 
 
 def delivered(count: int = 1, **changes: Any) -> set[str]:
@@ -61,7 +62,7 @@ def delivered_nasty() -> None:
     ]
     checked = validate(f"[{','.join(bodies)}]".encode())
     assert not checked.errors
-    store(frames=[frame(checked.records)], source=Batch.Source.QUEUE)
+    store(project=DEFAULT, frames=[frame(checked.records)], source=Batch.Source.QUEUE)
     deliver_all()
 
 

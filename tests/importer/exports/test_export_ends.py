@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from analytics.clickhouse import ClickHouseError
 from importer.exports.exporting import Export, export
+from projects.models import DEFAULT
 from tests.analytics.test_killed_engine import Engine
 from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
@@ -86,7 +87,7 @@ def test_when_clickhouse_is_killed_midway_there_is_an_error_and_no_file(
             own_engine.kill()
 
     with pytest.raises(ClickHouseError):
-        export(Export(path=folder / name, watch=kill_once))
+        export(Export(DEFAULT, path=folder / name, watch=kill_once))
     own_engine.start()
     assert 0 < sum(seen) < 100_000
     assert list(folder.iterdir()) == []
@@ -110,7 +111,7 @@ def test_what_is_cut_short_on_its_way_into_a_pipe_can_be_told(
     reader = threading.Thread(target=lambda: taken.append(path.read_bytes()))
     reader.start()
     with pytest.raises(KeyboardInterrupt):
-        export(Export(path=path, watch=interrupted_at(45_000)))
+        export(Export(DEFAULT, path=path, watch=interrupted_at(45_000)))
     reader.join(timeout=20)
     path.unlink()
     path.write_bytes(taken[0])

@@ -12,6 +12,7 @@ from pyarrow.parquet import read_table
 from events.models import Batch
 from importer.exports.exporting import Export, export
 from importer.exports.output import OutputRefused
+from projects.models import DEFAULT
 from tests.events.auditing.damage import agreeing, content
 from tests.importer.exports.exports import (
     FORMATS,
@@ -160,7 +161,7 @@ def test_a_file_that_has_come_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     delivered()
     path = tmp_path / "events.csv"
     with pytest.raises(OutputRefused, match="exists"):
-        export(Export(path=path, watch=lambda _: path.write_text("precious")))
+        export(Export(DEFAULT, path=path, watch=lambda _: path.write_text("precious")))
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
 

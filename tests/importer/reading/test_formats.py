@@ -20,6 +20,7 @@ import zstandard
 from config.settings import BASE_DIR
 from importer.models import Import
 from importer.running.run import Run, import_file
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.importer.running.test_import_events import (
     _environment,
@@ -151,7 +152,7 @@ def test_progress_in_parquet_is_told_by_rows(
     path = tmp_path / "events.parquet"
     path.write_bytes(as_parquet(events(4000)))
     seen: list[float] = []
-    import_file(path, Run(watch=lambda row, _: seen.append(row.position / row.size)))
+    import_file(path, Run(DEFAULT, watch=lambda row, _: seen.append(row.position / row.size)))
     assert seen == sorted(seen)
     assert seen[0] < 0.8
     assert seen[-1] == 1

@@ -14,6 +14,7 @@ from django.test import Client
 
 from importer.models import Import
 from importer.receiving import uploads
+from projects.models import DEFAULT
 from tests.importer.receiving.uploading import csv_of, post
 from tests.importer.running.test_import_events import counts
 from tests.waiting import wait_until
@@ -64,7 +65,7 @@ def test_the_same_key_while_the_first_is_still_coming_in_is_409(client: Client) 
 
 
 def _receive(stream: Any, size: int) -> None:
-    uploads.receive(stream=stream, size=size, name="", given={}, key="june-2026")
+    uploads.receive(project=DEFAULT, stream=stream, size=size, name="", given={}, key="june-2026")
     connections.close_all()
 
 

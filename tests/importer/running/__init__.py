@@ -11,6 +11,7 @@ from django.db import connections
 from config.settings import BASE_DIR
 from importer.models import Import
 from importer.running.run import Run, import_file
+from projects.models import DEFAULT
 from tests.importer.running.test_import_events import _environment
 
 ROWS = 24_000
@@ -45,7 +46,7 @@ def is_past(goal: int, ended: list[Any]) -> bool:
 def in_thread(path: Path, ended: list[Any]) -> threading.Thread:
     def work() -> None:
         try:
-            ended.append(import_file(path, Run()))
+            ended.append(import_file(path, Run(DEFAULT)))
         except Exception as error:
             ended.append(error)
         finally:

@@ -17,6 +17,7 @@ from importer.models import Import
 from importer.reading.chunks import FileRefused
 from importer.running import delivery, lock, store
 from importer.running.run import Run, import_file
+from projects.models import DEFAULT
 from tests.importer.running import ROWS, in_thread, is_past, reached
 from tests.importer.running.test_import_events import (
     counts,
@@ -103,7 +104,7 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(store.Storer, "_store", lose_the_answer)
-    summary = import_file(path, Run())
+    summary = import_file(path, Run(DEFAULT))
     assert (summary.row.read, summary.row.stored, summary.row.duplicates) == (3000, 3000, 0)
 
 
@@ -136,7 +137,7 @@ def test_an_import_that_is_stopped_waits_for_postgresql_no_longer(
     monkeypatch.setattr(store, "PATIENCE_SECONDS", 5.0)
     monkeypatch.setattr(store.Storer, "_store", away)
     with pytest.raises(psycopg.OperationalError):
-        import_file(written(tmp_path / "events.csv", rows_of(10)), Run(stop=stop))
+        import_file(written(tmp_path / "events.csv", rows_of(10)), Run(DEFAULT, stop=stop))
     assert len(tried) == 1
     assert Import.objects.get().state == Import.State.STOPPED
 
@@ -171,6 +172,6 @@ def test_a_file_that_changes_while_it_is_read_is_named(
 
     monkeypatch.setattr(store.Storer, "store", grow)
     with pytest.raises(FileRefused, match="was changed while it was read"):
-        import_file(path, Run())
+        import_file(path, Run(DEFAULT))
     assert Import.objects.get().state == Import.State.FAILED
     assert os.path.getsize(path) > 0

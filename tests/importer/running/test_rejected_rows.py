@@ -8,6 +8,7 @@ import pytest
 from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
 from importer.running.run import Run, import_file
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.importer.running.test_import_events import (
     HEADER,
@@ -98,7 +99,7 @@ def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
         row[0] = "bad"
     stop, options = threading.Event(), Options(max_errors=MaxErrors(percent=20))
     path = written(tmp_path / "events.csv", rows)
-    run = Run(options=options, stop=stop, watch=lambda *_: stop.set())
+    run = Run(DEFAULT, options=options, stop=stop, watch=lambda *_: stop.set())
     assert import_file(path, run).row.state == Import.State.STOPPED
     assert "read 300, stored 250" in import_events(path, "--max-errors", "20%")[0]
 

@@ -17,6 +17,7 @@ from config.settings import BASE_DIR
 from events.models import Batch
 from importer.models import Import
 from importer.running.run import Run, import_file
+from projects.models import DEFAULT
 from tests.importer.running import ROWS, in_thread, reached, start
 from tests.importer.running.test_import_events import (
     HEADER,
@@ -113,7 +114,7 @@ def test_bad_rows_of_earlier_runs_count_against_what_is_allowed(
         rows[n][0] = "bad"
     path = written(tmp_path / "events.csv", rows)
     stop = threading.Event()
-    first = import_file(path, Run(stop=stop, watch=lambda *_: stop.set()))
+    first = import_file(path, Run(DEFAULT, stop=stop, watch=lambda *_: stop.set()))
     assert (first.row.read, first.row.bad) == (1000, 5)
     # One batch, unless what is allowed ends it.
     monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 20_000)
