@@ -148,7 +148,7 @@ class BatchAdmin(ReadOnlyAdmin):
         shown = batches.filter(id__in=[batch_id for batch_id, _ in chosen[:SHOWN_BATCHES]])
         context = {
             **self.admin_site.each_context(request),
-            "batches": shown.defer(None).only("received", "error"),
+            "batches": shown.select_related(None).defer(None).only("received", "error"),
             "count": len(chosen),
             "more": max(0, len(chosen) - SHOWN_BATCHES),
             "events": sum(events for _, events in chosen),

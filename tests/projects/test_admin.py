@@ -36,7 +36,9 @@ def page(client: Client, url: str) -> str:
 
 
 def add(client: Client, **fields: Any) -> Any:
-    return client.post(f"{KEYS}add/", {"name": "website", "scopes": ["ingest"], **fields})
+    return client.post(
+        f"{KEYS}add/", {"project": "1", "name": "website", "scopes": ["ingest"], **fields}
+    )
 
 
 def between(html: str, name: str) -> str:
@@ -133,13 +135,18 @@ def test_a_key_is_revoked_for_good(admin_client: Client) -> None:
     assert admin_client.get("/events", headers=bearer(key)).status_code == 401
     again = admin_client.post(KEYS, chosen, follow=True).content.decode()
     assert "was revoked before" in again
-    form = {"name": "x", "scopes": ["read"]}
+    form = {"project": "1", "name": "x", "scopes": ["read"]}
     assert admin_client.post(f"{KEYS}{row.pk}/change/", form).status_code == 403
 
 
 def test_what_a_key_may_is_changed_and_its_secret_stays(admin_client: Client) -> None:
     row, key = made("read", name="reports")
-    form = {"name": "reports", "scopes": ["ingest", "read"], "rate_limit_per_minute": "5"}
+    form = {
+        "project": "1",
+        "name": "reports",
+        "scopes": ["ingest", "read"],
+        "rate_limit_per_minute": "5",
+    }
     assert admin_client.post(f"{KEYS}{row.pk}/change/", form).status_code == 302
     row.refresh_from_db()
     assert (row.scopes, row.rate_limit_per_minute) == (["ingest", "read"], 5)

@@ -194,7 +194,12 @@ def test_a_batch_is_found_by_its_id(admin_client: Client) -> None:
 
 
 def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
-    form = {"event_type": "purchase", "schema": '{"required": ["amount"]}', "enabled": "on"}
+    form = {
+        "project": "1",
+        "event_type": "purchase",
+        "schema": '{"required": ["amount"]}',
+        "enabled": "on",
+    }
     assert admin_client.post(f"{SCHEMAS}add/", form).status_code == 302
     assert PropertySchema.objects.get().schema == {"required": ["amount"]}
 
@@ -220,7 +225,7 @@ def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
 def test_a_wrong_property_schema_is_refused_with_the_reason(
     admin_client: Client, schema: str, message: str
 ) -> None:
-    form = {"event_type": "purchase", "schema": schema, "enabled": "on"}
+    form = {"project": "1", "event_type": "purchase", "schema": schema, "enabled": "on"}
     answer = admin_client.post(f"{SCHEMAS}add/", form)
     assert message in unescape(answer.content.decode())
     assert not PropertySchema.objects.exists()
@@ -236,8 +241,10 @@ def test_the_list_of_property_schemas_names_those_that_cant_be_used(admin_client
 
 def test_an_event_type_has_one_schema(admin_client: Client) -> None:
     PropertySchemaFactory.create(event_type="purchase")
-    answer = admin_client.post(f"{SCHEMAS}add/", {"event_type": "purchase", "schema": "{}"})
-    assert "Property schema with this Event type already exists." in answer.content.decode()
+    answer = admin_client.post(
+        f"{SCHEMAS}add/", {"project": "1", "event_type": "purchase", "schema": "{}"}
+    )
+    assert "The project has a schema of this event type." in answer.content.decode()
 
 
 def test_periods_run_over_the_ends_of_months_and_years() -> None:

@@ -323,5 +323,5 @@ def test_a_task_of_the_queue_stores_what_was_accepted(client: Client) -> None:
     sent = event(event_id=str(uuid.uuid4()))
     post(client, [sent])
     body = json.loads(redis.from_url(settings.REDIS_URL).lrange("celery", 0, -1)[0])["body"]
-    store_events.run([json.loads(b64decode(body))[0][0]])
+    store_events.run([json.loads(b64decode(body))[0]])
     assert str(Dedup.objects.get().event_id) == sent["event_id"]

@@ -162,8 +162,8 @@ def test_a_schema_that_python_cant_read_leaves_the_other_types_as_they_are(clien
     deep = "[" * 1_500 + "]" * 1_500
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO property_schemas (event_type, schema, enabled) VALUES"
-            " ('deep', %s::jsonb, true), ('long', %s::jsonb, true)",
+            "INSERT INTO property_schemas (project_id, event_type, schema, enabled) VALUES"
+            " (1, 'deep', %s::jsonb, true), (1, 'long', %s::jsonb, true)",
             [deep, "9" * 5_000],
         )
     statuses = [post(client, event_type=name)[0] for name in ("deep", "long", "sell", "view")]

@@ -120,6 +120,8 @@ _NOBODYS: dict[str, tuple[Any, dict[str, Any]]] = {
     "words as limits": ([[], {}, {}], {"task": "events.purge_ids", "timelimit": ["a", "b"]}),
     "arguments too many": ([[1], {"a": 1}, {}], {"task": "events.purge_ids"}),
     "no frames": ([[5], {}, {}], {"task": "events.store_events"}),
+    "no number as project": ([["no frame", "1"], {}, {}], {"task": "events.store_events"}),
+    "a wrong number as project": ([["no frame", -1], {}, {}], {"task": "events.store_events"}),
     "less than nothing": (
         [["no frame"], {}, {}],
         {"task": "events.store_events", "weight": -(10**9), "bytes": -(10**9)},
@@ -138,7 +140,7 @@ def test_what_nobody_of_ours_has_put_on_the_queue_ends_no_worker() -> None:
         wait_until(lambda: Dedup.objects.count() == 2, seconds=60)
         wait_until(lambda: unacknowledged() == 0, seconds=60)
         assert process.status() != psutil.STATUS_ZOMBIE
-    assert Batch.objects.filter(state=Batch.State.UNSTORED).count() == 2
+    assert Batch.objects.filter(state=Batch.State.UNSTORED).count() == 4
 
 
 def _waiting_for_locks(cursor: Any) -> int:
