@@ -53,15 +53,15 @@ def compare(events: Sequence[Event], questions: Iterable[Question], *, blocks: i
         compare_answers(events, question)
 
 
-def deliver(events: Sequence[Event], *, blocks: int) -> None:
+def deliver(events: Sequence[Event], *, blocks: int, project: int = DEFAULT) -> None:
     """Into ClickHouse in some blocks, each of them twice: at once, and after others have come."""
     sent = [event(**one) for one in events]
     parts = [(str(uuid.uuid4()), part) for n in range(blocks) if (part := sent[n::blocks])]
     for token, part in [*parts, *reversed(parts)]:
-        engine.insert_block(token=token, body=framed(part))
+        engine.insert_block(project=project, token=token, body=framed(part))
 
 
-def compare_answers(events: Sequence[Event], question: Question) -> None:
+def compare_answers(events: Sequence[Event], question: Question, *, project: int = DEFAULT) -> None:
     """The same, for events that are in ClickHouse."""
 
     def matches(one: Event) -> bool:
@@ -69,19 +69,16 @@ def compare_answers(events: Sequence[Event], question: Question) -> None:
 
     expected = expected_answers([one for one in events if matches(one)], question)
     for _ in range(question.times):
-        assert answers(question) == expected
+        assert answers(question, project=project) == expected
 
 
-def answers(question: Question) -> list[list[tuple[Any, ...]]]:
+def answers(question: Question, *, project: int = DEFAULT) -> list[list[tuple[Any, ...]]]:
     names, start, end, limit, since, windows, today, _ = question
     segments = parse_segments(names)
-    days = reports.daily_active_users(project=DEFAULT, start=start, end=end, segments=segments)
-    types = reports.top_events(
-        project=DEFAULT, start=start, end=end, limit=limit, segments=segments
-    )
-    cohorts = reports.retention(
-        project=DEFAULT, start=since, windows=windows, today=today, segments=segments
-    )
+    asked: Any = {"project": project, "segments": segments}
+    days = reports.daily_active_users(start=start, end=end, **asked)
+    types = reports.top_events(start=start, end=end, limit=limit, **asked)
+    cohorts = reports.retention(start=since, windows=windows, today=today, **asked)
     return [[tuple(row) for row in report] for report in (days, types, cohorts)]
 
 
