@@ -28,6 +28,11 @@ from embedded.supervision.supervisor import Supervisor
 # Files in the data folder that no store has. Without the key everybody would have to log in again.
 FILES = ("secret-key", "admin-password")
 QUEUE = "appendonly.aof"
+DATABASES = "clickhouse-databases"
+# The default project's database, and those of the others: its name and their number.
+_OF_PROJECTS = (
+    "SELECT name FROM system.databases WHERE match(name, '^default(_[0-9]+)?$') ORDER BY name"
+)
 OURS = ("postgres", "redis", "clickhouse")
 
 
@@ -63,7 +68,7 @@ def backup(data: Path, folder: Path) -> None:
     draft.mkdir(mode=0o700, parents=True)
     _copy_queue(data, draft)
     _dump_postgres(addresses["DATABASE_URL"], draft / "postgres.dump")
-    _clickhouse(addresses["CLICKHOUSE_URL"], f"BACKUP DATABASE default TO {_place(draft)}")
+    _backup_clickhouse(addresses["CLICKHOUSE_URL"], draft)
     for name in FILES:
         shutil.copy2(data / name, draft)
     draft.rename(folder)
@@ -101,8 +106,19 @@ def _run_client(name: str, url: str, *arguments: str) -> None:
         raise StackError(f"{name} failed:\n{done.stdout}{done.stderr}".rstrip())
 
 
-def _clickhouse(url: str, statement: str) -> None:
-    """Raises StackError with ClickHouse's reason."""
+def _backup_clickhouse(url: str, folder: Path) -> None:
+    """Back up the database of each project, and their names in DATABASES."""
+    names = _clickhouse(url, _OF_PROJECTS).split()
+    _clickhouse(url, f"BACKUP {_databases(names)} TO {_place(folder)}")
+    (folder / DATABASES).write_text("\n".join(names))
+
+
+def _databases(names: list[str]) -> str:
+    return ", ".join(f"DATABASE {name}" for name in names)
+
+
+def _clickhouse(url: str, statement: str) -> str:
+    """ClickHouse's answer. Raises StackError with its reason."""
     parts = urlsplit(url)
     answer = urllib3.request(
         "POST",
@@ -114,6 +130,7 @@ def _clickhouse(url: str, statement: str) -> None:
     )
     if answer.status != 200:
         raise StackError(f"ClickHouse: {answer.data.decode(errors='replace').strip()}")
+    return answer.data.decode()
 
 
 def _place(folder: Path) -> str:
@@ -143,7 +160,8 @@ def restore(data: Path, folder: Path) -> None:
         url = variables["DATABASE_URL"]
         _run_client("pg_restore", url, "--single-transaction", str(folder / "postgres.dump"))
         _run_client("psql", url, "--command", _NOBODY_DELIVERS)
-        statement = f"RESTORE DATABASE default FROM {_place(folder)}"
+        names = (folder / DATABASES).read_text().split()
+        statement = f"RESTORE {_databases(names)} FROM {_place(folder)}"
         _clickhouse(variables["CLICKHOUSE_URL"], statement)
         _make_agree(supervisor, {**variables, "DATA_DIR": str(data)})
     console.say(f"DATA_DIR={data} has it all; make up starts the service.")

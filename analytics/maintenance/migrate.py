@@ -83,6 +83,15 @@ def apply_schema(*, project: int, directory: Path = clickhouse.SCHEMA_DIR) -> li
     return [file.name for file in fresh]
 
 
+def database_exists(*, project: int) -> bool:
+    """Whether ClickHouse has a database of that project. Raises ClickHouseError."""
+    rows = clickhouse.query_server(
+        "SELECT 1 FROM system.databases WHERE name = {name:String}",
+        parameters={"name": str(_name(project))},
+    )
+    return bool(rows)
+
+
 def drop_database(*, project: int) -> None:
     """Drops the project's database with everything in it, on all servers; safe to repeat.
 

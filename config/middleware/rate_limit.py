@@ -21,7 +21,7 @@ from config.api import problems
 from config.monitoring import metrics
 
 WINDOW_SECONDS = 60
-LIMITED_PATHS = ("/events", "/stats", "/imports", "/openapi.json", "/docs")
+LIMITED_PATHS = ("/events", "/stats", "/imports", "/projects", "/openapi.json", "/docs")
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _Answer = Callable[[HttpRequest], HttpResponseBase]

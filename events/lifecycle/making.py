@@ -3,7 +3,7 @@
 from django.db import transaction
 from structlog import get_logger
 
-from analytics.maintenance.migrate import apply_schema
+from analytics.maintenance.migrate import apply_schema, database_exists
 from events.storing import dedup
 from projects.models import Project
 
@@ -19,10 +19,28 @@ def make(*, slug: str, name: str) -> Project:
     """
     project = Project(slug=slug, name=name)
     project.full_clean()
-    with transaction.atomic():
-        project.save(force_insert=True)
-        dedup.make(project.pk)
-        # Before the commit, so that nobody sees a project without its database.
-        apply_schema(project=project.pk)
+    while not _made(project):
+        pass
     log.info("project_made", project=project.pk, slug=slug)
     return project
+
+
+def _made(project: Project) -> bool:
+    """Make the project under the next number. False if ClickHouse has data of that number.
+
+    That is so if PostgreSQL was restored from a backup that is older than a project. These events
+    must not appear in another project, and nobody but a person may delete them.
+
+    ClickHouse is asked inside the transaction, so that nobody sees a project without its database.
+    The transaction locks only the new row and the new table.
+    """
+    with transaction.atomic():
+        project.pk = None
+        project.save(force_insert=True)
+        if database_exists(project=project.pk):
+            log.warning("project_number_taken", project=project.pk)
+            transaction.set_rollback(True)
+            return False
+        dedup.make(project.pk)
+        apply_schema(project=project.pk)
+    return True

@@ -25,6 +25,12 @@ EVERY: _Rows = {
         60,
         "Goes on with uploads that wait, or whose worker was killed.",
     ),
+    "finish deletions": (
+        "events.finish_deletions",
+        {"every": 1, "period": "hours"},
+        3600,
+        "Goes on with deletions of projects that broke off.",
+    ),
     "vacuum outbox": (
         "events.vacuum_outbox",
         {"every": 1, "period": "minutes"},

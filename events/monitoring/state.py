@@ -18,7 +18,6 @@ from config import brokers
 from config.monitoring import liveness
 from events.queueing import backpressure
 from events.sql import load
-from projects.models import DEFAULT
 
 _Sample = tuple[str, str, list[tuple[dict[str, str], float]]]
 _Reader = Callable[[], Iterator[_Sample]]
@@ -125,9 +124,8 @@ def _memory(store: str, *, used: int, limit: int) -> Iterator[_Sample]:
 
 def _clickhouse() -> Iterator[_Sample]:
     disks = "system.disks"
-    [[free, total]] = clickhouse.query(
+    [[free, total]] = clickhouse.query_server(
         load_query("disk").replace(disks, cluster.every_server(disks)),
-        project=DEFAULT,
         options={"max_execution_time": _PATIENCE_SECONDS, "skip_unavailable_shards": 1},
     )
     yield _one("clickhouse_disk_free_bytes", "Free on ClickHouse's disk.", free)

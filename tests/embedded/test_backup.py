@@ -24,9 +24,9 @@ NOW = datetime.now(UTC)
 class Load(threading.Thread):
     """Posts events of this and an older day until told to stop."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, query: str = "") -> None:
         super().__init__()
-        self._address = f"http://127.0.0.1:{port}/events"
+        self._address = f"http://127.0.0.1:{port}/events{query}"
         self.accepted: list[str] = []
         self.stopped = threading.Event()
 
@@ -80,6 +80,8 @@ def saved(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         stack.wait_until_ready()
         (stack.folder / "imports").mkdir(exist_ok=True)
         (stack.folder / "imports" / "upload").write_text("not yet imported")
+        run("manage.py", "make_project", "staging", data=stack.folder).check_returncode()
+        Load(stack.port, "?project=staging&wait=true").send([str(uuid.uuid4()) for _ in range(7)])
         load = Load(stack.port)
         load.start()
         try:
@@ -141,6 +143,14 @@ def test_what_is_sent_again_is_known_and_what_is_new_is_taken(
     variables = data_folder.announced_in(restored.folder)
     wait_for(lambda: audit.waiting(variables) == 0)
     assert len(ids_of(restored)) == len(there) + 1
+
+
+def test_the_other_projects_are_there_again(restored: Stack) -> None:
+    done = run("manage.py", "list_projects", data=restored.folder)
+    assert done.stdout.split("\n")[1].endswith("\tstaging\tstaging")
+    query = "from=2020-01-01&to=2040-01-01&project=staging"
+    answer = urllib3.request("GET", f"http://127.0.0.1:{restored.port}/stats/top-events?{query}")
+    assert answer.json() == [{"event_type": "view", "count": 7}]
 
 
 def test_users_keys_and_uploads_are_those_they_were(

@@ -69,6 +69,18 @@ def test_nothing_is_made_without_clickhouse(monkeypatch: Any) -> None:
         assert cursor.fetchone() == (1,)
 
 
+def test_a_number_of_which_clickhouse_has_data_is_left_out() -> None:
+    """PostgreSQL was restored from an old backup, and begins again at an old number."""
+    with project("one") as first:
+        name = engine.database(project=first.pk + 1)
+        engine.command_server(f"CREATE DATABASE {name}")
+        try:
+            with project("two") as second:
+                assert second.pk == first.pk + 2
+        finally:
+            engine.command_server(f"DROP DATABASE {name}")
+
+
 def test_numbers_are_never_given_twice() -> None:
     with project("one") as first:
         pass
