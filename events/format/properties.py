@@ -170,13 +170,15 @@ def _integer(digits: str) -> int:
 
 
 def _too_large() -> PropertyError:
-    return PropertyError("number", "properties hold an integer of more than 64 bits; send it as text")
+    message = "properties hold an integer of more than 64 bits; send it as text"
+    return PropertyError("number", message)
 
 
 def _double(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise PropertyError("number", f"properties hold a number that is too large for a double: {digits[:40]}")
+        message = f"properties hold a number that is too large for a double: {digits[:40]}"
+        raise PropertyError("number", message)
     return value
 
 
