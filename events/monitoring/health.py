@@ -59,7 +59,7 @@ class ReadyView(_OpenView):
         tags=["service"],
         responses={
             200: OpenApiResponse(_READINESS, description="All stores answer."),
-            503: OpenApiResponse(_READINESS, description="A store can't be used; `stores` names it."),
+            503: OpenApiResponse(_READINESS, description="`stores` names a store that fails."),
         },
     )
     def get(self, request: Request) -> JsonResponse:

@@ -90,7 +90,7 @@ def _postgresql() -> Iterator[_Sample]:
         pending, age, failed, hot, used, limit = cursor.fetchone()
     yield _one("batches_undelivered", "Batches that wait for ClickHouse.", pending)
     yield _one("batches_undelivered_age_seconds", "Age of the oldest undelivered batch.", age)
-    yield _one("batches_failed", "Failed batches, about which a person must decide.", failed)
+    yield _one("batches_failed", "Failed batches that wait for a person's decision.", failed)
     yield _one("hot_events_rows", "Rows of the hot layer, by PostgreSQL's statistics.", hot)
     yield _one("postgresql_connections", "Connections of clients to PostgreSQL.", used)
     yield _one("postgresql_connections_limit", "PostgreSQL's max_connections.", limit)
