@@ -110,8 +110,8 @@ def _stored(checked: Validated) -> HttpResponse:
     except unavailable.POSTGRESQL:
         # PostgreSQL may have gone in the middle of the commit.
         raise _unavailable(
-            "PostgreSQL can't be reached, or the connection broke. The events may or may not be "
-            "stored. Sending them again with the same ids is safe."
+            "PostgreSQL can't be reached, or the connection broke. It is not known whether the "
+            "events were stored. Sending them again with the same ids is safe."
         ) from None
     answer["accepted"] = sum(part.stored for part in stored)
     answer["duplicates"] = sum(part.duplicates for part in stored)

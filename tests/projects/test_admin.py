@@ -196,7 +196,7 @@ def test_the_command_prints_the_secret_alone(client: Client) -> None:
         (["x", "--scope", "read", "--days", "9" * 30], "whole number"),
         (["x", "--scope", "read", "--limit", "-1"], "whole number"),
         (["n" * 101, "--scope", "read"], "at most 100"),
-        (["taken", "--scope", "read"], "revoke that one first"),
+        (["taken", "--scope", "read"], "revoke it first"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], said: str) -> None:
