@@ -120,5 +120,5 @@ class RejectedEventAdmin(ReadOnlyAdmin):
 
 def _told(stored: Stored) -> str:
     if stored.duplicates:
-        return f"{stored.stored} stored, {stored.duplicates} were already stored"
+        return f"{stored.stored} stored, {stored.duplicates} already stored"
     return f"{stored.stored} stored"

@@ -266,7 +266,7 @@ document_path(
             "summary": "Metrics for Prometheus",
             "description": (
                 "If METRICS_TOKEN is set, the request must have it as a bearer token. If it is not "
-                "set, only requests from this machine are answered."
+                "set, only requests from this machine are allowed."
             ),
             "tags": ["service"],
             "security": [{"metrics": []}] if settings.METRICS_TOKEN else [{}],
