@@ -114,7 +114,7 @@ def _split(text: str) -> tuple[list[str], str]:
         start = match.end()
         if escaped is not None:
             if escaped not in (".", ":", "=", "\\"):
-                raise ValueError(r"in a key, a backslash may only stand before . : = or \")
+                raise ValueError("in a key, a backslash may only stand before . : = or \\")
             name += escaped
             continue
         names.append(name)
