@@ -120,7 +120,7 @@ def query(
     except DriverError as error:
         raise _translated(error) from error
     except msgspec.DecodeError as error:
-        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+        raise ClickHouseUnavailable(f"ClickHouse's answer is incomplete: {error}") from error
 
 
 def stream(
@@ -154,7 +154,7 @@ def _blocks(response: Any) -> Generator[list[Sequence[Any]]]:
         raise _translated(error) from error
     except (ValueError, LookupError) as error:
         # The server sent the text of an error where the driver expects a block.
-        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+        raise ClickHouseUnavailable(f"ClickHouse's answer is incomplete: {error}") from error
 
 
 def command(
@@ -256,7 +256,8 @@ def _require_schema() -> None:
     applied = {name for (name,) in query("SELECT name FROM schema_files")}
     if missing := {path.name for path in SCHEMA_DIR.glob("*.sql")} - applied:
         raise ClickHouseUnavailable(
-            f"the schema lacks {', '.join(sorted(missing))}: run manage.py migrate_clickhouse"
+            f"ClickHouse's schema lacks {', '.join(sorted(missing))}: "
+            "run manage.py migrate_clickhouse"
         )
     _complete.add(settings.CLICKHOUSE_URL)
 

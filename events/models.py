@@ -99,7 +99,7 @@ class Batch(models.Model):
     id = models.UUIDField(primary_key=True, editable=False, db_default=UUIDv7())
     source = models.CharField(max_length=16, choices=Source)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
-    received = models.IntegerField(help_text="events that reached the store, repeats included")
+    received = models.IntegerField(help_text="events that reached the store, with repeated ones")
     stored = models.IntegerField(help_text="events not seen before")
     duplicates = models.IntegerField(help_text="events seen before")
     payload = models.BinaryField(null=True, editable=False)
@@ -114,7 +114,7 @@ class Batch(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     attempts = models.IntegerField(default=0)
     claimed_until = models.DateTimeField(
-        null=True, help_text="nobody else delivers the batch before this time"
+        null=True, help_text="no other process delivers the batch before this time"
     )
     error = models.TextField(blank=True, default="")
     delivered_at = models.DateTimeField(null=True)
@@ -142,16 +142,18 @@ class RejectedEvent(models.Model):
     """A refused event, or a whole refused body, with the reason; kept for a while."""
 
     rejected_at = models.DateTimeField(db_default=Now())
-    client = models.TextField(help_text="the address it came from")
+    client = models.TextField(help_text="address of the client")
     position = models.IntegerField(
-        null=True, help_text="place in its request, from 0; none for a whole body"
+        null=True, help_text="position in the request, from 0; empty for a whole body"
     )
     event_id = models.TextField(help_text="as it was sent")
     field = models.TextField()
     code = models.TextField()
     message = models.TextField()
     raw = models.TextField(help_text="as it was sent")
-    raw_bytes = models.IntegerField(help_text="size of what was sent; `raw` may be its beginning")
+    raw_bytes = models.IntegerField(
+        help_text="size of what was sent; `raw` may have only its beginning"
+    )
 
     class Meta:
         db_table = "rejected_events"
@@ -177,8 +179,8 @@ class PropertySchema(models.Model):
     event_type = models.CharField(max_length=200, unique=True)
     schema = models.JSONField(
         validators=[_check_json_schema],
-        help_text="JSON Schema, draft 2020-12. A $ref may lead to its own $defs only; format is "
-        "not checked; patterns have no look-around and no back-references.",
+        help_text="JSON Schema, draft 2020-12. A $ref may lead only to a place in this schema. "
+        "`format` is not checked. Patterns can't have look-around or back-references.",
     )
     enabled = models.BooleanField(default=True)
 

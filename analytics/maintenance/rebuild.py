@@ -76,7 +76,7 @@ def _select(view: str) -> str:
     rows = clickhouse.query(load("rebuild_select"), parameters={"view": view})
     if not rows:
         raise clickhouse.ClickHouseUnavailable(
-            f"the schema lacks {view}: run manage.py migrate_clickhouse"
+            f"ClickHouse's schema lacks the view {view}: run manage.py migrate_clickhouse"
         )
     return str(rows[0][0])
 

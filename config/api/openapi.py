@@ -117,7 +117,7 @@ def refusals(scope: str) -> dict[Any, OpenApiResponse]:
         **problem(
             403,
             f"The API key has not the scope `{scope}`.",
-            f"This needs a key with the scope {scope!r}; this one has not.",
+            f"This request needs an API key with the scope {scope!r}.",
         ),
         **problem(
             429,

@@ -12,11 +12,15 @@ from config.building_blocks.command import ServiceCommand
 
 
 class Command(ServiceCommand):
-    help = "Creates what analytics/schema/*.sql says and ClickHouse lacks."
+    help = "Run the files of analytics/schema/*.sql that ClickHouse has not run yet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--wait", type=int, default=0, metavar="SECONDS", help="how long to wait for the server"
+            "--wait",
+            type=int,
+            default=0,
+            metavar="SECONDS",
+            help="how long to wait until the server answers",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
