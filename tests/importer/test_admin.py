@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_imported_is_refused_in_the_form(
     settings.IMPORT_FOLDER = tmp_path
     form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": "nonsense"}
     answer = admin_client.post(f"{IMPORTS}add/", form)
-    assert "&#x27;nonsense&#x27; is not written target=value" in answer.content.decode()
+    assert "&#x27;nonsense&#x27; must have the form target=value" in answer.content.decode()
     form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": ""}
     answer = admin_client.post(f"{IMPORTS}add/", form)
     assert "june.csv: the header has no event_id" in answer.content.decode()

@@ -61,7 +61,7 @@ def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
     _, taken = post(client, csv_of(7))
     uploads.import_waiting()
     assert shown(client, old["href"])["state"] == "failed"
-    assert "preset 'of a version before' is none of" in shown(client, old["href"])["error"]
+    assert "preset 'of a version before' is unknown" in shown(client, old["href"])["error"]
     assert shown(client, taken["href"])["stored"] == 7
 
 

@@ -81,9 +81,9 @@ def test_the_export_of_another_tool_is_read_by_its_preset(client: Client) -> Non
     [
         (b"id,time\n1,2\n", "?name=a.csv", 400, "a.csv: the header has no event_id"),
         (gzip.compress(HEADER.encode(), mtime=0)[:10] + b"x" * 99, "", 400, "damaged"),
-        (gzip.compress(HEADER.encode(), mtime=0)[:-9], "", 400, "cut short"),
-        (HEADER.encode(), "?preset=segment", 400, "preset 'segment' is none of"),
-        (HEADER.encode(), "?map=user=id", 400, "'user' is no field of an event"),
+        (gzip.compress(HEADER.encode(), mtime=0)[:-9], "", 400, "incomplete"),
+        (HEADER.encode(), "?preset=segment", 400, "preset 'segment' is unknown"),
+        (HEADER.encode(), "?map=user=id", 400, "'user' is not a field of an event"),
         (HEADER.encode(), "?colour=red", 400, "'colour' is no parameter"),
         (HEADER.encode(), "?max_errors=many", 400, "max-errors 'many'"),
     ],

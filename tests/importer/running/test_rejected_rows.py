@@ -108,7 +108,7 @@ def test_where_rejected_rows_cannot_be_written_nothing_is_skipped(tmp_path: Path
     rows[1200] = ["bad"]
     path = written(tmp_path / "events.csv", rows)
     _, complaints = refused(path, "--rejected", "/dev/full")
-    assert "where rejected rows go, cannot be written" in complaints
+    assert "the file for rejected rows, /dev/full/" in complaints
     assert "read 1500, stored 1499, duplicate 0, bad 1" in import_events(path)[0]
 
 
