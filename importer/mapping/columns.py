@@ -50,9 +50,11 @@ class ColumnMap:
         if "properties" in self.constants:
             raise MappingError("properties cannot be set as a whole; set properties.name")
         if self.time not in get_args(Time):
-            raise MappingError(f"time must be one of {', '.join(get_args(Time))}, got {self.time!r}")
+            known = ", ".join(get_args(Time))
+            raise MappingError(f"time must be one of {known}, got {self.time!r}")
         if self.rest not in get_args(Rest):
-            raise MappingError(f"rest must be one of {', '.join(get_args(Rest))}, got {self.rest!r}")
+            known = ", ".join(get_args(Rest))
+            raise MappingError(f"rest must be one of {known}, got {self.rest!r}")
 
     @property
     def is_plain(self) -> bool:

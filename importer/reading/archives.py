@@ -117,7 +117,9 @@ def _check(name: str, head: bytes, *, alone: bool) -> None:
     """Raises FileRefused for a file that can't be read as part of a stream."""
     kind = format_of(name, head)
     if kind == "parquet":
-        raise FileRefused(f"{name} is Parquet, which cannot be read inside an archive; unpack the archive")
+        raise FileRefused(
+            f"{name} is Parquet, which cannot be read inside an archive; unpack the archive"
+        )
     if not alone and (kind != "json_lines" or encoding_of(head) not in ("", "utf-8-sig")):
         raise FileRefused(
             f"{name} is not JSON lines in UTF-8; only such files can be imported from an archive of"

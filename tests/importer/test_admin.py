@@ -75,7 +75,7 @@ def test_a_file_is_uploaded_and_imported(
     }
     assert "JSON lines" in page(admin_client, f"{IMPORTS}add/")
     answer = admin_client.post(f"{IMPORTS}add/", form, follow=True)
-    assert "Received june.csv; it will be imported." in answer.content.decode()
+    assert "Received june.csv. A worker will import it." in answer.content.decode()
     uploads.import_waiting()
     row = Import.objects.get()
     assert (row.state, row.stored) == ("done", 1)
@@ -148,7 +148,7 @@ def test_a_file_is_not_read_before_it_is_known_who_sends_it() -> None:
 def test_a_file_that_there_is_no_room_for_is_not_read(admin_client: Client, settings: Any) -> None:
     settings.IMPORT_MAX_MEGABYTES = 1
     assert _sent(admin_client, size=2_000_000) == (302, False)
-    assert "Not taken: a file of more than 1 MB." in page(admin_client, f"{IMPORTS}add/")
+    assert "Not accepted: the file has more than 1 MB." in page(admin_client, f"{IMPORTS}add/")
 
 
 def test_a_file_that_the_disk_has_no_room_for_is_not_read(

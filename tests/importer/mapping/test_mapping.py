@@ -75,7 +75,8 @@ def test_what_is_set_alone_makes_no_id(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("at,who,order\n1767225600,u1,\n1767225601,u2,\n1767225602,u3,7\n")
     options = [*VISITS, "--set", "event_type=x"]
-    assert "id_from names only values that are set" in refused(path, *options, "--id-from", "event_type")[1]
+    said = refused(path, *options, "--id-from", "event_type")[1]
+    assert "id_from names only values that are set" in said
     printed, complaints = import_events(path, *options, "--id-from", "order,event_type")
     assert "read 3, stored 1, duplicate 0, bad 2" in printed
     assert "line 2: event_id: no value in order" in complaints

@@ -100,7 +100,7 @@ def test_an_archive_goes_on_where_its_import_was_stopped(
     refused(path, "--max-errors", "0")
     assert Import.objects.get().read == 2000
     printed, _ = import_events(path)
-    assert "went on behind 2000 rows" in printed
+    assert "continued after 2000 rows" in printed
     assert "read 2701, stored 2700, duplicate 0, bad 1" in printed
     assert counts()[0] == counts()[2] == 2700
 

@@ -30,7 +30,7 @@ def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path)
     uploads.import_waiting()
     failed = shown(client, taken["href"])
     assert failed["state"] == "failed"
-    assert "given up" in failed["error"]
+    assert "gave up after" in failed["error"]
     assert list(folder.iterdir()) == []
 
 

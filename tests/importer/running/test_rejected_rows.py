@@ -81,7 +81,7 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
     rows = [["bad"]] * 90 + rows_of(5910)
     path = written(tmp_path / "events.csv", rows)
     if ends:
-        assert "more than allowed" in refused(path, "--max-errors", limit)[1]
+        assert "more than max_errors allows" in refused(path, "--max-errors", limit)[1]
         assert Import.objects.get().read < 6000
         assert Path(f"{path}.rejected.csv").exists()
     else:
@@ -118,7 +118,7 @@ def test_a_dry_run_with_too_many_bad_rows_fails_and_touches_no_rejected_rows(
     path = written(tmp_path / "events.csv", [["bad"], *rows_of(5)])
     import_events(path)
     rejected = Path(f"{path}.rejected.csv").read_bytes()
-    assert "more than allowed" in refused(path, "--dry-run", "--max-errors", "0")[1]
+    assert "more than max_errors allows" in refused(path, "--dry-run", "--max-errors", "0")[1]
     assert Path(f"{path}.rejected.csv").read_bytes() == rejected
     import_events(path, "--force")
     assert Path(f"{path}.rejected.csv.old").read_bytes() == rejected
