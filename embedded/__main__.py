@@ -24,7 +24,7 @@ STORE_VARIABLES = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded", description=__doc__)
-    parser.add_argument("--demo", action="store_true", help="send sample events, show their reports")
+    parser.add_argument("--demo", action="store_true", help="send sample events, show the reports")
     parser.add_argument("--exit", action="store_true", help="stop when the demo has been shown")
     options = parser.parse_args()
     console = Console()
