@@ -52,7 +52,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     variables = _settings(folder)
     stores.wait_for_given(variables)
     if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
-        console.say(f"Making a new database in {folder}. This takes seconds, or a minute if busy.")
+        console.say(f"Making a new database in {folder}. On a busy machine this takes a minute.")
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url

@@ -33,7 +33,9 @@ OURS = ("postgres", "redis", "clickhouse")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded.backup", description=__doc__)
-    parser.add_argument("--restore", action="store_true", help="make a new DATA_DIR of the folder")
+    parser.add_argument(
+        "--restore", action="store_true", help="make a new DATA_DIR from the folder of a backup"
+    )
     parser.add_argument(
         "folder", type=lambda text: Path(text).absolute(), help="the folder of the backup"
     )
@@ -57,8 +59,8 @@ def backup(data: Path, folder: Path) -> None:
         raise StackError(f"no stack runs on DATA_DIR={data}; if it is stopped, copy that folder")
     if missing := [name for name in OURS if not (data / name).exists()]:
         raise StackError(
-            f"DATA_DIR={data} has no {', '.join(missing)}, because the stack uses another server;"
-            " back that server up by itself"
+            f"DATA_DIR={data} has no data of {', '.join(missing)}, because the stack uses other"
+            " servers; back up those servers with their own tools"
         )
     # The folder gets its name only when it is complete.
     draft = folder.with_name(f".{folder.name}.draft")

@@ -72,7 +72,7 @@ class UploadForm(forms.Form):
     )
     rest = forms.ChoiceField(
         choices=[
-            ("", "refuse the file, or as the preset says"),
+            ("", "refuse them, or as the preset says"),
             ("properties", "put them into properties"),
             ("ignore", "ignore them"),
         ],

@@ -48,6 +48,6 @@ def strategy(task: Task, app: Any, consumer: Any) -> Callable[..., None]:
         try:
             begin(message, *more)
         except _NOT_OURS as error:
-            raise InvalidTaskError(f"it can't be started: {error}") from error
+            raise InvalidTaskError(f"the task can't be started: {error}") from error
 
     return receive

@@ -92,7 +92,8 @@ post_imports = extend_schema(
             "rest",
             "ImportRest",
             get_args(Rest),
-            "What to do with columns that no field or property uses. By default as the preset "
+            "What to do with columns that no field or property uses: refuse the file (of JSON "
+            "lines: the row), put them into properties, or ignore them. By default as the preset "
             "says, or `refuse`.",
         ),
         _parameter("encoding", "The encoding of text, such as latin-1, if not UTF-8 or UTF-16."),

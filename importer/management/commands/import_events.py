@@ -170,8 +170,9 @@ def _add_mapping(parser: ArgumentParser) -> None:
         "--rest",
         default="",
         choices=["", "refuse", "properties", "ignore"],
-        help="what to do with columns that no field or property uses: refuse the file, put"
-        " them into properties, or ignore them; the default is that of the preset, or refuse",
+        help="what to do with columns that no field or property uses: refuse the file (of JSON"
+        " lines: the row), put them into properties, or ignore them; the default is that of the"
+        " preset, or refuse",
     )
 
 
