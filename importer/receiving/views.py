@@ -50,7 +50,7 @@ class AnyFile(BaseParser):
 
 
 class ImportsView(APIView):
-    """`/imports`: a file in."""
+    """`/imports`: receives a file."""
 
     scopes = {"POST": access.INGEST}
     parser_classes = [AnyFile]
@@ -70,7 +70,7 @@ class ImportsView(APIView):
 
 
 class ImportView(APIView):
-    """`/imports/{id}`: how far it is."""
+    """`/imports/{id}`: the progress of an import."""
 
     # A client that sends a file must be able to see its result.
     scopes = {"GET": access.INGEST}
