@@ -156,7 +156,7 @@ def test_a_file_that_the_disk_has_no_room_for_is_not_read(
 ) -> None:
     monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", 2**60)
     assert _sent(admin_client) == (302, False)
-    assert "too little room is left on the disk" in page(admin_client, f"{IMPORTS}add/")
+    assert "the disk has too little free space" in page(admin_client, f"{IMPORTS}add/")
 
 
 def test_only_who_may_add_imports_can_upload(client: Client) -> None:

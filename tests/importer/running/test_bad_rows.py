@@ -282,7 +282,7 @@ def test_bytes_that_are_not_utf8_cost_one_row_of_parquet(tmp_path: Path) -> None
     [
         ((*GOOD, "user_id"), "column 'user_id' appears twice"),
         ((*GOOD, "User_ID"), "column 'user_id' appears twice"),
-        ((*GOOD, "properties", "properties_json"), "one of them is enough"),
+        ((*GOOD, "properties", "properties_json"), "two columns for properties"),
     ],
 )
 def test_columns_of_parquet_that_contradict_each_other_are_refused(
