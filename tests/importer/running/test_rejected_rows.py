@@ -69,7 +69,8 @@ def test_rejected_lines_of_json_are_mended_too(tmp_path: Path) -> None:
     options = ("--preset", "mixpanel")
     import_events(path, *options)
     rejected = Path(f"{path}.rejected.csv")
-    assert rejected.read_text("utf-8-sig").startswith("line,reason,raw\n1,occurred_at is no number")
+    said = rejected.read_text("utf-8-sig")
+    assert said.startswith('line,reason,raw\n1,"occurred_at must be a number of seconds')
     rejected.write_text(rejected.read_text().replace('""soon""', "1767225600"))
     assert "read 1, stored 1" in import_events(rejected, *options)[0]
 
