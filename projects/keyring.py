@@ -30,7 +30,7 @@ KEPT_SECONDS = 5.0
 # at once, then one in LOOK_SECONDS. A stranger who uses them up delays new keys by LOOK_SECONDS.
 LOOKS = 10
 LOOK_SECONDS = 0.5
-# The most keys that may be in force. Each takes about half a kilobyte in every process.
+# The most keys that are not revoked. Each takes about half a kilobyte in every process.
 MAX_KEYS = 10_000
 # If PostgreSQL takes longer than this to answer, it counts as down until it answers. The first
 # request with a key in a process may take longer, because it needs a new connection.

@@ -1,4 +1,4 @@
--- How many events of each type a day had: top events.
+-- The number of events of each type on each day, for the report of top events.
 CREATE TABLE IF NOT EXISTS daily_events
 (
     day        Date,

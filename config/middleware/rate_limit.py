@@ -122,7 +122,7 @@ def _too_many(allowance: Allowance, limit: int, whose: str) -> HttpResponse:
 
 
 def _unavailable() -> HttpResponse:
-    response = _problem(503, "Redis can't be reached; nothing was accepted. Send it again later.")
+    response = _problem(503, "Redis can't be reached; nothing was accepted. Try again later.")
     response["Retry-After"] = "5"
     return response
 

@@ -174,6 +174,6 @@ def test_what_can_not_be_backed_up_is_named_and_leaves_nothing(
 ) -> None:
     done = backup(str(folder / "one"), data=folder / "nothing")
     assert f"no stack runs on DATA_DIR={folder / 'nothing'}" in done.stderr
-    assert f"{saved[0]} exists" in backup(str(saved[0]), data=folder / "data").stderr
-    assert "is no backup" in backup("--restore", str(folder / "x"), data=folder / "y").stderr
+    assert f"{saved[0]} exists already" in backup(str(saved[0]), data=folder / "data").stderr
+    assert "is not a backup" in backup("--restore", str(folder / "x"), data=folder / "y").stderr
     assert not (folder / "one").exists()

@@ -119,9 +119,7 @@ def test_temporary_files_lie_in_the_data_folder(first_run: Stack) -> None:
 def test_a_taken_port_is_refused_by_name(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert f"PORT={port} cannot be listened on: Address already in use" in refused(
-            tmp_path, port
-        )
+        assert f"PORT={port} cannot be used: Address already in use" in refused(tmp_path, port)
 
 
 @pytest.mark.parametrize("parent", ["/dev/null", "/proc"])

@@ -71,7 +71,7 @@ def test_the_line_of_a_key_that_only_reads_asks_for_an_event(admin_client: Clien
 
 def test_a_page_sent_again_makes_no_second_key(admin_client: Client) -> None:
     add(admin_client)
-    assert "There is a key of this name" in add(admin_client).content.decode()
+    assert "A key that is not revoked has this name" in add(admin_client).content.decode()
     assert ApiKey.objects.count() == 1
 
 
@@ -81,7 +81,7 @@ def test_a_double_click_makes_one_key_and_says_so(admin_client: Client) -> None:
         made(name="website")
         html = second.submit(add_in_a_thread, admin_client)
         wait_until(is_held_up)
-    assert "There is a key of this name" in html.result()
+    assert "A key that is not revoked has this name" in html.result()
     assert ApiKey.objects.count() == 1
 
 
@@ -131,10 +131,10 @@ def test_a_key_is_revoked_for_good(admin_client: Client) -> None:
     assert "1 revoked" in shown
     row.refresh_from_db()
     other.refresh_from_db()
-    assert (row.state, other.state) == ("revoked", "in force")
+    assert (row.state, other.state) == ("revoked", "active")
     assert admin_client.get("/events", headers=bearer(key)).status_code == 401
     again = admin_client.post(KEYS, chosen, follow=True).content.decode()
-    assert "was revoked before" in again
+    assert "is already revoked" in again
     form = {"project": "1", "name": "x", "scopes": ["read"]}
     assert admin_client.post(f"{KEYS}{row.pk}/change/", form).status_code == 403
 
@@ -203,7 +203,7 @@ def test_the_command_prints_the_secret_alone(client: Client) -> None:
         (["x", "--scope", "read", "--days", "9" * 30], "whole number"),
         (["x", "--scope", "read", "--limit", "-1"], "whole number"),
         (["n" * 101, "--scope", "read"], "at most 100"),
-        (["taken", "--scope", "read"], "revoke that one first"),
+        (["taken", "--scope", "read"], "revoke it first"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], said: str) -> None:

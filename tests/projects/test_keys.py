@@ -215,7 +215,7 @@ def test_a_key_that_makes_no_sense_is_not_made(wrong: dict[str, Any]) -> None:
 
 def test_a_name_is_free_again_when_its_key_is_revoked() -> None:
     row, _ = made(name="website")
-    with pytest.raises(ValidationError, match="revoke that one first"):
+    with pytest.raises(ValidationError, match="revoke it first"):
         made(name="website")
     keys.revoke(row)
     made(name="website")

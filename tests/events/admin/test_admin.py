@@ -208,10 +208,10 @@ def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
     ("schema", "message"),
     [
         ('{"type": "objekt"}', 'not a JSON Schema: $.type: "objekt" is not valid'),
-        ('{"$ref": "http://127.0.0.1/x"}', "leads out of the schema; nothing is fetched or read"),
-        ('{"$ref": "file:///etc/hostname"}', "leads out of the schema; nothing is fetched or read"),
+        ('{"$ref": "http://127.0.0.1/x"}', "leads out of the schema; the service reads no other"),
+        ('{"$ref": "file:///etc/hostname"}', "leads out of the schema; the service reads no other"),
         ('{"$ref": "#/$defs/missing"}', "leads to nothing in the schema"),
-        ('{"$ref": "#"}', "checking would never end"),
+        ('{"$ref": "#"}', "the check would never end"),
         ('{"pattern": "(?=a)b"}', "look-around such as (?=x)"),
         ('{"minimum": NaN}', "NaN"),
         ('{"const": "\\u0000"}', "NUL"),
@@ -236,7 +236,7 @@ def test_the_list_of_property_schemas_names_those_that_cant_be_used(admin_client
     PropertySchemaFactory.create(event_type="broken", schema={"$ref": "#/$defs/missing"})
     shown = unescape(admin_client.get(SCHEMAS).content.decode())
     assert shown.count("can be used") == 1
-    assert "events are answered 503, as it can't be used: $ref '#/$defs/missing' leads" in shown
+    assert "requests with such events get 503: $ref '#/$defs/missing' leads" in shown
 
 
 def test_an_event_type_has_one_schema(admin_client: Client) -> None:

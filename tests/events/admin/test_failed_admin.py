@@ -59,7 +59,7 @@ def test_a_failed_batch_is_tried_again_after_a_repair(admin: Client) -> None:
     assert "is tried again" in act(admin, "retry", batch)
     deliver.deliver_due()
     assert cold() == 4
-    assert "None of these has failed" in act(admin, "retry", batch)
+    assert "None of the selected batches has failed" in act(admin, "retry", batch)
 
 
 def test_what_was_never_stored_is_stored_when_tried_again(admin: Client) -> None:
@@ -156,8 +156,8 @@ def test_of_many_faults_the_first_are_told(admin: Client) -> None:
 def test_a_sound_batch_can_be_neither_retried_nor_discarded(admin: Client) -> None:
     put(2)
     [batch] = Batch.objects.all()
-    assert "None of these has failed" in act(admin, "retry", batch.pk)
-    assert "None of these has failed" in act(admin, "discard", batch.pk)
+    assert "None of the selected batches has failed" in act(admin, "retry", batch.pk)
+    assert "None of the selected batches has failed" in act(admin, "discard", batch.pk)
     with pytest.raises(failed.NotFailed):
         failed.discard(batch.pk, by="me")
     assert states() == {"pending": 1}

@@ -245,7 +245,7 @@ def test_two_at_once_are_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--from", str(YESTERDAY)], "--from and --to go together"),
+        (["--from", str(YESTERDAY)], "--from and --to must be given together"),
         (["--from", "2025-01-02", "--to", "2025-01-01"], "--from is after --to"),
         (["--from", "soon", "--to", "2025-01-01"], "'soon' is not a date"),
     ],

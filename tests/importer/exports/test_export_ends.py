@@ -96,9 +96,9 @@ def test_when_clickhouse_is_killed_midway_there_is_an_error_and_no_file(
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("events.parquet", "is no whole Parquet file"),
-        ("events.csv.gz", "its compressed data is cut short"),
-        ("events.ndjson.zst", "its compressed data is cut short"),
+        ("events.parquet", "is not a complete Parquet file"),
+        ("events.csv.gz", "its compressed data is incomplete"),
+        ("events.ndjson.zst", "its compressed data is incomplete"),
     ],
 )
 def test_what_is_cut_short_on_its_way_into_a_pipe_can_be_told(

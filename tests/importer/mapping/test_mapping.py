@@ -75,7 +75,8 @@ def test_what_is_set_alone_makes_no_id(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("at,who,order\n1767225600,u1,\n1767225601,u2,\n1767225602,u3,7\n")
     options = [*VISITS, "--set", "event_type=x"]
-    assert "besides what is set" in refused(path, *options, "--id-from", "event_type")[1]
+    said = refused(path, *options, "--id-from", "event_type")[1]
+    assert "id_from names only values that are set" in said
     printed, complaints = import_events(path, *options, "--id-from", "order,event_type")
     assert "read 3, stored 1, duplicate 0, bad 2" in printed
     assert "line 2: event_id: no value in order" in complaints
@@ -85,7 +86,7 @@ def test_a_column_misspelt_in_what_ids_are_made_of_is_refused(tmp_path: Path) ->
     path = tmp_path / "a.csv"
     path.write_text("at,who,page\n1767225600,u1,/a\n1767225600,u1,/b\n")
     options = [*VISITS, "--set", "event_type=x", "--id-from", "at,who,pgae"]
-    assert "there is no column pgae to make ids from" in refused(path, *options)[1]
+    assert "there is no column pgae, but id_from names it" in refused(path, *options)[1]
     assert stored() == []
 
 
@@ -93,7 +94,7 @@ def test_and_so_is_one_that_takes_the_place_of_a_preset_s(tmp_path: Path) -> Non
     path = tmp_path / "a.csv"
     path.write_text("event,distinct_id,time\nx,u1,1767225600\nx,u1,1767225601\n")
     options = ["--preset", "mixpanel", "--id-from", "distinct_id,tmie"]
-    assert "there is no column tmie to make ids from" in refused(path, *options)[1]
+    assert "there is no column tmie, but id_from names it" in refused(path, *options)[1]
 
 
 def test_bytes_that_are_no_text_in_what_ids_are_made_of_cost_their_own_row(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_bytes_that_are_no_text_in_what_ids_are_made_of_cost_their_own_row(tmp_p
     options = [*VISITS, "--set", "event_type=x", "--id-from", "at,who"]
     printed, complaints = import_events(path, *options)
     assert "read 3, stored 1, duplicate 0, bad 2" in printed
-    assert "line 2: event_id: a column is not UTF-8" in complaints
+    assert "line 2: event_id: a value is not UTF-8" in complaints
     assert "line 4: properties: a value is not UTF-8" in complaints
 
 
@@ -214,22 +215,25 @@ def test_an_option_overrules_a_preset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--map", "user=who"], "'user' is no field of an event"),
-        (["--map", "user_id"], "'user_id' is not written target=value"),
+        (["--map", "user=who"], "'user' is not a field of an event"),
+        (["--map", "user_id"], "'user_id' must have the form target=value"),
         (["--map", "user_id=who", "--set", "user_id=u1"], "user_id is both mapped and set"),
         (["--set", "properties={}"], "properties cannot be set as a whole"),
         (["--encoding", "latin-99"], "encoding 'latin-99' is not known"),
-        (["--delimiter", ",,"], "a delimiter is one character"),
-        (["--max-errors", "-1"], "neither a number of rows nor a percentage"),
-        (["--max-errors", "101%"], "neither a number of rows nor a percentage"),
-        (["--map", "user_id=who"], "there is no column who for user_id; there are 'at', 'x'"),
+        (["--delimiter", ",,"], "delimiter must be one character"),
+        (["--max-errors", "-1"], "max_errors must be a number of rows, or a percentage"),
+        (["--max-errors", "101%"], "max_errors must be a number of rows, or a percentage"),
+        (
+            ["--map", "user_id=who"],
+            "there is no column who for user_id; the columns are 'at', 'x'",
+        ),
         (
             [
                 "--id-from",
                 "a,b",
                 *["--map", "occurred_at=at", "--set", "user_id=u", "--set", "event_type=x"],
             ],
-            "there is no column a to make ids from",
+            "there is no column a, but id_from names it",
         ),
         (
             [

@@ -174,7 +174,7 @@ def test_a_value_that_json_cannot_have_costs_its_own_row(
 def test_an_object_with_a_name_twice_is_refused(tmp_path: Path) -> None:
     inner = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     path = written(tmp_path / "a.parquet", inner)
-    with pytest.raises(FileRefused, match="column 'value' is of a type that has no JSON"):
+    with pytest.raises(FileRefused, match="'value' has a type that cannot be written as JSON"):
         read(path)
 
 

@@ -226,7 +226,7 @@ def test_rows_that_are_no_events_are_named_in_every_format(tmp_path: Path) -> No
     printed, complaints = import_events(tmp_path / "events.ndjson")
     assert "read 5, stored 2, duplicate 0, bad 3" in printed
     assert "line 2: user_id must have 1 to 200 characters" in complaints
-    assert "line 3: not an event as JSON" in complaints
+    assert "line 3: not an event in JSON" in complaints
     table = pa.Table.from_pylist([good, {**good, "user_id": None}, {**good, "event_id": "x"}])
     pq.write_table(table, tmp_path / "events.parquet")
     printed, complaints = import_events(tmp_path / "events.parquet")

@@ -30,7 +30,7 @@ def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path)
     uploads.import_waiting()
     failed = shown(client, taken["href"])
     assert failed["state"] == "failed"
-    assert "given up" in failed["error"]
+    assert "gave up after" in failed["error"]
     assert list(folder.iterdir()) == []
 
 
@@ -61,7 +61,7 @@ def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
     _, taken = post(client, csv_of(7))
     uploads.import_waiting()
     assert shown(client, old["href"])["state"] == "failed"
-    assert "preset 'of a version before' is none of" in shown(client, old["href"])["error"]
+    assert "preset 'of a version before' is unknown" in shown(client, old["href"])["error"]
     assert shown(client, taken["href"])["stored"] == 7
 
 

@@ -235,7 +235,7 @@ def test_an_import_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> No
     stored = Dedup.objects.count()
     assert 0 < stored < 30_000
     printed, _ = import_events(path)
-    assert f"went on behind {stored} rows of an earlier run" in printed
+    assert f"continued after {stored} rows of an earlier run" in printed
     assert "read 30000, stored 30000, duplicate 0, bad 0" in printed
     Batch.objects.update(claimed_until=None)  # what the killed process may have claimed
     deliver_all()
