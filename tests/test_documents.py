@@ -83,7 +83,8 @@ def test_the_bounds_name_tests_that_there_are() -> None:
 
 def blocks() -> list[Any]:
     """The blocks of commands that a person runs beside `make up`."""
-    pages = (README, DOCS / "api.md", DOCS / "access.md", DOCS / "importing.md")
+    names = ("api", "projects", "access", "importing")
+    pages = (README, *(DOCS / f"{name}.md" for name in names))
     return [
         pytest.param(block, id=f"{documents.name(page)}-{number}")
         for page in pages
