@@ -46,7 +46,9 @@ def _empty_postgresql(case: TransactionTestCase) -> None:
         [names] = cursor.fetchone()
         if names:
             cursor.execute(f"TRUNCATE {names} CASCADE")
-        cursor.execute("DELETE FROM projects WHERE id > 1")
+        cursor.execute("DELETE FROM projects WHERE id > 1 RETURNING id")
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE IF EXISTS dedup_{number}")
 
 
 TransactionTestCase._fixture_teardown = _empty_postgresql  # type: ignore[attr-defined]
