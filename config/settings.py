@@ -256,7 +256,7 @@ REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 # Whether the API needs a key. /health, /ready, /openapi.json and /docs never need one.
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
-RATE_LIMIT_OF_KEY = "projects.authentication.own_limit"
+RATE_LIMITS_OF_KEY = "projects.authentication.own_limits"
 # Login attempts a minute at the admin, per address and per user name; 0 means no limit.
 LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
 # Origins whose pages may post events from a browser, or * for all.

@@ -78,6 +78,7 @@ class Keyring:
         """Go back to the state of a process that has just started."""
         self._keys: dict[bytes, Key] = {}
         self._projects: dict[str, int] = {}
+        self._limits: dict[int, int | None] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
         self._looks, self._looked_at = float(LOOKS), 0.0
@@ -91,6 +92,19 @@ class Keyring:
     def find_project(self, slug: str) -> int | None:
         """The number of the project with this slug, or None. Raises KeysUnknown."""
         return self._found(lambda: self._projects.get(slug))
+
+    def known_project(self, slug: str) -> int | None:
+        """The number of the project with this slug, if this process knows it. Never waits."""
+        return self._projects.get(slug)
+
+    def limit_of(self, project: int) -> int | None:
+        """The requests a minute of a project; None if it has no limit. Never waits.
+
+        In a process that has just started, the limit holds after the first read.
+        """
+        if self._is_stale:
+            self._background.soon()
+        return self._limits.get(project)
 
     def _found(self, look: Callable[[], T | None]) -> T | None:
         now = time.monotonic()
@@ -154,7 +168,7 @@ class Keyring:
 
     def _read(self) -> None:
         began = time.monotonic()
-        projects = Project.objects.filter(deleted_at=None).values_list("slug", "pk")
+        projects = Project.objects.filter(deleted_at=None)
         rows = ApiKey.objects.filter(revoked_at=None, project__deleted_at=None).order_by("-pk")
         try:
             keys = {
@@ -163,13 +177,15 @@ class Keyring:
                     *_COLUMNS
                 )[:MAX_KEYS]
             }
-            slugs = dict(projects)
+            found = list(projects.values_list("slug", "pk", "rate_limit_per_minute"))
         except (db.Error, psycopg.Error) as error:
             if not self._is_down:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
             self._tell(is_down=True)
         else:
-            self._keys, self._projects, self._read_at = keys, slugs, began
+            self._projects = {slug: pk for slug, pk, _ in found}
+            self._limits = {pk: limit for _, pk, limit in found}
+            self._keys, self._read_at = keys, began
             self._tell(is_down=False)
 
     def _tell(self, *, is_down: bool) -> None:

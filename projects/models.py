@@ -33,6 +33,12 @@ class Project(models.Model):
         error_messages={"unique": "There is a project with this slug."},
     )
     name = models.CharField(max_length=100, help_text="its name for people")
+    rate_limit_per_minute = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="requests a minute of all its clients together; unlimited if left out",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(
         null=True, editable=False, help_text="since then it is being deleted and answers nobody"

@@ -16,6 +16,7 @@ from events.models import Batch, Dedup, HotEvent, RejectedEvent
 from events.tasks import store_events
 from importer.models import Import
 from importer.receiving import uploads
+from projects.keyring import keyring
 from projects.models import DEFAULT
 from tests.events.api.test_views import post
 from tests.factories import PropertySchemaFactory
@@ -182,3 +183,29 @@ def test_the_same_file_is_imported_into_each_project_once(
     assert sorted(HotEvent.objects.values_list("project_id", flat=True)) == [
         place.number for place in places[:2]
     ]
+
+
+def test_the_limit_of_a_project_is_for_all_its_clients_together(
+    client: Client, places: list[Place]
+) -> None:
+    with project("small", rate_limit_per_minute=5) as small:
+        keys = [bearer(secret(project=small)) for _ in range(2)]
+        wait_until(lambda: keyring.limit_of(small.pk) == 5)
+        asked = [
+            client.get("/events", headers=keys[n % 2], REMOTE_ADDR=f"10.0.0.{n}") for n in range(6)
+        ]
+        assert [answer.status_code for answer in asked] == [200] * 5 + [429]
+        assert asked[5].json()["detail"] == "More than 5 requests a minute to one project."
+        assert asked[0]["RateLimit-Policy"] == '"default";q=5;w=60'
+        # Without a key, the address names it. Others are not affected.
+        assert client.get("/events?project=small").status_code == 429
+        assert client.get("/events").status_code == 200
+        assert client.get("/events", headers=places[1].key).status_code == 200
+
+
+def test_a_key_with_its_own_limit_counts_for_its_project_too(client: Client) -> None:
+    with project("small", rate_limit_per_minute=3) as small:
+        key = bearer(secret(project=small, rate_limit_per_minute=100))
+        wait_until(lambda: keyring.limit_of(small.pk) == 3)
+        asked = [client.get("/events", headers=key).status_code for _ in range(4)]
+        assert asked == [200] * 3 + [429]

@@ -26,12 +26,12 @@ _LIST = "admin:projects_project_changelist"
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Project
-        fields = ("slug", "name")
+        fields = ("slug", "name", "rate_limit_per_minute")
 
 
 @admin.register(Project)
 class ProjectAdmin(ReadOnlyAdmin):
-    list_display = ("slug", "name", "number", "created_at", "state")
+    list_display = ("slug", "name", "number", "limit", "created_at", "state")
     ordering = ("pk",)
     form = ProjectForm
 
@@ -42,6 +42,10 @@ class ProjectAdmin(ReadOnlyAdmin):
     @admin.display(description="number")
     def number(self, row: Project) -> int:
         return row.pk
+
+    @admin.display(description="requests a minute", empty_value="")
+    def limit(self, row: Project) -> int | None:
+        return row.rate_limit_per_minute
 
     @admin.display(description="state")
     def state(self, row: Project) -> str:
@@ -67,9 +71,9 @@ class ProjectAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            obj.save(update_fields=["name"])
+            obj.save(update_fields=form.changed_data)
         else:
-            obj.pk = making.make(slug=obj.slug, name=obj.name).pk
+            making.make(obj)
 
     @method_decorator(csrf_protect)
     def delete_view(
@@ -97,7 +101,7 @@ class ProjectAdmin(ReadOnlyAdmin):
         try:
             deleting.delete(project, by=request.user.get_username())
         except (RepairRunning, ClickHouseError, db.Error, psycopg.Error) as error:
-            said = f"{project} is deleted later, because of this: {brief(error)}."
+            said = f"The project {project} is deleted later, because of this: {brief(error)}."
             self.message_user(request, said, messages.WARNING)
         else:
             self.message_user(request, f"Deleted the project {project}.", messages.SUCCESS)

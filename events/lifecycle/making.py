@@ -10,19 +10,17 @@ from projects.models import Project
 log = get_logger(__name__)
 
 
-def make(*, slug: str, name: str) -> Project:
-    """Make a project and return it when it can take events and answer questions.
+def make(project: Project) -> None:
+    """Make a new project. When this returns, it takes events and answers questions.
 
     Raises Django's ValidationError if the slug or the name is wrong or taken, django.db.Error, and
     ClickHouseError or what `apply_schema` raises. Then there is no project, but its empty database
     may be left in ClickHouse. No other project gets that number.
     """
-    project = Project(slug=slug, name=name)
     project.full_clean()
     while not _made(project):
         pass
-    log.info("project_made", project=project.pk, slug=slug)
-    return project
+    log.info("project_made", project=project.pk, slug=project.slug)
 
 
 def _made(project: Project) -> bool:

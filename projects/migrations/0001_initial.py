@@ -43,6 +43,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "rate_limit_per_minute",
+                    models.IntegerField(
+                        blank=True,
+                        help_text="requests a minute of all its clients together; unlimited if left out",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
                     "deleted_at",
                     models.DateTimeField(
                         editable=False,

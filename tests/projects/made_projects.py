@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from events.lifecycle import deleting, making
 from projects.keyring import keyring
@@ -9,9 +10,10 @@ from projects.models import Project
 
 
 @contextmanager
-def project(slug: str = "staging") -> Iterator[Project]:
+def project(slug: str = "staging", **fields: Any) -> Iterator[Project]:
     """A project with its tables, known to this process, and gone with them afterwards."""
-    made = making.make(slug=slug, name=slug.title())
+    made = Project(slug=slug, name=slug.title(), **fields)
+    making.make(made)
     keyring.forget()
     try:
         yield made

@@ -10,6 +10,7 @@ from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongClus
 from config.building_blocks.command import ServiceCommand
 from events.lifecycle.making import make
 from events.management import failures
+from projects.models import Project
 
 
 class Command(ServiceCommand):
@@ -18,11 +19,15 @@ class Command(ServiceCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="lower-case letters, digits and hyphens")
         parser.add_argument("--name", default="", help="its name for people (default: the slug)")
+        parser.add_argument(
+            "--limit", type=int, help="requests a minute of all its clients together"
+        )
 
     def handle(self, *args: Any, slug: str, name: str, **options: Any) -> None:
+        project = Project(slug=slug, name=name or slug, rate_limit_per_minute=options["limit"])
         try:
             with failures.told():
-                project = make(slug=slug, name=name or slug)
+                make(project)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except (SchemaChanged, ServerTooOld, WrongCluster) as error:

@@ -46,10 +46,10 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
     try:
         assert engine.query("SELECT count() FROM events", project=row.pk) == [[0]]
         assert "my-app" in listed
-        form = {"slug": "other", "name": "Our app"}
+        form = {"slug": "other", "name": "Our app", "rate_limit_per_minute": "70"}
         admin_client.post(f"{PROJECTS}{row.pk}/change/", form)
         row.refresh_from_db()
-        assert (row.slug, row.name) == ("my-app", "Our app")
+        assert (row.slug, row.name, row.rate_limit_per_minute) == ("my-app", "Our app", 70)
     finally:
         deleting.delete(row, by="a test")
 
@@ -86,7 +86,7 @@ def test_a_deletion_that_must_wait_is_told(admin_client: Client, staging: Projec
     with alone():
         url = f"{PROJECTS}{staging.pk}/delete/"
         answer = admin_client.post(url, {"slug": "staging"}, follow=True)
-    assert "staging is deleted later" in shown(answer)
+    assert "The project staging is deleted later" in shown(answer)
     assert "is being deleted" in shown(admin_client.get(PROJECTS))
     assert deleting.finish() == 1
 

@@ -47,7 +47,7 @@ def test_a_command_makes_a_project_that_takes_events_and_answers(
 )
 def test_a_slug_that_can_not_stand_in_an_address_is_refused(slug: str) -> None:
     with pytest.raises(ValidationError, match=r"lower-case|40 characters|blank|Null"):
-        making.make(slug=slug, name="x")
+        making.make(Project(slug=slug, name="x"))
     assert Project.objects.count() == 1
 
 
