@@ -14,7 +14,7 @@ from importer.mapping.ids import id_of
 from importer.mapping.mapper import mapper
 from importer.mapping.presets import PRESETS
 from importer.mapping.spelling import spelt
-from tests.importer.mapping.test_mapping import imported, stored
+from tests.importer.mapping.mapped import imported, stored
 
 NAMESPACE = UUID("6f0d5e1c-6a57-5b0c-9b7e-2f1c8a4e9d10")
 MIXPANEL = {"time": 1767225600, "distinct_id": "u1", "$insert_id": "i1"}

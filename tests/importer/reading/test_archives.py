@@ -21,7 +21,7 @@ from importer.models import Import
 from importer.reading import archives
 from importer.reading.chunks import FileRefused
 from importer.reading.files import opened
-from tests.importer.mapping.test_mapping import AMPLITUDE
+from tests.importer.mapping.other_tools import AMPLITUDE
 from tests.importer.reading.test_delimited import HEADER, chunks
 from tests.importer.reading.test_formats import as_json_lines, events
 from tests.importer.running.test_import_events import counts, import_events, refused
