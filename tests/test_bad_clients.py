@@ -14,9 +14,10 @@ from django.test import Client
 from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
 from events.storing import purge
-from tests.events.queueing.test_batching import unacknowledged, worker
+from tests.events.queueing.workers import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
 from tests.samples import event
+from tests.stored import cold
 from tests.waiting import deliver_all, wait_until
 from tests.web_server import Web
 
@@ -30,11 +31,6 @@ YESTERDAY = f"{NOON - timedelta(days=1):%Y-%m-%d}"
 def post(client: Client, events: list[dict[str, Any]], query: str = "") -> None:
     answer = client.post(f"/events{query}", json.dumps(events), content_type="application/json")
     assert answer.status_code in (200, 202), answer.content
-
-
-def cold() -> int:
-    [[count]] = engine.query("SELECT count() FROM events")
-    return int(count)
 
 
 # --- A million keys -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
 from tests.samples import event
 from tests.waiting import deliver_all, wait_until
 

@@ -18,6 +18,7 @@ from embedded import ports
 from embedded.stores import clickhouse as server
 from embedded.supervision.processes import Process
 from tests.fixtures import empty_clickhouse
+from tests.stored import cold
 
 MONTHS = 240
 HITS, TRIES = 3, 60
@@ -74,18 +75,13 @@ def insert(token: UUID, body: bytes) -> None:
     clickhouse.insert_block(token=str(token), body=body, compression=None)
 
 
-def rows() -> int:
-    [[count]] = clickhouse.query("SELECT count() FROM events")
-    return int(count)
-
-
 def test_killed_between_the_partitions_of_one_insert_it_doubles_nothing(engine: Engine) -> None:
     blocks = within = 0
     while within < HITS and blocks < TRIES:
         token, body = uuid4(), block()
         before = blocks * MONTHS
         _kill_during(engine, token, body, before)
-        within += before < rows() < before + MONTHS
+        within += before < cold() < before + MONTHS
         insert(token, body)
         blocks += 1
         expect(blocks * MONTHS)
@@ -99,7 +95,7 @@ def _kill_during(engine: Engine, token: UUID, body: bytes, before: int) -> None:
 
     thread = threading.Thread(target=try_insert)
     thread.start()
-    while thread.is_alive() and rows() == before:
+    while thread.is_alive() and cold() == before:
         pass
     time.sleep(random.uniform(0, 0.05))
     engine.kill()

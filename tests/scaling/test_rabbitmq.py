@@ -17,7 +17,7 @@ from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
 from tests.events.monitoring.test_exposition import samples
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
 from tests.samples import event, records
 from tests.scaling import rabbit
 from tests.scaling.queueing import assert_refused, made, messages, post

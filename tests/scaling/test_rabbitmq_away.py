@@ -20,7 +20,7 @@ from embedded import ports
 from events.models import Dedup
 from events.queueing import queue
 from importer.tasks import import_uploads
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
 from tests.importer.receiving import uploading
 from tests.samples import event, records
 from tests.scaling import rabbit

@@ -16,6 +16,7 @@ from events.models import Batch
 from events.storing.store import store
 from tests.events.auditing.meanwhile import impatient, in_thread
 from tests.samples import event, framed
+from tests.stored import cold
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -32,11 +33,6 @@ def put(count: int = 1, **changes: Any) -> Batch:
 
 def _killed(_: object) -> None:
     raise KeyboardInterrupt
-
-
-def cold() -> int:
-    [[count]] = engine.query("SELECT count() FROM events")
-    return int(count)
 
 
 def due_again() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from analytics import clickhouse as engine
-from tests.importer.running.test_import_events import import_events
+from tests.importer.importing import import_events
 
 ID = "0191f5a0-0000-7000-8000-000000000001"
 

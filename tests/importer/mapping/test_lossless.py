@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from analytics import clickhouse as engine
+from tests.importer.importing import import_events
 from tests.importer.mapping.mapped import ID, stored
 from tests.importer.mapping.other_tools import GA4, POSTHOG
-from tests.importer.running.test_import_events import import_events
 
 pytestmark = pytest.mark.usefixtures("stores")
 

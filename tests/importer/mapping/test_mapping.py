@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.importer.importing import import_events, refused
 from tests.importer.mapping.mapped import ID, imported, stored
-from tests.importer.running.test_import_events import import_events, refused
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.importer.importing import import_events
 from tests.importer.mapping.mapped import ID, imported, stored
 from tests.importer.mapping.other_tools import EXPORTS, POSTHOG
-from tests.importer.running.test_import_events import import_events
 
 pytestmark = pytest.mark.usefixtures("stores")
 

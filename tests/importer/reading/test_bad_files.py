@@ -12,9 +12,10 @@ import zstandard
 
 from importer.models import Import
 from importer.reading import lines
+from tests.importer.importing import import_events, refused
 from tests.importer.measuring import reading
 from tests.importer.reading.test_formats import as_csv, as_json_lines, as_parquet, events
-from tests.importer.running.test_import_events import counts, import_events, refused
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -21,14 +21,10 @@ from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from importer.models import Import
 from importer.running.run import Run, import_file
-from tests.importer.running.test_import_events import (
-    _environment,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-)
+from tests import environment
+from tests.importer.importing import import_events, refused, rows_of
 from tests.samples import event
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -135,7 +131,7 @@ def test_standard_input_is_read_too(tmp_path: Path) -> None:
     printed = subprocess.run(
         [sys.executable, "-W", "ignore", str(BASE_DIR / "manage.py"), "import_events", "-"],
         cwd=tmp_path,
-        env=_environment(),
+        env=environment.of_the_stores(),
         input=body,
         stdout=subprocess.PIPE,
         check=True,

@@ -10,8 +10,9 @@ import zstandard
 
 from importer.models import Import
 from importer.reading.chunks import MAX_LINE, Chunk
+from tests.importer.importing import import_events, refused, rows_of
 from tests.importer.reading.test_delimited import HEADER, chunks
-from tests.importer.running.test_import_events import counts, import_events, refused, rows_of
+from tests.stored import counts
 
 ENDS: dict[str, Sequence[str]] = {
     "LF": ["\n"],

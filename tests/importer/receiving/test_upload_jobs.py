@@ -18,7 +18,7 @@ from importer.models import Import
 from importer.receiving import uploads
 from importer.running.lock import InProgress
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
-from tests.importer.running.test_import_events import counts
+from tests.stored import counts
 from tests.waiting import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")

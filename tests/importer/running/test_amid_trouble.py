@@ -17,14 +17,9 @@ from importer.models import Import
 from importer.reading.chunks import FileRefused
 from importer.running import delivery, lock, store
 from importer.running.run import Run, import_file
+from tests.importer.importing import import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, is_past, reached
-from tests.importer.running.test_import_events import (
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
+from tests.stored import counts
 from tests.waiting import deliver_all, wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")

@@ -9,14 +9,8 @@ from analytics import clickhouse as engine
 from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
 from importer.running.run import Run, import_file
-from tests.importer.running.test_import_events import (
-    HEADER,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
