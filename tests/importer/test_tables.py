@@ -10,7 +10,7 @@ from importer.mapping.columns import ColumnMap
 from importer.mapping.spelling import spelt
 from tests.importer.exports.exports import empty_stores, export_events
 from tests.importer.importing import import_events
-from tests.importer.reading.test_delimited import chunks
+from tests.importer.reading.formats import chunks
 from tests.importer.tables.write import COLUMNS, FOLDER
 from tests.stored import counts
 

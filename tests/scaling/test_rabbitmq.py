@@ -16,7 +16,7 @@ from config.brokers import rabbitmq
 from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
-from tests.events.monitoring.test_exposition import samples
+from tests.events.monitoring.exposed import samples
 from tests.events.queueing.workers import worker
 from tests.samples import event, records
 from tests.scaling import rabbit

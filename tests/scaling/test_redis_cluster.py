@@ -17,7 +17,7 @@ from config.monitoring import liveness
 from config.redis import urls
 from config.settings import _redis
 from tests.docker.test_healthcheck import is_well
-from tests.events.monitoring.test_exposition import samples
+from tests.events.monitoring.exposed import samples
 from tests.scaling import redis_nodes
 from tests.scaling.redis_nodes import Cluster
 from tests.waiting import wait_until

@@ -5,7 +5,7 @@ from base64 import urlsafe_b64encode
 import pytest
 from django.test import Client
 
-from tests.events.api.posting import post
+from tests.posting import post
 from tests.samples import event, moment
 
 pytestmark = pytest.mark.usefixtures("stores")

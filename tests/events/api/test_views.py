@@ -16,7 +16,7 @@ from events.format.records import unframe
 from events.ingest import property_schemas
 from events.models import Dedup, PropertySchema
 from events.tasks import store_events
-from tests.events.api.posting import post
+from tests.posting import post
 from tests.samples import event
 
 pytestmark = pytest.mark.usefixtures("stores")

@@ -28,7 +28,7 @@ from tests.events.auditing.damage import (
     drop_known,
     put,
 )
-from tests.events.auditing.meanwhile import before, in_thread
+from tests.meanwhile import before, in_thread
 from tests.samples import moment
 from tests.waiting import deliver_all, wait_until
 

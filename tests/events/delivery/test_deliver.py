@@ -14,7 +14,7 @@ from events.delivery import background, deliver
 from events.format.records import BLOCK_BYTES
 from events.models import Batch
 from events.storing.store import store
-from tests.events.auditing.meanwhile import impatient, in_thread
+from tests.meanwhile import impatient, in_thread
 from tests.samples import event, framed
 from tests.stored import cold
 

@@ -14,14 +14,14 @@ from events.delivery import deliver, redelivery
 from events.format.records import unframe
 from events.models import Batch
 from events.postgres.repair_lock import alone
-from tests.analytics.test_killed_engine import Engine, undo_rename
+from tests.analytics.killable import Engine, undo_rename
 from tests.events.auditing.damage import drop_cold, lose_block, put
-from tests.events.auditing.meanwhile import in_thread
 from tests.events.delivery.resending import (
     assert_each_there_once,
     due_again,
     sent_without_an_answer,
 )
+from tests.meanwhile import in_thread
 
 pytestmark = pytest.mark.usefixtures("stores", "settled")
 

@@ -1,7 +1,6 @@
 """`/metrics`: who may ask, what is counted, and what stands there while stores are down."""
 
 import json
-import re
 import time
 from typing import Any
 
@@ -13,17 +12,11 @@ from django.test import Client
 from kombu import pools
 
 from config.monitoring import liveness
+from tests.events.monitoring.exposed import samples
 from tests.samples import event
 from tests.waiting import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
-
-
-def samples(client: Client) -> dict[str, float]:
-    """Values by name and labels."""
-    text = client.get("/metrics").content.decode()
-    found = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
-    return {name: float(value) for name, value in found}
 
 
 def post(client: Client, *events: dict[str, Any], query: str = "") -> int:

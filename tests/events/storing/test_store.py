@@ -17,7 +17,7 @@ from events.models import Batch, Dedup, HotEvent
 from events.storing import hot
 from events.storing import store as store_module
 from events.storing.store import Stored, store
-from tests.events.auditing.meanwhile import beside, in_thread, waiting_for_locks
+from tests.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until
 

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from analytics.clickhouse import ClickHouseError
 from analytics.maintenance.migrate import apply_schema
 from importer.exports.exporting import Export, export
-from tests.analytics.test_killed_engine import Engine
+from tests.analytics.killable import Engine
 from tests.fixtures import empty_clickhouse
 from tests.importer.exports.exports import FORMATS, delivered, fill, refused, started
 from tests.waiting import wait_until

@@ -14,7 +14,7 @@ from importer.models import Import
 from importer.reading import lines
 from tests.importer.importing import import_events, refused
 from tests.importer.measuring import reading
-from tests.importer.reading.test_formats import as_csv, as_json_lines, as_parquet, events
+from tests.importer.reading.formats import as_csv, as_json_lines, as_parquet, events
 from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")

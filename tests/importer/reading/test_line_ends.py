@@ -11,7 +11,7 @@ import zstandard
 from importer.models import Import
 from importer.reading.chunks import MAX_LINE, Chunk
 from tests.importer.importing import import_events, refused, rows_of
-from tests.importer.reading.test_delimited import HEADER, chunks
+from tests.importer.reading.formats import HEADER, chunks
 from tests.stored import counts
 
 ENDS: dict[str, Sequence[str]] = {

@@ -34,7 +34,7 @@ from importer.reading.files import opened
 from importer.reading.rejects import Rejects
 from importer.running.batches import without
 from tests.importer.measuring import reading
-from tests.importer.reading.test_delimited import HEADER, chunks, written
+from tests.importer.reading.formats import HEADER, chunks, written
 
 ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
 
