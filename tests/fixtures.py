@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
 
 from analytics import clickhouse as engine
@@ -16,6 +16,7 @@ from events.ingest import rejected
 from events.models import Batch
 from projects.keyring import keyring
 from tests import web_server
+from tests.factories import AdminFactory
 from tests.waiting import deliver_all, wait_until
 from tests.web_server import Web
 
@@ -101,6 +102,13 @@ def rejected_kept(stores: None) -> Iterator[None]:
     """What another thread has to write of refused events is written in the end."""
     yield
     wait_until(lambda: not rejected._waiting)
+
+
+@pytest.fixture
+def admin_client(db: None, client: Client) -> Client:
+    """Of a superuser; pytest-django's would have a password, which takes long to hash."""
+    client.force_login(AdminFactory.create())
+    return client
 
 
 @pytest.fixture(autouse=True)

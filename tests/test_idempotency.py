@@ -1,19 +1,20 @@
 """An event is kept once, however, wherever and how often it is sent."""
 
 import json
-import threading
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
 from django.test import Client
 
 from analytics import clickhouse as engine
 from events.models import Batch, HotEvent
 from events.storing.store import Stored, store
+from tests.meanwhile import at_once
+from tests.posting import post_taken
 from tests.samples import event, framed
 from tests.stored import delivered_counts
 from tests.waiting import deliver_all
@@ -21,12 +22,8 @@ from tests.waiting import deliver_all
 pytestmark = pytest.mark.usefixtures("stores")
 
 
-def post(client: Client, *events: dict[str, Any], wait: bool = True) -> dict[str, Any]:
-    path = "/events?wait=true" if wait else "/events"
-    answer = client.post(path, json.dumps(events), content_type="application/json")
-    assert answer.status_code in (200, 202), answer.content
-    body: dict[str, Any] = answer.json()
-    return body
+def post(client: Client, *events: dict[str, Any]) -> dict[str, Any]:
+    return post_taken(client, list(events), "?wait=true")
 
 
 def test_an_event_twice_in_one_request_is_kept_once(client: Client) -> None:
@@ -91,21 +88,14 @@ def test_a_file_and_http_keep_an_event_once(client: Client, tmp_path: Path) -> N
     assert delivered_counts() == (2, 2, 2)
 
 
+def store_request(events: list[dict[str, Any]]) -> Stored:
+    return store(frames=[framed(events)], source=Batch.Source.REQUEST)
+
+
 def test_racing_requests_with_the_same_events_are_counted_exactly() -> None:
     sent = [event() for _ in range(500)]
     orders = [sent, sent[::-1], sent[250:] + sent[:250], sent[::2] + sent[1::2]]
-    results: list[Stored] = []
-
-    def race(mine: list[dict[str, Any]]) -> None:
-        results.append(store(frames=[framed(mine)], source=Batch.Source.REQUEST))
-        connections.close_all()
-
-    threads = [threading.Thread(target=race, args=(order,)) for order in orders]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == 4, "a racing store failed"
+    results = at_once(partial(store_request, order) for order in orders)
     assert sum(result.stored for result in results) == 500
     assert sum(result.duplicates for result in results) == 1500
     assert delivered_counts() == (500, 500, 500)
@@ -113,18 +103,8 @@ def test_racing_requests_with_the_same_events_are_counted_exactly() -> None:
 
 def test_racing_requests_that_overlap_in_part_are_counted_exactly() -> None:
     sent = [event() for _ in range(600)]
-    results: list[Stored] = []
-
-    def race(start: int) -> None:
-        part = sent[start : start + 200]
-        results.append(store(frames=[framed(part)], source=Batch.Source.REQUEST))
-        connections.close_all()
-
-    threads = [threading.Thread(target=race, args=(start,)) for start in range(0, 401, 50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    parts = [sent[start : start + 200] for start in range(0, 401, 50)]
+    results = at_once(partial(store_request, part) for part in parts)
     assert sum(result.stored for result in results) == 600
     assert delivered_counts() == (600, 600, 600)
 

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from events.ingest import rejected
 from events.models import Dedup, RejectedEvent
 from events.storing.store import store
-from tests.events.refusing import kept, post, refused_one
+from tests.events.refusing import kept, refused_one
+from tests.posting import post
 from tests.samples import event, moment
 
 pytestmark = pytest.mark.usefixtures("rejected_kept")

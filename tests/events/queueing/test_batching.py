@@ -9,6 +9,7 @@ from django.db import connection
 from config.celery import app
 from events.models import Batch, Dedup
 from tests.events.queueing.workers import put, unacknowledged, worker
+from tests.meanwhile import waiting_for_locks
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -31,7 +32,7 @@ def test_what_a_killed_child_held_is_stored_by_another() -> None:
             cursor.execute("BEGIN")
             cursor.execute("LOCK TABLE dedup IN ACCESS EXCLUSIVE MODE")
             put(20)
-            wait_until(lambda: _waiting_for_locks(cursor) > 0)
+            wait_until(lambda: waiting_for_locks() > 0)
             for child in process.children():
                 child.kill()
             cursor.execute("ROLLBACK")
@@ -47,7 +48,7 @@ def test_what_a_killed_worker_held_is_stored_by_the_next() -> None:
             cursor.execute("BEGIN")
             cursor.execute("LOCK TABLE dedup IN ACCESS EXCLUSIVE MODE")
             put(20)
-            wait_until(lambda: _waiting_for_locks(cursor) > 0)
+            wait_until(lambda: waiting_for_locks() > 0)
     with connection.cursor() as cursor:
         cursor.execute("ROLLBACK")
     assert Dedup.objects.count() == 1
@@ -88,8 +89,3 @@ def test_what_nobody_of_ours_has_put_on_the_queue_ends_no_worker() -> None:
         wait_until(lambda: unacknowledged() == 0, seconds=60)
         assert process.status() != psutil.STATUS_ZOMBIE
     assert Batch.objects.filter(state=Batch.State.UNSTORED).count() == 2
-
-
-def _waiting_for_locks(cursor: Any) -> int:
-    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    return int(cursor.fetchone()[0])
