@@ -47,7 +47,7 @@ def test_the_leading_process_passes_on_no_settings_and_removes_what_others_left(
     assert output_of(LEADS).split() == ["None", "True", "False"]
 
 
-def test_in_the_background_children_ignore_no_signal_nevertheless() -> None:
+def test_children_of_a_run_in_the_background_ignore_no_signal() -> None:
     trap = ("sh", "-c", "trap '' INT QUIT HUP; exec \"$@\"", "sh")
     ignored = int(output_of(STARTS, *trap).split()[1], 16)
     assert not [number for number in (1, 2, 3) if ignored & 1 << number - 1]

@@ -38,7 +38,7 @@ def test_events_sent_over_http_are_counted_in_all_three_answers(client: Client) 
     assert (cohort["week_0"], cohort["week_1"]) == (2, 50.0)
 
 
-def test_what_the_queue_took_reaches_both_layers_by_itself(client: Client) -> None:
+def test_what_the_queue_took_reaches_both_layers(client: Client) -> None:
     sent = [event(user_id=f"u{n}", occurred_at=at_noon(1)) for n in range(2500)]
     path = f"/stats/dau?from={day(1)}&to={day(1)}"
     with worker():

@@ -105,7 +105,7 @@ def test_a_second_run_on_the_same_folder_is_refused_naming_the_first(first_run: 
     assert f"{first_run.folder} is in use by another run (pid {first_run.process.pid})" in said
 
 
-def test_the_folder_stays_locked_whatever_dies(first_run: Stack) -> None:
+def test_the_stack_itself_holds_the_lock_of_the_folder(first_run: Stack) -> None:
     """By the stack itself: the stores come and go."""
     files = psutil.Process(first_run.process.pid).open_files()
     assert str(first_run.folder / "lock") in [file.path for file in files]

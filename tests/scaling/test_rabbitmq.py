@@ -181,7 +181,7 @@ def test_what_a_killed_child_held_is_stored_by_another(
         wait_until(lambda: broker.held() == 0, seconds=60)
 
 
-def test_no_more_is_with_a_worker_than_it_may_hold_also_one_that_made_the_queue(
+def test_a_worker_holds_no_more_than_it_may_even_if_it_made_the_queue(
     broker: rabbit.RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKER_PREFETCH", "5")

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.production, pytest.mark.slow, rabbit.needs_rabbitmq]
 SETTLE_SECONDS = 2.0
 
 
-def test_whoever_is_killed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path) -> None:
     with (
         rabbit.prepared(tmp_path / "rabbitmq") as broker,
         running(tmp_path / "service", {"CELERY_BROKER_URL": lambda _: broker.program()}) as service,

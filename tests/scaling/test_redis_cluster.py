@@ -48,7 +48,7 @@ def cluster(whole: Cluster, use: Any) -> Cluster:
     return whole
 
 
-def test_requests_that_come_together_are_counted_once_each_whichever_node_counts(
+def test_requests_that_come_together_are_counted_once_each_on_any_node(
     cluster: Cluster,
 ) -> None:
     asked = [address for address in ADDRESSES for _ in range(20)]

@@ -50,7 +50,7 @@ def test_a_plain_user_cannot_enter_a_folder_of_root_but_one_that_reaches_can(
 
 
 @pytest.mark.parametrize("who", launch.IDENTITIES)
-def test_whoever_it_is_ends_with_its_parent(who: str) -> None:
+def test_it_ends_with_its_parent_whatever_its_user(who: str) -> None:
     """The kernel stops watching the parent of a process that changes its user."""
     if run_as(who, Path("/"), "true").returncode != 0:
         pytest.skip(f"this machine refuses {who}")

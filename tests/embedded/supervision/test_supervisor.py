@@ -198,7 +198,7 @@ def test_a_signal_during_the_start_stops_what_has_been_started(output: Path) -> 
         assert not [child for child in kin if runs(child)]
 
 
-def test_ignored_signals_are_ignored_neither_by_the_supervisor_nor_by_its_programs(
+def test_the_supervisor_and_its_programs_heed_signals_that_a_shell_ignored(
     output: Path,
 ) -> None:
     """A shell has what a script runs in the background ignore them."""

@@ -146,7 +146,7 @@ def test_those_that_were_not_chosen_stay(admin: Client) -> None:
     assert states() == {"unstored": 2, "discarded": 1}
 
 
-def test_of_many_faults_the_first_are_told(admin: Client) -> None:
+def test_only_the_first_of_many_faults_are_shown(admin: Client) -> None:
     for _ in range(15):
         parking.park_unstored(b"no frame", reason="why")
     page = act(admin, "retry", *Batch.objects.values_list("id", flat=True))

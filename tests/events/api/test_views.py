@@ -138,7 +138,7 @@ def test_an_unknown_parameter_is_named(client: Client) -> None:
     assert queued() == []
 
 
-def test_properties_are_held_to_their_types_schema(client: Client) -> None:
+def test_properties_are_checked_against_the_schema_of_their_type(client: Client) -> None:
     PropertySchema.objects.create(
         event_type="purchase",
         schema={

@@ -86,7 +86,7 @@ def test_no_false_alarm_while_events_are_stored_and_delivered(
         (inventory, "known"),
     ],
 )
-def test_whatever_moves_between_two_looks_is_no_difference(
+def test_an_event_that_moves_between_two_looks_is_no_difference(
     module: Any, name: str, monkeypatch: Any
 ) -> None:
     put(3)
@@ -134,7 +134,7 @@ def test_frames_that_are_merged_while_the_outbox_is_read_are_not_missed(monkeypa
 
 
 @by_hand
-def test_days_that_have_left_the_window_are_not_asked_of_the_hot_layer(settings: Any) -> None:
+def test_days_outside_the_window_are_not_looked_for_in_the_hot_layer(settings: Any) -> None:
     delivered(3, occurred_at=moment(days=6, hours=1))
     kept = delivered(2)
     settings.HOT_WINDOW_DAYS = 4

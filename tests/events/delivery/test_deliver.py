@@ -127,7 +127,7 @@ def seconds_until_due() -> float:
     return wait.total_seconds()
 
 
-def test_one_who_was_overtaken_does_not_postpone_the_batch() -> None:
+def test_a_deliverer_that_was_overtaken_does_not_postpone_the_batch() -> None:
     put(2)
     late = deliver._claim()
     due_again()

@@ -85,7 +85,7 @@ def test_a_block_that_waits_for_another_replica_is_repeated_as_it_is(
     assert_each_there_once(ids)
 
 
-def test_a_block_of_which_some_is_there_is_not_halved(monkeypatch: Any) -> None:
+def test_a_block_that_is_partly_there_is_not_halved(monkeypatch: Any) -> None:
     monkeypatch.setattr(deliver, "_SMALL_BYTES", 100)
     ids = sent_without_an_answer(4)
     drop_cold(ids[1:])

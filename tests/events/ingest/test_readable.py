@@ -90,7 +90,7 @@ def test_however_deep_an_event_is_its_neighbours_are_taken(levels: int) -> None:
         ("[" * 63 + "1,", "[]", "]" * 63),
     ],
 )
-def test_whatever_an_event_is_nested_with_its_own_properties_are_named(
+def test_an_error_names_the_events_own_properties_whatever_is_nested_around(
     opening: str, inner: str, closing: str
 ) -> None:
     error = error_beside_neighbours(

@@ -76,7 +76,7 @@ def test_a_body_refused_as_a_whole_is_kept(
     assert (row.code, row.position, row.raw) == (code, None, shown)
 
 
-def test_of_what_is_very_long_the_beginning_is_kept(client: Client) -> None:
+def test_only_the_beginning_of_a_very_long_event_is_kept(client: Client) -> None:
     row = refused_one(client, properties={"a": "x" * 1_000_000})
     assert len(row.raw) == rejected.MAX_RAW_BYTES
     assert row.raw_bytes > 1_000_000

@@ -149,7 +149,7 @@ def test_without_a_token_a_page_that_calls_this_machine_by_its_own_name_is_not_a
         assert client.get("/metrics", headers={"Host": name}).status_code == status
 
 
-def test_with_a_token_whoever_has_it_is_answered(client: Client, settings: Any) -> None:
+def test_a_client_that_has_the_token_is_answered(client: Client, settings: Any) -> None:
     settings.METRICS_TOKEN = "of-prometheus"
     for wrong in ("", "Bearer", "Bearer of-Prometheus", "of-prometheus", "Bearer é"):
         assert client.get("/metrics", headers={"Authorization": wrong}).status_code == 403

@@ -93,7 +93,7 @@ def test_a_full_queue_refuses_no_request_that_waits(client: Client, settings: An
         *(b'{"headers": {"weight": 1e300}}', b'{"headers": {"weight": -5}}'),
     ],
 )
-def test_an_item_of_the_queue_that_is_no_message_stops_nobody(
+def test_an_item_of_the_queue_that_is_no_message_stops_no_request(
     client: Client, settings: Any, item: bytes
 ) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
@@ -165,7 +165,7 @@ def test_a_broker_out_of_memory_is_503_and_nothing_is_half_accepted(client: Clie
         assert server.llen("celery") == 0
 
 
-def test_all_whose_events_share_a_message_that_is_not_taken_hear_503(monkeypatch: Any) -> None:
+def test_all_clients_of_a_refused_message_get_503(monkeypatch: Any) -> None:
     # As if the memory had been used up since the last look.
     monkeypatch.setattr(backpressure, "_next_look", time.monotonic() + 600)
     with redis_with(memory=1) as server, ThreadPoolExecutor(4) as threads:

@@ -77,7 +77,7 @@ _NOBODYS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
-def test_what_nobody_of_ours_has_put_on_the_queue_ends_no_worker() -> None:
+def test_messages_of_other_programs_end_no_worker() -> None:
     put(1)
     with app.producer_pool.acquire(block=True) as producer:
         for name, (body, headers) in _NOBODYS.items():

@@ -193,7 +193,7 @@ def test_two_purges_at_once_drop_each_day_once() -> None:
     assert min(hot.partition_days()) == TODAY - timedelta(days=3)
 
 
-def test_of_two_who_make_the_same_day_at_once_one_does_and_the_other_goes_on() -> None:
+def test_two_processes_that_make_the_same_day_at_once_make_it_once() -> None:
     purge._drop(TODAY + timedelta(days=hot.DAYS_AHEAD))
     made: list[Any] = []
     second = threading.Thread(target=_make_partitions, args=(made,))

@@ -45,7 +45,9 @@ def test_a_key_that_is_there_twice_is_refused_plain_and_mapped(
 
 
 @pytest.mark.parametrize("options", [(), ("--set", "properties.n=1"), ("--rest", "ignore")])
-def test_and_so_is_one_in_the_properties_of_csv(tmp_path: Path, options: Sequence[str]) -> None:
+def test_a_key_that_is_twice_in_the_properties_of_csv_is_refused(
+    tmp_path: Path, options: Sequence[str]
+) -> None:
     path = tmp_path / "a.csv"
     head = "event_id,occurred_at,user_id,event_type,properties"
     path.write_text(f'{head}\n{ID},2026-01-01T00:00:00Z,u1,x,"{{""a"":1,""a"":2}}"\n')

@@ -70,7 +70,7 @@ def test_a_column_misspelt_in_what_ids_are_made_of_is_refused(tmp_path: Path) ->
     assert stored() == []
 
 
-def test_and_so_is_one_that_takes_the_place_of_a_preset_s(tmp_path: Path) -> None:
+def test_a_misspelt_column_that_replaces_one_of_a_preset_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("event,distinct_id,time\nx,u1,1767225600\nx,u1,1767225601\n")
     options = ["--preset", "mixpanel", "--id-from", "distinct_id,tmie"]

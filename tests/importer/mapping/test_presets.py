@@ -23,7 +23,7 @@ def test_the_export_of_another_tool_is_read_as_json_lines(tmp_path: Path, preset
 
 
 @pytest.mark.parametrize("preset", ["posthog", "ga4"])
-def test_and_as_parquet(tmp_path: Path, preset: str) -> None:
+def test_the_export_of_another_tool_is_read_as_parquet(tmp_path: Path, preset: str) -> None:
     source, user, properties = EXPORTS[preset]
     if preset == "posthog":  # documented as a text of JSON there
         source = {**source, "properties": json.dumps(source["properties"])}

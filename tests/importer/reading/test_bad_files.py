@@ -24,7 +24,7 @@ LONG = 300_000_000
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
 @pytest.mark.parametrize("write", [as_csv, as_json_lines])
-def test_of_a_file_cut_short_what_is_there_is_stored_and_the_cut_is_told(
+def test_what_is_there_of_a_file_cut_short_is_stored_and_the_cut_is_named(
     tmp_path: Path, compress: Callable[[bytes], bytes], write: Callable[[Any], bytes]
 ) -> None:
     whole = compress(write(events(30_000)))

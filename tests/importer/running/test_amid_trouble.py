@@ -63,7 +63,7 @@ def _end_all_connections() -> None:
 
 
 @pytest.mark.usefixtures("fresh_pool")
-def test_an_import_whose_lock_another_has_taken_stores_no_more(
+def test_an_import_that_lost_its_lock_to_another_stores_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(tmp_path / "events.csv", rows_of(3000))

@@ -100,7 +100,7 @@ def test_bad_rows_are_named_by_line_and_the_rest_is_stored(tmp_path: Path) -> No
     assert Import.objects.get().bad == 3
 
 
-def test_of_many_bad_rows_the_first_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+def test_the_first_of_many_bad_rows_are_shown_and_all_are_counted(tmp_path: Path) -> None:
     rows = [row if n % 2 else ["bad"] for n, row in enumerate(rows_of(4000))]
     printed, complaints = import_events(written(tmp_path / "events.csv", rows))
     assert "read 4000, stored 2000, duplicate 0, bad 2000" in printed

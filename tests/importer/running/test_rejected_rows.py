@@ -82,7 +82,7 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
         assert "read 6000" in import_events(path, "--max-errors", limit)[0]
 
 
-def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
+def test_a_stopped_import_shows_no_percentage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importer.reading.chunks.CHUNK_ROWS", 100)
