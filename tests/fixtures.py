@@ -107,7 +107,7 @@ def rejected_kept(stores: None) -> Iterator[None]:
 @pytest.fixture
 def admin_client(db: None, client: Client) -> Client:
     """Of a superuser; pytest-django's would have a password, which takes long to hash."""
-    client.force_login(AdminFactory.create())
+    client.force_login(AdminFactory.create(username="admin"))
     return client
 
 
