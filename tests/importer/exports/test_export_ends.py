@@ -93,24 +93,25 @@ def test_when_clickhouse_is_killed_midway_there_is_an_error_and_no_file(
 
 
 @pytest.mark.parametrize(
-    ("name", "complaint"),
+    ("name", "events", "complaint"),
     [
-        ("events.parquet", "is no whole Parquet file"),
-        ("events.csv.gz", "its compressed data is cut short"),
-        ("events.ndjson.zst", "its compressed data is cut short"),
+        ("events.parquet", 50_000, "is no whole Parquet file"),
+        # The import stores what comes before the cut.
+        ("events.csv.gz", 10_000, "its compressed data is cut short"),
+        ("events.ndjson.zst", 10_000, "its compressed data is cut short"),
     ],
 )
 def test_what_is_cut_short_on_its_way_into_a_pipe_can_be_told(
-    name: str, complaint: str, tmp_path: Path
+    name: str, events: int, complaint: str, tmp_path: Path
 ) -> None:
-    fill(50_000, 1_000)
+    fill(events, 1_000)
     path = tmp_path / name
     os.mkfifo(path)
     taken: list[bytes] = []
     reader = threading.Thread(target=lambda: taken.append(path.read_bytes()))
     reader.start()
     with pytest.raises(KeyboardInterrupt):
-        export(Export(path=path, watch=interrupted_at(45_000)))
+        export(Export(path=path, watch=interrupted_at(events * 9 // 10)))
     reader.join(timeout=20)
     path.unlink()
     path.write_bytes(taken[0])
