@@ -17,7 +17,8 @@ from events.models import Batch
 from projects.keyring import keyring
 from tests import web_server
 from tests.factories import AdminFactory
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 from tests.web_server import Web
 
 # A hash is slow on purpose: a third of a second for each admin that a test makes. This one the
@@ -81,7 +82,7 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
     yield
     # Or this process's delivery thread would go on into the next test. Whoever was killed in the
     # test delivers no more.
-    Batch.objects.update(claimed_until=None)
+    Batch.objects.filter(state=Batch.State.PENDING).update(claimed_until=None)
     deliver_all()
 
 

@@ -18,8 +18,8 @@ from tests.events.queueing.workers import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
 from tests.posting import post_taken
 from tests.samples import event
-from tests.stored import cold
-from tests.waiting import deliver_all, wait_until
+from tests.stored import cold, deliver_all
+from tests.waiting import wait_until
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")

@@ -16,8 +16,7 @@ from events.storing.store import Stored, store
 from tests.meanwhile import at_once
 from tests.posting import post_taken
 from tests.samples import event, framed
-from tests.stored import delivered_counts
-from tests.waiting import deliver_all
+from tests.stored import deliver_all, delivered_counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -8,7 +8,8 @@ from django.test import Client
 from tests.events.queueing.workers import worker
 from tests.posting import post_taken
 from tests.samples import event
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 

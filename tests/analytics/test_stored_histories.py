@@ -17,7 +17,7 @@ from tests.analytics.histories import ASKED_FOR, events, made_up, questions, som
 from tests.analytics.oracle import Event
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 

@@ -24,8 +24,8 @@ from tests import environment
 from tests.events.queueing.workers import put, unacknowledged
 from tests.project import PROJECT
 from tests.samples import event, framed, moment
-from tests.stored import cold
-from tests.waiting import deliver_all, wait_until
+from tests.stored import cold, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 Program: TypeAlias = "subprocess.Popen[bytes]"

@@ -6,7 +6,6 @@
 import os
 import secrets
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -150,11 +149,3 @@ def running(folder: Path, fronts: Fronts = MappingProxyType({})) -> Iterator[Ser
         stack.callback(service.stop)
         service.start()
         yield service
-
-
-def wait_until(done: Callable[[], bool], *, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.2)

@@ -15,7 +15,8 @@ from embedded import ports
 from tests.faults import audit, plan
 from tests.faults.clients import Clients, event
 from tests.faults.proxy import Mode
-from tests.faults.service import Service, wait_until
+from tests.faults.service import Service
+from tests.waiting import wait_until
 
 DRAIN_SECONDS = 120
 IMPORT_ROWS = 5_000
@@ -54,7 +55,7 @@ class Outcome(NamedTuple):
 
 
 def run(service: Service, *, seed: int, seconds: float, pace: float = 0.0) -> Outcome:
-    """The last of this service. Raises StackError or TimeoutError if it can't recover."""
+    """The last of this service. Raises StackError or AssertionError if it can't recover."""
     began = time.monotonic()
     try:
         names = list(plan.FAULTS)
@@ -121,7 +122,8 @@ def drain(stores: Mapping[str, str]) -> None:
     wait_until(
         lambda: audit.waiting(stores) == 0,
         seconds=DRAIN_SECONDS,
-        what="the queue and the outbox are empty",
+        every=0.2,
+        what="for an empty queue and outbox",
     )
 
 
@@ -157,7 +159,8 @@ def without_clickhouse(
     wait_until(
         lambda: audit.queued(service.variables) == 0,
         seconds=DRAIN_SECONDS,
-        what="everything is stored",
+        every=0.2,
+        what="until everything is stored",
     )
     stored = time.monotonic() - began
     ready, backlog = _ready(service.port), audit.waiting(service.variables)

@@ -23,7 +23,8 @@ from tests.posting import post_some
 from tests.samples import event, records
 from tests.scaling import rabbit
 from tests.scaling.queueing import assert_refused, made, messages
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.production,

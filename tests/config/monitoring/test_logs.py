@@ -18,7 +18,7 @@ from config.monitoring import logs
 from embedded.supervision.processes import PROJECT
 from tests import environment
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 OURS = ("config", "projects", "events", "analytics", "importer")
 

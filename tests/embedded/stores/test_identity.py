@@ -11,7 +11,8 @@ import pytest
 from embedded.stores import identity
 from embedded.supervision import launch
 from embedded.supervision.processes import PROJECT, Program, launch_command
-from tests.embedded.stack import runs, wait_for
+from tests.embedded.stack import runs
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its identity")
 
@@ -59,7 +60,7 @@ def test_it_ends_with_its_parent_whatever_its_user(who: str) -> None:
     ) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
-        wait_for(lambda: child.name() == "sleep", seconds=10)
+        wait_until(lambda: child.name() == "sleep", seconds=10)
         parent.kill()
         parent.wait()
-        wait_for(lambda: not runs(child), seconds=10)
+        wait_until(lambda: not runs(child), seconds=10)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded.supervision.processes import PROJECT
-from tests.embedded.stack import wait_for
+from tests.waiting import wait_until
 
 SUPERVISE = """
 import signal, sys, time
@@ -77,4 +77,4 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
 
 
 def count_up(output: Path, programs: int) -> None:
-    wait_for(lambda: output.read_text().count("is up") == programs, seconds=20)
+    wait_until(lambda: output.read_text().count("is up") == programs, seconds=20)

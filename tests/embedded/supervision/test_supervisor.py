@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from embedded.supervision.processes import PROJECT
-from tests.embedded.stack import runs, wait_for
+from tests.embedded.stack import runs
 from tests.embedded.supervision.supervising import (
     IN_BACKGROUND,
     POLITE,
@@ -24,6 +24,7 @@ from tests.embedded.supervision.supervising import (
     ended,
     supervising,
 )
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_start_may_take_longer_than_a_stop(output: Path) -> None:
     slow = f"supervisor.start(python('slow', {POLITE}, ready=ready, stop_timeout=0.1))"
     ready = "began = time.monotonic(); ready = lambda: time.monotonic() > began + 0.5"
     with supervising(output, ready, slow, "console.say('all is ready')") as process:
-        wait_for(lambda: "all is ready" in output.read_text(), seconds=20)
+        wait_until(lambda: "all is ready" in output.read_text(), seconds=20)
         process.terminate()
         assert process.wait(20) == 0
 
@@ -136,7 +137,7 @@ def test_deaths_while_a_store_is_away_are_no_reason_to_give_up(output: Path) -> 
     start = f"supervisor.start(python('brief', {source!r}, {relies}))"
     with supervising(output, quick, start) as process:
         said = "brief ended with code 7 while the store did not answer; started again after 0.05 s"
-        wait_for(lambda: output.read_text().count(said) > 6, seconds=20)
+        wait_until(lambda: output.read_text().count(said) > 6, seconds=20)
         away.unlink()
         count_up(output, 1)
         process.terminate()
@@ -169,7 +170,7 @@ def test_a_program_that_dies_while_another_starts_is_started_again(output: Path)
         count_up(output, 2)
         psutil.Process(process.pid).children()[0].kill()
         count_up(output, 3)
-        wait_for(lambda: "Still waiting for late: " in output.read_text(), seconds=20)
+        wait_until(lambda: "Still waiting for late: " in output.read_text(), seconds=20)
         ready.touch()
         count_up(output, 4)
         process.terminate()
@@ -182,7 +183,7 @@ def test_a_signal_in_the_pause_before_a_start_stops_everything(output: Path) -> 
         count_up(output, 2)
         kin = psutil.Process(process.pid).children()
         kin[0].kill()
-        wait_for(lambda: len(psutil.Process(process.pid).children()) == 1, seconds=20)
+        wait_until(lambda: len(psutil.Process(process.pid).children()) == 1, seconds=20)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert not [child for child in kin if runs(child)]
@@ -224,7 +225,7 @@ def test_a_terminal_that_is_gone_blocks_no_program(tmp_path: Path) -> None:
     with ended(subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None
         process.stdout.close()
-        wait_for(done.exists, seconds=20)
+        wait_until(done.exists, seconds=20)
         process.terminate()
         assert process.wait(20) == 0
 

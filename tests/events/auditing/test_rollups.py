@@ -28,7 +28,8 @@ from tests.events.auditing.damage import (
 from tests.faults.audit import ROLLUPS
 from tests.meanwhile import beside, in_thread
 from tests.samples import moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 

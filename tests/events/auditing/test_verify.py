@@ -37,7 +37,7 @@ from tests.events.auditing.damage import (
     put,
 )
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 

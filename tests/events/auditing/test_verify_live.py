@@ -30,7 +30,8 @@ from tests.events.auditing.damage import (
 )
 from tests.meanwhile import before, in_thread
 from tests.samples import moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -14,7 +14,7 @@ from config.monitoring import liveness
 from tests.events.monitoring.exposed import samples
 from tests.posting import post, post_some
 from tests.samples import event
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 

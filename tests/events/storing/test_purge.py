@@ -20,7 +20,8 @@ from events.storing.store import store
 from tests.events import failing
 from tests.meanwhile import at_once
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -22,7 +22,7 @@ from tests import environment
 from tests.events.auditing.damage import content
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 NASTY = {
     'José "Pepe", jr': '{"text":"says \\"hi\\", \\\\ tab\\t, line\\nbreak, return\\r\\n"}',

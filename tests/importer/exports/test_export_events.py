@@ -26,7 +26,7 @@ from tests.importer.exports.exports import (
     started,
 )
 from tests.samples import event, moment
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 

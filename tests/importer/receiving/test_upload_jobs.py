@@ -17,8 +17,7 @@ from importer.receiving import uploads
 from importer.running.lock import InProgress
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
 from tests.meanwhile import at_once
-from tests.stored import counts
-from tests.waiting import deliver_all
+from tests.stored import counts, deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")
 

@@ -19,8 +19,8 @@ from importer.running import delivery, lock, store
 from importer.running.run import Run, import_file
 from tests.importer.importing import import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, is_past, reached
-from tests.stored import counts
-from tests.waiting import deliver_all, wait_until
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 

@@ -19,8 +19,8 @@ from importer.models import Import
 from tests import environment
 from tests.factories import PropertySchemaFactory
 from tests.importer.importing import HEADER, import_events, refused, rows_of, written
-from tests.stored import counts
-from tests.waiting import deliver_all, wait_until
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 

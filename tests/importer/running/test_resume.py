@@ -20,8 +20,8 @@ from importer.running.run import Run, import_file
 from tests import environment
 from tests.importer.importing import HEADER, import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, reached, start
-from tests.stored import counts
-from tests.waiting import deliver_all, wait_until
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
