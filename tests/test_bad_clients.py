@@ -14,10 +14,12 @@ from django.test import Client
 from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
 from events.storing import purge
-from tests.events.queueing.test_batching import unacknowledged, worker
+from tests.events.queueing.workers import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
+from tests.posting import post_taken
 from tests.samples import event
-from tests.waiting import deliver_all, wait_until
+from tests.stored import cold, deliver_all
+from tests.waiting import wait_until
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -25,16 +27,6 @@ pytestmark = pytest.mark.usefixtures("stores")
 KEYS_OF_AN_EVENT = 250
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 YESTERDAY = f"{NOON - timedelta(days=1):%Y-%m-%d}"
-
-
-def post(client: Client, events: list[dict[str, Any]], query: str = "") -> None:
-    answer = client.post(f"/events{query}", json.dumps(events), content_type="application/json")
-    assert answer.status_code in (200, 202), answer.content
-
-
-def cold() -> int:
-    [[count]] = engine.query("SELECT count() FROM events")
-    return int(count)
 
 
 # --- A million keys -----------------------------------------------------------------------------
@@ -56,14 +48,14 @@ def found(client: Client, segment: str) -> int:
 
 def seconds_for_an_ordinary_block(client: Client) -> float:
     began = time.monotonic()
-    post(client, [event() for _ in range(1000)], "?wait=true")
+    post_taken(client, [event() for _ in range(1000)], "?wait=true")
     deliver_all()
     return time.monotonic() - began
 
 
 def post_many_keys(client: Client, events: int) -> None:
     for first in range(0, events, 250):
-        post(client, [many_keys(first + n) for n in range(250)], "?wait=true")
+        post_taken(client, [many_keys(first + n) for n in range(250)], "?wait=true")
     deliver_all()
 
 
@@ -103,7 +95,7 @@ def test_thirty_years_in_one_request_arrive_in_both_layers_and_the_rollups(clien
         for n, at in enumerate(day for day in days for _ in range(3))
     ]
     with worker():
-        post(client, sent)
+        post_taken(client, sent)
         wait_until(Batch.objects.filter(state=Batch.State.DELIVERED).exists, seconds=60)
     # The rollups show a block a moment after the events do.
     assert cold() == len(sent)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import clickhouse as engine
-from events.delivery import background, deliver
+from events.delivery import deliver
 from events.models import Batch
 from events.storing.store import store
 from tests.analytics.comparison import Question, compare_answers
@@ -17,18 +17,13 @@ from tests.analytics.histories import ASKED_FOR, events, made_up, questions, som
 from tests.analytics.oracle import Event
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 # Of ids, so few that most are sent again, with another content too.
 IDS = 10
 Sent: TypeAlias = list[tuple[int, Event]]
-
-
-@pytest.fixture(autouse=True)
-def _by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
 
 
 def later() -> None:

@@ -20,10 +20,12 @@ from analytics import clickhouse as engine
 from events.delivery import background
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import store
-from tests.events.queueing.test_batching import put, unacknowledged, worker_environment
+from tests import environment
+from tests.events.queueing.workers import put, unacknowledged
 from tests.project import PROJECT
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import cold, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 Program: TypeAlias = "subprocess.Popen[bytes]"
@@ -77,7 +79,7 @@ def dying(
     process = subprocess.Popen(
         [sys.executable, "-c", DYING, str(flag), module, name, when, *command],
         cwd=PROJECT,
-        env=worker_environment(),
+        env=environment.of_the_stores(),
         start_new_session=True,
     )
     try:
@@ -183,11 +185,6 @@ def deliver_after_the_leases() -> None:
     """As if those of whoever was killed amid a delivery were over."""
     Batch.objects.update(claimed_until=None)
     deliver_all()
-
-
-def cold() -> int:
-    [[rows]] = engine.query("SELECT count() FROM events")
-    return int(rows)
 
 
 def repeated() -> int:

@@ -16,9 +16,9 @@ from django.test import Client
 
 from config.monitoring import logs
 from embedded.supervision.processes import PROJECT
-from tests.events.queueing.test_batching import worker_environment
+from tests import environment
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 OURS = ("config", "projects", "events", "analytics", "importer")
 
@@ -214,7 +214,7 @@ def command(*arguments: str, level: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env={**worker_environment(), "LOG_LEVEL": level},
+        env={**environment.of_the_stores(), "LOG_LEVEL": level},
         capture_output=True,
         text=True,
         check=True,

@@ -17,7 +17,7 @@ from events.models import Batch, Dedup
 from events.storing.store import store
 from tests.faults.audit import ROLLUPS
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 TODAY = datetime.now(UTC).date()
 YESTERDAY = TODAY - timedelta(days=1)

@@ -26,8 +26,10 @@ from tests.events.auditing.damage import (
     put,
 )
 from tests.faults.audit import ROLLUPS
+from tests.meanwhile import beside, in_thread
 from tests.samples import moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -172,17 +174,11 @@ def test_an_insert_that_began_before_the_new_view_is_waited_for(
 
     monkeypatch.setattr(rebuild, "_run", watched)
 
-    def work() -> None:
-        rollups.rebuild_rollups()
-        connections.close_all()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert not filled.wait(2)
-    Batch.objects.update(attempts=2)  # another's turn, begun after the view
-    assert filled.wait(20)
-    Batch.objects.update(claimed_until=None)
-    thread.join()
+    with beside(rollups.rebuild_rollups):
+        assert not filled.wait(2)
+        Batch.objects.update(attempts=2)  # another's turn, begun after the view
+        assert filled.wait(20)
+        Batch.objects.update(claimed_until=None)
 
 
 def test_a_block_sent_again_after_a_rebuild_counts_nothing_twice() -> None:
@@ -232,12 +228,9 @@ def test_two_at_once_are_refused() -> None:
         with pytest.raises(CommandError) as error:
             rebuilt()
         said.append(str(error.value))
-        connections.close_all()
 
     with alone():
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
+        in_thread(work)
     assert said == ["another repair is running"]
 
 

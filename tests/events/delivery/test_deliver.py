@@ -1,28 +1,23 @@
 """Delivery: the outbox into ClickHouse, again until it is confirmed, and never doubled."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from analytics import clickhouse as engine
-from events.delivery import background, deliver
+from events.delivery import deliver
 from events.format.records import BLOCK_BYTES
 from events.models import Batch
 from events.storing.store import store
-from tests.events.auditing.meanwhile import impatient, in_thread
+from tests.meanwhile import at_once, impatient, in_thread
 from tests.samples import event, framed
+from tests.stored import cold
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 
 def put(count: int = 1, **changes: Any) -> Batch:
@@ -32,11 +27,6 @@ def put(count: int = 1, **changes: Any) -> Batch:
 
 def _killed(_: object) -> None:
     raise KeyboardInterrupt
-
-
-def cold() -> int:
-    [[count]] = engine.query("SELECT count() FROM events")
-    return int(count)
 
 
 def due_again() -> None:
@@ -137,7 +127,7 @@ def seconds_until_due() -> float:
     return wait.total_seconds()
 
 
-def test_one_who_was_overtaken_does_not_postpone_the_batch() -> None:
+def test_a_deliverer_that_was_overtaken_does_not_postpone_the_batch() -> None:
     put(2)
     late = deliver._claim()
     due_again()
@@ -206,15 +196,7 @@ def test_many_deliverers_at_once_deliver_everything_once() -> None:
     for _ in range(30):
         put(10)
 
-    def work() -> None:
-        deliver.deliver_due()
-        connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([deliver.deliver_due] * 4)
     assert cold() == 300
     assert not Batch.objects.exclude(state=Batch.State.DELIVERED).exists()
 

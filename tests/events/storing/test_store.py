@@ -17,17 +17,12 @@ from events.models import Batch, Dedup, HotEvent
 from events.storing import hot
 from events.storing import store as store_module
 from events.storing.store import Stored, store
-from tests.events.auditing.meanwhile import beside, in_thread, waiting_for_locks
+from tests.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery(monkeypatch: Any) -> None:
-    """What is in the outbox stays there to be looked at."""
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+# What is in the outbox stays there to be looked at.
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 
 def put(*frames: bytes) -> Stored:

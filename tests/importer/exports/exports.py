@@ -2,12 +2,10 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -20,10 +18,11 @@ from events.ingest.validation import validate
 from events.models import Batch
 from events.storing.store import store
 from importer.models import Import
+from tests import environment
 from tests.events.auditing.damage import content
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 NASTY = {
     'José "Pepe", jr': '{"text":"says \\"hi\\", \\\\ tab\\t, line\\nbreak, return\\r\\n"}',
@@ -106,12 +105,10 @@ def empty_stores() -> None:
 
 def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
     """The command in a process of its own, on the stores of this test."""
-    name = connection.settings_dict["NAME"]
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
     return subprocess.Popen(
         [sys.executable, "manage.py", "export_events", *map(str, arguments)],
         cwd=BASE_DIR,
-        env={**os.environ, "DATABASE_URL": url},
+        env=environment.of_the_stores(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

@@ -16,9 +16,9 @@ from analytics.reports import top_events
 from analytics.segments import parse_segments
 from importer.mapping.columns import ColumnMap
 from importer.reading.chunks import FileRefused
-from tests.importer.mapping.test_mapping import stored
-from tests.importer.reading.test_delimited import chunks
-from tests.importer.running.test_import_events import import_events
+from tests.importer.importing import import_events
+from tests.importer.mapping.mapped import stored
+from tests.importer.reading.formats import chunks
 from tests.importer.tables.write import FOLDER
 
 ID = UUID("0191f5a0-0000-7000-8000-000000000001")

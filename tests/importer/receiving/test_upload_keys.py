@@ -15,7 +15,7 @@ from django.test import Client
 from importer.models import Import
 from importer.receiving import uploads
 from tests.importer.receiving.uploading import csv_of, post
-from tests.importer.running.test_import_events import counts
+from tests.stored import counts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")

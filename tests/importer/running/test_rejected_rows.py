@@ -9,14 +9,8 @@ from analytics import clickhouse as engine
 from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
 from importer.running.run import Run, import_file
-from tests.importer.running.test_import_events import (
-    HEADER,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
@@ -89,7 +83,7 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
         assert "read 6000" in import_events(path, "--max-errors", limit)[0]
 
 
-def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
+def test_a_stopped_import_shows_no_percentage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importer.reading.chunks.CHUNK_ROWS", 100)
