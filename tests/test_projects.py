@@ -18,12 +18,13 @@ from importer.models import Import
 from importer.receiving import uploads
 from projects.keyring import keyring
 from projects.models import DEFAULT
-from tests.events.api.test_views import post
 from tests.factories import PropertySchemaFactory
+from tests.posting import post
 from tests.projects.made_keys import bearer, secret
 from tests.projects.made_projects import project
 from tests.samples import event, framed
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 

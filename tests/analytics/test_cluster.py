@@ -103,7 +103,7 @@ def test_a_segment_on_a_user_asks_that_users_shard_alone(gateway: Gateway, store
             assert found == (user != "u3")
 
 
-def test_a_block_of_which_a_shard_takes_no_part_is_not_confirmed(
+def test_a_block_is_not_confirmed_if_a_shard_takes_no_part_of_it(
     gateway: Gateway, stored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, token = framed([event(**it) for it in CAME]), str(uuid.uuid4())

@@ -15,8 +15,9 @@ import urllib3
 
 from embedded import data_folder
 from embedded.supervision.processes import PROJECT
-from tests.embedded.stack import Stack, environment, running, wait_for
+from tests.embedded.stack import READY_SECONDS, Stack, environment, running
 from tests.faults import audit
+from tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
 
@@ -85,7 +86,7 @@ def saved(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         load = Load(stack.port)
         load.start()
         try:
-            wait_for(lambda: len(load.accepted) > 4000)
+            wait_until(lambda: len(load.accepted) > 4000, seconds=READY_SECONDS)
             before = list(load.accepted)
             done = backup(str(folder / "backup"), data=stack.folder)
         finally:
@@ -107,8 +108,13 @@ def restored(folder: Path, saved: tuple[Path, list[str]]) -> Iterator[Stack]:
     # What the worker had taken when it was copied is taken up again after so long.
     with running(new, RATE_LIMIT_PER_MINUTE="0", QUEUE_VISIBILITY_TIMEOUT_SECONDS="5") as stack:
         stack.wait_until_ready()
-        wait_for(lambda: audit.waiting(data_folder.announced_in(new)) == 0)
+        wait_until_drained(new)
         yield stack
+
+
+def wait_until_drained(folder: Path) -> None:
+    variables = data_folder.announced_in(folder)
+    wait_until(lambda: audit.waiting(variables) == 0, seconds=READY_SECONDS, every=0.1)
 
 
 def ids_of(stack: Stack) -> list[str]:
@@ -140,8 +146,7 @@ def test_what_is_sent_again_is_known_and_what_is_new_is_taken(
 ) -> None:
     there = set(ids_of(restored))
     Load(restored.port).send([*saved[1][:100], str(uuid.uuid4())])
-    variables = data_folder.announced_in(restored.folder)
-    wait_for(lambda: audit.waiting(variables) == 0)
+    wait_until_drained(restored.folder)
     assert len(ids_of(restored)) == len(there) + 1
 
 

@@ -1,6 +1,5 @@
 """The admin page of imports."""
 
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,11 @@ from events.models import Batch, HotEvent
 from importer.models import Import
 from importer.receiving import uploads
 from tests.factories import AdminFactory, ImportFactory
+from tests.pages import page
 
 pytestmark = pytest.mark.usefixtures("stores")
 
 IMPORTS = "/admin/importer/import/"
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(AdminFactory.create())
-    return client
-
-
-def page(client: Client, url: str, **parameters: str) -> str:
-    answer = client.get(url, parameters)
-    assert answer.status_code == 200, answer
-    return unescape(answer.content.decode())
 
 
 def test_imports_are_listed_newest_first_with_their_counts(admin_client: Client) -> None:

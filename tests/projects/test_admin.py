@@ -16,23 +16,13 @@ from importer.models import Import
 from projects import keys
 from projects.models import ApiKey
 from tests.factories import AdminFactory, ImportFactory
+from tests.meanwhile import waiting_for_locks
+from tests.pages import page
 from tests.projects.made_keys import ago, bearer, made
 from tests.waiting import wait_until
 
 KEYS = "/admin/projects/apikey/"
 pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(AdminFactory.create())
-    return client
-
-
-def page(client: Client, url: str) -> str:
-    answer = client.get(url)
-    assert answer.status_code == 200, answer
-    return unescape(answer.content.decode())
 
 
 def add(client: Client, **fields: Any) -> Any:
@@ -80,7 +70,7 @@ def test_a_double_click_makes_one_key_and_says_so(admin_client: Client) -> None:
     with ThreadPoolExecutor() as second, transaction.atomic():
         made(name="website")
         html = second.submit(add_in_a_thread, admin_client)
-        wait_until(is_held_up)
+        wait_until(waiting_for_locks)
     assert "A key that is not revoked has this name" in html.result()
     assert ApiKey.objects.count() == 1
 
@@ -90,12 +80,6 @@ def add_in_a_thread(client: Client) -> str:
         return str(add(client).content.decode())
     finally:
         connection.close()
-
-
-def is_held_up() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(

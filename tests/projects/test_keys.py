@@ -12,7 +12,7 @@ from django.test import Client
 from events.models import RejectedEvent
 from projects import keys
 from projects.models import ApiKey
-from tests.events.monitoring.test_exposition import samples
+from tests.events.monitoring.exposed import samples
 from tests.projects.made_keys import ago, bearer, made, secret
 
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")

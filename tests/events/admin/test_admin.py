@@ -15,7 +15,8 @@ from pytest_django import DjangoDbBlocker
 from config.admin.dates import Period, parts, periods
 from events.models import PropertySchema
 from events.storing import hot
-from tests.factories import AdminFactory, BatchFactory, HotEventFactory, PropertySchemaFactory
+from tests.factories import BatchFactory, HotEventFactory, PropertySchemaFactory
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -28,19 +29,6 @@ def _partitions(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> No
     """Made once and kept, where a test's own transaction would roll them back."""
     with django_db_blocker.unblock():
         hot.ensure_partitions(now=datetime.now(UTC))
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    """Instead of pytest-django's, which takes a second to hash a password."""
-    client.force_login(AdminFactory.create())
-    return client
-
-
-def page(client: Client, url: str, **parameters: str) -> str:
-    answer = client.get(url, parameters)
-    assert answer.status_code == 200, answer
-    return unescape(answer.content.decode())
 
 
 def listed(html: str) -> list[str]:

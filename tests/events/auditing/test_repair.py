@@ -29,7 +29,7 @@ from tests.events.auditing.damage import (
     lose_block,
     put,
 )
-from tests.events.auditing.meanwhile import before, in_thread
+from tests.meanwhile import before, in_thread
 
 pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 

@@ -12,11 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from analytics.maintenance import daily_counts
 from analytics.maintenance import inventory as cold
 from config.settings import BASE_DIR
 from events.auditing import inventory, verify
-from events.delivery import background
 from events.models import Batch, Dedup
 from events.sql import load
 from events.storing.store import store
@@ -40,20 +38,9 @@ from tests.events.auditing.damage import (
     put,
 )
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
-
-
-@pytest.fixture(autouse=True)
-def _at_rest(monkeypatch: Any) -> None:
-    """Nothing is on its way to a rollup that would be worth waiting for."""
-    monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
 
 def test_the_hash_is_the_same_in_both_engines() -> None:

@@ -74,7 +74,7 @@ def test_the_schemas_of_before_hold_while_postgresql_says_nothing(client: Client
         assert property_schemas._judges() is loaded
 
 
-def test_of_a_processs_first_requests_none_goes_unchecked(client: Client) -> None:
+def test_every_one_of_a_processs_first_requests_is_checked(client: Client) -> None:
     PropertySchemaFactory.create(event_type="buy", schema={"required": ["price"]})
     with ThreadPoolExecutor(8) as pool:
         statuses = [
@@ -199,7 +199,7 @@ def test_a_pattern_that_python_would_try_for_ever_is_answered(client: Client) ->
     assert post(client, event_type="buy", properties={"a": "a" * 60 + "!"})[0] == 400
 
 
-def test_a_request_whose_schemas_take_too_long_is_to_be_sent_in_parts(
+def test_a_request_that_takes_schemas_too_long_must_be_sent_in_parts(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PropertySchemaFactory.create(event_type="buy", schema={"type": "object"})

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from events.ingest import rejected
 from events.models import Dedup, RejectedEvent
 from events.storing.store import store
-from tests.events.refusing import kept, post, refused_one
+from tests.events.refusing import kept, refused_one
+from tests.posting import post
 from tests.samples import event, moment
 
 pytestmark = pytest.mark.usefixtures("rejected_kept")
@@ -114,7 +115,7 @@ def test_what_is_too_much_for_one_go_is_left_with_a_message(
     ("error", "tried"),
     [(DataError, 3), (psycopg.DataError, 3), (OperationalError, 1), (psycopg.OperationalError, 1)],
 )
-def test_one_that_postgresql_refuses_stops_no_other_but_its_absence_does(
+def test_an_event_that_postgresql_refuses_stops_no_other_but_its_absence_does(
     admin_client: Client, monkeypatch: Any, error: type[Exception], tried: int
 ) -> None:
     form = now_sound(admin_client, 3)
@@ -158,7 +159,7 @@ def test_a_body_refused_as_a_whole_is_mended_as_a_whole(admin_client: Client) ->
     assert "2 stored, 1 already stored" in answer.content.decode()
 
 
-def test_one_sent_again_by_two_people_is_stored_once(admin_client: Client) -> None:
+def test_an_event_sent_again_by_two_people_is_stored_once(admin_client: Client) -> None:
     row = refused_one(admin_client, user_id="")
     mended = row.raw.replace('"user_id": ""', '"user_id": "u1"')
     rejected.send_again(row, mended)

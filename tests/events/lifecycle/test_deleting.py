@@ -20,12 +20,12 @@ from events.storing import intake
 from events.storing.store import ProjectGone, store
 from importer.models import Import
 from projects.models import DEFAULT, ApiKey, Project
-from tests.events.api.test_views import post
 from tests.factories import ImportFactory, PropertySchemaFactory
+from tests.posting import post
 from tests.projects.made_keys import bearer, made
 from tests.projects.made_projects import project
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 

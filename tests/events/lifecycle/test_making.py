@@ -11,10 +11,10 @@ from django.test import Client
 from analytics import clickhouse as engine
 from events.lifecycle import making
 from projects.models import DEFAULT, Project
-from tests.events.api.test_views import post
+from tests.posting import post
 from tests.projects.made_projects import project
 from tests.samples import event
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 

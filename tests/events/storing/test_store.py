@@ -18,21 +18,16 @@ from events.storing import hot
 from events.storing import store as store_module
 from events.storing.store import Stored, store
 from projects.models import DEFAULT
-from tests.events.auditing.meanwhile import beside, in_thread, waiting_for_locks
+from tests.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery(monkeypatch: Any) -> None:
-    """What is in the outbox stays there to be looked at."""
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+# What is in the outbox stays there to be looked at.
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 
 def put(*frames: bytes) -> Stored:
-    return store(project=DEFAULT, frames=frames, source=Batch.Source.QUEUE)
+    return store(frames=frames, source=Batch.Source.QUEUE, project=DEFAULT)
 
 
 def test_the_outbox_holds_exactly_the_fresh_events() -> None:

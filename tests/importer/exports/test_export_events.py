@@ -27,7 +27,7 @@ from tests.importer.exports.exports import (
     started,
 )
 from tests.samples import event, moment
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -74,7 +74,7 @@ def test_days_are_of_utc_and_both_included(tmp_path: Path) -> None:
     assert exported(tmp_path) == {before, first, last, after}
 
 
-def test_no_day_before_1970_and_none_after_2100_stands_for_one_within(tmp_path: Path) -> None:
+def test_days_before_1970_and_after_2100_are_not_taken_for_others(tmp_path: Path) -> None:
     [first] = delivered(occurred_at="1970-01-01T00:00:00Z")
     delivered()
     assert exported(tmp_path, "--from", "0001-01-01", "--to", "1970-01-01") == {first}

@@ -21,10 +21,10 @@ from importer.models import Import
 from importer.reading import archives
 from importer.reading.chunks import FileRefused
 from importer.reading.files import opened
-from tests.importer.mapping.test_mapping import AMPLITUDE
-from tests.importer.reading.test_delimited import HEADER, chunks
-from tests.importer.reading.test_formats import as_json_lines, events
-from tests.importer.running.test_import_events import counts, import_events, refused
+from tests.importer.importing import import_events, refused
+from tests.importer.mapping.other_tools import AMPLITUDE
+from tests.importer.reading.formats import HEADER, as_json_lines, chunks, events
+from tests.stored import counts
 
 LINE = '{"event_id":"%s","occurred_at":"at","user_id":"u","event_type":"x"}'
 

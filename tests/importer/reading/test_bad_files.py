@@ -12,9 +12,10 @@ import zstandard
 
 from importer.models import Import
 from importer.reading import lines
+from tests.importer.importing import import_events, refused
 from tests.importer.measuring import reading
-from tests.importer.reading.test_formats import as_csv, as_json_lines, as_parquet, events
-from tests.importer.running.test_import_events import counts, import_events, refused
+from tests.importer.reading.formats import as_csv, as_json_lines, as_parquet, events
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -23,7 +24,7 @@ LONG = 300_000_000
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
 @pytest.mark.parametrize("write", [as_csv, as_json_lines])
-def test_of_a_file_cut_short_what_is_there_is_stored_and_the_cut_is_told(
+def test_what_is_there_of_a_file_cut_short_is_stored_and_the_cut_is_named(
     tmp_path: Path, compress: Callable[[bytes], bytes], write: Callable[[Any], bytes]
 ) -> None:
     whole = compress(write(events(30_000)))

@@ -1,36 +1,19 @@
 """How text becomes rows with line numbers, and which files are refused."""
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
 
-from importer.mapping.options import Options
-from importer.reading import columns_and_chunks
 from importer.reading.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, FileRefused
-from importer.reading.files import opened
-
-HEADER = "event_id,occurred_at,user_id,event_type,properties\n"
-
-
-def chunks(path: Path, **options: Any) -> Iterator[Chunk]:
-    with opened(path) as file:
-        yield from columns_and_chunks(file, Options(**options))[1]
+from tests.importer.reading.formats import HEADER, chunks, written
 
 
 def read(folder: Path, content: str | bytes) -> Chunk:
     """All of a file that fits into one chunk."""
     [chunk] = chunks(written(folder, content))
     return chunk
-
-
-def written(folder: Path, content: str | bytes) -> Path:
-    path = folder / "events.csv"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 @pytest.mark.parametrize(

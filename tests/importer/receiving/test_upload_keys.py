@@ -16,7 +16,7 @@ from importer.models import Import
 from importer.receiving import uploads
 from projects.models import DEFAULT
 from tests.importer.receiving.uploading import csv_of, post
-from tests.importer.running.test_import_events import counts
+from tests.stored import counts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")

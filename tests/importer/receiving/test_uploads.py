@@ -12,9 +12,9 @@ from django.test import Client
 
 from importer.models import Import
 from importer.receiving import uploads
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
-from tests.importer.running.test_import_events import counts
+from tests.stored import counts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")

@@ -34,7 +34,7 @@ from importer.reading.files import opened
 from importer.reading.rejects import Rejects
 from importer.running.batches import without
 from tests.importer.measuring import reading
-from tests.importer.reading.test_delimited import HEADER, chunks, written
+from tests.importer.reading.formats import HEADER, chunks, written
 
 ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
 
@@ -81,7 +81,7 @@ def test_the_event_s_own_properties_win_over_columns_of_the_same_name() -> None:
     assert json.loads(properties) == {"event_id": "id", "platform": "mine", "os": "17", "lib": None}
 
 
-def test_of_keys_that_hold_dots_the_longest_that_fits_a_path_counts() -> None:
+def test_the_longest_key_with_dots_that_fits_a_path_counts() -> None:
     mapping = ColumnMap(sources={"user_id": ("a.b.c",)}, rest="ignore")
     row = {"event_id": "id", "occurred_at": "2026-01-01T00:00:00Z", "event_type": "x"}
     found = mapper(mapping)(row | {"a": {"b.c": "short"}, "a.b": {"c": "long"}})
@@ -164,7 +164,7 @@ def test_what_a_chunk_holds_is_bounded_whatever_is_large(
     assert (max(found) - 1) * len(row) <= CHUNK_CHARACTERS + MAX_LINE
 
 
-def test_of_a_bad_row_that_is_too_long_its_start_is_kept() -> None:
+def test_only_the_start_of_a_bad_row_that_is_too_long_is_kept() -> None:
     long: list[Raw] = [["a", "b" * 2 * MAX_LINE], {"a": 1, "b": "b" * 2 * MAX_LINE}]
     [chunk] = chunked((line, "bad", raw) for line, raw in enumerate(long))
     assert [row.raw for row in chunk.bad] == [["a" + "b" * 999], {"a": "1", "b": "b" * 1000}]

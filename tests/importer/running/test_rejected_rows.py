@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from analytics import clickhouse as engine
 from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
-from tests import clickhouse as engine
-from tests.importer.running.test_import_events import (
-    HEADER,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
@@ -90,7 +84,7 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
         assert "read 6000" in import_events(path, "--max-errors", limit)[0]
 
 
-def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
+def test_a_stopped_import_shows_no_percentage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importer.reading.chunks.CHUNK_ROWS", 100)
@@ -147,4 +141,4 @@ def test_rejected_rows_of_another_encoding_and_delimiter_come_back_as_they_were(
     rejected.write_bytes(rejected.read_bytes().replace(b"soon", b"2026-01-01T00:00:00Z", 2))
     rejected.write_bytes(rejected.read_bytes().replace(b"2026-01-01T00:00:00Z", b"soon", 1))
     assert "stored 1" in import_events(rejected, *options)[0]
-    assert engine.query("SELECT user_id FROM events") == [["José"]]
+    assert engine.query("SELECT user_id FROM events", project=DEFAULT) == [["José"]]

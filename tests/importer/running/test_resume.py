@@ -18,17 +18,11 @@ from events.models import Batch
 from importer.models import Import
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
+from tests import environment
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, reached, start
-from tests.importer.running.test_import_events import (
-    HEADER,
-    _environment,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
-from tests.waiting import deliver_all, wait_until
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
@@ -145,7 +139,7 @@ def test_ctrl_c_ends_it_while_standard_input_says_nothing() -> None:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "import_events", "-"],
         cwd=BASE_DIR,
-        env=_environment(),
+        env=environment.of_the_stores(),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
