@@ -43,7 +43,7 @@ def _free_number() -> int:
     A sequence would repeat numbers after PostgreSQL was restored from a backup. Then messages on
     the queue, or a database in ClickHouse, of a later project would become those of a new one.
     """
-    last = Project.objects.aggregate(last=Max("pk"))["last"]
+    last: int = Project.objects.aggregate(last=Max("pk"))["last"]
     number = max(int((datetime.now(UTC) - _EPOCH).total_seconds()), last + 1)
     while database_exists(project=number):
         number += 1
