@@ -183,7 +183,7 @@ class Keyring:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
             self._tell(is_down=True)
         else:
-            self._projects = {slug: pk for slug, pk, _ in found}
+            self._projects = {str(slug): pk for slug, pk, _ in found}
             self._limits = {pk: limit for _, pk, limit in found}
             self._keys, self._read_at = keys, began
             self._tell(is_down=False)

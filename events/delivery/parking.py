@@ -98,7 +98,7 @@ def park_unstored(payload: bytes, *, reason: str, project: int | None) -> None:
     metrics.EVENTS_FAILED.labels("store").inc(events)
     Batch.objects.create(
         # A project that PostgreSQL does not know can't be shown.
-        project=project and Project.objects.filter(pk=project).first(),
+        project=Project.objects.filter(pk=project or 0).first(),
         source=Batch.Source.QUEUE,
         state=Batch.State.UNSTORED,
         received=events,
