@@ -1,15 +1,16 @@
 """The HTTP endpoints of the reports."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from analytics import openapi, reports
+from analytics import openapi, reports, zones
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
+from analytics.zones import Zone
 from config.api.days import parse_day
 from config.api.problems import Problem
 from config.api.query_parameters import problem, read, whole_number
@@ -65,6 +66,7 @@ class DailyActiveUsersView(ReportView):
         room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
         rows = reports.daily_active_users(
             project=project_of(request),
+            zone=_zone(values["tz"]),
             start=values["from"],
             end=values["to"],
             segments=values["segment"],
@@ -80,6 +82,7 @@ class TopEventsView(ReportView):
         room.need_for_answer(_EVENT_TYPE_BYTES * limit)
         rows = reports.top_events(
             project=project_of(request),
+            zone=_zone(values["tz"]),
             start=values["from"],
             end=values["to"],
             limit=limit,
@@ -96,11 +99,13 @@ class RetentionView(ReportView):
             {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
             required=["start_date"],
         )
-        today, windows = datetime.now(UTC).date(), values["windows"] or DEFAULT_WINDOWS
+        zone, windows = _zone(values["tz"]), values["windows"] or DEFAULT_WINDOWS
+        today = zone.today()
         weeks = max(0, (today - values["start_date"]).days // 7 + 1)
         room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
         rows = reports.retention(
             project=project_of(request),
+            zone=zone,
             start=values["start_date"],
             windows=windows,
             today=today,
@@ -125,10 +130,14 @@ def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
 
 
 def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    parsers = {**parsers, "segment": str}
+    parsers = {**parsers, "tz": zones.checked, "segment": str}
     values = read(request.query_params, parsers, required=required, lists=["segment"])
     values["segment"] = _segments(values["segment"])
     return values
+
+
+def _zone(name: str | None) -> Zone:
+    return Zone(name or zones.UTC, lambda: zones.UTC)
 
 
 def _segments(texts: list[str]) -> list[Segment]:

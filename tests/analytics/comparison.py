@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from analytics import reports
 from analytics.segments import parse_segments
+from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics import oracle
@@ -14,6 +15,8 @@ from tests.analytics.oracle import Event
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
 
+# The zone of the default project, of which its rollups hold the days.
+OWN = Zone("UTC", lambda: "UTC")
 # An expression of each kind of segment, and what it says in Python.
 SEGMENTS: dict[str, oracle.Matches] = {
     "event_type:buy": oracle.field_is("event_type", "buy"),
@@ -45,12 +48,19 @@ class Question(NamedTuple):
     times: int = 1
 
 
-def compare(events: Sequence[Event], questions: Iterable[Question], *, blocks: int = 2) -> None:
+def compare(
+    events: Sequence[Event],
+    questions: Iterable[Question],
+    *,
+    blocks: int = 2,
+    zones: Sequence[Zone] = (OWN,),
+) -> None:
     """Raises AssertionError where a report on these events is not what the oracle says."""
     empty_clickhouse()
     deliver(events, blocks=blocks)
     for question in questions:
-        compare_answers(events, question)
+        for zone in zones:
+            compare_answers(events, question, zone=zone)
 
 
 def deliver(events: Sequence[Event], *, blocks: int) -> None:
@@ -61,34 +71,37 @@ def deliver(events: Sequence[Event], *, blocks: int) -> None:
         engine.insert_block(token=token, body=framed(part))
 
 
-def compare_answers(events: Sequence[Event], question: Question) -> None:
+def compare_answers(events: Sequence[Event], question: Question, *, zone: Zone = OWN) -> None:
     """The same, for events that are in ClickHouse."""
 
     def matches(one: Event) -> bool:
         return all(SEGMENTS[name](one) for name in question.segments)
 
-    expected = expected_answers([one for one in events if matches(one)], question)
+    matching = [one for one in events if matches(one)]
+    expected = expected_answers(matching, question, zone=zone.name)
     for _ in range(question.times):
-        assert answers(question) == expected
+        assert answers(question, zone=zone) == expected
 
 
-def answers(question: Question) -> list[list[tuple[Any, ...]]]:
+def answers(question: Question, *, zone: Zone = OWN) -> list[list[tuple[Any, ...]]]:
     names, start, end, limit, since, windows, today, _ = question
-    segments = parse_segments(names)
-    days = reports.daily_active_users(project=DEFAULT, start=start, end=end, segments=segments)
-    types = reports.top_events(
-        project=DEFAULT, start=start, end=end, limit=limit, segments=segments
-    )
-    cohorts = reports.retention(
-        project=DEFAULT, start=since, windows=windows, today=today, segments=segments
-    )
+    asked: dict[str, Any] = {
+        "project": DEFAULT,
+        "zone": zone,
+        "segments": parse_segments(names),
+    }
+    days = reports.daily_active_users(start=start, end=end, **asked)
+    types = reports.top_events(start=start, end=end, limit=limit, **asked)
+    cohorts = reports.retention(start=since, windows=windows, today=today, **asked)
     return [[tuple(row) for row in report] for report in (days, types, cohorts)]
 
 
-def expected_answers(events: Sequence[Event], question: Question) -> list[list[tuple[Any, ...]]]:
+def expected_answers(
+    events: Sequence[Event], question: Question, *, zone: str = "UTC"
+) -> list[list[tuple[Any, ...]]]:
     _, start, end, limit, since, windows, today, _ = question
     return [
-        [*oracle.daily_active_users(events, start, end)],
-        [*oracle.top_events(events, start, end, limit)],
-        [*oracle.retention(events, since, windows, today)],
+        [*oracle.daily_active_users(events, start, end, zone)],
+        [*oracle.top_events(events, start, end, limit, zone)],
+        [*oracle.retention(events, since, windows, today, zone)],
     ]

@@ -19,7 +19,7 @@ from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests import documents
 from tests.analytics import clustered, written
-from tests.analytics.comparison import compare_answers, deliver
+from tests.analytics.comparison import OWN, compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
@@ -224,6 +224,7 @@ def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored
     assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
     [found] = reports.top_events(
         project=DEFAULT,
+        zone=OWN,
         start=DAY,
         end=DAY,
         limit=5,
