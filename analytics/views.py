@@ -1,6 +1,7 @@
 """The HTTP endpoints of the reports."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from rest_framework.request import Request
@@ -17,7 +18,8 @@ from config.api.query_parameters import problem, read, whole_number
 from config.memory import room
 from config.server import disconnects
 from projects import access
-from projects.of_request import project_of
+from projects.keyring import keyring
+from projects.of_request import project_of, zone_of
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
@@ -64,9 +66,10 @@ class DailyActiveUsersView(ReportView):
     def get(self, request: Request) -> Response:
         values = _read_range(request)
         room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
+        project = project_of(request)
         rows = reports.daily_active_users(
-            project=project_of(request),
-            zone=_zone(values["tz"]),
+            project=project,
+            zone=_zone(project, values["tz"]),
             start=values["from"],
             end=values["to"],
             segments=values["segment"],
@@ -80,9 +83,10 @@ class TopEventsView(ReportView):
         values = _read_range(request, limit=whole_number(1, MAX_LIMIT))
         limit = values["limit"] or DEFAULT_LIMIT
         room.need_for_answer(_EVENT_TYPE_BYTES * limit)
+        project = project_of(request)
         rows = reports.top_events(
-            project=project_of(request),
-            zone=_zone(values["tz"]),
+            project=project,
+            zone=_zone(project, values["tz"]),
             start=values["from"],
             end=values["to"],
             limit=limit,
@@ -99,12 +103,13 @@ class RetentionView(ReportView):
             {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
             required=["start_date"],
         )
-        zone, windows = _zone(values["tz"]), values["windows"] or DEFAULT_WINDOWS
+        project, windows = project_of(request), values["windows"] or DEFAULT_WINDOWS
+        zone = _zone(project, values["tz"])
         today = zone.today()
         weeks = max(0, (today - values["start_date"]).days // 7 + 1)
         room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
         rows = reports.retention(
-            project=project_of(request),
+            project=project,
             zone=zone,
             start=values["start_date"],
             windows=windows,
@@ -136,8 +141,8 @@ def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> 
     return values
 
 
-def _zone(name: str | None) -> Zone:
-    return Zone(name or zones.UTC, lambda: zones.UTC)
+def _zone(project: int, name: str | None) -> Zone:
+    return Zone(name or zone_of(project), partial(keyring.rollup_zone, project))
 
 
 def _segments(texts: list[str]) -> list[Segment]:

@@ -1,11 +1,14 @@
 """Time zones: which names are accepted, and where their days begin and end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC as _UTC
 from datetime import date, datetime, timedelta
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
 
 from django.conf import settings
 
@@ -17,6 +20,7 @@ UTC = "UTC"
 # the bounds of what to read, by another copy. Where the copies differ, it is by less than a day.
 _MARGIN = timedelta(days=1)
 _FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=_UTC)
+_FIRST_DAY = _FIRST_MOMENT.date()
 
 
 class Zone(NamedTuple):
@@ -54,12 +58,39 @@ def _names(_: str) -> frozenset[str]:
     return frozenset(name for (name,) in rows) & available_timezones()
 
 
+def in_zone(sql: str, zone: str) -> str:
+    """SQL of the schema with days of the zone; a name that was checked is safe in it."""
+    return sql.replace("/*zone*/", "" if zone == UTC else f", '{zone}'")
+
+
+def versions() -> str:
+    """The versions of the database of zones that ClickHouse and Python have.
+
+    Raises ClickHouseError.
+    """
+    rows = clickhouse.query_server(load("time_zones_version"))
+    return f"ClickHouse {rows[0][0] if rows else 'unknown'}, zoneinfo {_version()}"
+
+
+def _version() -> str:
+    """The version in the first line of the compact form that is beside the zones of a system."""
+    for folder in TZPATH:
+        with suppress(OSError, IndexError), (Path(folder) / "tzdata.zi").open() as lines:
+            return lines.readline().split()[-1]
+    return metadata.version("tzdata")
+
+
 def start_of(day: date, zone: str) -> datetime:
     """The first moment of a day of the zone, in UTC, as Python's copy of the zones has it.
 
     Where the clock skips midnight, this is the moment of the skip.
     """
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(_UTC)
+
+
+def day_of(moment: datetime, zone: str) -> date:
+    """The day of the zone on which the moment is, as Python's copy of the zones has it."""
+    return max(_FIRST_DAY, moment.astimezone(ZoneInfo(zone)).date())
 
 
 def bounds(start: date, end: date, zone: str) -> dict[str, str]:

@@ -62,6 +62,13 @@ class Key(NamedTuple):
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
+class Zones(NamedTuple):
+    """The time zone of a project, and the one whose days its rollups hold."""
+
+    own: str
+    of_rollups: str | None
+
+
 class KeysUnknown(Exception):
     """PostgreSQL can't say now whether there is such a key or project."""
 
@@ -78,6 +85,7 @@ class Keyring:
         """Go back to the state of a process that has just started."""
         self._keys: dict[bytes, Key] = {}
         self._projects: dict[str, int] = {}
+        self._zones: dict[int, Zones] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
         self._looks, self._looked_at = float(LOOKS), 0.0
@@ -91,6 +99,24 @@ class Keyring:
     def find_project(self, slug: str) -> int | None:
         """The number of the project with this slug, or None. Raises KeysUnknown."""
         return self._found(lambda: self._projects.get(slug))
+
+    def find_zone(self, project: int) -> str | None:
+        """The time zone of the project, or None. It may be an old one if PostgreSQL is down.
+
+        Raises KeysUnknown.
+        """
+        return self._found(lambda: zones.own if (zones := self._zones.get(project)) else None)
+
+    def rollup_zone(self, project: int) -> str | None:
+        """The zone whose days the project's rollups hold.
+
+        None if they hold no zone's, and if what was read of PostgreSQL is older than KEPT_SECONDS:
+        the rollups may hold another zone's by now.
+        """
+        if not self._are_since(time.monotonic() - KEPT_SECONDS):
+            return None
+        zones = self._zones.get(project)
+        return zones.of_rollups if zones else None
 
     def _found(self, look: Callable[[], T | None]) -> T | None:
         now = time.monotonic()
@@ -154,7 +180,9 @@ class Keyring:
 
     def _read(self) -> None:
         began = time.monotonic()
-        projects = Project.objects.filter(deleted_at=None).values_list("slug", "pk")
+        projects = Project.objects.filter(deleted_at=None).values_list(
+            "slug", "pk", "time_zone", "rollup_zone"
+        )
         rows = ApiKey.objects.filter(revoked_at=None, project__deleted_at=None).order_by("-pk")
         try:
             keys = {
@@ -163,13 +191,17 @@ class Keyring:
                     *_COLUMNS
                 )[:MAX_KEYS]
             }
-            slugs = dict(projects)
+            found = list(projects)
         except (db.Error, psycopg.Error) as error:
             if not self._is_down:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
             self._tell(is_down=True)
         else:
-            self._keys, self._projects, self._read_at = keys, slugs, began
+            self._keys = keys
+            self._projects = {slug: number for slug, number, _, _ in found}
+            self._zones = {number: Zones(own, rolled) for _, number, own, rolled in found}
+            # Last, or another thread would take the old ones for these.
+            self._read_at = began
             self._tell(is_down=False)
 
     def _tell(self, *, is_down: bool) -> None:

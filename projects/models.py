@@ -33,6 +33,28 @@ class Project(models.Model):
         error_messages={"unique": "There is a project with this slug."},
     )
     name = models.CharField(max_length=100, help_text="its name for people")
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        editable=False,
+        help_text="whose days its reports have, unless a request names another",
+    )
+    rollup_zone = models.CharField(
+        max_length=64,
+        null=True,
+        default="UTC",
+        db_default="UTC",
+        editable=False,
+        help_text="whose days its rollups hold; null while they are made anew, and nobody may read",
+    )
+    rollup_tzdata = models.CharField(
+        max_length=100,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="versions of the time zone database when they were made",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(
         null=True, editable=False, help_text="since then it is being deleted and answers nobody"

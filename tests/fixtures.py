@@ -13,6 +13,7 @@ from events.delivery import background
 from events.ingest import rejected
 from events.models import Batch
 from projects.keyring import keyring
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests import web_server
 from tests.clickhouse import apply_schema
@@ -62,13 +63,16 @@ def clickhouse(clickhouse_schema: None) -> None:
     empty_clickhouse()
 
 
-def empty_clickhouse() -> None:
+def empty_clickhouse(*, project: int = DEFAULT) -> None:
     tables = engine.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
-        " AND engine LIKE '%MergeTree' AND name != 'schema_files' AND total_rows > 0"
+        " AND engine LIKE '%MergeTree' AND name != 'schema_files' AND total_rows > 0",
+        project=project,
     )
     for (name,) in tables:
-        engine.command("TRUNCATE TABLE {name:Identifier}", parameters={"name": name})
+        engine.command(
+            "TRUNCATE TABLE {name:Identifier}", project=project, parameters={"name": name}
+        )
 
 
 @pytest.fixture(scope="session")

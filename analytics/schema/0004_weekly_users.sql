@@ -1,7 +1,8 @@
 -- In which weeks a user came, and the first of them: retention.
 --
 -- Weeks run Monday to Sunday and are numbered from the one that holds 1970-01-01. A row holds the
--- 128 weeks of an epoch (2.45 years) as a mask: one row a user for most histories.
+-- 128 weeks of an epoch (2.45 years) as a mask: one row a user for most histories. 1969-12-31, which
+-- zones west of Greenwich have, is day 65535 for ClickHouse, and plus 3 it is 2 in 16 bits.
 CREATE TABLE IF NOT EXISTS weekly_users
 (
     user_hash  UInt64,
@@ -21,7 +22,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS weekly_users_view TO weekly_users AS
 SELECT
     user_hash,
     intDiv(first_week, 128) AS epoch,
-    intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS first_week,
+    intDiv(toUInt16(toUInt16(toDate(occurred_at/*zone*/)) + 3), 7) AS first_week,
     bitShiftLeft(toUInt128(1), first_week % 128) AS weeks
 FROM events;
 
@@ -45,6 +46,6 @@ SELECT
     event_type,
     user_hash,
     intDiv(first_week, 128) AS epoch,
-    intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS first_week,
+    intDiv(toUInt16(toUInt16(toDate(occurred_at/*zone*/)) + 3), 7) AS first_week,
     bitShiftLeft(toUInt128(1), first_week % 128) AS weeks
 FROM events;

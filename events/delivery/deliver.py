@@ -15,7 +15,7 @@ from structlog import get_logger
 
 from analytics import clickhouse
 from config.monitoring import metrics
-from events.delivery import parking, redelivery
+from events.delivery import parking, pause, redelivery
 from events.format.records import BLOCK_BYTES, lines_bytes
 from events.models import Batch
 from events.sql import load
@@ -66,7 +66,7 @@ class Claim(NamedTuple):
 class Delivered(NamedTuple):
     """What one run did: blocks confirmed, of how many projects, and whether it ended early.
 
-    It ends early, `failed`, if ClickHouse is in trouble.
+    It ends early, `failed`, if ClickHouse is in trouble or deliveries are paused.
     """
 
     blocks: int
@@ -84,7 +84,13 @@ def deliver_due() -> Delivered:
     """
     blocks: Counter[int] = Counter()
     failures = 0
-    while failures < _FAILURES_IN_A_ROW and (claim := _claim()):
+    while failures < _FAILURES_IN_A_ROW:
+        try:
+            claim = _claim()
+        except pause.Paused:
+            return Delivered(blocks.total(), True, len(blocks))
+        if claim is None:
+            break
         try:
             if _deliver(claim):
                 blocks[claim.project] += 1
@@ -171,9 +177,10 @@ def _claim() -> Claim | None:
 
     A batch that was tried before is sent again unchanged, under the same token. Only batches that
     were never tried may be merged. The first of them takes over the frames of the others, and its
-    id is the token.
+    id is the token. Raises Paused.
     """
     with transaction.atomic():
+        pause.check()
         oldest = _due(at_most=1)
         if not oldest:
             return None

@@ -54,24 +54,27 @@ def compare(
     *,
     blocks: int = 2,
     zones: Sequence[Zone] = (OWN,),
+    project: int = DEFAULT,
 ) -> None:
     """Raises AssertionError where a report on these events is not what the oracle says."""
-    empty_clickhouse()
-    deliver(events, blocks=blocks)
+    empty_clickhouse(project=project)
+    deliver(events, blocks=blocks, project=project)
     for question in questions:
         for zone in zones:
-            compare_answers(events, question, zone=zone)
+            compare_answers(events, question, zone=zone, project=project)
 
 
-def deliver(events: Sequence[Event], *, blocks: int) -> None:
+def deliver(events: Sequence[Event], *, blocks: int, project: int = DEFAULT) -> None:
     """Into ClickHouse in some blocks, each of them twice: at once, and after others have come."""
     sent = [event(**one) for one in events]
     parts = [(str(uuid.uuid4()), part) for n in range(blocks) if (part := sent[n::blocks])]
     for token, part in [*parts, *reversed(parts)]:
-        engine.insert_block(token=token, body=framed(part))
+        engine.insert_block(project=project, token=token, body=framed(part))
 
 
-def compare_answers(events: Sequence[Event], question: Question, *, zone: Zone = OWN) -> None:
+def compare_answers(
+    events: Sequence[Event], question: Question, *, zone: Zone = OWN, project: int = DEFAULT
+) -> None:
     """The same, for events that are in ClickHouse."""
 
     def matches(one: Event) -> bool:
@@ -80,13 +83,15 @@ def compare_answers(events: Sequence[Event], question: Question, *, zone: Zone =
     matching = [one for one in events if matches(one)]
     expected = expected_answers(matching, question, zone=zone.name)
     for _ in range(question.times):
-        assert answers(question, zone=zone) == expected
+        assert answers(question, zone=zone, project=project) == expected
 
 
-def answers(question: Question, *, zone: Zone = OWN) -> list[list[tuple[Any, ...]]]:
+def answers(
+    question: Question, *, zone: Zone = OWN, project: int = DEFAULT
+) -> list[list[tuple[Any, ...]]]:
     names, start, end, limit, since, windows, today, _ = question
     asked: dict[str, Any] = {
-        "project": DEFAULT,
+        "project": project,
         "zone": zone,
         "segments": parse_segments(names),
     }

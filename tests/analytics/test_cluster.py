@@ -115,7 +115,7 @@ def test_a_block_of_which_a_shard_takes_no_part_is_not_confirmed(
         DAY: 1,
         date(2025, 1, 7): 1,
     }
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=date(2025, 1, 7)) == {}
 
 
 @pytest.mark.parametrize("table", [*rebuild.BY_DAY, *rebuild.BY_USER])
@@ -143,7 +143,7 @@ def test_surplus_copies_go_and_are_not_counted(stored: None) -> None:
     for _ in range(2):
         engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     ids = [it["event_id"] for it in sent]
-    assert surplus.remove(project=DEFAULT, ids=ids) == []
+    assert surplus.remove(project=DEFAULT, zone="UTC", ids=ids) == []
     assert inventory.copies(
         project=DEFAULT, ids=ids, start=DAY, end=date(2025, 1, 7)
     ) == dict.fromkeys(ids, 1)
@@ -221,7 +221,7 @@ def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored
         expected = engine.query("SELECT * FROM events ORDER BY occurred_at")
     engine.command(sql.replace("202601", "202501"))
     assert engine.query("SELECT * FROM events ORDER BY occurred_at") == expected != []
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=date(2025, 1, 7)) == {}
     [found] = reports.top_events(
         project=DEFAULT,
         zone=OWN,
@@ -252,7 +252,7 @@ def test_a_month_that_was_cut_off_moves_again_as_the_documents_say(
     rebuild_rollups(project=DEFAULT, start=DAY, end=end)
     assert inventory.counts(project=DEFAULT, start=DAY, end=end) == {DAY: 1, end: 1}
     assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=end) == {}
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=end) == {}
 
 
 def test_the_database_of_one_server_is_refused(gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """Reports in days of other zones than UTC: exact around midnights that are skipped or repeated."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ from django.test import Client
 from hypothesis import given, settings
 
 from analytics import zones
+from analytics.maintenance.migrate import drop_database
 from analytics.zones import Zone
 from tests.analytics.comparison import compare, deliver
 from tests.analytics.histories import (
@@ -18,8 +20,9 @@ from tests.analytics.histories import (
     made_up,
     zoned_histories,
 )
+from tests.clickhouse import apply_schema
 
-pytestmark = pytest.mark.usefixtures("clickhouse")
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
 NAMES = list(ZONE_SPANS)
 
@@ -31,6 +34,32 @@ def test_every_report_from_events_is_what_counting_by_hand_gives(name: str) -> N
     def look(history: History) -> None:
         asked = [Zone(name), Zone(name, lambda: "UTC")]
         compare(history.events, history.questions, blocks=history.blocks, zones=asked)
+
+    look()
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A project whose rollups hold days of the zone."""
+    number = 1_000
+    apply_schema(project=number, zone=request.param)
+    yield number
+    drop_database(project=number)
+
+
+@pytest.mark.parametrize(("project", "name"), [(it, it) for it in NAMES], indirect=["project"])
+def test_every_report_from_rollups_is_what_counting_by_hand_gives(project: int, name: str) -> None:
+    @settings(made_up, max_examples=(ASKED_FOR or 30) // 3)
+    @given(history=zoned_histories(name))
+    def look(history: History) -> None:
+        own = Zone(name, lambda: name)
+        compare(
+            history.events,
+            history.questions,
+            blocks=history.blocks,
+            zones=[own],
+            project=project,
+        )
 
     look()
 

@@ -19,10 +19,14 @@ class Command(ServiceCommand):
         parser.add_argument("slug", help="lower-case letters, digits and hyphens")
         parser.add_argument("--name", default="", help="its name for people (default: the slug)")
 
+        parser.add_argument(
+            "--time-zone", default="UTC", metavar="ZONE", help="whose days its reports have"
+        )
+
     def handle(self, *args: Any, slug: str, name: str, **options: Any) -> None:
         try:
             with failures.told():
-                project = make(slug=slug, name=name or slug)
+                project = make(slug=slug, name=name or slug, time_zone=options["time_zone"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except (SchemaChanged, ServerTooOld, WrongCluster) as error:

@@ -138,7 +138,7 @@ def test_what_arrives_meanwhile_is_in_the_rollups(ingest: Callable[[], int]) -> 
 def test_what_arrives_between_the_filling_and_the_exchange_is_in_the_rollups(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = rebuild._run
+    run = rebuild.run
 
     def watched(name: str, *arguments: Any) -> None:
         if name == "rebuild_merge":
@@ -147,7 +147,7 @@ def test_what_arrives_between_the_filling_and_the_exchange_is_in_the_rollups(
         run(name, *arguments)
 
     came: list[str] = []
-    monkeypatch.setattr(rebuild, "_run", watched)
+    monkeypatch.setattr(rebuild, "run", watched)
     rebuilt()
     assert len(came) == 4
     assert_rollups_hold_the_events()
@@ -167,14 +167,14 @@ def test_an_insert_that_began_before_the_new_view_is_waited_for(
 ) -> None:
     put()
     Batch.objects.update(claimed_until=moment(days=-1), attempts=1)
-    filled, run = threading.Event(), rebuild._run
+    filled, run = threading.Event(), rebuild.run
 
     def watched(name: str, *arguments: Any) -> None:
         if name.startswith("rebuild_fill"):
             filled.set()
         run(name, *arguments)
 
-    monkeypatch.setattr(rebuild, "_run", watched)
+    monkeypatch.setattr(rebuild, "run", watched)
 
     def work() -> None:
         rollups.rebuild_rollups(project=DEFAULT)
@@ -209,7 +209,7 @@ def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
 ) -> None:
     events_of_years()
 
-    run = rebuild._run
+    run = rebuild.run
 
     def killed(name: str, *arguments: Any) -> None:
         if name == "rebuild_merge":
@@ -217,8 +217,8 @@ def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
         run(name, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rebuild, "_discard", lambda *_: None)
-        patch.setattr(rebuild, "_run", killed)
+        patch.setattr(rebuild, "discard", lambda *_: None)
+        patch.setattr(rebuild, "run", killed)
         with pytest.raises(CommandError, match="ClickHouse failed: gone"):
             rebuilt()
     assert_rollups_hold_the_events()
