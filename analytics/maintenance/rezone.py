@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from analytics import clickhouse, cluster
 from analytics.maintenance import daily_counts, rebuild
 from analytics.maintenance.migrate import SchemaFile
+from analytics.queries import load
 from analytics.zones import in_zone
 
 COUNTS = "daily_events"
@@ -60,6 +61,17 @@ def take_over(
             clickhouse.command(sql, project=project, seconds=clickhouse.SILENCE_SECONDS)
         rebuild.run("rebuild_drop_table", project, texts)
     daily_counts.subtract(waiting(), project=project)
+
+
+def is_in_zone(*, project: int, zone: str) -> bool:
+    """Whether there are all views, and they write days of the zone. Raises ClickHouseError."""
+    day = in_zone("toDate(occurred_at/*zone*/)", zone)
+    for table in (COUNTS, *OF_USERS):
+        view = {"view": f"{table}_view"}
+        rows = clickhouse.query(load("rebuild_select"), project=project, parameters=view)
+        if not rows or day not in rows[0][0]:
+            return False
+    return True
 
 
 def _texts(table: str, zone: str) -> dict[str, str]:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from datetime import date
 
 from analytics.maintenance import daily_counts, inventory, rebuild
+from analytics.maintenance.rezone import is_in_zone
 from events.auditing.rezoning import rezone
 from events.delivery.pause import wait_for_deliveries
 from events.postgres.repair_lock import alone
+from projects.models import Project
 from projects.zones import rollup_zone
 
 
@@ -23,8 +25,8 @@ def rebuild_rollups(
 
     Calls `done` with the name of each rollup when it is ready. Raises RepairRunning if another
     repair is running, ClickHouseError, django.db.Error and psycopg.Error. Rollups that were rebuilt
-    before the error stay rebuilt. If a change of the project's time zone broke off, all rollups are
-    made anew for that zone, whatever the days.
+    before the error stay rebuilt. If a change of the project's time zone broke off, or a backup was
+    of the time of a change, all rollups are made anew for that zone, whatever the days.
     """
     first, last = start or inventory.FIRST_DAY, end or inventory.LAST_DAY
     with alone() as still_alone:
@@ -34,7 +36,8 @@ def rebuild_rollups(
             still_alone()
 
         zone = rollup_zone(project)
-        if zone is None:
+        if zone is None or not is_in_zone(project=project, zone=zone):
+            Project.objects.filter(pk=project).update(rollup_zone=None)
             rezone(project, still_alone=still_alone, done=done)
             return
         unlike = daily_counts.unlike(project=project, zone=zone, start=first, end=last)

@@ -107,7 +107,7 @@ def test_the_present_week_is_that_of_the_zones_today(monkeypatch: pytest.MonkeyP
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return datetime(2025, 1, 5, 20, tzinfo=UTC).astimezone(tz)
 
     monkeypatch.setattr(zones, "datetime", Clock)

@@ -207,6 +207,17 @@ def test_rebuilding_rollups_finishes_a_change_that_broke_off(project: Project) -
     assert differing(project, KATHMANDU) == {}
 
 
+def test_rebuilding_rollups_heeds_the_zone_that_postgresql_has(project: Project) -> None:
+    """The stores were copied before and after a change."""
+    some(project)
+    change(project, KATHMANDU)
+    Project.objects.filter(pk=project.pk).update(time_zone="UTC", rollup_zone="UTC")
+    assert verify(project=project.pk).differences > 0
+    call_command("rebuild_rollups", "--project", "zoned", stdout=StringIO())
+    assert state(project) == ("UTC", "UTC")
+    assert differing(project, "UTC") == {}
+
+
 def test_rollups_are_rebuilt_by_days_of_their_zone(project: Project) -> None:
     some(project)
     change(project, KATHMANDU)
