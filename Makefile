@@ -25,20 +25,20 @@ help: ## Show this list
 up: $(VENV)/embedded ## Run the whole service until Ctrl-C (PORT=8000, DATA_DIR=.data)
 	@$(BIN)/python -m embedded
 
-demo: $(VENV)/embedded ## The same with sample events and the three answers (EXIT=1: then stop)
+demo: $(VENV)/embedded ## Do the same, send sample events and show three reports (EXIT=1: then stop)
 	@$(BIN)/python -m embedded --demo $(if $(EXIT),--exit)
 
-backup: $(VENV)/embedded ## What make up keeps, while it runs, into a new folder (TO=folder, DATA_DIR=.data)
+backup: $(VENV)/embedded ## Copy the data of a running make up to a new folder (TO=folder, DATA_DIR=.data)
 	@$(BIN)/python -m embedded.backup "$(TO)"
 
-restore: $(VENV)/embedded ## A new DATA_DIR from such a folder (FROM=folder, DATA_DIR=.data)
+restore: $(VENV)/embedded ## Make a new DATA_DIR from such a folder (FROM=folder, DATA_DIR=.data)
 	@$(BIN)/python -m embedded.backup --restore "$(FROM)"
 
 # If ARGS names a file, one process runs it: three would each start stores for it.
 test: $(VENV)/dev ## Run the tests on stores of their own (ARGS="tests/x/test_y.py -k name")
 	@$(PYTEST) $(if $(findstring .py,$(ARGS)),,$(IN_THREE)) $(ARGS)
 
-check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, audit, tests
+check: $(VENV)/dev ## Run everything that CI runs: lint, format, types, migrations, audit, tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy .
@@ -47,7 +47,7 @@ check: $(VENV)/dev ## Everything CI runs: lint, format, types, migrations, audit
 	$(BIN)/python -m tests.audit
 	$(PYTEST) $(IN_THREE)
 
-audit: $(VENV)/dev ## Look the pinned packages up among known vulnerabilities
+audit: $(VENV)/dev ## Check the pinned packages for known vulnerabilities
 	@$(BIN)/python -m tests.audit $(ARGS)
 
 bench: $(VENV)/dev ## Measure rates and latencies (ARGS: see --help)
@@ -82,5 +82,5 @@ $(VENV)/dev: requirements.txt requirements-embedded.txt requirements-dev.txt | $
 
 $(BIN)/python:
 	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo >&2 \
-		"Python 3.11 or newer is needed: install it, or name it (PYTHON=/path/to/python3.11)"; exit 1; }
+		"Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/python3.11"; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -121,7 +121,7 @@ def _query(sql: str, parameters: Parameters | None, options: Settings) -> list[l
     except DriverError as error:
         raise _translated(error) from error
     except msgspec.DecodeError as error:
-        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+        raise ClickHouseUnavailable(f"ClickHouse's answer is incomplete: {error}") from error
 
 
 def stream(
@@ -160,7 +160,7 @@ def _blocks(response: Any) -> Generator[list[Sequence[Any]]]:
         raise _translated(error) from error
     except (ValueError, LookupError) as error:
         # The server sent the text of an error where the driver expects a block.
-        raise ClickHouseUnavailable(f"ClickHouse's answer broke off: {error}") from error
+        raise ClickHouseUnavailable(f"ClickHouse's answer is incomplete: {error}") from error
 
 
 def command(
@@ -272,7 +272,8 @@ def _require_schema(project: int) -> None:
     applied = {name for (name,) in query("SELECT name FROM schema_files", project=project)}
     if missing := {path.name for path in SCHEMA_DIR.glob("*.sql")} - applied:
         raise ClickHouseUnavailable(
-            f"the schema lacks {', '.join(sorted(missing))}: run manage.py migrate_clickhouse"
+            f"ClickHouse's schema lacks {', '.join(sorted(missing))}: "
+            "run manage.py migrate_clickhouse"
         )
     _complete.add((settings.CLICKHOUSE_URL, project))
 

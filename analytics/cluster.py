@@ -124,7 +124,7 @@ def statements(statement: str) -> list[str]:
         return [_SOURCE.sub(f"FROM {local('events')}", sql)]
     table = _TABLE.search(statement)
     if not table or not _ENGINE.search(statement):
-        raise UnknownStatement(f"has no form for a cluster: {statement}")
+        raise UnknownStatement(f"this statement has no form for a cluster: {statement}")
     sql = _TABLE.sub(lambda it: _created(it, local(it[1])), statement)
     seconds = f"replicated_deduplication_window_seconds = {_WINDOW_SECONDS}"
     sql = _WINDOW.sub(rf"replicated_deduplication_window = \1, {seconds}", sql)

@@ -15,7 +15,11 @@ _DATE = {"type": "string", "format": "date"}
 _ERRORS = {
     **problem(400, "A wrong or missing parameter.", "Wrong query parameters: from: is missing."),
     **refusals(access.READ),
-    **problem(503, "ClickHouse is gone or over a limit.", "ClickHouse can't answer now."),
+    **problem(
+        503,
+        "ClickHouse is down, or the report is over a limit.",
+        "ClickHouse can't answer now; try again.",
+    ),
 }
 _SEGMENT = OpenApiParameter(
     "segment",
@@ -27,10 +31,11 @@ _SEGMENT = OpenApiParameter(
     },
     explode=True,
     description=(
-        "Only events that match, all of them where repeated: `event_type:purchase`, `user_id:u1`, "
-        "`properties.country:UA`, `properties.page.section:news`. `=` works like the first `:`. "
-        "Values compare as text, numbers as numbers. A key with one of `.` `:` `=` `\\` in it "
-        "writes a backslash before it."
+        "Counts only events that match, such as `event_type:purchase`, `user_id:u1`, "
+        "`properties.country:UA` or `properties.page.section:news`. If the parameter is repeated, "
+        "an event must match all segments. The first `:` or `=` ends the field. Values are "
+        "compared as text, numbers as numbers. In a key, write a backslash before each `.` `:` "
+        "`=` `\\`."
     ),
     examples=[OpenApiExample("purchases", value=["event_type:purchase"])],
 )
@@ -56,7 +61,7 @@ def _number(name: str, least: int, most: int, default: int, about: str) -> OpenA
 
 
 _RANGE = [
-    _day("from", "First day, written 2026-01-31."),
+    _day("from", "First day, such as 2026-01-31."),
     _day("to", "Last day, included."),
 ]
 
@@ -86,7 +91,7 @@ def _report(
 
 daily_active_users = _report(
     "daily_active_users",
-    summary="How many people came each day",
+    summary="Unique users of each day",
     parameters=_RANGE,
     row=record("DailyUsers", {"date": _DATE, "unique_users": COUNT}),
     example={"date": "2025-01-01", "unique_users": 1523},
@@ -94,26 +99,26 @@ daily_active_users = _report(
 )
 top_events = _report(
     "top_events",
-    summary="What they did most",
-    parameters=[*_RANGE, _number("limit", 1, 1000, 10, "Rows at most.")],
+    summary="Most frequent event types",
+    parameters=[*_RANGE, _number("limit", 1, 1000, 10, "The most rows to return.")],
     row=record("EventCount", {"event_type": TEXT, "count": COUNT}),
     example={"event_type": "page_view", "count": 15234},
-    description="Most frequent first, by name where they tie.",
+    description="Most frequent first. Equal counts are sorted by name.",
 )
 retention = _report(
     "retention",
-    summary="Whether they came back",
+    summary="Weekly retention by cohort",
     parameters=[
         _day(
             "start_date",
-            "Written 2026-01-31. The first cohort is the first week that begins on or after it.",
+            "Such as 2026-01-31. The first cohort is the first week that begins on or after it.",
         ),
-        _number("windows", 1, 63, 3, "Weeks to look at after the cohort's own."),
+        _number("windows", 1, 63, 3, "The number of weeks after the week of the cohort."),
     ],
     row=record(
         "Cohort",
         {"cohort_week": _DATE, "week_0": COUNT},
-        description="`week_1` and on are further fields.",
+        description="There is one more field for each week after it: `week_1`, `week_2` and so on.",
         additionalProperties={"type": "number", "nullable": True},
     ),
     example={
@@ -123,6 +128,6 @@ retention = _report(
         "week_2": 32.1,
         "week_3": None,
     },
-    description="`week_0` is the cohort's size, `week_k` the percentage of it that came k weeks "
-    "after; null where that week has not begun.",
+    description="`week_0` is the number of users in the cohort. `week_k` is the percentage of them "
+    "that came k weeks later; null if that week has not begun.",
 )

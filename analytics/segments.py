@@ -69,7 +69,7 @@ class Condition:
 def parse_segments(expressions: Sequence[str]) -> list[Segment]:
     """Parse segments such as `event_type:purchase`. Raises InvalidSegment."""
     if len(expressions) > MAX_SEGMENTS:
-        raise InvalidSegment(MAX_SEGMENTS + 1, f"at most {MAX_SEGMENTS} are allowed")
+        raise InvalidSegment(MAX_SEGMENTS + 1, f"at most {MAX_SEGMENTS} segments are allowed")
     return [_segment(text, position) for position, text in enumerate(expressions, start=1)]
 
 
@@ -86,7 +86,7 @@ def _segment(text: str, position: int) -> Segment:
     if len(text) > MAX_LENGTH:
         raise InvalidSegment(position, f"longer than {MAX_LENGTH} characters")
     if not _storable(text):
-        raise InvalidSegment(position, "NUL and lone surrogates are in no event")
+        raise InvalidSegment(position, "it contains NUL or a lone surrogate; no event does")
     try:
         (field, *path), value = _split(text)
     except ValueError as error:
@@ -114,7 +114,7 @@ def _split(text: str) -> tuple[list[str], str]:
         start = match.end()
         if escaped is not None:
             if escaped not in (".", ":", "=", "\\"):
-                raise ValueError(r"in a key, a backslash stands before one of . : = \ only")
+                raise ValueError("in a key, a backslash may only stand before . : = or \\")
             name += escaped
             continue
         names.append(name)
@@ -126,7 +126,7 @@ def _split(text: str) -> tuple[list[str], str]:
 
 def _complaint(field: str, path: list[str], value: str) -> str:
     if field == "properties" and path:
-        return f"at most {MAX_LEVELS} keys below properties"
+        return f"at most {MAX_LEVELS} keys are allowed after properties"
     if field in ("event_type", "user_id") and not path and not value:
         return f"{field} needs a value"
     return "the field must be event_type, user_id or properties.<key>"

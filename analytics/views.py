@@ -30,7 +30,7 @@ _DAY_BYTES = 700
 _EVENT_TYPE_BYTES = 2_500
 _WINDOW_BYTES = 300
 
-_LESS = "Ask for fewer days, or without segments on properties; or raise {}."
+_LESS = "Ask for fewer days, leave out segments on properties, or increase {}."
 # Advice for a report that is over a limit, by ClickHouse's number for the error.
 _LIMITS = {
     158: "The report reads too many rows. " + _LESS.format("CLICKHOUSE_QUERY_ROWS"),
@@ -130,7 +130,8 @@ def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
     if days < 0:
         raise problem([{"parameter": "from", "message": "from is after to"}])
     if days >= MAX_DAYS:
-        raise problem([{"parameter": "to", "message": f"more than {MAX_DAYS} days after from"}])
+        message = f"a report has at most {MAX_DAYS} days"
+        raise problem([{"parameter": "to", "message": message}])
     return values
 
 

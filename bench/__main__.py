@@ -38,13 +38,17 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="events in batches and files")
-    parser.add_argument("--requests", type=int, default=5_000, help="requests of one event")
-    parser.add_argument("--imported", type=int, help="events in the file, unless as many")
-    parser.add_argument("--history", type=int, help="events made inside ClickHouse, then asked for")
-    parser.add_argument("--users", type=int, default=1_000_000, help="users of that history")
-    parser.add_argument("--compare", choices=[*COMPARISONS, "all"], help="variants of the stack")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each variant is measured")
+    parser.add_argument("--events", type=int, default=100_000, help="events sent in batches")
+    parser.add_argument("--requests", type=int, default=5_000, help="requests with one event each")
+    parser.add_argument("--imported", type=int, help="events to import; by default as --events")
+    parser.add_argument(
+        "--history", type=int, help="instead, measure reports on this many events in ClickHouse"
+    )
+    parser.add_argument("--users", type=int, default=1_000_000, help="users of --history")
+    parser.add_argument(
+        "--compare", choices=[*COMPARISONS, "all"], help="instead, compare variants of the stack"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each variant")
     parser.add_argument(
         "--known", type=int, default=50_000_000, help="ids in the full table of --compare dedup"
     )

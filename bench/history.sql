@@ -1,6 +1,6 @@
--- Random events of one year. The users, as many as asked for, join evenly over the year. After that
--- each user is equally likely on every day, which is the worst case for tables by day and user. The
--- events are numbered, so that they can be made in slices.
+-- Random events of one year. The parameter `users` is the number of users. They join evenly over the
+-- year. After that each user is equally likely on every day, which is the worst case for tables by
+-- day and user. The events are numbered, so that they can be made in slices.
 INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)
 SETTINGS max_insert_threads = 2, max_partitions_per_insert_block = 0, insert_deduplicate = 0
 WITH sipHash64(number, 1) % (364 * 86400) AS ago

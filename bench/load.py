@@ -83,5 +83,5 @@ def _status(connection: socket.socket) -> int:
 
 def _received(connection: socket.socket) -> bytes:
     if not (data := connection.recv(65536)):
-        raise ConnectionError("the server closed the connection before the answer's end")
+        raise ConnectionError("the server closed the connection before the end of the answer")
     return data

@@ -223,7 +223,7 @@ CLICKHOUSE_USE_BUFFER = env.flag("CLICKHOUSE_USE_BUFFER", False)
 CLICKHOUSE_CLUSTER = env.word("CLICKHOUSE_CLUSTER")
 if CLICKHOUSE_CLUSTER and CLICKHOUSE_USE_BUFFER:
     raise ImproperlyConfigured(
-        "CLICKHOUSE_USE_BUFFER is for one server, and CLICKHOUSE_CLUSTER is set"
+        "CLICKHOUSE_USE_BUFFER works with one server only; do not set CLICKHOUSE_CLUSTER with it"
     )
 
 # --- Web --------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 # Whether the API needs a key. /health, /ready, /openapi.json and /docs never need one.
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
-RATE_LIMIT_OF_KEY = "projects.authentication.own_limit"
+RATE_LIMITS_OF_KEY = "projects.authentication.own_limits"
 # Login attempts a minute at the admin, per address and per user name; 0 means no limit.
 LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
 # Origins whose pages may post events from a browser, or * for all.
@@ -309,7 +309,9 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN", length=16)
 # The port on which a worker serves the metrics of itself and its children; 0 for none.
 METRICS_PORT = env.number("METRICS_PORT", 0)
 if METRICS_PORT and not METRICS_FOLDER:
-    raise ImproperlyConfigured("METRICS_PORT needs METRICS_FOLDER: children count in files")
+    raise ImproperlyConfigured(
+        "METRICS_PORT needs METRICS_FOLDER, where the processes of a worker count together"
+    )
 
 # --- API --------------------------------------------------------------------------------------
 
@@ -327,7 +329,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Events Analytics",
     "DESCRIPTION": (
-        "Product events in, kept exactly once; how many came, what they did, whether they returned."
+        "Receives product events and stores each of them exactly once. Reports how many users "
+        "came, what they did and whether they returned."
     ),
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

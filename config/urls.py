@@ -12,7 +12,7 @@ from events.monitoring import health
 admin.autodiscover()
 admin.site.site_header = "Events Analytics"
 admin.site.site_title = "Events Analytics"
-admin.site.index_title = "What the service holds"
+admin.site.index_title = "Data of the service"
 
 urlpatterns = [
     path("", include("events.api.urls")),

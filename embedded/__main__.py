@@ -24,7 +24,7 @@ STORE_VARIABLES = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded", description=__doc__)
-    parser.add_argument("--demo", action="store_true", help="send sample events, show the answers")
+    parser.add_argument("--demo", action="store_true", help="send sample events, show the reports")
     parser.add_argument("--exit", action="store_true", help="stop when the demo has been shown")
     options = parser.parse_args()
     console = Console()
@@ -52,7 +52,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     variables = _settings(folder)
     stores.wait_for_given(variables)
     if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
-        console.say(f"Making a new database in {folder}: seconds, a minute on a busy machine.")
+        console.say(f"Making a new database in {folder}. On a busy machine this takes a minute.")
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url
@@ -88,7 +88,7 @@ def _free_port() -> int:
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise StackError(f"PORT must be a number from 1 to 65535, got {value!r}")
     if error := ports.bind_error(int(value)):
-        raise StackError(f"PORT={value} cannot be listened on: {error.strerror}; set another")
+        raise StackError(f"PORT={value} cannot be used: {error.strerror}; set another port")
     return int(value)
 
 

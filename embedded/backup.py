@@ -1,9 +1,9 @@
-"""`make backup` and `make restore`: the data of the one-machine stack into a folder, and back.
+"""`make backup` and `make restore`: copies the data of the one-machine stack to a folder, and back.
 
-What is copied while events come is of several moments, so it is copied in the order in which events
-travel: queue and uploads, PostgreSQL, ClickHouse. An event that had been accepted before is then in
-one of them at least; one that is in several is known by its id, and `verify_stores` makes the
-stores agree.
+The stores are copied one after another while events arrive, in the order in which events travel:
+queue and uploads, PostgreSQL, ClickHouse. So an event that was accepted before the backup is in at
+least one copy. If it is in several, the service recognizes it by its id, and `verify_stores` makes
+the stores agree.
 """
 
 import argparse
@@ -28,19 +28,28 @@ from embedded.supervision.supervisor import Supervisor
 # Files in the data folder that no store has. Without the key everybody would have to log in again.
 FILES = ("secret-key", "admin-password")
 QUEUE = "appendonly.aof"
+DATABASES = "clickhouse-databases"
+# The default project's database, and those of the others: its name and their number.
+_OF_PROJECTS = (
+    "SELECT name FROM system.databases WHERE match(name, '^default(_[0-9]+)?$') ORDER BY name"
+)
 OURS = ("postgres", "redis", "clickhouse")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded.backup", description=__doc__)
-    parser.add_argument("--restore", action="store_true", help="from the folder into DATA_DIR")
-    parser.add_argument("folder", type=lambda text: Path(text).absolute())
+    parser.add_argument(
+        "--restore", action="store_true", help="make a new DATA_DIR from the folder of a backup"
+    )
+    parser.add_argument(
+        "folder", type=lambda text: Path(text).absolute(), help="the folder of the backup"
+    )
     options = parser.parse_args()
     data = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
     try:
         (restore if options.restore else backup)(data, options.folder)
     except KeyboardInterrupt as signal:
-        print(f"Stopped by {signal}; what is there so far is of no use.", file=sys.stderr)
+        print(f"Stopped by {signal}. The copy is not complete and can't be used.", file=sys.stderr)
         return 130
     except (StackError, OSError) as error:
         print(f"Stopped: {error}", file=sys.stderr)
@@ -52,22 +61,25 @@ def backup(data: Path, folder: Path) -> None:
     """Back up the stack that runs on `data` into a new `folder`. Raises StackError, OSError."""
     addresses = data_folder.announced_in(data)
     if not addresses:
-        raise StackError(f"no stack runs on DATA_DIR={data}; of one that is stopped, copy that")
+        raise StackError(f"no stack runs on DATA_DIR={data}; if it is stopped, copy that folder")
     if missing := [name for name in OURS if not (data / name).exists()]:
-        raise StackError(f"{', '.join(missing)}: not in DATA_DIR={data}; back it up where it is")
+        raise StackError(
+            f"DATA_DIR={data} has no data of {', '.join(missing)}, because the stack uses other"
+            " servers; back up those servers with their own tools"
+        )
     # The folder gets its name only when it is complete.
     draft = folder.with_name(f".{folder.name}.draft")
     if folder.exists():
-        raise StackError(f"{folder} exists")
+        raise StackError(f"{folder} exists already; name a new folder")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
     _copy_queue(data, draft)
     _dump_postgres(addresses["DATABASE_URL"], draft / "postgres.dump")
-    _clickhouse(addresses["CLICKHOUSE_URL"], f"BACKUP DATABASE default TO {_place(draft)}")
+    _backup_clickhouse(addresses["CLICKHOUSE_URL"], draft)
     for name in FILES:
         shutil.copy2(data / name, draft)
     draft.rename(folder)
-    print(f"{folder} has all that was accepted before now.")
+    print(f"{folder} has every event that was accepted before the backup began.")
 
 
 def _copy_queue(data: Path, folder: Path) -> None:
@@ -101,8 +113,19 @@ def _run_client(name: str, url: str, *arguments: str) -> None:
         raise StackError(f"{name} failed:\n{done.stdout}{done.stderr}".rstrip())
 
 
-def _clickhouse(url: str, statement: str) -> None:
-    """Raises StackError with ClickHouse's reason."""
+def _backup_clickhouse(url: str, folder: Path) -> None:
+    """Back up the database of each project, and their names in DATABASES."""
+    names = _clickhouse(url, _OF_PROJECTS).split()
+    _clickhouse(url, f"BACKUP {_databases(names)} TO {_place(folder)}")
+    (folder / DATABASES).write_text("\n".join(names))
+
+
+def _databases(names: list[str]) -> str:
+    return ", ".join(f"DATABASE {name}" for name in names)
+
+
+def _clickhouse(url: str, statement: str) -> str:
+    """ClickHouse's answer. Raises StackError with its reason."""
     parts = urlsplit(url)
     answer = urllib3.request(
         "POST",
@@ -114,6 +137,7 @@ def _clickhouse(url: str, statement: str) -> None:
     )
     if answer.status != 200:
         raise StackError(f"ClickHouse: {answer.data.decode(errors='replace').strip()}")
+    return answer.data.decode()
 
 
 def _place(folder: Path) -> str:
@@ -129,7 +153,7 @@ _NOBODY_DELIVERS = "UPDATE batches SET claimed_until = NULL WHERE claimed_until 
 def restore(data: Path, folder: Path) -> None:
     """Restore `folder` into a new stack on `data`, then stop it. Raises StackError, OSError."""
     if not (folder / "postgres.dump").exists():
-        raise StackError(f"{folder} is no backup")
+        raise StackError(f"{folder} is not a backup")
     console = Console()
     with Supervisor(console) as supervisor:
         lock = supervisor.keep(data_folder.claimed(data, say=console.say))
@@ -143,10 +167,11 @@ def restore(data: Path, folder: Path) -> None:
         url = variables["DATABASE_URL"]
         _run_client("pg_restore", url, "--single-transaction", str(folder / "postgres.dump"))
         _run_client("psql", url, "--command", _NOBODY_DELIVERS)
-        statement = f"RESTORE DATABASE default FROM {_place(folder)}"
+        names = (folder / DATABASES).read_text().split()
+        statement = f"RESTORE {_databases(names)} FROM {_place(folder)}"
         _clickhouse(variables["CLICKHOUSE_URL"], statement)
         _make_agree(supervisor, {**variables, "DATA_DIR": str(data)})
-    console.say(f"DATA_DIR={data} has it all; make up starts the service.")
+    console.say(f"DATA_DIR={data} is restored; make up starts the service.")
 
 
 def _put_files(folder: Path, data: Path) -> None:

@@ -34,7 +34,7 @@ def claimed(folder: Path, *, say: Callable[[str], None] = ignore) -> Iterator[in
         raise StackError(f"DATA_DIR={folder} cannot be used: {error.strerror}") from None
     try:
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise StackError(f"DATA_DIR={folder} is not writable for the present user")
+            raise StackError(f"DATA_DIR={folder} can't be written by this user")
         _acquire(lock, folder, say)
         os.truncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)

@@ -119,7 +119,10 @@ def _wait_until_delivered(address: str, expected: int, first: date, last: date) 
             time.sleep(ROLLUP_SECONDS)
             return
         if time.monotonic() > deadline:
-            raise StackError(f"{found} of {expected} sample events reached ClickHouse in time")
+            raise StackError(
+                f"only {found} of {expected} sample events reached ClickHouse within"
+                f" {DELIVERY_SECONDS} s"
+            )
         time.sleep(0.2)
 
 

@@ -109,7 +109,7 @@ class Batch(models.Model):
     )
     source = models.CharField(max_length=16, choices=Source)
     state = models.CharField(max_length=16, choices=State, default=State.PENDING)
-    received = models.IntegerField(help_text="events that reached the store, repeats included")
+    received = models.IntegerField(help_text="events that reached the store, with repeated ones")
     stored = models.IntegerField(help_text="events not seen before")
     duplicates = models.IntegerField(help_text="events seen before")
     payload = models.BinaryField(null=True, editable=False)
@@ -124,7 +124,7 @@ class Batch(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     attempts = models.IntegerField(default=0)
     claimed_until = models.DateTimeField(
-        null=True, help_text="nobody else delivers the batch before this time"
+        null=True, help_text="no other process delivers the batch before this time"
     )
     error = models.TextField(blank=True, default="")
     delivered_at = models.DateTimeField(null=True)
@@ -156,16 +156,18 @@ class RejectedEvent(models.Model):
         Project, on_delete=models.CASCADE, default=DEFAULT, db_constraint=False
     )
     rejected_at = models.DateTimeField(db_default=Now())
-    client = models.TextField(help_text="the address it came from")
+    client = models.TextField(help_text="address of the client")
     position = models.IntegerField(
-        null=True, help_text="place in its request, from 0; none for a whole body"
+        null=True, help_text="position in the request, from 0; empty for a whole body"
     )
     event_id = models.TextField(help_text="as it was sent")
     field = models.TextField()
     code = models.TextField()
     message = models.TextField()
     raw = models.TextField(help_text="as it was sent")
-    raw_bytes = models.IntegerField(help_text="size of what was sent; `raw` may be its beginning")
+    raw_bytes = models.IntegerField(
+        help_text="size of what was sent; `raw` may have only its beginning"
+    )
 
     class Meta:
         db_table = "rejected_events"
@@ -192,8 +194,8 @@ class PropertySchema(models.Model):
     event_type = models.CharField(max_length=200)
     schema = models.JSONField(
         validators=[_check_json_schema],
-        help_text="JSON Schema, draft 2020-12. A $ref may lead to its own $defs only; format is "
-        "not checked; patterns have no look-around and no back-references.",
+        help_text="JSON Schema, draft 2020-12. A $ref may lead only to a place in this schema. "
+        "`format` is not checked. Patterns can't have look-around or back-references.",
     )
     enabled = models.BooleanField(default=True)
 

@@ -9,6 +9,7 @@ from config.celery import app
 from events.delivery import background
 from events.format.records import BLOCK_BYTES
 from events.ingest import rejected
+from events.lifecycle import deleting
 from events.queueing.batching import STORE_TASK, BatchTask
 from events.storing import hot, intake, purge
 
@@ -53,6 +54,11 @@ def purge_batches() -> None:
 @app.task(name="events.purge_rejected_events", ignore_result=True)
 def purge_rejected_events() -> None:
     rejected.purge(now=datetime.now(UTC))
+
+
+@app.task(name="events.finish_deletions", ignore_result=True)
+def finish_deletions() -> None:
+    deleting.finish()
 
 
 @app.task(name="events.vacuum_outbox", ignore_result=True)

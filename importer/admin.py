@@ -46,46 +46,59 @@ class UploadForm(forms.Form):
         help_text="The project that gets the events.",
     )
     file = forms.FileField(
-        help_text="CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip."
+        help_text="CSV, TSV or JSON lines (plain, .gz, .zst or .zip), or Parquet."
     )
     preset = forms.ChoiceField(
         choices=[("", "none"), *((name, name) for name in PRESETS)],
         required=False,
-        help_text="An export of another tool.",
+        help_text="The tool that exported the file.",
     )
     map = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="field=column, one a line; or properties.name=column.",
+        help_text="On each line one field=column or properties.name=column.",
     )
     set = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="field=value, one a line: the same for all rows.",
+        help_text="On each line one field=value. All rows get this value.",
     )
     id_from = forms.CharField(
-        required=False, help_text="Columns, with commas between, to make event_id from."
+        required=False, help_text="The columns to make event_id from, separated by commas."
     )
     time = forms.ChoiceField(
         choices=[
-            ("", "ISO 8601"),
-            ("utc", "ISO 8601 without an offset, UTC"),
-            *(("s", "seconds since 1970"), ("ms", "milliseconds"), ("us", "microseconds")),
+            ("", "ISO 8601 with an offset, or as the preset says"),
+            ("utc", "ISO 8601 in UTC without an offset"),
+            ("s", "seconds since 1970"),
+            ("ms", "milliseconds since 1970"),
+            ("us", "microseconds since 1970"),
         ],
         required=False,
+        help_text="How occurred_at is written.",
     )
     rest = forms.ChoiceField(
-        choices=[("", "refuse"), ("properties", "put into properties"), ("ignore", "ignore")],
+        choices=[
+            ("", "refuse them, or as the preset says"),
+            ("properties", "put them into properties"),
+            ("ignore", "ignore them"),
+        ],
         required=False,
-        help_text="What becomes of columns that nothing names.",
+        help_text="What to do with columns that no field or property uses.",
     )
-    encoding = forms.CharField(required=False, help_text="Such as latin-1.")
+    encoding = forms.CharField(
+        required=False, help_text="Such as latin-1. Leave it empty for UTF-8 and UTF-16."
+    )
     # A tab is a valid delimiter, but Django would strip it.
     delimiter = forms.CharField(
-        required=False, strip=False, max_length=2, help_text=r"Of CSV; \t for a tab."
+        required=False,
+        strip=False,
+        max_length=2,
+        help_text=r"The delimiter of CSV, \t for a tab. If it is empty, it is detected.",
     )
     max_errors = forms.CharField(
-        required=False, help_text="Stop at more bad rows: a number, or a percentage like 5%."
+        required=False,
+        help_text="Stop if more rows than this are bad: a number, or a percentage such as 5%.",
     )
 
     def given(self) -> dict[str, Any]:
@@ -165,7 +178,7 @@ class ImportAdmin(ReadOnlyAdmin):
         """
         if not self.has_add_permission(request):
             # Django's page for PermissionDenied looks for the token as well.
-            return HttpResponseForbidden("You may not import files.")
+            return HttpResponseForbidden("You do not have permission to import files.")
         if refusal := _refusal(request):
             messages.error(request, refusal)
             return HttpResponseRedirect(reverse("admin:importer_import_add"))
@@ -175,7 +188,8 @@ class ImportAdmin(ReadOnlyAdmin):
     def _form_page(self, request: HttpRequest) -> HttpResponse:
         form = UploadForm(request.POST or None, request.FILES or None)
         if form.is_valid() and (row := self._received(request, form)):
-            self.message_user(request, f"Received {row}; it will be imported.", messages.SUCCESS)
+            said = f"Received {row}. A worker will import it."
+            self.message_user(request, said, messages.SUCCESS)
             return HttpResponseRedirect(reverse("admin:importer_import_change", args=[row.pk]))
         fields = [(None, {"fields": list(form.fields)})]
         context = {
@@ -211,5 +225,5 @@ def _refusal(request: HttpRequest) -> str:
     try:
         uploads.require_room(int(request.headers.get("Content-Length") or 0))
     except uploads.UploadRefused as error:
-        return f"Not taken: {error}."
+        return f"Not accepted: {error}."
     return ""

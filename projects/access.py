@@ -34,8 +34,8 @@ class HasScope(BasePermission):
             if settings.API_KEYS_REQUIRED:
                 raise NotAuthenticated("Send an API key: Authorization: Bearer ea_…, or X-API-Key.")
             if request.method == "POST" and cors.is_foreign(request._request):
-                raise PermissionDenied("A page of another site may not post here.")
+                raise PermissionDenied("A page of another site may not post without an API key.")
             return True
         if needed is not None and needed not in key.scopes:
-            raise PermissionDenied(f"This needs a key with the scope {needed!r}; this one has not.")
+            raise PermissionDenied(f"This request needs an API key with the scope {needed!r}.")
         return True

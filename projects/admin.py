@@ -35,7 +35,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         name = self.cleaned_data.get("name")
         others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
         if others.filter(name=name, project=self.cleaned_data.get("project")).exists():
-            self.add_error("name", "There is a key of this name; revoke that one first.")
+            self.add_error("name", "A key that is not revoked has this name; revoke it first.")
         if self.instance.pk is None and others.count() >= MAX_KEYS:
             self.add_error(None, f"{keys.TooManyKeys()}.")
         return cleaned
@@ -116,8 +116,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
                 outcome.done += 1
                 self.log_change(request, row, "Revoked.")
             else:
-                outcome.fault(f"{row} was revoked before")
-        outcome.tell(request, f"{outcome.done} revoked; within 5 seconds no process accepts them.")
+                outcome.fault(f"{row} is already revoked")
+        outcome.tell(request, f"{outcome.done} revoked. After 5 seconds no process accepts them.")
         return None
 
 

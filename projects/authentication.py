@@ -7,8 +7,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
+from config.middleware.limits import Limit
 from projects import keys
 from projects.keyring import Key, KeysUnknown, keyring
+from projects.models import DEFAULT
 
 # A name in `request.META` that no header can have.
 _FOUND = "events.api_key"
@@ -39,14 +41,23 @@ class KeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
-def own_limit(request: HttpRequest) -> tuple[str, int] | None:
-    """The bucket and the requests a minute of a valid key with its own limit; None otherwise."""
+def own_limits(request: HttpRequest) -> list[Limit]:
+    """The limits of the request's key and project, if they have any: the key's is the first."""
     try:
         key = presented(request)
     except APIException:
         # The request is refused later. It counts towards the limit of its address.
-        return None
-    return (f"key:{key.id}", key.limit) if key and key.limit else None
+        return []
+    limits = [Limit(f"key:{key.id}", key.limit, "key")] if key and key.limit else []
+    number = key.project if key else _chosen(request)
+    limit = None if number is None else keyring.limit_of(number)
+    return [*limits, Limit(f"project:{number}", limit, "project")] if limit else limits
+
+
+def _chosen(request: HttpRequest) -> int | None:
+    """The project of a request without a key, if this process knows it."""
+    slug = request.GET.get("project")
+    return DEFAULT if slug is None else keyring.known_project(slug)
 
 
 def presented(request: HttpRequest) -> Key | None:

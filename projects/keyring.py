@@ -30,7 +30,7 @@ KEPT_SECONDS = 5.0
 # at once, then one in LOOK_SECONDS. A stranger who uses them up delays new keys by LOOK_SECONDS.
 LOOKS = 10
 LOOK_SECONDS = 0.5
-# The most keys that may be in force. Each takes about half a kilobyte in every process.
+# The most keys that are not revoked. Each takes about half a kilobyte in every process.
 MAX_KEYS = 10_000
 # If PostgreSQL takes longer than this to answer, it counts as down until it answers. The first
 # request with a key in a process may take longer, because it needs a new connection.
@@ -85,6 +85,7 @@ class Keyring:
         """Go back to the state of a process that has just started."""
         self._keys: dict[bytes, Key] = {}
         self._projects: dict[str, int] = {}
+        self._limits: dict[int, int | None] = {}
         self._zones: dict[int, Zones] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
@@ -117,6 +118,19 @@ class Keyring:
             return None
         zones = self._zones.get(project)
         return zones.of_rollups if zones else None
+
+    def known_project(self, slug: str) -> int | None:
+        """The number of the project with this slug, if this process knows it. Never waits."""
+        return self._projects.get(slug)
+
+    def limit_of(self, project: int) -> int | None:
+        """The requests a minute of a project; None if it has no limit. Never waits.
+
+        In a process that has just started, the limit holds after the first read.
+        """
+        if self._is_stale:
+            self._background.soon()
+        return self._limits.get(project)
 
     def _found(self, look: Callable[[], T | None]) -> T | None:
         now = time.monotonic()
@@ -181,7 +195,7 @@ class Keyring:
     def _read(self) -> None:
         began = time.monotonic()
         projects = Project.objects.filter(deleted_at=None).values_list(
-            "slug", "pk", "time_zone", "rollup_zone"
+            "slug", "pk", "rate_limit_per_minute", "time_zone", "rollup_zone"
         )
         rows = ApiKey.objects.filter(revoked_at=None, project__deleted_at=None).order_by("-pk")
         try:
@@ -198,9 +212,10 @@ class Keyring:
             self._tell(is_down=True)
         else:
             self._keys = keys
-            self._projects = {slug: number for slug, number, _, _ in found}
-            self._zones = {number: Zones(own, rolled) for _, number, own, rolled in found}
-            # Last, or another thread would take the old ones for these.
+            self._projects = {slug: pk for slug, pk, _, _, _ in found}
+            self._limits = {pk: limit for _, pk, limit, _, _ in found}
+            self._zones = {pk: Zones(own, rolled) for _, pk, _, own, rolled in found}
+            # Last, or another thread would take what was there before for this.
             self._read_at = began
             self._tell(is_down=False)
 

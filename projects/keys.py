@@ -20,10 +20,10 @@ _FORM = re.compile(r"ea_[A-Za-z0-9_-]{43}")
 
 
 class TooManyKeys(Exception):
-    """There are MAX_KEYS keys in force. The limit exists because every process keeps all keys."""
+    """MAX_KEYS keys are not revoked. The limit exists because every process keeps all keys."""
 
     def __init__(self) -> None:
-        super().__init__(f"there are {MAX_KEYS} keys already: revoke some first")
+        super().__init__(f"there are already {MAX_KEYS} keys: revoke some first")
 
 
 def make(row: ApiKey) -> str:

@@ -33,11 +33,16 @@ class Project(models.Model):
         error_messages={"unique": "There is a project with this slug."},
     )
     name = models.CharField(max_length=100, help_text="its name for people")
+    rate_limit_per_minute = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="requests a minute of all its clients together; unlimited if left out",
+    )
     time_zone = models.CharField(
         max_length=64,
         default="UTC",
         db_default="UTC",
-        editable=False,
         help_text="whose days its reports have, unless a request names another",
     )
     rollup_zone = models.CharField(
@@ -83,20 +88,24 @@ class ApiKey(models.Model):
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, default=DEFAULT, help_text="what the key is for"
     )
-    name = models.CharField(max_length=100, help_text="who or what uses it")
-    prefix = models.CharField(max_length=16, editable=False, help_text="how the secret begins")
+    name = models.CharField(max_length=100, help_text="who or what uses the key")
+    prefix = models.CharField(
+        max_length=16, editable=False, help_text="first characters of the secret"
+    )
     digest = models.BinaryField(max_length=32, unique=True, help_text="SHA-256 of the secret")
     scopes = ArrayField(models.CharField(max_length=16, choices=Scope))
     rate_limit_per_minute = models.IntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="requests a minute with this key; without it the limit of its address holds",
+        help_text="requests a minute; if empty, the limit of the client's address applies",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="UTC; never if left out")
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="in UTC; if empty, the key never expires"
+    )
     revoked_at = models.DateTimeField(null=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, editable=False, help_text="to the minute")
+    last_used_at = models.DateTimeField(null=True, editable=False, help_text="exact to the minute")
 
     class Meta:
         db_table = "api_keys"
@@ -107,7 +116,7 @@ class ApiKey(models.Model):
                 fields=["project", "name"],
                 condition=models.Q(revoked_at=None),
                 name="api_keys_name",
-                violation_error_message="There is a key of this name; revoke that one first.",
+                violation_error_message="A key that is not revoked has this name; revoke it first.",
             )
         ]
 
@@ -119,4 +128,4 @@ class ApiKey(models.Model):
         if self.revoked_at:
             return "revoked"
         is_expired = self.expires_at is not None and self.expires_at <= datetime.now(UTC)
-        return "expired" if is_expired else "in force"
+        return "expired" if is_expired else "active"

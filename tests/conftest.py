@@ -19,6 +19,17 @@ from embedded.supervision.processes import Process, StackError
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4 * 1024**3
 
+# A minute or more each. pytest-django has what needs no database come last, and the end of the run
+# would wait for one of these.
+LONG = (
+    "tests/faults/test_faults.py",
+    "tests/embedded/test_stack.py",
+    "tests/faults/test_stack.py",
+    "tests/embedded/test_backup.py",
+)
+# Modules between them, since each of these starts a whole service.
+APART = 20
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Django is set up here and not by pytest-django, for which it would be too early.
@@ -46,6 +57,19 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     # It needs Django, which pytest_plugins would be too early for.
     config.pluginmanager.import_plugin("tests.fixtures")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules are whole, as processes of xdist have them, and the long ones begin early."""
+    modules: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    long = [modules.pop(name) for name in LONG if name in modules]
+    ordered = list(modules.values())
+    for number, module in enumerate(long):
+        ordered.insert(number * (APART + 1), module)
+    items[:] = [item for module in ordered for item in module]
 
 
 def _work_in_memory(stack: ExitStack) -> None:

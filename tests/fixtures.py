@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
 
 from analytics.maintenance import daily_counts
@@ -17,7 +17,9 @@ from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests import web_server
 from tests.clickhouse import apply_schema
-from tests.waiting import deliver_all, wait_until
+from tests.factories import AdminFactory
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 from tests.web_server import Web
 
 # A hash is slow on purpose: a third of a second for each admin that a test makes. This one the
@@ -46,7 +48,9 @@ def _empty_postgresql(case: TransactionTestCase) -> None:
         [names] = cursor.fetchone()
         if names:
             cursor.execute(f"TRUNCATE {names} CASCADE")
-        cursor.execute("DELETE FROM projects WHERE id > 1")
+        cursor.execute("DELETE FROM projects WHERE id > 1 RETURNING id")
+        for (number,) in cursor.fetchall():
+            cursor.execute(f"DROP TABLE IF EXISTS dedup_{number}")
 
 
 TransactionTestCase._fixture_teardown = _empty_postgresql  # type: ignore[attr-defined]
@@ -70,9 +74,8 @@ def empty_clickhouse(*, project: int = DEFAULT) -> None:
         project=project,
     )
     for (name,) in tables:
-        engine.command(
-            "TRUNCATE TABLE {name:Identifier}", project=project, parameters={"name": name}
-        )
+        truncate = "TRUNCATE TABLE {name:Identifier}"
+        engine.command(truncate, project=project, parameters={"name": name})
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +91,7 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
     yield
     # Or this process's delivery thread would go on into the next test. Whoever was killed in the
     # test delivers no more.
-    Batch.objects.update(claimed_until=None)
+    Batch.objects.filter(state=Batch.State.PENDING).update(claimed_until=None)
     deliver_all()
 
 
@@ -109,6 +112,13 @@ def rejected_kept(stores: None) -> Iterator[None]:
     """What another thread has to write of refused events is written in the end."""
     yield
     wait_until(lambda: not rejected._waiting)
+
+
+@pytest.fixture
+def admin_client(db: None, client: Client) -> Client:
+    """Of a superuser; pytest-django's would have a password, which takes long to hash."""
+    client.force_login(AdminFactory.create(username="admin"))
+    return client
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,16 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
+from analytics import clickhouse as engine
 from events.models import Batch, Dedup, HotEvent
 from events.storing import purge
-from tests import clickhouse as engine
-from tests.events.queueing.test_batching import unacknowledged, worker
+from projects.models import DEFAULT
+from tests.events.queueing.workers import unacknowledged, worker
 from tests.faults.audit import ROLLUPS
+from tests.posting import post_taken
 from tests.samples import event
-from tests.waiting import deliver_all, wait_until
+from tests.stored import cold, deliver_all
+from tests.waiting import wait_until
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -25,16 +28,6 @@ pytestmark = pytest.mark.usefixtures("stores")
 KEYS_OF_AN_EVENT = 250
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 YESTERDAY = f"{NOON - timedelta(days=1):%Y-%m-%d}"
-
-
-def post(client: Client, events: list[dict[str, Any]], query: str = "") -> None:
-    answer = client.post(f"/events{query}", json.dumps(events), content_type="application/json")
-    assert answer.status_code in (200, 202), answer.content
-
-
-def cold() -> int:
-    [[count]] = engine.query("SELECT count() FROM events")
-    return int(count)
 
 
 # --- A million keys -----------------------------------------------------------------------------
@@ -56,14 +49,14 @@ def found(client: Client, segment: str) -> int:
 
 def seconds_for_an_ordinary_block(client: Client) -> float:
     began = time.monotonic()
-    post(client, [event() for _ in range(1000)], "?wait=true")
+    post_taken(client, [event() for _ in range(1000)], "?wait=true")
     deliver_all()
     return time.monotonic() - began
 
 
 def post_many_keys(client: Client, events: int) -> None:
     for first in range(0, events, 250):
-        post(client, [many_keys(first + n) for n in range(250)], "?wait=true")
+        post_taken(client, [many_keys(first + n) for n in range(250)], "?wait=true")
     deliver_all()
 
 
@@ -83,10 +76,11 @@ def test_parts_with_many_keys_merge(client: Client) -> None:
     """What can't be merged piles up until ClickHouse takes no more."""
     for _ in range(3):
         post_many_keys(client, 2000)
-    engine.command("OPTIMIZE TABLE events FINAL")
+    engine.command("OPTIMIZE TABLE events FINAL", project=DEFAULT)
     [[parts]] = engine.query(
         "SELECT count() FROM system.parts WHERE active AND table = 'events'"
-        " AND database = currentDatabase()"
+        " AND database = currentDatabase()",
+        project=DEFAULT,
     )
     assert parts == 1
     assert found(client, "properties.key_123:value 123") == 1
@@ -103,15 +97,19 @@ def test_thirty_years_in_one_request_arrive_in_both_layers_and_the_rollups(clien
         for n, at in enumerate(day for day in days for _ in range(3))
     ]
     with worker():
-        post(client, sent)
+        post_taken(client, sent)
         wait_until(Batch.objects.filter(state=Batch.State.DELIVERED).exists, seconds=60)
     # The rollups show a block a moment after the events do.
     assert cold() == len(sent)
-    [[distinct]] = engine.query("SELECT uniqExact(toYYYYMM(occurred_at)) FROM events")
+    [[distinct]] = engine.query(
+        "SELECT uniqExact(toYYYYMM(occurred_at)) FROM events", project=DEFAULT
+    )
     assert distinct > 350
     for name, (kept, recounted) in ROLLUPS.items():
         for one, other in ((kept, recounted), (recounted, kept)):
-            assert engine.query(f"SELECT count() FROM ({one} EXCEPT {other})") == [[0]], name
+            assert engine.query(f"SELECT count() FROM ({one} EXCEPT {other})", project=DEFAULT) == [
+                [0]
+            ], name
     span = f"from={days[-1]:%Y-%m-%d}&to={NOON:%Y-%m-%d}"
     counted = client.get(f"/stats/top-events?{span}").json()
     assert [row["count"] for row in counted] == [months] * 3
@@ -136,7 +134,7 @@ def redis_bytes() -> int:
 
 def test_the_same_events_sent_again_and_again_are_stored_once_and_leave_little(web: Web) -> None:
     body = json.dumps([event(user_id=f"u{n}") for n in range(EVENTS)]).encode()
-    tables = ("dedup", "hot_events", "batches")
+    tables = ("dedup_1", "hot_events", "batches")
     memory = redis_bytes()
     with worker():
         assert web.status(body) == 202
@@ -149,7 +147,7 @@ def test_the_same_events_sent_again_and_again_are_stored_once_and_leave_little(w
     assert Dedup.objects.count() == HotEvent.objects.count() == cold() == EVENTS
     assert not Batch.objects.exclude(payload=None).exists()
     # Less than nothing where autovacuum gave back what earlier rows had left.
-    assert grown["dedup"] <= 0
+    assert grown["dedup_1"] <= 0
     assert grown["hot_events"] <= 0
     # A row for some of the posts, of 200 bytes with its indexes.
     assert grown["batches"] < POSTS * 2_000

@@ -11,13 +11,12 @@ from django.db import connection
 from django.test import Client
 
 from events import tasks
-from events.models import Batch, Dedup, HotEvent
+from events.models import Batch
 from events.storing import hot
 from events.storing.store import store
 from projects.models import DEFAULT
-from tests import clickhouse as engine
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all
+from tests.stored import delivered_counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -68,12 +67,6 @@ def run_periodic_tasks() -> None:
     tasks.purge_batches()
 
 
-def counts() -> tuple[int, int, int]:
-    deliver_all()
-    [[cold]] = engine.query("SELECT count() FROM events")
-    return Dedup.objects.count(), HotEvent.objects.count(), cold
-
-
 @pytest.mark.parametrize("days", [1, 5, 400, 20_000])
 def test_a_clock_that_jumps_back_loses_and_purges_nothing(clock: type[Clock], days: int) -> None:
     put(recent())
@@ -84,7 +77,7 @@ def test_a_clock_that_jumps_back_loses_and_purges_nothing(clock: type[Clock], da
     clock.ahead = timedelta()
     run_periodic_tasks()
     put(recent())
-    assert counts() == (12, 12, 12)
+    assert delivered_counts() == (12, 12, 12)
 
 
 @pytest.mark.parametrize("days", [1, 5, 400])
@@ -99,9 +92,9 @@ def test_what_a_clock_that_jumped_ahead_keeps_from_the_hot_layer_is_repaired(
     clock.ahead = timedelta()
     run_periodic_tasks()
     put(recent())
-    assert counts()[::2] == (12, 12)
+    assert delivered_counts()[::2] == (12, 12)
     call_command("verify_stores", "--repair", verbosity=0)
-    assert counts() == (12, 12, 12)
+    assert delivered_counts() == (12, 12, 12)
 
 
 def test_no_delivery_waits_for_our_clock_to_be_right(clock: type[Clock]) -> None:
@@ -109,14 +102,14 @@ def test_no_delivery_waits_for_our_clock_to_be_right(clock: type[Clock]) -> None
     for number, days in enumerate((-30, 30), start=1):
         clock.ahead = timedelta(days=days)
         put(framed([event(occurred_at=moment(days=100))]))
-        assert counts()[::2] == (number, number)
+        assert delivered_counts()[::2] == (number, number)
 
 
 def test_events_of_clients_whose_clocks_are_a_day_wrong_are_kept(client: Client) -> None:
     sent = [event(occurred_at=moment(hours=hours)) for hours in (24, -23.5)]
     answer = post(client, sent)
     assert (answer["accepted"], answer["rejected"]) == (2, 0)
-    assert counts() == (2, 2, 2)
+    assert delivered_counts() == (2, 2, 2)
 
 
 def test_an_event_of_a_clock_further_ahead_is_refused_by_name(client: Client) -> None:

@@ -195,14 +195,14 @@ IMPROPER = {
 
 
 @pytest.mark.parametrize("name", IMPROPER)
-def test_what_is_no_proper_request_is_refused_and_harms_nobody(web: Web, name: str) -> None:
+def test_a_malformed_request_is_refused_and_harms_nobody(web: Web, name: str) -> None:
     said = web.answer(IMPROPER[name])
     assert said == b"" or said.startswith(b"HTTP/1.1 4"), said
     assert_others_are_served(web)
 
 
 @pytest.mark.parametrize("name", sorted(set(IMPROPER) - {"a length too long", "no HTTP"}))
-def test_nor_does_it_hang_where_the_client_keeps_its_half_open(web: Web, name: str) -> None:
+def test_it_does_not_hang_while_the_client_keeps_its_half_open(web: Web, name: str) -> None:
     said = web.answer(IMPROPER[name], finished=False)
     assert said == b"" or said.startswith(b"HTTP/1.1 4"), said
 

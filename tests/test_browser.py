@@ -72,7 +72,7 @@ def test_the_documentation_renders_and_its_requests_are_answered(setting: Settin
     assert chromium.complaints() == []
 
 
-def test_no_page_of_the_admin_is_refused_anything(setting: Setting) -> None:
+def test_the_browser_refuses_nothing_to_any_page_of_the_admin(setting: Setting) -> None:
     """In one test, as a test before it would leave the server with ids of emptied tables."""
     chromium, admin = setting.chromium, f"{setting.address}/admin/"
     log_in(chromium, admin)

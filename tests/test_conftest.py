@@ -1,10 +1,14 @@
-"""What the run of the tests sets up for the processes that it starts."""
+"""What the run of the tests sets up for the processes that it starts, and its order."""
 
 import os
 import subprocess
 import sys
+from itertools import groupby
+from types import SimpleNamespace
+from typing import Any
 
 from embedded.supervision.processes import PROJECT
+from tests import conftest
 
 # As pytest does it where xdist runs the tests in other processes.
 LEADS = """
@@ -43,7 +47,20 @@ def test_the_leading_process_passes_on_no_settings_and_removes_what_others_left(
     assert output_of(LEADS).split() == ["None", "True", "False"]
 
 
-def test_in_the_background_children_ignore_no_signal_nevertheless() -> None:
+def test_children_of_a_run_in_the_background_ignore_no_signal() -> None:
     trap = ("sh", "-c", "trap '' INT QUIT HUP; exec \"$@\"", "sh")
     ignored = int(output_of(STARTS, *trap).split()[1], 16)
     assert not [number for number in (1, 2, 3) if ignored & 1 << number - 1]
+
+
+def test_long_modules_begin_early_and_apart() -> None:
+    names = [f"tests/test_{number}.py" for number in range(100)] + [*conftest.LONG]
+    items: Any = [SimpleNamespace(nodeid=f"{name}::test_{n}") for name in names for n in range(3)]
+    conftest.pytest_collection_modifyitems(items)
+    modules = [name for name, _ in groupby(items, lambda item: item.nodeid.partition("::")[0])]
+    assert [modules.index(name) for name in conftest.LONG] == [0, 21, 42, 63]
+    assert len(items) == 3 * len(names)
+
+
+def test_the_long_modules_are_there() -> None:
+    assert [name for name in conftest.LONG if not (PROJECT / name).exists()] == []

@@ -13,9 +13,8 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import CommandError
 
 from embedded.supervision.processes import PROJECT
-from tests import documents
+from tests import documents, environment
 from tests.documents import DOCS, PAGES, README, sections
-from tests.events.queueing.test_batching import worker_environment
 from tests.web_server import Web
 
 LONGEST_README = 200
@@ -83,7 +82,8 @@ def test_the_bounds_name_tests_that_there_are() -> None:
 
 def blocks() -> list[Any]:
     """The blocks of commands that a person runs beside `make up`."""
-    pages = (README, DOCS / "api.md", DOCS / "access.md", DOCS / "importing.md")
+    names = ("api", "projects", "access", "importing")
+    pages = (README, *(DOCS / f"{name}.md" for name in names))
     return [
         pytest.param(block, id=f"{documents.name(page)}-{number}")
         for page in pages
@@ -105,7 +105,7 @@ def test_commands_of_the_documents_end_well(web: Web, tmp_path: Path, block: str
         check=False,
         capture_output=True,
         cwd=tmp_path,
-        env=worker_environment(),
+        env=environment.of_the_stores(),
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr

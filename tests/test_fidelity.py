@@ -14,7 +14,7 @@ from analytics.segments import condition, parse_segments
 from events.models import HotEvent
 from tests import clickhouse as engine
 from tests.samples import event
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 

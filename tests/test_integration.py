@@ -1,22 +1,17 @@
 """From a request to the three answers, through every store."""
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
 
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
+from tests.posting import post_taken
 from tests.samples import event
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
-
-
-def post(client: Client, events: list[dict[str, Any]], query: str = "") -> None:
-    answer = client.post(f"/events{query}", json.dumps(events), content_type="application/json")
-    assert answer.status_code in (200, 202), answer.content
 
 
 def at_noon(days_ago: int) -> str:
@@ -31,7 +26,7 @@ def day(days_ago: int) -> str:
 def test_events_sent_over_http_are_counted_in_all_three_answers(client: Client) -> None:
     came_twice = [event(user_id="anna", occurred_at=at_noon(ago)) for ago in (14, 7)]
     bought = event(user_id="boris", event_type="purchase", occurred_at=at_noon(14))
-    post(client, [*came_twice, bought], "?wait=true")
+    post_taken(client, [*came_twice, bought], "?wait=true")
     deliver_all()
     span = f"from={day(14)}&to={day(7)}"
     users = [row["unique_users"] for row in client.get(f"/stats/dau?{span}").json()]
@@ -44,11 +39,11 @@ def test_events_sent_over_http_are_counted_in_all_three_answers(client: Client) 
     assert (cohort["week_0"], cohort["week_1"]) == (2, 50.0)
 
 
-def test_what_the_queue_took_reaches_both_layers_by_itself(client: Client) -> None:
+def test_what_the_queue_took_reaches_both_layers(client: Client) -> None:
     sent = [event(user_id=f"u{n}", occurred_at=at_noon(1)) for n in range(2500)]
     path = f"/stats/dau?from={day(1)}&to={day(1)}"
     with worker():
-        post(client, sent)
+        post_taken(client, sent)
         wait_until(lambda: client.get(path).json()[0]["unique_users"] == 2500, seconds=60)
     recent = client.get("/events?user_id=u7").json()["events"]
     assert [row["event_id"] for row in recent] == [sent[7]["event_id"]]

@@ -18,7 +18,7 @@ from importer.receiving import uploads
 from tests.importer.receiving.uploading import csv_of
 from tests.projects.made_keys import secret
 from tests.samples import event
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 from tests.web_server import Web
 
 NAME = "generated_client"

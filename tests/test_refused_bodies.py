@@ -37,7 +37,7 @@ def test_it_hears_that_its_key_is_missing_and_then_that_it_asks_too_often(
     assert asked == [401, 401, 429, 429]
 
 
-def test_one_that_waits_to_be_asked_for_its_body_is_not_asked(web: Web) -> None:
+def test_a_client_is_not_asked_for_a_refused_body(web: Web) -> None:
     head = b"POST /imports HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n"
     answer = web.answer(head + b"Expect: 100-continue\r\n\r\n", finished=False)
     assert answer == b"HTTP/1.1 401 Unauthorized"

@@ -12,7 +12,7 @@ import psutil
 
 from embedded import application, ports
 from embedded.supervision.processes import Process, Program
-from tests.events.queueing.test_batching import worker_environment
+from tests import environment
 
 HEAD = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
@@ -75,7 +75,7 @@ def program(port: int, **variables: str) -> Program:
         name="web",
         command=[sys.executable, *application.WEB, str(port)],
         ready=lambda: application._answers(port),
-        environment={**worker_environment(), "RATE_LIMIT_PER_MINUTE": "0", **variables},
+        environment={**environment.of_the_stores(), "RATE_LIMIT_PER_MINUTE": "0", **variables},
     )
 
 

@@ -79,12 +79,22 @@ def apply_schema(
     for file in files:
         if applied.get(file.name, file.sha256) != file.sha256:
             raise SchemaChanged(
-                f"{file.name} was edited after it had been applied; put the change into a new file"
+                f"{file.name} was changed after it was applied: restore it and put the change into "
+                "a new file"
             )
     fresh = [file for file in files if file.name not in applied]
     for file in fresh:
         _apply(project, zone, file)
     return [file.name for file in fresh]
+
+
+def database_exists(*, project: int) -> bool:
+    """Whether ClickHouse has a database of that project. Raises ClickHouseError."""
+    rows = clickhouse.query_server(
+        "SELECT 1 FROM system.databases WHERE name = {name:String}",
+        parameters={"name": str(_name(project))},
+    )
+    return bool(rows)
 
 
 def drop_database(*, project: int) -> None:
@@ -153,8 +163,8 @@ def _check_records(project: int) -> None:
     if found and bool(found[0][0]) != bool(settings.CLICKHOUSE_CLUSTER):
         whose = "a cluster" if found[0][0] else "one server"
         raise WrongCluster(
-            f"the database {_name(project)} was made for {whose}: name another in "
-            "CLICKHOUSE_URL, or mend CLICKHOUSE_CLUSTER"
+            f"the database {_name(project)} was made for {whose}: correct "
+            "CLICKHOUSE_CLUSTER, or name another database in CLICKHOUSE_URL"
         )
 
 

@@ -81,7 +81,7 @@ def _select(project: int, view: str) -> str:
     rows = clickhouse.query(load("rebuild_select"), project=project, parameters={"view": view})
     if not rows:
         raise clickhouse.ClickHouseUnavailable(
-            f"the schema lacks {view}: run manage.py migrate_clickhouse"
+            f"ClickHouse's schema lacks the view {view}: run manage.py migrate_clickhouse"
         )
     return str(rows[0][0])
 

@@ -1,10 +1,11 @@
--- Every event once, in full.
+-- Every event once, with all fields.
 --
--- properties_text is the object as it was sent; properties is the same parsed, a subcolumn a path,
--- for segments. It is a DEFAULT and not MATERIALIZED so that events_buffer fills it with the
--- settings of the insert and passes it on.
--- A path beyond the first 128 of a part shares a column with the others: with the default of 1,024
--- a part of many keys is so many files that merges and then inserts fail for want of descriptors.
+-- properties_text is the JSON object as it was sent. properties is the same object, parsed, with a
+-- subcolumn for each path. Segments read it. It is a DEFAULT and not MATERIALIZED, so that
+-- events_buffer fills it with the settings of the insert and passes it on.
+-- The first 128 paths of a part have subcolumns, and all other paths share one column. With the
+-- default of 1,024, a part with many keys has so many files that merges, and then inserts, run out
+-- of file descriptors.
 CREATE TABLE IF NOT EXISTS events
 (
     event_id        UUID,

@@ -1,5 +1,5 @@
--- How many events of each type a day had: top events. Days are those of the project's zone, which
--- analytics.zones.in_zone fills in.
+-- The number of events of each type on each day, for the report of top events. Days are those of
+-- the project's time zone, which analytics.zones.in_zone fills in.
 CREATE TABLE IF NOT EXISTS daily_events
 (
     day        Date,

@@ -1,7 +1,7 @@
--- Which users came on a day: daily active users, counted without looking at the users wherever
--- parts don't overlap. The same per event type stands in a table of its own, because reading the
--- type beside the day would double the cost of the report without one. Years and not months,
--- because an imported block that spans many months would write a part for each.
+-- The users of each day, for daily active users. Where parts do not overlap, the report counts rows
+-- and does not read the users. A second table has the users by event type, because the column of
+-- the type would double the cost of the report that needs no type. A partition is a year and not a
+-- month, because an imported block of many months would write a part for each month.
 CREATE TABLE IF NOT EXISTS daily_users
 (
     day       Date,
@@ -12,7 +12,8 @@ PARTITION BY toYear(day)
 ORDER BY (day, user_hash)
 SETTINGS
     non_replicated_deduplication_window = 100000,
-    -- A year at rest for ten minutes becomes one part, which FINAL reads as it is.
+    -- After ten minutes without new rows, a year becomes one part. FINAL reads one part without
+    -- merging it.
     min_age_to_force_merge_seconds = 600,
     min_age_to_force_merge_on_partition_only = 1;
 

@@ -1,8 +1,9 @@
--- In which weeks a user came, and the first of them: retention.
+-- The weeks in which each user came, and the first of these weeks, for retention.
 --
--- Weeks run Monday to Sunday and are numbered from the one that holds 1970-01-01. A row holds the
--- 128 weeks of an epoch (2.45 years) as a mask: one row a user for most histories. 1969-12-31, which
--- zones west of Greenwich have, is day 65535 for ClickHouse, and plus 3 it is 2 in 16 bits.
+-- Weeks run from Monday to Sunday. Week 0 is the week of 1970-01-01. An epoch is 128 weeks (2.45
+-- years). A row has a user's weeks in one epoch as a mask, so most users have only one row.
+-- 1969-12-31, which zones west of Greenwich have, is day 65535 for ClickHouse. Plus 3 it is 2 in 16
+-- bits, a day of week 0.
 CREATE TABLE IF NOT EXISTS weekly_users
 (
     user_hash  UInt64,
@@ -14,7 +15,8 @@ ENGINE = AggregatingMergeTree
 ORDER BY (user_hash, epoch)
 SETTINGS
     non_replicated_deduplication_window = 100000,
-    -- At rest for ten minutes all becomes one part: retention reads it in half the time.
+    -- After ten minutes without new rows, all rows become one part, which retention reads in half
+    -- the time.
     min_age_to_force_merge_seconds = 600,
     min_age_to_force_merge_on_partition_only = 1;
 

@@ -25,7 +25,7 @@ _PROBES = 3
 _CHANGES_A_PAGE = 5
 _PROBE = (
     "EXPLAIN (ANALYZE, BUFFERS, WAL, TIMING OFF, FORMAT JSON)"
-    " INSERT INTO dedup (event_id) SELECT unnest(%s::uuid[])"
+    " INSERT INTO dedup_1 (event_id) SELECT unnest(%s::uuid[])"
 )
 
 
@@ -57,16 +57,16 @@ def fill(running: Stack, rows: int) -> None:
     with _connected(running) as connection:
         # With wal_level minimal, a table emptied in the same transaction is not logged.
         with connection.transaction():
-            connection.execute("ALTER TABLE dedup DROP CONSTRAINT dedup_pkey")
+            connection.execute("ALTER TABLE dedup_1 DROP CONSTRAINT dedup_1_pkey")
             connection.execute("TRUNCATE dedup")
             for start in range(0, rows, _SLICE):
                 _insert_random(connection, min(_SLICE, rows - start))
             connection.execute("SET LOCAL maintenance_work_mem = '1GB'")
             connection.execute(
-                "ALTER TABLE dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (event_id)"
+                "ALTER TABLE dedup_1 ADD CONSTRAINT dedup_1_pkey PRIMARY KEY (event_id)"
                 " WITH (fillfactor = 70)"
             )
-        connection.execute("ALTER INDEX dedup_pkey RESET (fillfactor)")
+        connection.execute("ALTER INDEX dedup_1_pkey RESET (fillfactor)")
         # Otherwise autovacuum would run during the measurement.
         connection.execute("VACUUM (ANALYZE) dedup")
         connection.execute("CHECKPOINT")
@@ -94,7 +94,7 @@ def _log_pages(running: Stack) -> None:
     """Change nearly every page of the index, and wait until all is on disk."""
     with _connected(running) as connection:
         connection.execute("CHECKPOINT")
-        size = connection.execute("SELECT pg_relation_size('dedup_pkey') / 8192").fetchone()
+        size = connection.execute("SELECT pg_relation_size('dedup_1_pkey') / 8192").fetchone()
         assert size is not None
         _insert_random(connection, size[0] * _CHANGES_A_PAGE)
     os.sync()
@@ -102,7 +102,8 @@ def _log_pages(running: Stack) -> None:
 
 def _insert_random(connection: "psycopg.Connection[Any]", rows: int) -> None:
     connection.execute(
-        "INSERT INTO dedup (event_id) SELECT gen_random_uuid() FROM generate_series(1, %s)", [rows]
+        "INSERT INTO dedup_1 (event_id) SELECT gen_random_uuid() FROM generate_series(1, %s)",
+        [rows],
     )
 
 
@@ -158,7 +159,8 @@ def _wal_bytes(connection: "psycopg.Connection[Any]") -> int:
 def _sizes(running: Stack) -> str:
     with _connected(running) as connection:
         row = connection.execute(
-            "SELECT count(*), pg_table_size('dedup') >> 20, pg_relation_size('dedup_pkey') >> 20"
+            "SELECT count(*), pg_table_size('dedup_1') >> 20,"
+            " pg_relation_size('dedup_1_pkey') >> 20"
             " FROM dedup"
         ).fetchone()
     assert row is not None

@@ -37,7 +37,7 @@ class Period(NamedTuple):
                 continue
             if start.year in _YEARS:
                 return cls(start, level)
-        raise ValueError(f"{text!r} is no year, month, day or hour")
+        raise ValueError(f"{text!r} is not a year, month, day or hour")
 
     @classmethod
     def around(cls, moment: datetime, level: int) -> Self:

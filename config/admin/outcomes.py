@@ -34,7 +34,7 @@ class Outcome:
         for reason in self._shown:
             messages.error(request, f"{reason}.")
         if self.faults > _SHOWN_FAULTS:
-            messages.error(request, f"… and {self.faults - _SHOWN_FAULTS} more could not be.")
+            messages.error(request, f"… and {self.faults - _SHOWN_FAULTS} more failed.")
         log.info(
             "admin_action", action=self._action, count=self.done, left=self.faults, by=self._by
         )

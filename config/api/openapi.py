@@ -66,10 +66,10 @@ PROBLEM = component(
                     "ProblemError",
                     {
                         "type": "object",
-                        "description": "One of the things that are wrong.",
+                        "description": "One error of the request.",
                         "required": ["message"],
                         "properties": {
-                            "parameter": {**TEXT, "description": "of the address"},
+                            "parameter": {**TEXT, "description": "The wrong query parameter."},
                             "message": TEXT,
                         },
                     },
@@ -111,18 +111,18 @@ def refusals(scope: str) -> dict[Any, OpenApiResponse]:
     return {
         **problem(
             401,
-            "The API key is unknown, revoked or expired, or missing where one is required.",
+            "The API key is unknown, revoked or expired, or a key is required and missing.",
             "There is no such API key, or it was revoked.",
         ),
         **problem(
             403,
-            f"The API key has not the scope `{scope}`.",
-            f"This needs a key with the scope {scope!r}; this one has not.",
+            f"The API key does not have the scope `{scope}`.",
+            f"This request needs an API key with the scope {scope!r}.",
         ),
         **problem(404, "No such project, or not the key's own.", "There is no such project."),
         **problem(
             429,
-            "Over the rate limit; `Retry-After` says for how long.",
+            "The rate limit is exceeded; `Retry-After` says how many seconds to wait.",
             "More than 1000 requests a minute from one address.",
         ),
     }
@@ -134,14 +134,17 @@ _RATE_LIMIT_HEADERS = [
         OpenApiTypes.STR,
         OpenApiParameter.HEADER,
         response=True,
-        description='Quota and its window in seconds: `"default";q=1000;w=60`',
+        description='The quota and its window in seconds: `"default";q=1000;w=60`',
     ),
     OpenApiParameter(
         "RateLimit",
         OpenApiTypes.STR,
         OpenApiParameter.HEADER,
         response=True,
-        description='Requests left and seconds until all are back: `"default";r=999;t=1`',
+        description=(
+            "The requests that are left, and the seconds until the whole quota is free again; with "
+            '429, the seconds until the next request is allowed: `"default";r=999;t=1`'
+        ),
     ),
 ]
 PROJECT = OpenApiParameter(

@@ -61,7 +61,7 @@ def body(
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: every error it knows becomes a problem document."""
     if isinstance(exc, NoRoom):
-        detail = "Too many large answers are being made at once. Ask again."
+        detail = "Too many large answers are being made now. Send the request again."
         exc = Problem(503, detail, headers={"Retry-After": "1"})
     if isinstance(exc, Problem):
         document = body(

@@ -68,10 +68,10 @@ def flag(text: str) -> bool:
 
 def _single(values: list[str]) -> str:
     if len(values) > 1:
-        raise ValueError("given more than once")
+        raise ValueError("is given more than once")
     return values[0]
 
 
 def _unknown(name: str, known: Collection[str]) -> dict[str, str]:
-    message = f"no such parameter; known are {', '.join(known)}"
+    message = f"unknown parameter; known parameters are {', '.join(known)}"
     return {"parameter": name[:100], "message": message}

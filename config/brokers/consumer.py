@@ -27,7 +27,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]
         def receive(message: Any) -> Any:
             if all(isinstance(message.headers.get(name), str) for name in ("task", "id")):
                 return handle(message)
-            logger.error("a message that is no task was on the queue, and is thrown away")
+            logger.error("a message on the queue is not a task; it is thrown away")
             return message.reject_log_error(logger, self.connection_errors)
 
         return receive
@@ -48,6 +48,6 @@ def strategy(task: Task, app: Any, consumer: Any) -> Callable[..., None]:
         try:
             begin(message, *more)
         except _NOT_OURS as error:
-            raise InvalidTaskError(f"it can't be begun: {error}") from error
+            raise InvalidTaskError(f"the task can't be started: {error}") from error
 
     return receive

@@ -106,7 +106,7 @@ class QoS(stock.QoS):
                 except ResponseError:
                     # Go on, whatever is in that list: the messages of vanished workers have to come
                     # back.
-                    logger.exception("what was taken off %s can't be looked through", queue)
+                    logger.exception("the messages that were taken off %s can't be read", queue)
         super().restore_visible(*args, **options)
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:

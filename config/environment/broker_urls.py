@@ -27,9 +27,10 @@ TRANSPORTS = {
     "amqps": "config.brokers.rabbitmq:SSLTransport",
 }
 _KAFKA = (
-    "CELERY_BROKER_URL: Kafka is not supported. Celery's transport for it commits the offset of "
-    "all that was read when one message is acknowledged, so that what a killed worker held is "
-    "lost, and it does not hear of a message that Kafka refused (docs/adr/0003-brokers.md)"
+    "CELERY_BROKER_URL: Kafka is not supported, because messages could be lost. When one message "
+    "is acknowledged, Celery's transport for Kafka commits the offset of all messages that it has "
+    "read, also of those that a worker has not finished. And it does not notice that Kafka refused "
+    "a message (docs/adr/0003-brokers.md)"
 )
 
 

@@ -20,8 +20,8 @@ _WORDS = frozenset(
     | {"postgres", "redis", "clickhouse", "12345"}
 )
 TOO_EASY = (
-    "is too easy to guess: at least {length} random characters,"
-    " as `openssl rand -hex 32` makes them"
+    "is too easy to guess; use at least {length} random characters,"
+    " for example those of `openssl rand -hex 32`"
 )
 
 
@@ -67,8 +67,8 @@ class Environment:
             good = False
         if not good:
             raise ImproperlyConfigured(
-                f"{name} must be like {schemes[-1]}://user:password@host:port/database, with"
-                " any : / @ ? # % in the password written as %3A %2F %40 %3F %23 %25"
+                f"{name} must be like {schemes[-1]}://user:password@host:port/database; write"
+                " : / @ ? # % in the password as %3A %2F %40 %3F %23 %25"
             )
         return value
 
@@ -77,7 +77,8 @@ class Environment:
         value = self.text(name, "")
         if value and not _WORD.fullmatch(value):
             raise ImproperlyConfigured(
-                f"{name} must be letters, digits and underscores, not a digit first, got {value!r}"
+                f"{name} must be at most 64 letters, digits and underscores, and must not start"
+                f" with a digit, got {value!r}"
             )
         return value
 

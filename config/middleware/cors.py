@@ -33,7 +33,7 @@ def origins(given: Iterable[str]) -> list[str]:
     for one in checked:
         if one != "*" and not _ORIGIN.fullmatch(one):
             raise ImproperlyConfigured(
-                f"CORS_ORIGINS has {one!r}, which is neither * nor like https://www.example.com"
+                f"CORS_ORIGINS must have * or origins like https://www.example.com, got {one!r}"
             )
     return checked
 

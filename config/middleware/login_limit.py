@@ -41,7 +41,7 @@ def limited(login: _View) -> _View:
         except RedisError:
             return _refusal(request, 503, 5, "Nobody can log in while Redis can't be reached.")
         if seconds:
-            return _refusal(request, 429, seconds, "There were too many tries.")
+            return _refusal(request, 429, seconds, "There were too many attempts to log in.")
         response = login(request, *args, **kwargs)
         _tell(request, response)
         return response

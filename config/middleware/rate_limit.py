@@ -1,5 +1,7 @@
 """The rate limit: a token bucket in Redis per client address, or per API key with its own limit.
 
+A project may have a limit as well, for all of its requests together.
+
 Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names the quota and its
 window in seconds, `RateLimit` what is left and when the bucket is full again.
 """
@@ -18,10 +20,11 @@ from django_redis import get_redis_connection
 from redis.exceptions import NoScriptError, RedisError
 
 from config.api import problems
+from config.middleware.limits import Limit
 from config.monitoring import metrics
 
 WINDOW_SECONDS = 60
-LIMITED_PATHS = ("/events", "/stats", "/imports", "/openapi.json", "/docs")
+LIMITED_PATHS = ("/events", "/stats", "/imports", "/projects", "/openapi.json", "/docs")
 _SCRIPT = Path(__file__).with_suffix(".lua").read_text()
 _SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -37,29 +40,47 @@ class Allowance(NamedTuple):
 
 def middleware(get_response: _Answer) -> _Answer:
     """Answers 429 to requests over the limit, and 503 to all of them while Redis is down."""
-    own_limit: Callable[[HttpRequest], tuple[str, int] | None] = import_string(
-        settings.RATE_LIMIT_OF_KEY
-    )
+    own_limits: Callable[[HttpRequest], list[Limit]] = import_string(settings.RATE_LIMITS_OF_KEY)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(LIMITED_PATHS):
             return get_response(request)
-        own = own_limit(request)
-        bucket, limit = own or (network(client_address(request)), settings.RATE_LIMIT_PER_MINUTE)
-        if not limit:
-            return get_response(request)
+        limits = own_limits(request)
+        if not limits or limits[0].whose == "project":
+            limits = [_of_address(request), *limits]
         try:
-            allowance = take(bucket, limit=limit)
+            limit, allowance = _tightest(limits)
         except RedisError:
             return _unavailable()
-        if allowance.allowed:
-            response = get_response(request)
-        else:
-            response = _too_many(allowance, limit, "key" if own else "address")
-        _add_headers(response, allowance, limit)
+        if allowance is None:
+            return get_response(request)
+        response = get_response(request) if allowance.allowed else _too_many(allowance, limit)
+        _add_headers(response, allowance, limit.per_minute)
         return response
 
     return answer
+
+
+def _of_address(request: HttpRequest) -> Limit:
+    return Limit(network(client_address(request)), settings.RATE_LIMIT_PER_MINUTE, "address")
+
+
+def _tightest(limits: list[Limit]) -> tuple[Limit, Allowance | None]:
+    """Take a token of each bucket, up to the first that has none. Raises redis' RedisError.
+
+    Returns the limit that refuses, or the one with the fewest tokens left. The allowance is None
+    if there is no limit at all.
+    """
+    found: tuple[Limit, Allowance | None] = limits[0], None
+    for limit in limits:
+        if not limit.per_minute:
+            continue
+        allowance = take(limit.bucket, limit=limit.per_minute)
+        if found[1] is None or not allowance.allowed or allowance.remaining < found[1].remaining:
+            found = limit, allowance
+        if not allowance.allowed:
+            break
+    return found
 
 
 def take(bucket: str, *, limit: int) -> Allowance:
@@ -113,16 +134,17 @@ def _add_headers(response: HttpResponseBase, allowance: Allowance, limit: int) -
     response["RateLimit"] = f'"default";r={allowance.remaining};t={allowance.reset}'
 
 
-def _too_many(allowance: Allowance, limit: int, whose: str) -> HttpResponse:
-    metrics.RATE_LIMIT_HITS.labels(whose).inc()
-    detail = f"More than {limit} requests a minute from one {whose}."
+def _too_many(allowance: Allowance, limit: Limit) -> HttpResponse:
+    metrics.RATE_LIMIT_HITS.labels(limit.whose).inc()
+    sender = "to one project" if limit.whose == "project" else f"from one {limit.whose}"
+    detail = f"More than {limit.per_minute} requests a minute {sender}."
     response = _problem(429, detail)
     response["Retry-After"] = str(max(1, allowance.reset))
     return response
 
 
 def _unavailable() -> HttpResponse:
-    response = _problem(503, "Redis can't be reached; nothing was accepted. Send it again later.")
+    response = _problem(503, "Redis can't be reached; nothing was accepted. Try again later.")
     response["Retry-After"] = "5"
     return response
 

@@ -18,15 +18,19 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-EVENTS_RECEIVED = Counter("events_received_total", "Events that came, valid or not.", ["source"])
-EVENTS_REJECTED = Counter("events_rejected_total", "Events refused at the door.", ["source"])
-EVENTS_STORED = Counter("events_stored_total", "Events new to PostgreSQL.", ["source"])
+EVENTS_RECEIVED = Counter("events_received_total", "Events received, valid or not.", ["source"])
+EVENTS_REJECTED = Counter(
+    "events_rejected_total", "Events refused because they are not valid.", ["source"]
+)
+EVENTS_STORED = Counter(
+    "events_stored_total", "Events stored in PostgreSQL, without duplicates.", ["source"]
+)
 EVENTS_DUPLICATE = Counter(
-    "events_duplicate_total", "Events whose id PostgreSQL had already.", ["source"]
+    "events_duplicate_total", "Events whose id was already in PostgreSQL.", ["source"]
 )
 EVENTS_DELIVERED = Counter("events_delivered_total", "Events that ClickHouse has confirmed.")
 EVENTS_FAILED = Counter(
-    "events_failed_total", "Events set aside because a store would not have them.", ["stage"]
+    "events_failed_total", "Events set aside because a store refused them.", ["stage"]
 )
 EVENTS_PROCESSING_SECONDS = Histogram(
     "events_processing_seconds", "Time of a batch in one stage.", ["stage"], buckets=_FAST
@@ -38,7 +42,7 @@ API_REQUEST_SECONDS = Histogram(
     buckets=_FAST,
 )
 RATE_LIMIT_HITS = Counter(
-    "rate_limit_hits_total", "Requests refused for being too many.", ["limit"]
+    "rate_limit_hits_total", "Requests refused because of a rate limit.", ["limit"]
 )
 CLICKHOUSE_QUERY_SECONDS = Histogram(
     "clickhouse_query_seconds", "Time of a query to ClickHouse.", ["report"], buckets=_FAST

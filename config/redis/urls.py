@@ -16,7 +16,9 @@ def is_cluster(url: str) -> bool:
     if urlsplit(url).scheme not in _SCHEMES:
         return False
     if not all(nodes(url)):
-        raise ImproperlyConfigured("RATE_LIMIT_REDIS_URL must be redis+cluster://host:port,…")
+        raise ImproperlyConfigured(
+            "RATE_LIMIT_REDIS_URL must be like redis+cluster://host:port,host:port"
+        )
     return True
 
 

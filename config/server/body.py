@@ -46,15 +46,17 @@ class Refusal(NamedTuple):
 _TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body has more than {MAX_BODY_BYTES} bytes."
 )
-_TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "Nothing was accepted: the body came too slowly.")
+_TOO_SLOW = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT, "Nothing was accepted: the body arrived too slowly."
+)
 _NO_ROOM = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "Nothing was accepted: too many large bodies are coming in at once. Send it again.",
+    "Nothing was accepted: too many large bodies arrive at once. Send the request again.",
     retry_after=1,
 )
 _TOO_MANY_FILES = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    f"Not taken: {FILES_AT_ONCE} files are on their way already. Send it again.",
+    f"Not accepted: {FILES_AT_ONCE} files are arriving already. Send the file again later.",
     retry_after=10,
 )
 

@@ -25,7 +25,7 @@ def _loopback(value: str) -> str:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(
-        f"{value} is not an IPv4 loopback address; the gateway speaks no TLS"
+        f"{value} is not an IPv4 loopback address; the gateway has no TLS, so it accepts no other"
     )
 
 
@@ -71,7 +71,7 @@ def _serve(server: GatewayServer, engine: Engine, address: str) -> int:
     server.shutdown()
     server.server_close()
     if not engine.close(patience_seconds=_SHUTDOWN_SECONDS):
-        print("ClickHouse gateway: a query would not end; stopping without it", file=sys.stderr)
+        print("ClickHouse gateway: a query did not end; stopping anyway", file=sys.stderr)
         os._exit(0)  # what was confirmed is on disk
     return 0
 

@@ -52,7 +52,7 @@ def _read_chunked(stream: BufferedIOBase) -> Iterator[bytes]:
             break
         yield from _read_exactly(stream, size)
         if stream.readline(_MAX_LINE) not in (b"\r\n", b"\n"):
-            raise _broken("A chunk of the request body is longer than it says")
+            raise _broken("A chunk of the request body is longer than its stated size")
     while (trailer := stream.readline(_MAX_LINE)) not in (b"\r\n", b"\n"):
         if not trailer:
             raise _broken("The chunked request body has no end")

@@ -69,7 +69,7 @@ def _mend_tokens(path: Path) -> None:
     try:
         deduplication.mend(path)
     except OSError as error:
-        raise FolderError(f"data folder {path} can't be mended: {error.strerror}") from None
+        raise FolderError(f"data folder {path} can't be repaired: {error.strerror}") from None
 
 
 class Engine:

@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         except OSError as error:
             self._discard(raw_body)
-            self._send_error(refusal(243, "NOT_ENOUGH_SPACE", f"Can't spool the data: {error}"))
+            self._send_error(refusal(243, "NOT_ENOUGH_SPACE", f"Can't write to disk: {error}"))
         except Exception as error:
             traceback.print_exc()
             self.close_connection = True

@@ -22,8 +22,9 @@ def choose(folder: Path, binary: Path) -> str | None:
         if _works(identity, folder, binary):
             return identity
     raise StackError(
-        f"PostgreSQL does not run as root, and no other user can be given {folder} and {binary}: "
-        "start as an ordinary user, or move the project to a folder open to all (such as /opt)"
+        f"PostgreSQL does not run as root, and no other user can reach {folder} and {binary}: "
+        "start as an ordinary user, or move the project to a folder that all users may enter "
+        "(such as /opt)"
     )
 
 

@@ -1,5 +1,5 @@
-"""The admin's pages for events, batches, rejected events and property schemas."""
+"""The admin's pages for projects, events, batches, rejected events and property schemas."""
 
-from events.admin import batches, hot_events, rejected_events
+from events.admin import batches, hot_events, projects, rejected_events
 
-__all__ = ["batches", "hot_events", "rejected_events"]
+__all__ = ["batches", "hot_events", "projects", "rejected_events"]

@@ -38,7 +38,7 @@ class BatchAdmin(ReadOnlyAdmin):
     list_select_related = ("project",)
     ordering = ("-id",)
     search_fields = ("id",)
-    search_help_text = "A whole batch id"
+    search_help_text = "Enter a complete batch id."
     fields = (
         *(
             "id",
@@ -88,7 +88,7 @@ class BatchAdmin(ReadOnlyAdmin):
         texts = [_pretty(record) for record in records[:SHOWN_EVENTS]]
         if len(records) > len(texts):
             texts.append(f"… and {len(records) - len(texts)} more")
-        return format_html("<pre>{}</pre>", "\n".join(texts) or "It can't be read.")
+        return format_html("<pre>{}</pre>", "\n".join(texts) or "The payload can't be read.")
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Whether the user may retry or discard failed batches. Rows can't be edited."""
@@ -107,11 +107,11 @@ class BatchAdmin(ReadOnlyAdmin):
                 outcome.fault(f"Batch {batch_id}: {error}")
             else:
                 outcome.done += 1
-                self.log_change(request, self._row(batch_id), "Had it tried again.")
+                self.log_change(request, self._row(batch_id), "Tried again.")
         if chosen:
             outcome.tell(request, f"{_batches(outcome.done)} tried again.")
 
-    @admin.action(description="Discard failed batches for good", permissions=["decide"])
+    @admin.action(description="Discard failed batches permanently", permissions=["decide"])
     def discard(self, request: HttpRequest, batches: QuerySet[Batch]) -> HttpResponse | None:
         chosen = self._failed(request, batches)
         if not chosen:
@@ -135,7 +135,7 @@ class BatchAdmin(ReadOnlyAdmin):
         """The ids of the failed batches among these, and how many events each has."""
         chosen = batches.filter(state__in=failed.FAILED).values_list("id", "received")
         if not chosen:
-            self.message_user(request, "None of these has failed.", messages.WARNING)
+            self.message_user(request, "None of the selected batches has failed.", messages.WARNING)
         return list(chosen)
 
     def _ask(
@@ -148,7 +148,7 @@ class BatchAdmin(ReadOnlyAdmin):
         shown = batches.filter(id__in=[batch_id for batch_id, _ in chosen[:SHOWN_BATCHES]])
         context = {
             **self.admin_site.each_context(request),
-            "batches": shown.defer(None).only("received", "error"),
+            "batches": shown.select_related(None).defer(None).only("received", "error"),
             "count": len(chosen),
             "more": max(0, len(chosen) - SHOWN_BATCHES),
             "events": sum(events for _, events in chosen),

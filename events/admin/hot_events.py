@@ -86,7 +86,7 @@ class HotEventAdmin(ReadOnlyAdmin):
     list_display = ("event_id", "moment", "event_type", "user_id")
     list_filter = (ProjectFilter, ("occurred_at", ProjectDateDrillDown), EventTypeFilter)
     search_fields = ("user_id",)
-    search_help_text = "A whole event_id or a whole user_id"
+    search_help_text = "Enter a complete event_id or user_id."
     fields = ("event_id", "moment", "event_type", "user_id", "pretty_properties")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HotEvent]:
@@ -167,4 +167,4 @@ class PropertySchemaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         reason = property_schemas.refusal(row.schema)
         if reason is None:
             return "can be used"
-        return f"events are answered 503, as it can't be used: {reason}"
+        return f"can't be used, so requests with such events get 503: {reason}"

@@ -33,8 +33,8 @@ class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RejectedEvent
         fields = ("raw",)
-        labels = {"raw": "as it was sent"}
-        help_texts = {"raw": "Mend it here; what is sent again leaves this list."}
+        labels = {"raw": "text as it was sent"}
+        help_texts = {"raw": "Correct the text here. An event that is sent again leaves this list."}
         widgets = {"raw": Textarea(attrs={"rows": 24, "cols": 100, "spellcheck": "false"})}
 
     def clean_raw(self) -> str:
@@ -56,7 +56,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     list_select_related = ("project",)
     ordering = ("-id",)
     search_fields = ("client", "event_id")
-    search_help_text = "A whole event_id or client address"
+    search_help_text = "Enter a complete event_id or client address."
     readonly_fields = (
         *(
             "rejected_at",
@@ -102,7 +102,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:events_rejectedevent_changelist"))
 
-    @admin.action(description="Send again as they are", permissions=["change"])
+    @admin.action(description="Send again without changes", permissions=["change"])
     def send_again(self, request: HttpRequest, rows: QuerySet[RejectedEvent]) -> None:
         # One at a time, because all texts together may fill the memory.
         keys = list(rows.values_list("pk", flat=True)[: MOST_SENT + 1])
@@ -111,7 +111,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
             try:
                 one = rejected.send_again_as_it_is(key)
             except _GONE as error:
-                outcome.fault(f"PostgreSQL failed, and the rest were not tried: {error}")
+                outcome.fault(f"PostgreSQL failed, so the other events were not sent: {error}")
                 break
             except (rejected.StillRejected, db.Error, psycopg.Error) as error:
                 outcome.fault(f"rejected event {key}: {error}")
@@ -120,7 +120,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
                 stored = Stored(*map(sum, zip(stored, one, strict=True)))
         outcome.tell(request, f"{outcome.done} sent again: {_told(stored)}.")
         if len(keys) > MOST_SENT:
-            told = f"Only the newest {MOST_SENT} were tried; the others are still to be sent."
+            told = f"Only the newest {MOST_SENT} were processed. Repeat the action for the others."
             self.message_user(request, told, messages.WARNING)
 
     def _send_again(self, request: HttpRequest, row: RejectedEvent, text: str) -> None:
@@ -134,5 +134,5 @@ class RejectedEventAdmin(ReadOnlyAdmin):
 
 def _told(stored: Stored) -> str:
     if stored.duplicates:
-        return f"{stored.stored} stored, {stored.duplicates} had been stored before"
+        return f"{stored.stored} stored, {stored.duplicates} already stored"
     return f"{stored.stored} stored"

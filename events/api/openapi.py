@@ -47,13 +47,16 @@ _EVENT = component(
             "event_id": {
                 "type": "string",
                 "format": "uuid",
-                "description": "Made by the client; of events with one id the first is kept.",
+                "description": (
+                    "The client makes it. If several events have the same id, the first is kept."
+                ),
             },
             "occurred_at": {
                 "type": "string",
                 "format": "date-time",
                 "description": (
-                    "ISO 8601 with an offset, 1970 to now + 24 h; kept to the millisecond."
+                    "ISO 8601 with a UTC offset, from 1970 to 24 hours from now. Digits after the "
+                    "millisecond are cut off."
                 ),
             },
             "user_id": {**_NAME, "description": "No control characters."},
@@ -65,9 +68,9 @@ _EVENT = component(
                     "additionalProperties": True,
                     "default": {},
                     "description": (
-                        "At most 64 KiB, 8 levels and 255 keys in all; no key twice in one "
-                        "object, no NUL, no lone surrogate, no integer past 64 bits, no number "
-                        "past a double, no %2E in a key."
+                        "At most 64 KiB, 8 levels and 255 keys in total. Not allowed: the same "
+                        "key twice in one object, NUL, a lone surrogate, an integer of more than "
+                        "64 bits, a number that is too large for a double, %2E in a key."
                     ),
                 },
             ),
@@ -79,7 +82,7 @@ _BODY = {"oneOf": [record("EventBatch", {"events": _EVENTS}, additionalPropertie
 _ERROR = record(
     "EventError",
     {
-        "index": {**COUNT, "description": "of the event in the request, from 0"},
+        "index": {**COUNT, "description": "Position of the event in the request, from 0."},
         "event_id": {**TEXT, "nullable": True},
         "field": {**TEXT, "nullable": True},
         "code": TEXT,
@@ -105,7 +108,7 @@ _PAGE = record(
     "EventPage",
     {
         "events": {"type": "array", "items": _EVENT},
-        "next": {**TEXT, "nullable": True, "description": "cursor of the next page"},
+        "next": {**TEXT, "nullable": True, "description": "Cursor of the next page."},
     },
 )
 _CODING = component(
@@ -140,18 +143,18 @@ post_events = extend_schema(
     operation_id="post_events",
     summary="Send events",
     description=(
-        "Takes one event or thousands. Valid ones are accepted, others are listed in `errors`. "
-        "Sending an event again is always safe: its `event_id` is kept once."
+        f"Takes up to {MAX_EVENTS:,} events. Valid events are accepted, invalid events are listed "
+        "in `errors`. Sending an event again is safe: each `event_id` is stored only once."
     ),
     request={"application/json": _BODY},
     parameters=[
-        _flag("wait", "Store before answering: 200, with `duplicates` told apart."),
+        _flag("wait", "Store the events before the answer, which is 200 and counts `duplicates`."),
         _flag("strict", "Refuse the whole request with 400 if any event is invalid."),
         OpenApiParameter(
             "Content-Encoding",
             _CODING,
             OpenApiParameter.HEADER,
-            description="Of the body; at most 20 MiB decoded.",
+            description="Encoding of the body. The decoded body may have at most 20 MiB.",
         ),
         *COMMON_PARAMETERS,
     ],
@@ -162,38 +165,47 @@ post_events = extend_schema(
     responses={
         200: OpenApiResponse(
             _STORED,
-            description="`wait=true`: stored. `received = accepted + duplicates + rejected`.",
+            description="With `wait=true`: the events are stored. "
+            "`received = accepted + duplicates + rejected`.",
             examples=[OpenApiExample("stored", value=_SAMPLE_STORED)],
         ),
         202: OpenApiResponse(
             _RESULT,
-            description="On the queue. `received = accepted + rejected`.",
+            description="The events are on the queue. `received = accepted + rejected`.",
             examples=[OpenApiExample("accepted", value=_SAMPLE_RESULT)],
         ),
         (400, "application/json"): OpenApiResponse(
             _REFUSED,
-            description="No event is valid, or one is not and `strict=true`; nothing was accepted.",
+            description="No event is valid, or `strict=true` and at least one event is invalid. "
+            "Nothing was accepted.",
             examples=[OpenApiExample("refused", value=_SAMPLE_REFUSED)],
         ),
         **problem(
             400,
-            "Not JSON, not events, or a wrong parameter.",
-            "The body is not JSON.",
+            "The body is not JSON or has no list of events, or a query parameter is wrong.",
+            "The body is not JSON: Input data was truncated.",
             schema=_REFUSED,
         ),
-        **problem(411, "A chunked body.", "Send a Content-Length; chunked bodies are not taken."),
+        **problem(
+            411, "The body is chunked.", "Send a Content-Length; chunked bodies are not taken."
+        ),
         **problem(
             413,
-            "Over 10,000 events or 20 MiB decoded, or 5 s of property schemas.",
-            "10001 events in one request.",
+            f"The body has more than {MAX_EVENTS:,} events or more than 20 MiB after decoding, or "
+            "the check against property schemas takes more than 5 s.",
+            f"The body has too many events: more than {MAX_EVENTS} events in one request.",
         ),
-        **problem(415, "Not application/json, or an unknown encoding.", "Unsupported media type."),
+        **problem(
+            415,
+            "The body is not application/json, or its Content-Encoding is unknown.",
+            'Unsupported media type "text/plain" in request.',
+        ),
         **refusals(access.INGEST),
         **problem(
             503,
-            "The queue or store is down, or a property schema can't be used; nothing is lost by "
-            "resending.",
-            "Try again.",
+            "The queue is down or full, a store is down, the service is short of memory, or a "
+            "property schema can't be used. Sending the same events again later is safe.",
+            "The queue can't be reached; send the events again.",
         ),
     },
 )
@@ -209,17 +221,17 @@ get_events = extend_schema(
             "from",
             _MOMENT,
             description=(
-                "A date, written 2026-01-31, or a date and time with an offset, of which what is "
-                "finer than a millisecond is cut off."
+                "A date such as 2026-01-31, or a date and time with a UTC offset. Digits after the "
+                "millisecond are cut off."
             ),
         ),
         OpenApiParameter(
-            "to", _MOMENT, description="Likewise; included, a date with its whole day."
+            "to", _MOMENT, description="As `from`. It is included; a date includes its whole day."
         ),
         OpenApiParameter(
             "cursor",
             {"type": "string", "minLength": 1, "pattern": f"^{CURSOR}$"},
-            description="`next` of the page before this one.",
+            description="`next` of the previous page.",
         ),
         OpenApiParameter(
             "limit",
@@ -230,13 +242,17 @@ get_events = extend_schema(
     responses={
         200: OpenApiResponse(
             _PAGE,
-            description="A page; `next` is null on the last. It has fewer events than `limit` "
-            "where their properties together take more than 1 MiB.",
+            description="A page; `next` is null on the last page. A page has fewer events than "
+            "`limit` if their properties together would take more than 1 MiB.",
             examples=[OpenApiExample("page", value={"events": [_SAMPLE_EVENT], "next": None})],
         ),
         **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),
         **refusals(access.READ),
-        **problem(503, "A store is down.", "PostgreSQL can't be reached."),
+        **problem(
+            503,
+            "PostgreSQL is down, or the service is short of memory.",
+            "PostgreSQL can't be reached.",
+        ),
     },
 )
 
@@ -247,10 +263,10 @@ document_path(
     {
         "get": {
             "operationId": "metrics",
-            "summary": "What Prometheus reads",
+            "summary": "Metrics for Prometheus",
             "description": (
-                "With METRICS_TOKEN for whoever shows it as a bearer token, without it for this "
-                "machine alone."
+                "If METRICS_TOKEN is set, the request must have it as a bearer token. If it is not "
+                "set, only requests from this machine are allowed."
             ),
             "tags": ["service"],
             "security": [{"metrics": []}] if settings.METRICS_TOKEN else [{}],
@@ -260,7 +276,7 @@ document_path(
                     "content": {"text/plain": {"schema": TEXT}},
                 },
                 "403": {
-                    "description": "Not for strangers.",
+                    "description": "The token is wrong, or the request is not from this machine.",
                     "content": {"text/plain": {"schema": TEXT}},
                 },
             },

@@ -111,4 +111,4 @@ def _cursor(text: str) -> Cursor:
         moment, _, event_id = decoded.partition(" ")
         return Cursor(parse_instant(moment), UUID(event_id))
     except ValueError:
-        raise ValueError("is not a cursor of this service") from None
+        raise ValueError("is not a valid cursor; use the `next` of a page") from None

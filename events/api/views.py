@@ -104,10 +104,10 @@ def _validated(request: Request, project: int) -> Validated:
 
 # For a body that is refused as a whole: status, code and the beginning of the message.
 _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
-    property_schemas.TooSlow: (413, "schema_time", "The body is too much to check"),
+    property_schemas.TooSlow: (413, "schema_time", "The body takes too long to check"),
     NotJSON: (400, "json", "The body is not JSON"),
     WrongShape: (400, "shape", 'The body must be {"events": [...]} or an array of events'),
-    TooManyEvents: (413, "too_many_events", "The body is too long"),
+    TooManyEvents: (413, "too_many_events", "The body has too many events"),
 }
 
 
@@ -126,8 +126,8 @@ def _stored(project: int, checked: Validated) -> HttpResponse:
     except unavailable.POSTGRESQL:
         # PostgreSQL may have gone in the middle of the commit.
         raise _unavailable(
-            "PostgreSQL can't be reached or was lost; it is not known whether the events were "
-            "stored. Sending them again with the same ids is safe."
+            "PostgreSQL can't be reached, or the connection broke. It is not known whether the "
+            "events were stored. Sending them again with the same ids is safe."
         ) from None
     answer["accepted"] = sum(part.stored for part in stored)
     answer["duplicates"] = sum(part.duplicates for part in stored)

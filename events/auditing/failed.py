@@ -85,7 +85,10 @@ def _arrived(batch_id: UUID) -> set[str]:
             return set()
         return redelivery.arrived(parking.readable(batch), project=batch.project_id)
     except ClickHouseError as error:
-        raise Undecided(f"batch {batch_id} may have arrived in part: {error}") from error
+        raise Undecided(
+            f"batch {batch_id} can't be discarded now: ClickHouse may have some of its events, "
+            f"and the check for them failed: {error}"
+        ) from error
 
 
 def _forget(project: int, ids: list[str]) -> None:
@@ -97,5 +100,7 @@ def _forget(project: int, ids: list[str]) -> None:
 def _failed(batch_id: UUID) -> Batch:
     batch = Batch.objects.select_for_update().filter(id=batch_id).first()
     if batch is None or batch.state not in FAILED:
-        raise NotFailed(f"batch {batch_id} is not one that failed")
+        raise NotFailed(
+            f"batch {batch_id} has not failed, or it has already been retried or discarded"
+        )
     return batch

@@ -31,7 +31,7 @@ def check_zone(name: str) -> str:
     try:
         return zones.checked(name)
     except ValueError as error:
-        raise ValidationError({"time_zone": f"{name!r} {error}"}) from None
+        raise ValidationError(f"{name!r} {error}") from None
 
 
 def set_time_zone(

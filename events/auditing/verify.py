@@ -51,7 +51,7 @@ class Kind(StrEnum):
     MISSING_COLD = "missing in ClickHouse"
     MISSING_HOT = "missing in the hot layer"
     UNKNOWN = "not in dedup"
-    LOST = "lost, of which dedup alone has the id"
+    LOST = "lost: only dedup has the id"
     DOUBLED_COLD = "doubled in ClickHouse"
     DOUBLED_HOT = "doubled in the hot layer"
     MOVED = "on another day in ClickHouse"

@@ -257,7 +257,7 @@ def _postpone(claim: Claim, error: Exception) -> None:
         count=claim.events,
         attempt=claim.attempt,
         # ClickHouse's message may quote the block, so it is not logged but stored with the batch.
-        error=f"ClickHouse's error {code}" if code else type(error).__name__,
+        error=f"ClickHouse error {code}" if code else type(error).__name__,
     )
     # Not if another process has claimed the batch since: the lease may have ended.
     Batch.objects.filter(id=claim.batch_id, attempts=claim.attempt).update(

@@ -41,7 +41,9 @@ def send_again(*, project: int, batch_id: UUID, payload: bytes, attempt: int) ->
         with alone():
             _put_right(records, project, token=f"{batch_id}/{attempt}")
     except RepairRunning as error:
-        raise Unsettled(f"not all of it is there once, and {error}") from error
+        raise Unsettled(
+            f"ClickHouse lacks events of the batch or has copies of them, and {error}"
+        ) from error
 
 
 def _each_once(records: Sequence[Record], project: int) -> bool:
@@ -58,7 +60,7 @@ def _put_right(records: Sequence[Record], project: int, *, token: str) -> None:
         _uncount(missing, project)
         clickhouse.insert_block(project=project, token=token, body=frame(missing))
     if not _each_once(records, project):
-        raise Unsettled("ClickHouse has confirmed events that are not there, or there twice")
+        raise Unsettled("ClickHouse confirmed the batch, but lacks events or has copies of them")
 
 
 def arrived(records: Sequence[Record], *, project: int) -> set[str]:

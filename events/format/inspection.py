@@ -66,7 +66,7 @@ def inspect(raw: bytes, *, latest: datetime) -> Record:
 def _fields(raw: bytes) -> dict[str, msgspec.Raw]:
     if raw.count(b":") > _MAX_COLONS:
         # Check before the decoder makes an object for each key: 20 MB can hold two million.
-        raise FieldError(None, "too_large", "the event has more keys than an event may")
+        raise FieldError(None, "too_large", "the event has too many keys")
     try:
         return _decode_object(raw)
     except msgspec.ValidationError:
@@ -80,7 +80,8 @@ def _fields(raw: bytes) -> dict[str, msgspec.Raw]:
 def _record(fields: dict[str, msgspec.Raw], latest: datetime) -> Record:
     for name in fields:
         if name not in _FIELDS:
-            raise FieldError(name[:MAX_TEXT], "unknown_field", f"{name[:MAX_TEXT]!r} is no field")
+            shown = name[:MAX_TEXT]
+            raise FieldError(shown, "unknown_field", f"{shown!r} is not a field of an event")
     return Record(
         str(parse_event_id(_text(fields, "event_id"))),
         timestamp(parse_occurred_at(_text(fields, "occurred_at"), latest=latest)),
@@ -144,7 +145,7 @@ def check_name(field: str, text: str) -> str:
     if not 1 <= len(text) <= MAX_TEXT:
         raise FieldError(field, "length", f"{field} must have 1 to {MAX_TEXT} characters")
     if _CONTROL.search(text):
-        raise FieldError(field, "control_character", f"{field} has a control character")
+        raise FieldError(field, "control_character", f"{field} contains a control character")
     return text
 
 

@@ -14,7 +14,7 @@ _ZONE = re.compile(
 def parse(text: str) -> datetime:
     """Return the moment; it is aware if the text has an offset. Raises ValueError."""
     if len(text) > _MAX_LENGTH:
-        raise ValueError("no time is written that long")
+        raise ValueError("the text is too long for a time")
     try:
         return datetime.fromisoformat(text)
     except ValueError:

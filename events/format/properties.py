@@ -137,7 +137,7 @@ def _check_tree(value: Any, depth: int) -> None:
 def _check_key(key: str) -> None:
     _check_text(key)
     if "%2E" in key:
-        raise PropertyError("key", f"key {key[:200]!r} has %2E; send a dot instead")
+        raise PropertyError("key", f"key {key[:200]!r} contains %2E; send a dot instead")
 
 
 def _check_text(text: str) -> None:
@@ -170,13 +170,15 @@ def _integer(digits: str) -> int:
 
 
 def _too_large() -> PropertyError:
-    return PropertyError("number", "properties hold an integer beyond 64 bits; send it as text")
+    message = "properties hold an integer of more than 64 bits; send it as text"
+    return PropertyError("number", message)
 
 
 def _double(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise PropertyError("number", f"properties hold a number no double can: {digits[:40]}")
+        message = f"properties hold a number that is too large for a double: {digits[:40]}"
+        raise PropertyError("number", message)
     return value
 
 

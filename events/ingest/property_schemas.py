@@ -82,7 +82,7 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str 
         return None
     if time.thread_time() > until:
         raise TooSlow(
-            f"the schema of {record.event_type!r} takes too long for all of it; "
+            f"the time for property schemas ended at an event of type {record.event_type!r}; "
             "send fewer events in one request"
         )
     properties = msgspec.json.decode(record.properties_text)
@@ -91,8 +91,8 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str 
             return judge_of_type(properties)
     except SchemaBroken as error:
         raise Unusable(
-            f"the property schema of {record.event_type!r} can't be used: {error}; an "
-            "administrator has to mend or disable it, and the events can be sent again then"
+            f"the property schema of {record.event_type!r} can't be used: {error}; after an "
+            "administrator has corrected or disabled it, send the events again"
         ) from None
 
 

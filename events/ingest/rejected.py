@@ -38,7 +38,7 @@ log = get_logger(__name__)
 MAX_RAW_BYTES = 128 * 1024
 # Bytes that may wait in the memory of each process to be written. Further rows are only counted.
 _WAITING_BYTES = 12 * 1024 * 1024
-_MEANWHILE = "it was sent again or deleted by somebody else meanwhile"
+_MEANWHILE = "somebody else has sent it again or deleted it"
 
 
 class _Row(NamedTuple):
@@ -203,13 +203,13 @@ def check(row: RejectedEvent, text: str) -> Validated:
         body = text.encode() if row.position is None else b"[" + text.encode() + b"]"
         checked = property_schemas.apply(validate(body), project=cast(int, row.project_id))
     except (NotJSON, WrongShape, TooManyEvents, UnicodeEncodeError) as error:
-        raise StillRejected([f"it does not read as JSON events: {error}"]) from None
+        raise StillRejected([f"the text can't be read as JSON events: {error}"]) from None
     except property_schemas.Unusable as error:
         raise StillRejected([str(error)]) from None
     if checked.errors:
         raise StillRejected([error.message for error in checked.errors])
     if not checked.records:
-        raise StillRejected(["there is no event in it"])
+        raise StillRejected(["the text has no event"])
     return checked
 
 

@@ -94,7 +94,7 @@ def _encoding(header: str) -> str:
     encoding = ", ".join(named).removeprefix("x-") or "identity"
     if encoding not in _DECODERS:
         known = ", ".join(sorted(_DECODERS))
-        raise Problem(415, f"Content-Encoding {encoding[:40]!r} is not understood; use {known}.")
+        raise Problem(415, f"Content-Encoding {encoding[:40]!r} is not supported; use {known}.")
     return encoding
 
 
@@ -120,7 +120,7 @@ def _require_bounds(size: int) -> None:
     try:
         room.need_for_body(size)
     except room.NoRoom:
-        detail = "Nothing was accepted: too many large bodies are being decoded. Send it again."
+        detail = "Nothing was accepted: too many large bodies are decoded now. Send it again later."
         raise Problem(503, detail, headers={"Retry-After": "1"}) from None
 
 

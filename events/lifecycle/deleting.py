@@ -66,7 +66,7 @@ def _finish(project: Project) -> None:
         for _ in _deleted_hot(number):
             still_alone()
         drop_database(project=number)
-        project.delete()  # and its keys, schemas and imports
+        Project.objects.filter(pk=number).delete()  # and its keys, schemas and imports
     log.warning("project_deleted", project=number, slug=project.slug)
 
 

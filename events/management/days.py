@@ -11,7 +11,7 @@ from config.api.days import parse_day
 
 
 def add_days(parser: ArgumentParser) -> None:
-    parser.add_argument("--from", dest="start", type=_day, help="first day, as 2026-01-31")
+    parser.add_argument("--from", dest="start", type=_day, help="first day, such as 2026-01-31")
     parser.add_argument("--to", dest="end", type=_day, help="last day, included")
 
 
@@ -19,7 +19,7 @@ def days_of(options: Mapping[str, Any]) -> tuple[date | None, date | None]:
     """The first and the last day, or None for both. Raises CommandError."""
     start, end = options["start"], options["end"]
     if (start is None) != (end is None):
-        raise CommandError("--from and --to go together")
+        raise CommandError("--from and --to must be given together")
     if start and start > end:
         raise CommandError("--from is after --to")
     return start, end

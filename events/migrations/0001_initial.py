@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 (
                     "schema",
                     models.JSONField(
-                        help_text="JSON Schema, draft 2020-12. A $ref may lead to its own $defs only; format is not checked; patterns have no look-around and no back-references.",
+                        help_text="JSON Schema, draft 2020-12. A $ref may lead only to a place in this schema. `format` is not checked. Patterns can't have look-around or back-references.",
                         validators=[events.models._check_json_schema],
                     ),
                 ),
@@ -101,11 +101,12 @@ class Migration(migrations.Migration):
                         to="projects.project",
                     ),
                 ),
-                ("client", models.TextField(help_text="the address it came from")),
+                ("client", models.TextField(help_text="address of the client")),
                 (
                     "position",
                     models.IntegerField(
-                        help_text="place in its request, from 0; none for a whole body", null=True
+                        help_text="position in the request, from 0; empty for a whole body",
+                        null=True,
                     ),
                 ),
                 ("event_id", models.TextField(help_text="as it was sent")),
@@ -116,7 +117,7 @@ class Migration(migrations.Migration):
                 (
                     "raw_bytes",
                     models.IntegerField(
-                        help_text="size of what was sent; `raw` may be its beginning"
+                        help_text="size of what was sent; `raw` may have only its beginning"
                     ),
                 ),
             ],
@@ -173,7 +174,7 @@ class Migration(migrations.Migration):
                 (
                     "received",
                     models.IntegerField(
-                        help_text="events that reached the store, repeats included"
+                        help_text="events that reached the store, with repeated ones"
                     ),
                 ),
                 ("stored", models.IntegerField(help_text="events not seen before")),
@@ -192,7 +193,7 @@ class Migration(migrations.Migration):
                 (
                     "claimed_until",
                     models.DateTimeField(
-                        help_text="nobody else delivers the batch before this time", null=True
+                        help_text="no other process delivers the batch before this time", null=True
                     ),
                 ),
                 ("error", models.TextField(blank=True, default="")),

@@ -11,7 +11,7 @@ EVERY: _Rows = {
         "events.deliver_batches",
         {"every": 10, "period": "seconds"},
         60,
-        "Sends to ClickHouse what the processes that stored it have not.",
+        "Sends batches to ClickHouse that the web servers and workers have not sent.",
     ),
     "make hot partitions": (
         "events.make_hot_partitions",
@@ -23,13 +23,19 @@ EVERY: _Rows = {
         "importer.import_uploads",
         {"every": 10, "period": "seconds"},
         60,
-        "Goes on with uploads that wait, or whose worker was killed.",
+        "Continues uploads that wait and uploads whose worker was killed.",
+    ),
+    "finish deletions": (
+        "events.finish_deletions",
+        {"every": 1, "period": "hours"},
+        3600,
+        "Goes on with deletions of projects that broke off.",
     ),
     "vacuum outbox": (
         "events.vacuum_outbox",
         {"every": 1, "period": "minutes"},
         60,
-        "Makes the room of delivered batches usable again.",
+        "Makes the disk space of delivered batches usable again.",
     ),
 }
 DAILY: _Rows = {
@@ -37,31 +43,31 @@ DAILY: _Rows = {
         "events.purge_hot_events",
         {"hour": "3", "minute": "0"},
         12 * 3600,
-        "Drops the days that have left the hot window; ClickHouse keeps them.",
+        "Drops the days that have left the hot window. ClickHouse keeps them.",
     ),
     "purge ids": (
         "events.purge_ids",
         {"hour": "3", "minute": "20"},
         12 * 3600,
-        "Forgets event ids older than DEDUP_DAYS, if that is set.",
+        "Deletes event ids older than DEDUP_DAYS, if this setting is not 0.",
     ),
     "purge batches": (
         "events.purge_batches",
         {"hour": "3", "minute": "40"},
         12 * 3600,
-        "Deletes the records of delivered batches older than BATCH_DAYS.",
+        "Deletes finished batches older than BATCH_DAYS.",
     ),
     "purge rejected events": (
         "events.purge_rejected_events",
         {"hour": "3", "minute": "50"},
         12 * 3600,
-        "Deletes what was refused at the door more than REJECTED_DAYS ago.",
+        "Deletes events that were rejected more than REJECTED_DAYS ago.",
     ),
     "purge uploads": (
         "importer.purge_uploads",
         {"hour": "4", "minute": "0"},
         12 * 3600,
-        "Forgets uploads that ended more than IMPORT_DAYS ago, and their rejected rows.",
+        "Deletes uploads that ended more than IMPORT_DAYS ago, and their rejected rows.",
     ),
 }
 

@@ -12,7 +12,7 @@ from config.api import problems
 from config.monitoring import metrics
 from events.monitoring.state import State
 
-_REFUSAL = b"Not for strangers: see METRICS_TOKEN.\n"
+_REFUSAL = b"You may not read the metrics: see METRICS_TOKEN.\n"
 # Headers that proxies add.
 _SPEAKS_FOR_ANOTHER = {
     f"HTTP_{name}" for name in ("X_FORWARDED_FOR", "X_REAL_IP", "FORWARDED", "VIA")

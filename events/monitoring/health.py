@@ -26,7 +26,7 @@ _READINESS = record(
             "StoreStates",
             {
                 "type": "object",
-                "description": "Each store by name: `ok`, or the kind of error.",
+                "description": "For each store `ok` or the kind of error.",
                 "additionalProperties": TEXT,
             },
         ),
@@ -44,9 +44,9 @@ class _OpenView(APIView):
 class HealthView(_OpenView):
     @extend_schema(
         operation_id="health",
-        summary="Whether the process answers",
+        summary="Check that the process answers",
         tags=["service"],
-        responses={200: OpenApiResponse(_HEALTH, description="It does.")},
+        responses={200: OpenApiResponse(_HEALTH, description="The process answers.")},
     )
     def get(self, request: Request) -> JsonResponse:
         return JsonResponse({"status": "ok"})
@@ -55,11 +55,11 @@ class HealthView(_OpenView):
 class ReadyView(_OpenView):
     @extend_schema(
         operation_id="ready",
-        summary="Whether each store answers",
+        summary="Check that each store answers",
         tags=["service"],
         responses={
-            200: OpenApiResponse(_READINESS, description="All do."),
-            503: OpenApiResponse(_READINESS, description="One does not; it is named."),
+            200: OpenApiResponse(_READINESS, description="All stores answer."),
+            503: OpenApiResponse(_READINESS, description="`stores` names a store that fails."),
         },
     )
     def get(self, request: Request) -> JsonResponse:

@@ -18,7 +18,6 @@ from config import brokers
 from config.monitoring import liveness
 from events.queueing import backpressure
 from events.sql import load
-from projects.models import DEFAULT
 
 _Sample = tuple[str, str, list[tuple[dict[str, str], float]]]
 _Reader = Callable[[], Iterator[_Sample]]
@@ -38,7 +37,7 @@ class State(Collector):
             up[store] = float(samples is not None)
             yield from (_family(*sample) for sample in samples or [])
         values = [({"store": store}, value) for store, value in up.items()]
-        yield _family("store_up", "Whether the store answers.", values)
+        yield _family("store_up", "1 if the store answers, 0 if it does not.", values)
 
 
 def _readers() -> dict[str, _Reader]:
@@ -90,11 +89,11 @@ def _postgresql() -> Iterator[_Sample]:
         cursor.execute(load("state"))
         pending, age, failed, hot, used, limit = cursor.fetchone()
     yield _one("batches_undelivered", "Batches that wait for ClickHouse.", pending)
-    yield _one("batches_undelivered_age_seconds", "Age of the oldest of them.", age)
-    yield _one("batches_failed", "Batches set aside for a person.", failed)
-    yield _one("hot_events_rows", "Rows of the hot layer, as PostgreSQL's statistics have it.", hot)
+    yield _one("batches_undelivered_age_seconds", "Age of the oldest undelivered batch.", age)
+    yield _one("batches_failed", "Failed batches that wait for a person's decision.", failed)
+    yield _one("hot_events_rows", "Rows of the hot layer, by PostgreSQL's statistics.", hot)
     yield _one("postgresql_connections", "Connections of clients to PostgreSQL.", used)
-    yield _one("postgresql_connections_limit", "How many it takes.", limit)
+    yield _one("postgresql_connections_limit", "PostgreSQL's max_connections.", limit)
 
 
 def _broker() -> Iterator[_Sample]:
@@ -102,7 +101,7 @@ def _broker() -> Iterator[_Sample]:
     waiting = broker.waiting()
     yield _one("events_queue_messages", "Messages that wait for a worker.", waiting.messages)
     if waiting.age is not None:
-        yield _one("events_queue_age_seconds", "Age of the oldest of them.", waiting.age)
+        yield _one("events_queue_age_seconds", "Age of the oldest waiting message.", waiting.age)
     load = backpressure.load()
     if load.memory:
         yield from _memory(broker.NAME, used=load.memory, limit=load.memory_limit)
@@ -112,26 +111,26 @@ def _rate_limit() -> Iterator[_Sample]:
     memory = get_redis_connection("rate_limit").info("memory")
     yield from _memory("rate_limit", used=memory["used_memory"], limit=memory["maxmemory"])
     alive = liveness.seen()
-    yield _one("workers_alive", "Workers that said so within half a minute.", alive.workers)
+    text = "Workers that gave a sign of life in the last 30 seconds."
+    yield _one("workers_alive", text, alive.workers)
     if alive.beat_age is not None:
-        yield _one("beat_age_seconds", "Time since beat last looked at its plan.", alive.beat_age)
+        yield _one("beat_age_seconds", "Time since beat's last sign of life.", alive.beat_age)
 
 
 def _memory(store: str, *, used: int, limit: int) -> Iterator[_Sample]:
     yield _one("redis_memory_bytes", "Memory that Redis uses.", used, store=store)
-    text = "Memory that Redis may use; 0 for no limit."
+    text = "Memory that Redis may use; 0 means no limit."
     yield _one("redis_memory_limit_bytes", text, limit, store=store)
 
 
 def _clickhouse() -> Iterator[_Sample]:
     disks = "system.disks"
-    [[free, total]] = clickhouse.query(
+    [[free, total]] = clickhouse.query_server(
         load_query("disk").replace(disks, cluster.every_server(disks)),
-        project=DEFAULT,
         options={"max_execution_time": _PATIENCE_SECONDS, "skip_unavailable_shards": 1},
     )
-    yield _one("clickhouse_disk_free_bytes", "Free on ClickHouse's disk.", free)
-    yield _one("clickhouse_disk_total_bytes", "Size of ClickHouse's disk.", total)
+    yield _one("clickhouse_disk_free_bytes", "Free space of ClickHouse's fullest disk.", free)
+    yield _one("clickhouse_disk_total_bytes", "Size of ClickHouse's fullest disk.", total)
 
 
 _STORES = 4

@@ -91,7 +91,8 @@ class _Collector:
         def failed(error: Any) -> None:
             # The text of the error is a traceback, which may quote an event.
             kind = getattr(error, "type", type(error)).__name__
-            logger.error("%s: %d messages go back: %s", self._task.name, len(messages), kind)
+            text = "%s: %d messages go back to the queue: %s"
+            logger.error(text, self._task.name, len(messages), kind)
             self._timer.call_after(self._task.requeue_delay, _requeue, (messages,))
 
         self._pool.apply_async(

@@ -78,7 +78,7 @@ def check_cost(readable: Readable) -> None:
         if seconds > MOST_SECONDS:
             raise SchemaRefused(
                 f"an event could take {seconds:.2g} s to check, and {MOST_SECONDS} s are allowed: "
-                "have smaller patterns, or fewer keywords that come together at the same value"
+                "use smaller patterns, or fewer keywords that apply to the same value"
             )
 
 
@@ -126,11 +126,11 @@ class _Walk:
     def _enter(self, key: tuple[int, _Place]) -> None:
         if key in self._open:
             raise SchemaRefused(
-                "a $ref leads back to itself without going into a property or an item, so that "
-                "checking would never end"
+                "a $ref leads back to itself with no property or item in between, so the check "
+                "would never end"
             )
         if len(self._open) >= _MAX_STEPS:
-            raise SchemaRefused(f"more than {_MAX_STEPS} schemas and references follow each other")
+            raise SchemaRefused(f"a chain of schemas and references is longer than {_MAX_STEPS}")
         self._open.add(key)
 
     def _sum(self, schema: dict[str, Any], place: _Place) -> _Load:
@@ -219,12 +219,12 @@ def _size(pattern: str) -> int:
             return size
     if _compiles(pattern, jsonschema_rs.RegexOptions()):
         raise SchemaRefused(
-            f"the pattern {pattern!r:.200} is too large; for a text's length use minLength and "
-            "maxLength rather than {1,500}"
+            f"the pattern {pattern!r:.200} is too large; to limit the length of a text, use "
+            "minLength and maxLength instead of {1,500}"
         )
     raise SchemaRefused(
-        f"the pattern {pattern!r:.200} is not understood or far too large; look-around such as "
-        "(?=x) and back-references such as \\1 are not supported, as they can take for ever"
+        f"the pattern {pattern!r:.200} is invalid or far too large; look-around such as (?=x) and "
+        "back-references such as \\1 are not supported, because they can take too long"
     )
 
 

@@ -49,7 +49,7 @@ def judge(schema: Any) -> Judge:
             offline=True,
         )
     except Exception as error:
-        raise SchemaRefused(f"the engine can't take it: {brief(str(error))}") from None
+        raise SchemaRefused(f"the JSON Schema engine refuses it: {brief(str(error))}") from None
     return partial(_guarded, validator)
 
 
@@ -68,12 +68,12 @@ def _fault(validator: jsonschema_rs.Validator, properties: Any) -> str | None:
     if validator.is_valid(properties):
         return None
     if time.thread_time() - began > _TELLING_SECONDS:
-        return "$: they break the schema of their type; finding out where would take too long"
+        return "$: the properties do not match their schema; to find the place would take too long"
     try:
         validator.validate(properties)
     except jsonschema_rs.ValidationError as error:
         return f"{path(error.instance_path)}: {brief(error.message)}"
-    raise RuntimeError("it judged the same properties in two ways")
+    raise RuntimeError("the engine judged the same properties in two ways")
 
 
 def _copied(readable: Readable) -> dict[str, Any]:

@@ -91,21 +91,21 @@ def _check_text(schema: Any) -> None:
     except RecursionError:
         raise SchemaRefused(_too_nested()) from None
     except UnicodeEncodeError:
-        raise SchemaRefused("it holds half of a surrogate pair, which is no text") from None
+        raise SchemaRefused("it contains a lone surrogate, which is not valid text") from None
     except ValueError:
-        raise SchemaRefused("it holds NaN or an infinite number, which are not JSON") from None
+        raise SchemaRefused("it contains NaN or an infinite number, which are not JSON") from None
     if size > MAX_BYTES:
         raise SchemaRefused(f"it takes {size} bytes as JSON; {MAX_BYTES} are allowed")
     if _NUL.search(text):
-        raise SchemaRefused("it holds a NUL character, which no event may hold")
+        raise SchemaRefused("it contains a NUL character, which no event may contain")
 
 
 def _check_form(schema: Any) -> None:
     draft = schema.get("$schema", DRAFT) if isinstance(schema, dict) else DRAFT
     if not isinstance(draft, str) or draft.removesuffix("#") != DRAFT:
         raise SchemaRefused(
-            f"$schema is {draft!r:.200}; only draft 2020-12 is understood here: leave $schema out "
-            f"or write {DRAFT}"
+            f"$schema is {draft!r:.200}; only draft 2020-12 is supported: leave $schema out or "
+            f"set it to {DRAFT}"
         )
     try:
         jsonschema_rs.meta.validate(schema)
@@ -142,7 +142,7 @@ def _check_keywords(part: dict[str, Any], *, is_top: bool) -> None:
     if not is_top:
         for keyword in ("$id", "$schema"):
             if keyword in part:
-                raise SchemaRefused(f"{keyword} is allowed at the top of the schema only")
+                raise SchemaRefused(f"{keyword} is allowed only at the top of the schema")
 
 
 def _anchors(parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -159,8 +159,8 @@ def _anchors(parts: list[dict[str, Any]]) -> dict[str, Any]:
 def _resolved(schema: Any, reference: str, anchors: dict[str, Any]) -> Any:
     if not reference.startswith("#"):
         raise SchemaRefused(
-            f"$ref {reference!r:.200} leads out of the schema; nothing is fetched or read: copy "
-            f"what it means to $defs and refer to it as #/$defs/name"
+            f"$ref {reference!r:.200} leads out of the schema; the service reads no other "
+            "documents: copy the schema that it names into $defs and refer to it as #/$defs/name"
         )
     fragment = unquote(reference[1:])
     try:
@@ -169,7 +169,7 @@ def _resolved(schema: Any, reference: str, anchors: dict[str, Any]) -> Any:
     except (LookupError, TypeError):
         raise SchemaRefused(f"$ref {reference!r:.200} leads to nothing in the schema") from None
     if not isinstance(target, dict | bool):
-        raise SchemaRefused(f"$ref {reference!r:.200} leads to something that is no schema")
+        raise SchemaRefused(f"$ref {reference!r:.200} leads to something that is not a schema")
     return target
 
 
@@ -181,7 +181,7 @@ def _at(schema: Any, pointer: str) -> Any:
 
 
 def _too_nested() -> str:
-    return f"it is nested too deep; {MAX_NESTED} schemas in each other are allowed"
+    return f"it is nested too deep; at most {MAX_NESTED} levels of schemas are allowed"
 
 
 def path(steps: list[str | int]) -> str:

@@ -3,6 +3,6 @@
 DELETE FROM hot_events
 USING (
     SELECT tableoid, ctid FROM hot_events WHERE project_id = %(project)s LIMIT %(limit)s
-) AS some
-WHERE hot_events.tableoid = some.tableoid AND hot_events.ctid = some.ctid
+) AS bite
+WHERE hot_events.tableoid = bite.tableoid AND hot_events.ctid = bite.ctid
   AND hot_events.project_id = %(project)s

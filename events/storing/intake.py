@@ -24,6 +24,8 @@ _POISON = (
     *(django.db.DataError, django.db.IntegrityError, psycopg.DataError, psycopg.IntegrityError),
     *(binascii.Error, ValueError, *parking.UNREADABLE),
 )
+# No project has this number or a higher one: the hot layer has 4 bytes for it.
+_PROJECTS = 2**31
 
 
 def store_messages(messages: Sequence[Sequence[Any]]) -> None:
@@ -50,13 +52,11 @@ def _by_project(messages: Sequence[Sequence[Any]]) -> dict[int, list[str]]:
     """The texts of the messages by project. Parks a message that names no project."""
     groups: dict[int, list[str]] = {}
     for text, *others in messages:
-        match others:
-            case [bool()]:
-                _park(text, "the message names no project")
-            case [int(project)]:
-                groups.setdefault(project, []).append(text)
-            case _:
-                _park(text, "the message names no project")
+        project = others[0] if others else None
+        if type(project) is int and 0 < project < _PROJECTS:
+            groups.setdefault(project, []).append(text)
+        else:
+            _park(text, "the message names no project")
     return groups
 
 

@@ -49,7 +49,7 @@ class Export:
             raise ExportRefused("--from is after --to")
         if self.written_as() == "parquet" and self.compression():
             raise ExportRefused(
-                f"{self.path}: Parquet is compressed inside and must not be as a whole"
+                f"{self.path}: Parquet is compressed already; use a name without .gz and .zst"
             )
 
     def written_as(self) -> Format:

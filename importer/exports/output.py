@@ -123,7 +123,7 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputRefused(f"{path} is a folder")
     if path.exists() and not overwrite:
-        raise OutputRefused(f"{path} exists (--overwrite replaces it)")
+        raise OutputRefused(f"{path} exists already; use --overwrite to replace it")
 
 
 def _sync_folder(folder: Path) -> None:

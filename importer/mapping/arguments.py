@@ -30,7 +30,7 @@ def parse(**arguments: Unpack[Arguments]) -> Options:
     """The options from their text. Raises OptionError, which names the wrong option."""
     preset = arguments.get("preset", "")
     if preset and preset not in PRESETS:
-        raise OptionError(f"preset {preset[:80]!r} is none of {', '.join(PRESETS)}")
+        raise OptionError(f"preset {preset[:80]!r} is unknown; use one of {', '.join(PRESETS)}")
     try:
         mapping = parse_map(
             preset=PRESETS.get(preset),

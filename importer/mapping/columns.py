@@ -42,17 +42,19 @@ class ColumnMap:
         for target in (*self.sources, *self.constants):
             if target not in FIELDS and not target.startswith(PROPERTY):
                 raise MappingError(
-                    f"{target[:80]!r} is no field of an event: {', '.join(FIELDS)} or"
-                    f" {PROPERTY}name"
+                    f"{target[:80]!r} is not a field of an event; use one of"
+                    f" {', '.join(FIELDS)} or {PROPERTY}name"
                 )
         if both := self.sources.keys() & self.constants.keys():
             raise MappingError(f"{sorted(both)[0]} is both mapped and set")
         if "properties" in self.constants:
             raise MappingError("properties cannot be set as a whole; set properties.name")
         if self.time not in get_args(Time):
-            raise MappingError(f"time {self.time!r} is none of {', '.join(get_args(Time))}")
+            known = ", ".join(get_args(Time))
+            raise MappingError(f"time must be one of {known}, got {self.time!r}")
         if self.rest not in get_args(Rest):
-            raise MappingError(f"rest {self.rest!r} is none of {', '.join(get_args(Rest))}")
+            known = ", ".join(get_args(Rest))
+            raise MappingError(f"rest must be one of {known}, got {self.rest!r}")
 
     @property
     def is_plain(self) -> bool:
@@ -77,14 +79,22 @@ class ColumnMap:
             if columns and not found and target not in self.constants:
                 return (
                     f"there is no column {' or '.join(columns)} for {target};"
-                    f" there are {_some(names)}"
+                    f" the columns are {_some(names)}"
                 )
+        if self.id_from and self.constants.keys() >= set(self.id_from):
+            return (
+                "id_from names only values that are set, so every row would get the same event_id;"
+                " add a column"
+            )
         if missing := self._missing_for_id(there):
-            return f"there is no column {missing} to make ids from; there are {_some(names)}"
+            return (
+                f"there is no column {missing}, but id_from names it;"
+                f" the columns are {_some(names)}"
+            )
         if self.rest == "refuse" and (unknown := [name for name in names if name not in named]):
             return (
-                f"unknown column {_some(unknown)}; the rest can be put into properties or ignored"
-                " (--rest)"
+                f"unknown column {_some(unknown)}; set rest to properties (to keep such columns)"
+                " or to ignore"
             )
         return ""
 
@@ -95,8 +105,6 @@ class ColumnMap:
             for name in self.id_from
             if name not in self.constants and not there & {name, name.split(".")[0]}
         ]
-        if self.id_from and self.constants.keys() >= set(self.id_from):
-            return "besides what is set"  # otherwise every row would get the same id
         if self.id_optional and len(missing) < len(self.id_from):
             return ""
         return missing[0] if missing else ""
@@ -118,7 +126,7 @@ def ambiguous(names: Sequence[str], mapping: ColumnMap) -> str:
     if twice is not None:
         return f"column {twice[:80]!r} appears twice"
     if mapping.is_plain and {"properties", "properties_json"} <= counts.keys():
-        return "both properties_json and properties are there; one of them is enough"
+        return "there are two columns for properties: properties_json and properties; remove one"
     return ""
 
 
@@ -156,5 +164,5 @@ def parse_map(
 def _pair(text: str) -> tuple[str, str]:
     target, equals, value = text.partition("=")
     if not (target and equals and value):
-        raise MappingError(f"{text[:80]!r} is not written target=value")
+        raise MappingError(f"{text[:80]!r} must have the form target=value")
     return target.strip(), value

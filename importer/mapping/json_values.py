@@ -8,7 +8,7 @@ import msgspec
 
 from events.format.inspection import FieldError
 
-_NO_TEXT = "properties: a value is not UTF-8; name the encoding of the file if it is another"
+_NO_TEXT = "properties: a value is not UTF-8; if the file has another encoding, set encoding"
 # A double would change a number with many digits, and would turn 1.10 into 1.1.
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode
@@ -23,7 +23,7 @@ def from_json(raw: bytes) -> Any:
     try:
         value = _decode(raw)
     except InvalidOperation:
-        raise ValueError("a number has more digits in its exponent than can be read") from None
+        raise ValueError("the exponent of a number has too many digits") from None
     # In compact JSON each key ends in `":`. Only an escaped quote inside text can look the same.
     if msgspec.json.format(raw, indent=-1).count(b'":') != _keys(value):
         json.loads(raw, object_pairs_hook=unique)

@@ -19,7 +19,7 @@ _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
 # The longest text of a time; _MAX_DIGITS limits its size. Without a limit, making an int of
 # 1e999990 takes half a minute.
 _MAX_TIME = 40
-_NO_TEXT = "event_id: a column is not UTF-8; name the encoding of the file if it is another"
+_NO_TEXT = "event_id: a value is not UTF-8; if the file has another encoding, set encoding"
 _MAX_DIGITS = 20
 _T = TypeVar("_T")
 
@@ -42,7 +42,7 @@ def mapper(mapping: ColumnMap, *, untyped: bool = False) -> Callable[[Mapping[st
 
     def fields(row: Mapping[str, Any]) -> Fields:
         if mapping.rest == "refuse" and (unknown := next((k for k in row if k not in named), None)):
-            raise FieldError(unknown[:80], "unknown_field", f"{unknown[:80]!r} is no column known")
+            raise FieldError(unknown[:80], "unknown_field", f"unknown column {unknown[:80]!r}")
         user_id, event_type = text(row, "user_id"), text(row, "event_type")
         occurred_at = _moment(text(row, "occurred_at"), mapping.time)
         event_id = text(row, "event_id") if has_id else ""
@@ -133,7 +133,7 @@ def _moment(text: str, time: Time) -> str:
         # Leave ISO 8601 as it is: the later check of the event says what is wrong with it.
         if time == "utc" or _is_iso(text):
             return text
-    wrong = f"occurred_at is no number of {_UNITS[time]} since 1970: {text[:80]!r}"
+    wrong = f"occurred_at must be a number of {_UNITS[time]} since 1970, got {text[:80]!r}"
     raise FieldError("occurred_at", "format", wrong)
 
 

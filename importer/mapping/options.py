@@ -48,7 +48,7 @@ class Options:
         if self.encoding and not _is_encoding(self.encoding):
             raise OptionError(f"encoding {self.encoding[:80]!r} is not known")
         if self.delimiter and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
-            raise OptionError("a delimiter is one character, and no quote or line end")
+            raise OptionError("delimiter must be one character, and not a quote or a line end")
 
     def meaning(self) -> dict[str, Any]:
         """The options that decide how a row is read, as JSON. A change starts an import over."""
@@ -82,4 +82,6 @@ def parse_max_errors(text: str) -> MaxErrors:
             return MaxErrors()
     except ValueError:
         pass
-    raise OptionError(f"max-errors {text[:40]!r} is neither a number of rows nor a percentage")
+    raise OptionError(
+        f"max_errors must be a number of rows, or a percentage such as 5%, got {text[:40]!r}"
+    )

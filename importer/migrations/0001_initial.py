@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("key", models.CharField(max_length=64, unique=True)),
-                ("path", models.TextField(help_text="of the file, or the name of an upload")),
+                ("path", models.TextField(help_text="of the file; for an upload, its name")),
                 ("upload", models.BooleanField(default=False)),
                 (
                     "state",
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "size",
-                    models.BigIntegerField(default=0, help_text="bytes, 0 where it is not known"),
+                    models.BigIntegerField(default=0, help_text="bytes; 0 if it is not known"),
                 ),
                 ("position", models.BigIntegerField(default=0, help_text="bytes read")),
                 ("read", models.BigIntegerField(default=0, help_text="rows read")),
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                 ("bad", models.BigIntegerField(default=0, help_text="rows refused")),
                 (
                     "rejected_path",
-                    models.TextField(blank=True, default="", help_text="where refused rows are"),
+                    models.TextField(blank=True, default="", help_text="the file of refused rows"),
                 ),
                 ("rejected_bytes", models.BigIntegerField(default=0)),
                 (
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ("idempotency_key", models.CharField(max_length=255, null=True)),
                 (
                     "receiver",
-                    models.UUIDField(help_text="the request that fills the file", null=True),
+                    models.UUIDField(help_text="the request that receives the file", null=True),
                 ),
                 ("fingerprint", models.CharField(blank=True, default="", max_length=64)),
                 (
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                     "started_at",
                     models.DateTimeField(
                         db_default=django.db.models.functions.datetime.Now(),
-                        help_text="of the last run",
+                        help_text="start of the last run",
                     ),
                 ),
                 ("updated_at", models.DateTimeField(auto_now=True)),

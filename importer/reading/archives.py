@@ -28,10 +28,10 @@ def joined(path: Path, source: Any) -> IO[bytes]:
     try:
         archive = ZipFile(_Bounded(source, path))
     except (BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-        raise FileRefused(f"{path} is no whole zip archive: {error}") from None
+        raise FileRefused(f"{path} is not a complete zip archive: {error}") from None
     files = [file for file in archive.infolist() if _is_meant(file)]
     if not files:
-        raise FileRefused(f"{path} is a zip archive that holds no file")
+        raise FileRefused(f"{path} is a zip archive without any file to import")
     if any(file.filename == _WORKBOOK for file in files):
         raise FileRefused(f"{path} is an Excel workbook; save it as CSV")
     files.sort(key=lambda file: file.header_offset)
@@ -52,7 +52,7 @@ class _Bounded:
         most = _MAX_LIST + 1
         data: bytes = self._source.read(size if 0 <= size < most else most)
         if len(data) == most:
-            raise FileRefused(f"{self._path} is a zip archive of too many files")
+            raise FileRefused(f"{self._path} is a zip archive with too many files")
         return data
 
 
@@ -104,7 +104,9 @@ def _opened(name: str, archive: ZipFile, file: ZipInfo) -> Any:
         raise FileRefused(f"{name} is encrypted")
     # Other methods may need gigabytes of memory.
     if file.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        raise FileRefused(f"{name} is compressed in a way that is not read; unpack the archive")
+        raise FileRefused(
+            f"{name} is compressed with a method that is not supported; unpack the archive"
+        )
     try:
         return archive.open(file)
     except NotImplementedError as error:
@@ -115,8 +117,11 @@ def _check(name: str, head: bytes, *, alone: bool) -> None:
     """Raises FileRefused for a file that can't be read as part of a stream."""
     kind = format_of(name, head)
     if kind == "parquet":
-        raise FileRefused(f"{name} is Parquet, which must be a file; unpack the archive")
+        raise FileRefused(
+            f"{name} is Parquet, which cannot be read inside an archive; unpack the archive"
+        )
     if not alone and (kind != "json_lines" or encoding_of(head) not in ("", "utf-8-sig")):
         raise FileRefused(
-            f"{name} is not of JSON lines in UTF-8, of which an archive may hold many; unpack it"
+            f"{name} is not JSON lines in UTF-8; only such files can be imported from an archive of"
+            " several files, so unpack it"
         )

@@ -28,7 +28,7 @@ _says_delimiter = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE).fullma
 _SHOWN = 1_000
 # Ends such a line, in case it is read again: it must not pass for a row.
 _SHORTENED = "\0…\n"
-_LONG_LINE = f"a line of more than {MAX_LINE} characters"
+_LONG_LINE = f"the line has more than {MAX_LINE} characters"
 # A row with more lines is not a real row: its quotes are wrong.
 _MAX_LINES = 10_000
 # Lines that were taken for part of a broken row are read again: on average this many times, plus
@@ -97,7 +97,7 @@ def _taken(
                 continue
             raw = row[skipped:] if skipped else row
             if len(row) != width:
-                yield line, f"{len(row)} columns, where the header has {width}", raw
+                yield line, f"{len(row)} columns, but the header has {width}", raw
                 continue
             try:
                 fields: Fields | str = take(raw)
@@ -192,7 +192,7 @@ def _check(line: str, taken: list[str], size: int) -> None:
         raise csv.Error(_LONG_LINE)
     if taken and (size > MAX_LINE or len(taken) >= _MAX_LINES):
         taken.append(line)
-        raise _TooLarge(f"a row of more than {MAX_LINE} characters or {_MAX_LINES} lines")
+        raise _TooLarge(f"the row has more than {MAX_LINE} characters or {_MAX_LINES} lines")
 
 
 def _header(rows: Iterator[Row], name: str) -> list[str]:
@@ -202,7 +202,8 @@ def _header(rows: Iterator[Row], name: str) -> list[str]:
         raise FileRefused(f"{name} is empty: it has no header")
     if isinstance(header, Broken) or not _is_text(header):
         raise FileRefused(
-            f"{name} does not start with a header of CSV in UTF-8 (another encoding can be named)"
+            f"{name} does not start with a CSV header in UTF-8; if the file has another encoding,"
+            " set encoding"
         )
     return [column.strip() for column in header]
 
@@ -261,12 +262,12 @@ def _wrong_columns(names: Sequence[str]) -> str:
     known = (*_REQUIRED, *_PROPERTIES)
     if missing := [column for column in _REQUIRED if column not in names]:
         return (
-            f"the header has no {', '.join(missing)}; it reads {','.join(names)[:200]!r}"
-            " (columns of other names can be mapped)"
+            f"the header has no {', '.join(missing)}; it is {','.join(names)[:200]!r}"
+            " (if columns have other names, set map)"
         )
     if unknown := [column for column in names if column not in known]:
         return (
-            f"unknown column {', '.join(map(repr, unknown))[:200]}; known are {', '.join(known)}."
-            " The rest can be put into properties, or ignored"
+            f"unknown column {', '.join(map(repr, unknown))[:200]}; known columns are"
+            f" {', '.join(known)}. Set rest to properties (to keep the others) or to ignore"
         )
     return ""

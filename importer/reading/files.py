@@ -113,7 +113,9 @@ def _opened(path: Path, source: Any) -> OpenFile:
     head = head_of(stream)
     kind = format_of(path, head)
     if kind == "parquet" and not (whole and stream is source):
-        raise FileRefused(f"{path} is Parquet, which must be a file, not compressed as a whole")
+        raise FileRefused(
+            f"{path} is Parquet, which cannot be read from a pipe or from a compressed file"
+        )
     return OpenFile(
         name=str(path),
         stream=stream,
@@ -129,7 +131,7 @@ def _unpacked(path: Path, source: Any, whole: bool) -> IO[bytes]:
     if not source.peek(4).startswith(ZIP):
         return decompressed(source)
     if not whole:
-        raise FileRefused(f"{path} is a zip archive, which must be a file")
+        raise FileRefused(f"{path} is a zip archive, which cannot be read from a pipe")
     return archives.joined(path, source)
 
 
@@ -150,5 +152,5 @@ def _problem(error: Exception) -> str:
         return f"cannot be read: {error.strerror}"
     [reason, *_] = str(error).splitlines() or [""]
     if isinstance(error, EOFError) or "Truncated" in reason:  # Arrow's word for it
-        return "ends too early: its compressed data is cut short"
+        return "ends too early: its compressed data is incomplete"
     return f"is damaged: {reason}"

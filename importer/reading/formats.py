@@ -72,13 +72,12 @@ def format_of(name: Path | str, head: bytes) -> Format:
         return "parquet"
     if what := _not_read(head):
         raise FileRefused(
-            f"{name} is {what}; import CSV, JSON lines or Parquet, the first two also as .gz,"
-            " .zst or .zip"
+            f"{name} is {what}; it must be CSV or JSON lines (plain, .gz, .zst or .zip) or Parquet"
         )
     start = head.decode(encoding_of(head) or "utf-8", "ignore").lstrip()[:1]
     if start == "[":
         raise FileRefused(
-            f"{name} is one JSON array; write one object a line (jq -c '.[]' makes it so)"
+            f"{name} is one JSON array; write one object on each line (jq -c '.[]' does that)"
         )
     # An empty file of JSON lines has no events and is fine; an empty CSV file lacks its header.
     empty_json = not head and not _JSON_SUFFIXES.isdisjoint(Path(name).suffixes)

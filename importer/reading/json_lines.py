@@ -55,7 +55,7 @@ def taker(mapping: ColumnMap) -> Callable[[bytes], Fields | str]:
         except FieldError as error:
             return str(error)
         except _NOT_JSON as error:
-            return f"not an event as JSON: {error}"[:500]
+            return f"not an event in JSON: {error}"[:500]
         return found
 
     def mapped(line: bytes) -> Fields | str:
@@ -83,6 +83,6 @@ def _rows(
     with reading(name):
         for number, line in enumerate(lines, start=1):
             if len(line) >= MAX_LINE and is_cut(line):
-                yield number, f"a line of more than {MAX_LINE} characters", [line[:_SHOWN]]
+                yield number, f"the line has more than {MAX_LINE} characters", [line[:_SHOWN]]
             elif text := line.strip():
                 yield number, take(text.encode(errors="surrogateescape")), [text]

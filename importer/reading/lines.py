@@ -44,7 +44,10 @@ def _decoded(file: OpenFile, encoding: str) -> Iterator[str]:
     while data := file.stream.read1(_PIECE):  # type: ignore[attr-defined]
         left -= len(data)
         if left < 0:
-            raise FileRefused(f"{file.name} unpacks to more than {_UNPACKED_TIMES} times its size")
+            raise FileRefused(
+                f"{file.name} unpacks to more than {_UNPACKED_TIMES} times its size, and to more"
+                " than 1 GiB"
+            )
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)
 

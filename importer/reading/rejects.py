@@ -44,7 +44,7 @@ class Rejects:
             self._write(rows)
         except OSError as error:
             raise Interrupted(
-                f"{self.path}, where rejected rows go, cannot be written: {error.strerror}"
+                f"the file for rejected rows, {self.path}, cannot be written: {error.strerror}"
             ) from error
 
     def _write(self, rows: Sequence[BadRow]) -> None:

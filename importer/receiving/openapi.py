@@ -25,7 +25,7 @@ _TAKEN = record(
         "name": TEXT,
         "size": COUNT,
         "state": {"type": "string", "enum": ["waiting"]},
-        "href": {**TEXT, "description": "Where its progress is."},
+        "href": {**TEXT, "description": "The address of its progress."},
     },
 )
 _COUNTS = ("size", "position", "read", "stored", "duplicates", "bad")
@@ -39,9 +39,15 @@ _PROGRESS = record(
         **dict.fromkeys(_COUNTS, COUNT),
         "error": TEXT,
         **dict.fromkeys(_TIMES, _TIME),
-        "rejected": {**TEXT, "nullable": True, "description": "Where rejected rows are."},
+        "rejected": {
+            **TEXT,
+            "nullable": True,
+            "description": "The address of the rejected rows; null if there are none.",
+        },
     },
-    description="`read = stored + duplicates + bad` rows so far, `position` of `size` bytes.",
+    description=(
+        "Rows so far: `read = stored + duplicates + bad`. Bytes so far: `position` of `size`."
+    ),
 )
 
 
@@ -63,59 +69,95 @@ post_imports = extend_schema(
     operation_id="post_imports",
     summary="Import a file",
     description=(
-        "The body is the file: CSV, TSV, JSON lines or Parquet, plain, gzip, zstd or zip, "
-        "found out by its content. It is on disk when the answer comes, and a worker imports it; "
-        "`href` says how far it is."
+        "The body is the file: CSV, TSV or JSON lines (plain, gzip, zstd or zip), or Parquet. Its "
+        "content shows the format. When you get the answer, the file is on disk. A worker imports "
+        "it; `href` shows the progress."
     ),
     request={"application/octet-stream": {"type": "string", "format": "binary"}},
     parameters=[
-        _parameter("name", "What the file is called in the list of imports."),
-        _choice("preset", "ImportPreset", sorted(PRESETS), "An export of another tool."),
+        _parameter("name", "The name of the file in the list of imports."),
+        _choice("preset", "ImportPreset", sorted(PRESETS), "The tool that exported the file."),
         _pairs("map", MAP, "`field=column`, or `properties.name=column`."),
-        _pairs("set", SET, "`field=value`, the same for all rows."),
-        _parameter("id_from", "Columns, with commas between, to make `event_id` from."),
-        _choice("time", "ImportTime", get_args(Time), "How times are written."),
-        _choice("rest", "ImportRest", get_args(Rest), "What becomes of other columns."),
-        _parameter("encoding", "Of text, such as latin-1, where it is not UTF-8 or UTF-16."),
-        _parameter("delimiter", "Of CSV."),
-        _parameter("max_errors", "Stop at more bad rows: a number, or a percentage like 5%."),
+        _pairs("set", SET, "`field=value`: all rows get this value."),
+        _parameter("id_from", "The columns to make `event_id` from, separated by commas."),
+        _choice(
+            "time",
+            "ImportTime",
+            get_args(Time),
+            "How `occurred_at` is written: ISO 8601 with an offset (`iso`), ISO 8601 in UTC "
+            "without an offset (`utc`), or a number since 1970. By default as the preset says, "
+            "or `iso`.",
+        ),
+        _choice(
+            "rest",
+            "ImportRest",
+            get_args(Rest),
+            "What to do with columns that no field or property uses: refuse the file (of JSON "
+            "lines: the row), put them into properties, or ignore them. By default as the preset "
+            "says, or `refuse`.",
+        ),
+        _parameter("encoding", "The encoding of text, such as latin-1, if not UTF-8 or UTF-16."),
+        _parameter("delimiter", "The delimiter of CSV. By default it is detected."),
+        _parameter(
+            "max_errors",
+            "Stop if more rows than this are bad: a number, or a percentage such as 5%.",
+        ),
         OpenApiParameter(
             "Idempotency-Key",
             {"type": "string", "minLength": 1, "maxLength": 255},
             OpenApiParameter.HEADER,
             description=(
-                "Of the client's making: the same file and parameters sent again under it answer "
-                "as the first time and are imported once."
+                "A key that the client makes. If the client sends the same file and parameters "
+                "again with the same key, it gets the same answer, and the file is imported once."
             ),
         ),
         *COMMON_PARAMETERS,
     ],
     responses={
-        202: OpenApiResponse(_TAKEN, description="The file is kept and will be imported."),
+        202: OpenApiResponse(_TAKEN, description="The file is on disk and will be imported."),
         **problem(400, "An empty or broken file, or a wrong parameter.", "The body is empty."),
-        **problem(409, "The same Idempotency-Key is on its way in.", "Not taken: …"),
-        **problem(411, "A chunked body.", "Send a Content-Length; chunked bodies are not taken."),
-        **problem(413, "Over IMPORT_MAX_MEGABYTES.", "Not taken: a file of more than 10240 MB."),
-        **problem(415, "A form.", "Send the file itself as the body (curl -T FILE), not a form."),
-        **problem(422, "The Idempotency-Key came with another payload before.", "Not taken: …"),
+        **problem(
+            409,
+            "Another request with the same Idempotency-Key is not finished.",
+            "Not accepted: another request with this Idempotency-Key is not finished; try again.",
+        ),
+        **problem(
+            411, "The body is chunked.", "Send a Content-Length; chunked bodies are not accepted."
+        ),
+        **problem(
+            413,
+            "The file is larger than IMPORT_MAX_MEGABYTES.",
+            "Not accepted: the file has more than 10240 MB.",
+        ),
+        **problem(
+            415,
+            "The body is a form.",
+            "Send the file itself as the body (curl -T FILE), not a form.",
+        ),
+        **problem(
+            422,
+            "The Idempotency-Key was used before with another file or other parameters.",
+            "Not accepted: this Idempotency-Key was used before with another file or other "
+            "parameters.",
+        ),
         **refusals(access.INGEST),
         **problem(
             503,
-            "PostgreSQL is down, or many files are on their way in.",
+            "PostgreSQL is down, or the service is already receiving too many files.",
             "PostgreSQL can't be reached; send the file again.",
         ),
-        **problem(507, "The disk is full.", "Not taken: the file cannot be kept: …"),
+        **problem(507, "The disk is full.", "Not accepted: the file cannot be stored: …"),
     },
 )
 
 get_import = extend_schema(
     operation_id="get_import",
-    summary="See how far an import is",
+    summary="Get the progress of an import",
     parameters=COMMON_PARAMETERS,
     responses={
-        200: OpenApiResponse(_PROGRESS, description="As it stands."),
+        200: OpenApiResponse(_PROGRESS, description="The progress now."),
         **refusals(access.INGEST),
-        **problem(404, "Unknown.", "There is no such import."),
+        **problem(404, "There is no such import.", "There is no such import."),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),
     },
 )
@@ -123,12 +165,19 @@ get_import = extend_schema(
 get_rejected = extend_schema(
     operation_id="get_rejected_rows",
     summary="Get the rows that were not imported",
-    description="CSV: line, reason, and the row as it was; mended, it can be imported again.",
+    description=(
+        "CSV with the columns `line` and `reason`, then each row as the file has it. You can "
+        "correct the rows and import this file."
+    ),
     parameters=COMMON_PARAMETERS,
     responses={
         (200, "text/csv"): OpenApiTypes.STR,
         **refusals(access.INGEST),
-        **problem(404, "None were rejected.", "No row of this import was rejected."),
+        **problem(
+            404,
+            "No row was rejected, or there is no such import.",
+            "No row of this import was rejected.",
+        ),
         **problem(503, "PostgreSQL is down.", "PostgreSQL can't be reached."),
     },
 )

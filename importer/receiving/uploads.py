@@ -37,7 +37,7 @@ REJECTED_BYTES = 256 * 1024**2
 # After this many runs in a row that ended early and stored nothing, the file is given up: it
 # probably kills the process that reads it.
 MAX_ATTEMPTS = 5
-_TAKEN_OVER = "another request with the same Idempotency-Key has taken over"
+_TAKEN_OVER = "a later request with the same Idempotency-Key has replaced this one"
 # An upload updates its row every BEAT_SECONDS. After DEAD_SECONDS without an update its process is
 # taken for dead, and its key may be used again.
 BEAT_SECONDS = 5.0
@@ -133,15 +133,15 @@ def _ours(row: Import) -> QuerySet[Import]:
 def require_room(size: int) -> None:
     """Raises TooLarge or NoRoom if a file of `size` bytes can't be kept."""
     if size > settings.IMPORT_MAX_MEGABYTES * 1024 * 1024:
-        raise TooLarge(f"a file of more than {settings.IMPORT_MAX_MEGABYTES} MB")
+        raise TooLarge(f"the file has more than {settings.IMPORT_MAX_MEGABYTES} MB")
     folder = Path(settings.IMPORT_FOLDER)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise NoRoom(f"the file cannot be kept: {error.strerror}") from error
+        raise NoRoom(f"the file cannot be stored: {error.strerror}") from error
     if free - size < KEPT_FREE_BYTES:
-        raise NoRoom("the file cannot be kept: too little room is left on the disk")
+        raise NoRoom("the file cannot be stored: the disk has too little free space")
 
 
 def path_of(row: Import) -> Path:
@@ -182,7 +182,7 @@ def _known(new: Import) -> tuple[Import, bool]:
     row = known.first()
     # Without a row the other request was refused meanwhile, and the next attempt can use the key.
     if row is None or (row.state == Import.State.RECEIVING and not ours):
-        raise StillReceiving("the same Idempotency-Key is being received already; try again")
+        raise StillReceiving("another request with this Idempotency-Key is not finished; try again")
     return row, bool(ours)
 
 
@@ -200,7 +200,7 @@ def _same_again(row: Import, stream: Stream, size: int, given: Mapping[str, Any]
             hashed.update(piece)
         if hashed.hexdigest() == row.fingerprint:
             return row
-    raise OtherPayload("this Idempotency-Key came with another file or other arguments before")
+    raise OtherPayload("this Idempotency-Key was used before with another file or other parameters")
 
 
 def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, str]:
@@ -220,9 +220,9 @@ def _written(path: Path, stream: Stream, size: int, row: Import) -> tuple[int, s
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise NoRoom(f"the file cannot be kept: {error.strerror}") from error
+        raise NoRoom(f"the file cannot be stored: {error.strerror}") from error
     if length < size:
-        raise CutShort(f"only {length} of {size} bytes came")
+        raise CutShort(f"only {length} of {size} bytes arrived")
     return length, hashed.hexdigest()
 
 
@@ -260,7 +260,7 @@ def _import(row: Import) -> None:
         if row.state in (Import.State.DONE, Import.State.FAILED):
             return
         if row.attempts >= MAX_ATTEMPTS:
-            _give_up(row, f"given up: {row.attempts} runs in a row were killed or broke off")
+            _give_up(row, f"gave up after {row.attempts} runs that were killed or ended early")
             return
         try:
             options = arguments.parse(**row.options)

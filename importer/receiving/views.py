@@ -53,7 +53,7 @@ class AnyFile(BaseParser):
 
 
 class ImportsView(APIView):
-    """`/imports`: a file in."""
+    """`/imports`: receives a file."""
 
     scopes = {"POST": access.INGEST}
     parser_classes = [AnyFile]
@@ -74,7 +74,7 @@ class ImportsView(APIView):
 
 
 class ImportView(APIView):
-    """`/imports/{id}`: how far it is."""
+    """`/imports/{id}`: the progress of an import."""
 
     # A client that sends a file must be able to see its result.
     scopes = {"GET": access.INGEST}
@@ -129,7 +129,7 @@ def _received(request: Request, project: int, size: int, given: Arguments) -> Im
         raise Problem(400, f"{str(error)[:500]}.") from None
     except uploads.UploadRefused as error:
         _read_away(stream)
-        raise Problem(_STATUS[type(error)], f"Not taken: {error}.") from None
+        raise Problem(_STATUS[type(error)], f"Not accepted: {error}.") from None
 
 
 def _read_away(stream: IO[Any]) -> None:
@@ -144,25 +144,25 @@ def _length(request: Request) -> int:
     if request.content_type.startswith("multipart/"):
         raise Problem(415, "Send the file itself as the body (curl -T FILE), not a form.")
     if "Content-Length" not in request.headers:
-        raise Problem(411, "Send a Content-Length; chunked bodies are not taken.")
+        raise Problem(411, "Send a Content-Length; chunked bodies are not accepted.")
     length = int(request.headers["Content-Length"] or 0)
     if not length:
         raise Problem(400, "The body is empty.")
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (1 <= len(key) <= 255 and key.isascii()):
-        raise Problem(400, "Idempotency-Key must have 1 to 255 characters of ASCII.")
+        raise Problem(400, "Idempotency-Key must have 1 to 255 ASCII characters.")
     return length
 
 
 def _arguments(request: Request) -> Arguments:
     names = Arguments.__annotations__
     if any("\0" in value for _, values in request.query_params.lists() for value in values):
-        raise Problem(400, "A parameter has a NUL character.")
+        raise Problem(400, "A parameter contains a NUL character.")
     given: dict[str, Any] = {}
     for name in request.query_params:
         if name not in names and name not in _OTHERS:
             known = ", ".join((*_OTHERS, *names))
-            raise Problem(400, f"{name[:80]!r} is no parameter; there are {known}.")
+            raise Problem(400, f"Unknown parameter {name[:80]!r}; known are {known}.")
         if name in _LISTS:
             given[name] = request.query_params.getlist(name)
         elif name not in _OTHERS:

@@ -84,7 +84,7 @@ def _add(batch: Batch, chunk: Chunk, project: int) -> None:
         checked = property_schemas.apply(found, project=project)
     except property_schemas.Unusable as error:
         raise FileRefused(
-            f"stopped: {error}; what is missing is imported by the same call"
+            f"stopped: {error}; import the file again to store the remaining rows"
         ) from None
     bad = [
         BadRow(chunk.lines[error.index], _reason(error), chunk.raws[error.index])

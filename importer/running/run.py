@@ -146,7 +146,8 @@ def _check_errors(row: Import, run: Run, *, ended: bool = False) -> None:
     exceeded = limit.exceeded_at_the_end if ended else limit.exceeded
     if exceeded(bad=row.bad, read=row.read):
         raise TooManyBadRows(
-            f"{row.path}: stopped, as {row.bad:,} of {row.read:,} rows are bad, more than allowed"
+            f"{row.path}: stopped, because {row.bad:,} of {row.read:,} rows are bad, more than"
+            " max_errors allows"
         )
 
 
@@ -217,7 +218,9 @@ def _followed(found: Iterator[Batch], file: OpenFile, read: int) -> Iterator[Bat
         read += batch.read
         batch.end, batch.position = read, file.position()
         if _state_of(file) != unchanged:
-            raise FileRefused(f"{file.name} was changed while it was read; import it once it rests")
+            raise FileRefused(
+                f"{file.name} changed while it was read; import it when nothing writes to it"
+            )
         yield batch
 
 

@@ -43,11 +43,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "rate_limit_per_minute",
+                    models.IntegerField(
+                        blank=True,
+                        help_text="requests a minute of all its clients together; unlimited if left out",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
                     "time_zone",
                     models.CharField(
                         db_default="UTC",
                         default="UTC",
-                        editable=False,
                         help_text="whose days its reports have, unless a request names another",
                         max_length=64,
                     ),
@@ -110,11 +118,11 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", models.CharField(help_text="who or what uses it", max_length=100)),
+                ("name", models.CharField(help_text="who or what uses the key", max_length=100)),
                 (
                     "prefix",
                     models.CharField(
-                        editable=False, help_text="how the secret begins", max_length=16
+                        editable=False, help_text="first characters of the secret", max_length=16
                     ),
                 ),
                 (
@@ -140,7 +148,7 @@ class Migration(migrations.Migration):
                     "rate_limit_per_minute",
                     models.IntegerField(
                         blank=True,
-                        help_text="requests a minute with this key; without it the limit of its address holds",
+                        help_text="requests a minute; if empty, the limit of the client's address applies",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                     ),
@@ -153,12 +161,16 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "expires_at",
-                    models.DateTimeField(blank=True, help_text="UTC; never if left out", null=True),
+                    models.DateTimeField(
+                        blank=True, help_text="in UTC; if empty, the key never expires", null=True
+                    ),
                 ),
                 ("revoked_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "last_used_at",
-                    models.DateTimeField(editable=False, help_text="to the minute", null=True),
+                    models.DateTimeField(
+                        editable=False, help_text="exact to the minute", null=True
+                    ),
                 ),
                 (
                     "project",
@@ -178,7 +190,7 @@ class Migration(migrations.Migration):
                         condition=models.Q(("revoked_at", None)),
                         fields=("project", "name"),
                         name="api_keys_name",
-                        violation_error_message="There is a key of this name; revoke that one first.",
+                        violation_error_message="A key that is not revoked has this name; revoke it first.",
                     )
                 ],
             },

@@ -9,7 +9,7 @@ must not take the way through the network (`at`).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -93,20 +93,28 @@ def said_to_one(sql: str) -> str:
 @contextmanager
 def schema(gateway: Gateway) -> Iterator[None]:
     """Our tables in STORED, and those in front of them in SPREAD and HALF."""
-    command = clickhouse.command
-
-    def command_one(sql: str, **options: Any) -> None:
-        command(said_to_one(sql), **options)
-
-    with patch.object(clickhouse, "command", command_one):
+    with rewritten(said_to_one):
         # Both replicas of a pair are this server, and would take each row twice.
         with at(gateway, STORED, "one"), patch.object(cluster, "REPLICAS", 1):
             apply_schema()
         for database, shards in ((SPREAD, "two"), (HALF, "half")):
             with at(gateway, database, shards):
-                engine.command(f"CREATE DATABASE IF NOT EXISTS {database}", in_database=False)
+                clickhouse.command_server(f"CREATE DATABASE IF NOT EXISTS {database}")
                 for sql in distributed():
                     engine.command(sql, parameters={"database": STORED})
+        yield
+
+
+@contextmanager
+def rewritten(how: Callable[[str], str]) -> Iterator[None]:
+    """Each command is what `how` makes of it; none if that is empty."""
+    real = clickhouse._command
+
+    def command(sql: str, *rest: Any) -> None:
+        if sql := how(sql):
+            real(sql, *rest)
+
+    with patch.object(clickhouse, "_command", command):
         yield
 
 

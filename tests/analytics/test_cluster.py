@@ -4,7 +4,9 @@ import re
 import uuid
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.test import override_settings
@@ -12,14 +14,14 @@ from hypothesis import given, settings
 
 from analytics import clickhouse, cluster, export, insert_options, reports
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
-from analytics.maintenance.migrate import SchemaFile, WrongCluster
+from analytics.maintenance.migrate import SchemaFile, WrongCluster, drop_database
 from analytics.segments import parse_segments
 from events.auditing.rollups import rebuild_rollups
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests import documents
 from tests.analytics import clustered, written
-from tests.analytics.comparison import OWN, compare_answers, deliver
+from tests.analytics.comparison import OWN, Question, compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
@@ -28,6 +30,7 @@ from tests.samples import event, framed
 
 SCALING = documents.DOCS / "scaling.md"
 DAY = date(2025, 1, 6)
+OTHER = 2
 CAME = written.came("u1", "2025-01-06T12:00:00.000Z") + written.came("u2", "2025-01-07T12:00:00Z")
 FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
 STATEMENTS = [(file.name, n, it) for file in FILES for n, it in enumerate(file.statements)]
@@ -100,7 +103,7 @@ def test_a_segment_on_a_user_asks_that_users_shard_alone(gateway: Gateway, store
             assert found == (user != "u3")
 
 
-def test_a_block_of_which_a_shard_takes_no_part_is_not_confirmed(
+def test_a_block_is_not_confirmed_if_a_shard_takes_no_part_of_it(
     gateway: Gateway, stored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, token = framed([event(**it) for it in CAME]), str(uuid.uuid4())
@@ -209,6 +212,89 @@ def test_an_export_has_the_events_of_all_shards(stored: None) -> None:
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     exported = {event_id for block in export.events(project=DEFAULT) for event_id in block.event_id}
     assert exported == {it["event_id"] for it in sent}
+
+
+@pytest.fixture
+def other(stored: None) -> Iterator[int]:
+    """Another project on the cluster, without events."""
+    # Both replicas of a pair would be this server.
+    with patch.object(cluster, "REPLICAS", 1):
+        apply_schema(project=OTHER)
+    yield OTHER
+    drop_database(project=OTHER)
+
+
+def test_the_tables_of_a_project_lead_to_no_other(other: int) -> None:
+    own = f"{clustered.STORED}_{other}"
+    tables = engine.query(
+        "SELECT name, create_table_query, engine FROM system.tables"
+        " WHERE database = currentDatabase()",
+        project=other,
+    )
+    assert len(tables) == 18
+    for name, sql, kind in tables:
+        assert set(re.findall(rf"\b{clustered.STORED}\w*", sql)) == {own}, name
+        assert kind != "Distributed" or f"Distributed('one', '{own}', '{name}_local'" in sql
+
+
+def test_projects_on_a_cluster_see_their_own_events_alone(other: int) -> None:
+    first, second = (event(**it) for it in CAME)
+    engine.insert_block(token="one", body=framed([first]))
+    engine.insert_block(project=other, token="one", body=framed([second]))
+    ids, days = [first["event_id"], second["event_id"]], {"start": DAY, "end": date(2025, 1, 7)}
+    for project, here in ((DEFAULT, first), (other, second)):
+        there = {here["event_id"]: 1}
+        assert inventory.copies(project=project, ids=ids, **days) == there
+        [block] = export.events(project=project)
+        assert list(block.event_id) == list(there)
+        assert daily_counts.unlike(project=project, zone="UTC", **days) == {}
+        question = Question((), days["start"], days["end"], 5, DAY, 1, date(2025, 1, 13))
+        sent = [it for it in CAME if it["user_id"] == here["user_id"]]
+        compare_answers(sent, question, project=project)
+
+
+@pytest.mark.parametrize("table", [*rebuild.BY_DAY, *rebuild.BY_USER])
+def test_a_rollup_on_a_cluster_is_rebuilt_from_its_projects_events(other: int, table: str) -> None:
+    deliver(CAME[:1], blocks=1)
+    deliver(CAME, blocks=1, project=other)
+    engine.command(f"TRUNCATE TABLE {table}_local")
+    engine.command(f"TRUNCATE TABLE {table}_local", project=other)
+    rebuild.rebuild(table, project=other, start=inventory.FIRST_DAY, end=inventory.LAST_DAY)
+    assert engine.query(f"SELECT count() FROM {table}") == [[0]]
+    assert engine.query(f"SELECT count() FROM {table}", project=other) == [[2]]
+
+
+def test_a_database_is_dropped_on_every_server(other: int) -> None:
+    said: list[str] = []
+
+    def heard(sql: str) -> str:
+        said.append(sql)
+        return sql
+
+    with clustered.rewritten(heard):
+        drop_database(project=other)
+    assert said == ["DROP DATABASE IF EXISTS {name:Identifier} ON CLUSTER one SYNC"]
+    assert engine.query("SELECT 1") == [[1]]
+    with pytest.raises(clickhouse.ClickHouseUnavailable):
+        engine.query("SELECT 1", project=other)
+
+
+def test_a_server_that_keeps_large_tables_from_being_dropped_drops_the_database(
+    tmp_path: Path,
+) -> None:
+    """By default, tables of more than 50 GB."""
+    gateway = clustered.start(tmp_path, more="<max_table_size_to_drop>1</max_table_size_to_drop>")
+    try:
+        with clustered.at(gateway, "small", ""):
+            apply_schema(project=OTHER)
+            deliver(CAME, blocks=1, project=OTHER)
+            with pytest.raises(clickhouse.ClickHouseError, match="was not dropped"):
+                engine.command("DROP TABLE events SYNC", project=OTHER)
+            drop_database(project=OTHER)
+            with pytest.raises(clickhouse.ClickHouseUnavailable):
+                engine.query("SELECT 1", project=OTHER)
+    finally:
+        gateway.stop()
 
 
 def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored: None) -> None:

@@ -6,19 +6,17 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from analytics import clickhouse
-from embedded import ports
-from embedded.stores import clickhouse as server
-from embedded.supervision.processes import Process
-from tests import clickhouse as cold
-from tests.clickhouse import apply_schema
+from analytics.maintenance.migrate import apply_schema
+from projects.models import DEFAULT
+from tests.analytics.killable import Engine, undo_rename
 from tests.fixtures import empty_clickhouse
+from tests.stored import cold
 
 MONTHS = 240
 HITS, TRIES = 3, 60
@@ -35,30 +33,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Engine"]:
 def engine(own: "Engine", settings: Any) -> "Engine":
     """Empty."""
     settings.CLICKHOUSE_URL = own.url
-    apply_schema()
+    apply_schema(project=DEFAULT)
     empty_clickhouse()
     return own
-
-
-class Engine:
-    """A ClickHouse of its own that can be killed and started again on its data."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data = folder / "data"
-        self._program = server.program(folder, port=ports.pick_free())
-        self.url = self._program.url
-        self.start()
-
-    def start(self) -> None:
-        self._process = Process(self._program).start()
-
-    def kill(self) -> None:
-        self._process.process.kill()  # type: ignore[union-attr]
-        self._process.process.wait()  # type: ignore[union-attr]
-        self.stop()
-
-    def stop(self) -> None:
-        self._process.__exit__()
 
 
 def block() -> bytes:
@@ -72,12 +49,7 @@ def block() -> bytes:
 
 
 def insert(token: UUID, body: bytes) -> None:
-    cold.insert_block(token=str(token), body=body, compression=None)
-
-
-def rows() -> int:
-    [[count]] = cold.query("SELECT count() FROM events")
-    return int(count)
+    clickhouse.insert_block(token=str(token), body=body, compression=None, project=DEFAULT)
 
 
 def test_killed_between_the_partitions_of_one_insert_it_doubles_nothing(engine: Engine) -> None:
@@ -86,7 +58,7 @@ def test_killed_between_the_partitions_of_one_insert_it_doubles_nothing(engine: 
         token, body = uuid4(), block()
         before = blocks * MONTHS
         _kill_during(engine, token, body, before)
-        within += before < rows() < before + MONTHS
+        within += before < cold() < before + MONTHS
         insert(token, body)
         blocks += 1
         expect(blocks * MONTHS)
@@ -100,7 +72,7 @@ def _kill_during(engine: Engine, token: UUID, body: bytes, before: int) -> None:
 
     thread = threading.Thread(target=try_insert)
     thread.start()
-    while thread.is_alive() and rows() == before:
+    while thread.is_alive() and cold() == before:
         pass
     time.sleep(random.uniform(0, 0.05))
     engine.kill()
@@ -118,7 +90,7 @@ def expect(count: int) -> None:
         "weekly_users": "SELECT uniqExact(user_hash) FROM weekly_users",
         "weekly_users_by_type": "SELECT uniqExact(user_hash) FROM weekly_users_by_type",
     }
-    assert {name: cold.query(sql) for name, sql in rolled.items()} == {
+    assert {name: clickhouse.query(sql, project=DEFAULT) for name, sql in rolled.items()} == {
         name: [[count]] for name in rolled
     }
 
@@ -181,22 +153,3 @@ def tear_logs(engine: Engine) -> None:
     for log, torn in zip(logs, cycle(TORN), strict=False):
         with log.open("a") as file:
             file.write(torn)
-
-
-def undo_rename(engine: Engine, table: str, *, torn: str = "") -> None:
-    """As a kill would leave the newest part of a table, the log ending in a piece of a line."""
-    [[paths]] = cold.query(
-        "SELECT data_paths FROM system.tables"
-        " WHERE database = currentDatabase() AND name = {table:String}",
-        parameters={"table": table},
-    )
-    engine.kill()
-    [folder] = map(Path, paths)
-    log = max(folder.glob("deduplication_logs/*.txt"))
-    parts = [line.split("\t")[1] for line in log.read_text().splitlines()]
-    # One that was merged meanwhile can't be lost any more.
-    part = next(part for part in reversed(parts) if (folder / part).is_dir())
-    (folder / part).rename(folder / f"tmp_insert_{part}")
-    with log.open("a") as file:
-        file.write(torn)
-    engine.start()

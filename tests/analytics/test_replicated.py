@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from django.test import override_settings
@@ -97,14 +96,12 @@ def patched() -> Any:
     """ON CLUSTER gives all servers a table of one UUID; without it the statement names one.
     Nor are records of what was applied written.
     """
-    command = clickhouse.command
 
-    def command_here(sql: str, **options: Any) -> None:
-        if not sql.startswith("INSERT"):
-            sql = NEW_TABLE.sub(lambda it: f"{it[1]} UUID '{uuid.uuid4()}'", sql)
-            command(re.sub(r" ON CLUSTER \w+", "", sql), **options)
+    def here(sql: str) -> str:
+        sql = NEW_TABLE.sub(lambda it: f"{it[1]} UUID '{uuid.uuid4()}'", sql)
+        return "" if sql.startswith("INSERT") else re.sub(r" ON CLUSTER \w+", "", sql)
 
-    return patch.object(clickhouse, "command", command_here)
+    return clustered.rewritten(here)
 
 
 def paths() -> dict[str, str]:
@@ -147,7 +144,7 @@ def test_a_replacement_takes_its_place_beside_its_twin(
     asked = command[1].replace("events_cluster", DATABASE)
     tables, twins = [sql for (sql,) in engine.query(asked)], paths()
     with server(tmp_path / "second", keeper, replica=2):
-        engine.command(f"CREATE DATABASE {DATABASE}", in_database=False)
+        clickhouse.command_server(f"CREATE DATABASE {DATABASE}")
         for sql in tables:
             engine.command(sql)
         assert paths() == twins

@@ -31,7 +31,7 @@ def test_every_report_is_what_counting_by_hand_gives(history: History) -> None:
 
 
 @pytest.mark.slow
-def test_none_of_many_histories_is_answered_otherwise(capsys: Any) -> None:
+def test_every_history_is_answered_as_counted(capsys: Any) -> None:
     """Goes on where one differs, to know how many do; the test above looks for the smallest."""
     compared: list[History] = []
     differing: list[tuple[History, AssertionError]] = []

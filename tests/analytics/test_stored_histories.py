@@ -8,28 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from events.delivery import background, deliver
+from analytics import clickhouse as engine
+from events.delivery import deliver
 from events.models import Batch
 from events.storing.store import store
 from projects.models import DEFAULT
-from tests import clickhouse as engine
 from tests.analytics.comparison import Question, compare_answers
 from tests.analytics.histories import ASKED_FOR, events, made_up, questions, some_spans
 from tests.analytics.oracle import Event
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 # Of ids, so few that most are sent again, with another content too.
 IDS = 10
 Sent: TypeAlias = list[tuple[int, Event]]
-
-
-@pytest.fixture(autouse=True)
-def _by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
 
 
 def later() -> None:
@@ -43,7 +38,7 @@ def at_once() -> None:
 def again() -> None:
     """ClickHouse has it and nobody was told, so it is sent once more."""
     if claim := deliver._claim():
-        engine.insert_block(token=str(claim.batch_id), body=claim.payload)
+        engine.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
         Batch.objects.filter(state=Batch.State.PENDING).update(claimed_until=None)
         deliver.deliver_due()
 
@@ -74,7 +69,7 @@ def test_an_event_counts_once_and_as_it_was_first_sent(story: Story) -> None:
     first: dict[int, Event] = {}
     for sent, delivery in story.calls:
         found = [event(event_id=ids[number], **one) for number, one in sent]
-        store(project=DEFAULT, frames=[framed(found)], source=Batch.Source.QUEUE)
+        store(frames=[framed(found)], source=Batch.Source.QUEUE, project=DEFAULT)
         delivery()
         for number, one in sent:
             first.setdefault(number, one)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from embedded.supervision.processes import PROJECT
-from tests.events.queueing.test_batching import worker_environment
+from tests import environment
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def loaded(code: str, *arguments: str) -> set[str]:
     answer = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=PROJECT,
-        env={**worker_environment(), "DJANGO_SETTINGS_MODULE": "config.settings"},
+        env={**environment.of_the_stores(), "DJANGO_SETTINGS_MODULE": "config.settings"},
         capture_output=True,
         text=True,
         check=True,

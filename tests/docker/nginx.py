@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from embedded import ports
 from embedded.supervision.processes import Process, Program
+from tests import environment
 from tests.docker import compose
-from tests.events.queueing.test_batching import worker_environment
 from tests.project import PROJECT
 
 # Debian keeps it where an ordinary user's PATH does not lead; NGINX names another to test with.
@@ -70,7 +70,7 @@ def api(port: int, *, host: str = ports.HOST, **variables: str) -> Program:
         name="api",
         command=[str(Path(sys.executable).parent / name), *options],
         ready=lambda: answers(port, host),
-        environment={**worker_environment(), "TRUSTED_PROXIES": "1", **variables},
+        environment={**environment.of_the_stores(), "TRUSTED_PROXIES": "1", **variables},
     )
 
 

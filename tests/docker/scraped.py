@@ -12,8 +12,8 @@ import yaml
 
 from embedded import ports
 from embedded.supervision.processes import Process, Program
+from tests import environment
 from tests.docker import compose, monitoring, nginx
-from tests.events.queueing.test_batching import worker_environment
 
 TOKEN = "a token of the tests"
 # Not among ALLOWED_HOSTS: Prometheus asks by addresses that nobody can list beforehand.
@@ -90,7 +90,7 @@ def _celery(service: str, folder: Path, *options: str, port: int = 0, address: s
         name=service,
         command=[str(Path(sys.executable).parent / name), *given, *options],
         ready=lambda: not address or _shows_metrics(address),
-        environment={**worker_environment(), **VARIABLES, **counted},
+        environment={**environment.of_the_stores(), **VARIABLES, **counted},
     )
 
 

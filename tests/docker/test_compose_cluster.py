@@ -148,7 +148,7 @@ def test_the_schema_waits_for_every_server() -> None:
     assert all(it == {"condition": "service_healthy"} for it in after.values())
 
 
-def test_the_keepers_are_those_that_servers_and_keepers_are_told_of() -> None:
+def test_servers_and_keepers_are_told_of_every_keeper() -> None:
     nodes = xml("cluster.xml").findall("zookeeper/node")
     assert {node.findtext("host") for node in nodes} == set(KEEPERS)
     keeper = xml("keeper.xml")

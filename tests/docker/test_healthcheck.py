@@ -16,9 +16,9 @@ from config.monitoring import liveness
 from embedded import ports
 from embedded.stores import redis_server
 from embedded.supervision.processes import Process, Program
+from tests import environment
 from tests.docker import compose
 from tests.docker.test_store_files import started
-from tests.events.queueing.test_batching import worker_environment
 from tests.project import PROJECT
 from tests.waiting import wait_until
 
@@ -46,7 +46,7 @@ def test_beat_is_well_seconds_after_its_start() -> None:
     beat = Program(
         name="beat",
         command=[sys.executable, "-m", *compose.services()["beat"]["command"]],
-        environment=worker_environment(),
+        environment=environment.of_the_stores(),
     )
     assert not is_well("beat")
     with Process(beat):

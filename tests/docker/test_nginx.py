@@ -10,18 +10,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.client import IncompleteRead
 from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import uuid4
+from typing import Any
 
-import psutil
 import pytest
 
 from config.memory.room import SMALL_BYTES
 from embedded import ports
-from embedded.supervision.processes import Process
 from importer.models import Import
 from tests.docker import nginx
 from tests.docker.nginx import Proxy
+from tests.docker.proxied import LIMIT, Stack, first_line, lines_of
 from tests.samples import event
 from tests.waiting import wait_until
 
@@ -30,37 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not nginx.BINARY, reason="nginx is not installed (apt-get install nginx)"),
     pytest.mark.usefixtures("stores"),
 ]
-# Low enough to be reached by a test, high enough for the others.
-LIMIT = 150
 SLOW = 300
-
-
-class Stack(NamedTuple):
-    """nginx and its api processes by their addresses."""
-
-    proxy: Proxy
-    apis: dict[str, Process]
-    processes: ExitStack
-
-    def start(self, address: str) -> None:
-        program = nginx.api(int(address.split(":")[1]), RATE_LIMIT_PER_MINUTE=str(LIMIT))
-        self.apis[address] = self.processes.enter_context(Process(program))
-
-    def kill(self, address: str) -> None:
-        process = self.apis[address].process
-        assert process
-        parent = psutil.Process(process.pid)
-        for one in [parent, *parent.children(recursive=True)]:
-            one.kill()
-
-    def served(self, count: int) -> Counter[str]:
-        """Who answered so many requests: the last of those that nginx tried."""
-        name = uuid4().hex
-        for _ in range(count):
-            assert self.proxy.status("GET", "/health", X_Request_ID=name) == 200
-        wait_until(lambda: len(lines_of(self.proxy, name)) == count)
-        lines = lines_of(self.proxy, name)
-        return Counter(str(line["upstream"]).split(", ")[-1] for line in lines)
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +60,6 @@ def post(proxy: Proxy, events: bytes) -> int:
         return proxy.status("POST", "/events", events)
     except IncompleteRead:
         return proxy.status("POST", "/events", events)
-
-
-def lines_of(proxy: Proxy, request_id: str) -> list[dict[str, object]]:
-    """The access log's lines with this id; nginx writes them after the answer."""
-
-    def found() -> list[dict[str, object]]:
-        lines = [json.loads(line) for line in proxy.log]
-        return [line for line in lines if line["request_id"] == request_id]
-
-    wait_until(found)
-    return found()
 
 
 # --- Many api containers ------------------------------------------------------------------------
@@ -166,12 +123,6 @@ def test_two_hosts_or_none_are_refused(proxy: Proxy) -> None:
         b"GET /health HTTP/1.1\r\n",
     ):
         assert first_line(proxy, head + b"Connection: close\r\n\r\n").split()[1] == b"400"
-
-
-def first_line(proxy: Proxy, request: bytes) -> bytes:
-    with socket.create_connection((ports.HOST, proxy.port), timeout=20) as client:
-        client.sendall(request)
-        return client.recv(65536).split(b"\r\n")[0]
 
 
 # --- What a client may send ---------------------------------------------------------------------

@@ -118,7 +118,7 @@ def files(app: str) -> list[Path]:
     return list((PROJECT / app).rglob("*.py"))
 
 
-def test_nobody_is_woken_by_what_can_wait() -> None:
+def test_what_can_wait_wakes_nobody() -> None:
     urgent = {name for name, it in ALERTS.items() if it["labels"]["severity"] == "critical"}
     assert urgent == {
         "ApiGone",

@@ -71,7 +71,7 @@ def test_the_rate_limit_keeps_nothing_and_never_refuses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", ["redis", "rate-limit"])
-def test_a_redis_is_closed_to_whoever_has_no_password(service: str, tmp_path: Path) -> None:
+def test_redis_refuses_clients_without_the_password(service: str, tmp_path: Path) -> None:
     with Process(started(service, tmp_path)) as process:
         url = process.program.url.replace(SECRETS["REDIS_PASSWORD"], "guessed")
         with pytest.raises(redis.AuthenticationError):

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import psutil
 from embedded import ports
 from embedded.__main__ import STORE_VARIABLES
 from embedded.supervision.processes import PROJECT
+from tests.waiting import wait_until
 
 # Far above what it takes: they bound a failure, not a success.
 READY_SECONDS = 120
@@ -35,7 +35,11 @@ class Stack:
         self.wait_until_printed("Events Analytics is ready")
 
     def wait_until_printed(self, text: str) -> None:
-        wait_for(lambda: text in self.printed() or self.process.poll() is not None)
+        wait_until(
+            lambda: text in self.printed() or self.process.poll() is not None,
+            seconds=READY_SECONDS,
+            every=0.1,
+        )
         assert text in self.printed(), self.printed()
 
     def stop(self, number: signal.Signals) -> int:
@@ -101,10 +105,3 @@ def _command_line_of(process: psutil.Process, folder: Path) -> str | None:
         return " ".join(words) if theirs else None
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)

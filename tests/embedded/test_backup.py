@@ -15,8 +15,9 @@ import urllib3
 
 from embedded import data_folder
 from embedded.supervision.processes import PROJECT
-from tests.embedded.stack import Stack, environment, running, wait_for
+from tests.embedded.stack import READY_SECONDS, Stack, environment, running
 from tests.faults import audit
+from tests.waiting import wait_until
 
 NOW = datetime.now(UTC)
 
@@ -24,9 +25,9 @@ NOW = datetime.now(UTC)
 class Load(threading.Thread):
     """Posts events of this and an older day until told to stop."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, query: str = "") -> None:
         super().__init__()
-        self._address = f"http://127.0.0.1:{port}/events"
+        self._address = f"http://127.0.0.1:{port}/events{query}"
         self.accepted: list[str] = []
         self.stopped = threading.Event()
 
@@ -80,10 +81,12 @@ def saved(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         stack.wait_until_ready()
         (stack.folder / "imports").mkdir(exist_ok=True)
         (stack.folder / "imports" / "upload").write_text("not yet imported")
+        run("manage.py", "make_project", "staging", data=stack.folder).check_returncode()
+        Load(stack.port, "?project=staging&wait=true").send([str(uuid.uuid4()) for _ in range(7)])
         load = Load(stack.port)
         load.start()
         try:
-            wait_for(lambda: len(load.accepted) > 4000)
+            wait_until(lambda: len(load.accepted) > 4000, seconds=READY_SECONDS)
             before = list(load.accepted)
             done = backup(str(folder / "backup"), data=stack.folder)
         finally:
@@ -105,8 +108,13 @@ def restored(folder: Path, saved: tuple[Path, list[str]]) -> Iterator[Stack]:
     # What the worker had taken when it was copied is taken up again after so long.
     with running(new, RATE_LIMIT_PER_MINUTE="0", QUEUE_VISIBILITY_TIMEOUT_SECONDS="5") as stack:
         stack.wait_until_ready()
-        wait_for(lambda: audit.waiting(data_folder.announced_in(new)) == 0)
+        wait_until_drained(new)
         yield stack
+
+
+def wait_until_drained(folder: Path) -> None:
+    variables = data_folder.announced_in(folder)
+    wait_until(lambda: audit.waiting(variables) == 0, seconds=READY_SECONDS, every=0.1)
 
 
 def ids_of(stack: Stack) -> list[str]:
@@ -138,9 +146,16 @@ def test_what_is_sent_again_is_known_and_what_is_new_is_taken(
 ) -> None:
     there = set(ids_of(restored))
     Load(restored.port).send([*saved[1][:100], str(uuid.uuid4())])
-    variables = data_folder.announced_in(restored.folder)
-    wait_for(lambda: audit.waiting(variables) == 0)
+    wait_until_drained(restored.folder)
     assert len(ids_of(restored)) == len(there) + 1
+
+
+def test_the_other_projects_are_there_again(restored: Stack) -> None:
+    done = run("manage.py", "list_projects", data=restored.folder)
+    assert done.stdout.split("\n")[1].endswith("\tstaging\tstaging")
+    query = "from=2020-01-01&to=2040-01-01&project=staging"
+    answer = urllib3.request("GET", f"http://127.0.0.1:{restored.port}/stats/top-events?{query}")
+    assert answer.json() == [{"event_type": "view", "count": 7}]
 
 
 def test_users_keys_and_uploads_are_those_they_were(
@@ -164,6 +179,6 @@ def test_what_can_not_be_backed_up_is_named_and_leaves_nothing(
 ) -> None:
     done = backup(str(folder / "one"), data=folder / "nothing")
     assert f"no stack runs on DATA_DIR={folder / 'nothing'}" in done.stderr
-    assert f"{saved[0]} exists" in backup(str(saved[0]), data=folder / "data").stderr
-    assert "is no backup" in backup("--restore", str(folder / "x"), data=folder / "y").stderr
+    assert f"{saved[0]} exists already" in backup(str(saved[0]), data=folder / "data").stderr
+    assert "is not a backup" in backup("--restore", str(folder / "x"), data=folder / "y").stderr
     assert not (folder / "one").exists()

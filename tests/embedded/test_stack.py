@@ -14,7 +14,8 @@ import pytest
 import urllib3
 
 from embedded.supervision.processes import PROJECT
-from tests.embedded.stack import Stack, environment, left_of, running, wait_for
+from tests.embedded.stack import READY_SECONDS, Stack, environment, left_of, running
+from tests.waiting import wait_until
 
 LOG_IN = """
 import os, pathlib
@@ -105,7 +106,7 @@ def test_a_second_run_on_the_same_folder_is_refused_naming_the_first(first_run: 
     assert f"{first_run.folder} is in use by another run (pid {first_run.process.pid})" in said
 
 
-def test_the_folder_stays_locked_whatever_dies(first_run: Stack) -> None:
+def test_the_stack_itself_holds_the_lock_of_the_folder(first_run: Stack) -> None:
     """By the stack itself: the stores come and go."""
     files = psutil.Process(first_run.process.pid).open_files()
     assert str(first_run.folder / "lock") in [file.path for file in files]
@@ -119,9 +120,7 @@ def test_temporary_files_lie_in_the_data_folder(first_run: Stack) -> None:
 def test_a_taken_port_is_refused_by_name(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert f"PORT={port} cannot be listened on: Address already in use" in refused(
-            tmp_path, port
-        )
+        assert f"PORT={port} cannot be used: Address already in use" in refused(tmp_path, port)
 
 
 @pytest.mark.parametrize("parent", ["/dev/null", "/proc"])
@@ -134,9 +133,13 @@ def test_a_killed_web_process_is_replaced_by_its_parent(first_run: Stack) -> Non
     web = first_run.child("embedded.web")
     killed = web.children()[0]
     killed.kill()
-    wait_for(lambda: len(web.children()) == 2 and killed not in web.children())
+    wait_until(
+        lambda: len(web.children()) == 2 and killed not in web.children(), seconds=READY_SECONDS
+    )
     # It has its threads once it serves.
-    wait_for(lambda: all(child.num_threads() > 2 for child in web.children()))
+    wait_until(
+        lambda: all(child.num_threads() > 2 for child in web.children()), seconds=READY_SECONDS
+    )
     address = f"http://127.0.0.1:{first_run.port}/health"
     assert urllib3.request("GET", address, retries=False).status == 200
     assert first_run.process.poll() is None
@@ -163,4 +166,4 @@ def test_the_demo_shows_the_answers_on_a_store_of_the_environment(tmp_path: Path
         for words in ("0 already there", "/stats/dau?", "unique_users", "page_view", "week_4"):
             assert words in stack.printed()
         stack.process.kill()  # and nothing is left, though nobody could tidy up
-        wait_for(lambda: left_of(stack.folder) == [], seconds=20)
+        wait_until(lambda: left_of(stack.folder) == [], seconds=20)

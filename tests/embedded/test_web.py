@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_however_often_it_is_told_to_at_once(number: signal.Signals) -> None:
+def test_many_signals_at_once_end_it_cleanly(number: signal.Signals) -> None:
     with Process(web_server.program(ports.pick_free())) as web:
         assert web.process is not None
         workers = psutil.Process(web.process.pid).children()

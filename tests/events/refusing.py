@@ -1,18 +1,13 @@
 """Events refused at the door, and what was kept of them."""
 
-import json
 from typing import Any
 
 from django.test import Client
 
 from events.models import RejectedEvent
+from tests.posting import post
 from tests.samples import event
 from tests.waiting import wait_until
-
-
-def post(client: Client, body: Any, **headers: Any) -> Any:
-    text = body if isinstance(body, str | bytes) else json.dumps(body)
-    return client.post("/events", text, content_type="application/json", **headers)
 
 
 def kept(count: int) -> list[RejectedEvent]:

@@ -16,15 +16,17 @@ from typing import TypeAlias
 import pytest
 from django.db.models import Sum
 
+from analytics import clickhouse as engine
 from events.delivery import background
 from events.models import Batch, Dedup, HotEvent
 from events.storing.store import store
 from projects.models import DEFAULT
-from tests import clickhouse as engine
-from tests.events.queueing.test_batching import put, unacknowledged, worker_environment
+from tests import environment
+from tests.events.queueing.workers import put, unacknowledged
 from tests.project import PROJECT
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import cold, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 Program: TypeAlias = "subprocess.Popen[bytes]"
@@ -78,7 +80,7 @@ def dying(
     process = subprocess.Popen(
         [sys.executable, "-c", DYING, str(flag), module, name, when, *command],
         cwd=PROJECT,
-        env=worker_environment(),
+        env=environment.of_the_stores(),
         start_new_session=True,
     )
     try:
@@ -143,7 +145,7 @@ def outbox(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     for days in (0, 40, 400):
         events = [event(occurred_at=moment(days=days + n, hours=1)) for n in (0, 0, 70)]
-        store(project=DEFAULT, frames=[framed(events)], source=Batch.Source.QUEUE)
+        store(frames=[framed(events)], source=Batch.Source.QUEUE, project=DEFAULT)
 
 
 @pytest.mark.usefixtures("outbox")
@@ -175,7 +177,7 @@ def test_killed_between_the_insert_and_its_confirmation_with_more_to_deliver(
         tmp_path / "killed", "events.delivery.deliver:_confirm", "before", "deliver_batches"
     ) as one:
         assert one.wait(60) == -signal.SIGKILL
-    store(project=DEFAULT, frames=[framed([event()])], source=Batch.Source.QUEUE)
+    store(frames=[framed([event()])], source=Batch.Source.QUEUE, project=DEFAULT)
     deliver_after_the_leases()
     assert_delivered_once(10)
 
@@ -184,11 +186,6 @@ def deliver_after_the_leases() -> None:
     """As if those of whoever was killed amid a delivery were over."""
     Batch.objects.update(claimed_until=None)
     deliver_all()
-
-
-def cold() -> int:
-    [[rows]] = engine.query("SELECT count() FROM events")
-    return int(rows)
 
 
 def repeated() -> int:
@@ -201,7 +198,7 @@ def assert_stored_once(count: int) -> None:
 
 
 def assert_delivered_once(count: int) -> None:
-    [[rows, ids]] = engine.query("SELECT count(), uniqExact(event_id) FROM events")
+    [[rows, ids]] = engine.query("SELECT count(), uniqExact(event_id) FROM events", project=DEFAULT)
     assert (rows, ids) == (count, count)
-    [[rolled]] = engine.query("SELECT sum(events) FROM daily_events")
+    [[rolled]] = engine.query("SELECT sum(events) FROM daily_events", project=DEFAULT)
     assert rolled == count

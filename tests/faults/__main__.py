@@ -39,7 +39,8 @@ def main() -> int:
         return 0 if soaked.clean else 1
     if options.purge:
         return _purge(folder / "run", options.purge)
-    outcome = run(folder / "run", seed=options.seed, seconds=options.seconds)
+    with running(folder / "run") as service:
+        outcome = run(service, seed=options.seed, seconds=options.seconds)
     print(outcome.summary())  # noqa: T201
     if outcome.harmful:
         print(f"answers that no fault excuses: {outcome.harmful}")  # noqa: T201

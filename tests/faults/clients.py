@@ -60,9 +60,18 @@ class Gap:
 class Clients:
     """Threads that post at load until told to stop; `accepted[n]` is 1 once n was promised."""
 
-    def __init__(self, port: int, *, seed: int, threads: int = 4, pace: float = 0.0) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        seed: int,
+        threads: int = 4,
+        pace: float = 0.0,
+        accepted: bytearray | None = None,
+    ) -> None:
+        """Given what was `accepted` of others, they go on from there."""
         self._port, self._pace = port, pace
-        self.accepted = bytearray()
+        self.accepted = bytearray() if accepted is None else accepted
         self.statuses: Counter[int | str] = Counter()
         self.sent = self.repeated = 0
         self.longest = 0.0

@@ -28,7 +28,7 @@ def purge_under_load(service: Service, *, rows: int, pace: float = 0.0) -> Purge
     """Purge one day of `rows` events amid requests, some seconds of them before and after."""
     day = datetime.now(UTC).date() - timedelta(days=9)
     _fill(service, day, rows)
-    clients = Clients(service.port, seed=1, pace=pace)
+    clients = Clients(service.port, seed=1, pace=pace, accepted=service.accepted)
     clients.start()
     time.sleep(_LOAD_SECONDS)
     seconds = _purge(service)

@@ -6,12 +6,12 @@
 import os
 import secrets
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
+from unittest.mock import patch
 
 import psutil
 
@@ -50,10 +50,9 @@ class Service:
             ),
         }
         self.proxy = Proxy(self._ports["clickhouse"])
+        # Of all clients so far.
+        self.accepted = bytearray()
         self.variables: dict[str, str] = {}
-        # The suite's own environment must not lead the service to other stores.
-        for name in STORE_VARIABLES:
-            os.environ.pop(name, None)
 
     def start(self) -> None:
         for name in ("postgres", "redis", "clickhouse"):
@@ -142,15 +141,11 @@ def running(folder: Path, fronts: Fronts = MappingProxyType({})) -> Iterator[Ser
     """`fronts` makes of the stores' variables programs whose addresses take their places."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ))
+        # The suite's own environment must not lead the service to other stores.
+        for name in STORE_VARIABLES:
+            os.environ.pop(name, None)
         service = Service(folder, fronts)
         stack.callback(service.stop)
         service.start()
         yield service
-
-
-def wait_until(done: Callable[[], bool], *, seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.2)

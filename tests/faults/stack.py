@@ -19,7 +19,8 @@ from embedded import data_folder, ports
 from tests.embedded.stack import Stack, left_of, running
 from tests.faults import suite
 from tests.faults.clients import Clients, Gap
-from tests.faults.service import SETTINGS, wait_until
+from tests.faults.service import SETTINGS
+from tests.waiting import wait_until
 
 BACK_SECONDS = 60
 # Where each part works; of those that work in the project's folder, a word of the command.
@@ -63,7 +64,7 @@ class Soak(NamedTuple):
 
 
 def soak(folder: Path, *, seed: int, seconds: float, every: float, pace: float = 0.0) -> Soak:
-    """Kill one part after another, each kind in its turn. Raises TimeoutError, AssertionError."""
+    """Kill one part after another, each kind in its turn. Raises AssertionError."""
     began = time.monotonic()
     settings = {name: value for name, value in SETTINGS.items() if name != "DJANGO_SECRET_KEY"}
     with running(folder, **settings) as stack:
@@ -94,7 +95,12 @@ def _under_load(
             print(f"{datetime.now(UTC):%H:%M:%S} {name} killed", flush=True)  # noqa: T201
             _kill(stack, name, chance)
             kills[name] += 1
-        wait_until(lambda: _answers(stack.port, "/ready"), seconds=BACK_SECONDS, what="/ready")
+        wait_until(
+            lambda: _answers(stack.port, "/ready"),
+            seconds=BACK_SECONDS,
+            every=0.2,
+            what="for /ready",
+        )
     finally:
         stop.set()
         clients.stop()
@@ -119,7 +125,7 @@ def _kill(stack: Stack, name: str, chance: random.Random) -> None:
         ]
         return [kid for main in mains for kid in main.children()] if is_child else mains
 
-    wait_until(lambda: bool(found()), seconds=BACK_SECONDS, what=f"{name} is there")
+    wait_until(lambda: bool(found()), seconds=BACK_SECONDS, what=f"for {name}")
     chance.choice(found()).kill()
 
 

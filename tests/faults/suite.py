@@ -15,7 +15,8 @@ from embedded import ports
 from tests.faults import audit, plan
 from tests.faults.clients import Clients, event
 from tests.faults.proxy import Mode
-from tests.faults.service import Service, running, wait_until
+from tests.faults.service import Service
+from tests.waiting import wait_until
 
 DRAIN_SECONDS = 120
 IMPORT_ROWS = 5_000
@@ -53,20 +54,19 @@ class Outcome(NamedTuple):
         return "\n".join(lines)
 
 
-def run(folder: Path, *, seed: int, seconds: float, pace: float = 0.0) -> Outcome:
-    """A whole run on stores in `folder`. Raises StackError or TimeoutError if it can't recover."""
+def run(service: Service, *, seed: int, seconds: float, pace: float = 0.0) -> Outcome:
+    """The last of this service. Raises StackError or AssertionError if it can't recover."""
     began = time.monotonic()
-    with running(folder) as service:
-        try:
-            names = list(plan.FAULTS)
-            if not plan.make_small_disk(service):
-                names.remove("outbox disk full")
-            clients = Clients(service.port, seed=seed, pace=pace)
-            faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
-            drain(service.variables)
-            counted = count(service, clients)
-        finally:
-            plan.unmount_small_disk(folder)
+    try:
+        names = list(plan.FAULTS)
+        if not plan.make_small_disk(service):
+            names.remove("outbox disk full")
+        clients = Clients(service.port, seed=seed, pace=pace, accepted=service.accepted)
+        faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
+        drain(service.variables)
+        counted = count(service, clients)
+    finally:
+        plan.unmount_small_disk(service.folder)
     return Outcome(seed, faults, clients, counted, time.monotonic() - began)
 
 
@@ -122,7 +122,8 @@ def drain(stores: Mapping[str, str]) -> None:
     wait_until(
         lambda: audit.waiting(stores) == 0,
         seconds=DRAIN_SECONDS,
-        what="the queue and the outbox are empty",
+        every=0.2,
+        what="for an empty queue and outbox",
     )
 
 
@@ -149,7 +150,7 @@ def without_clickhouse(
     service: Service, *, seconds: float, pace: float = 0.0, mode: Mode = Mode.GONE
 ) -> Silence:
     """ClickHouse is gone for so long under load; `drained` is the seconds of catching up."""
-    clients = Clients(service.port, seed=1, pace=pace)
+    clients = Clients(service.port, seed=1, pace=pace, accepted=service.accepted)
     service.proxy.mode = mode
     clients.start()
     time.sleep(seconds)
@@ -158,7 +159,8 @@ def without_clickhouse(
     wait_until(
         lambda: audit.queued(service.variables) == 0,
         seconds=DRAIN_SECONDS,
-        what="everything is stored",
+        every=0.2,
+        what="until everything is stored",
     )
     stored = time.monotonic() - began
     ready, backlog = _ready(service.port), audit.waiting(service.variables)

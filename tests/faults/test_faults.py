@@ -13,17 +13,9 @@ from tests.faults.suite import run, without_clickhouse
 SEED = 7
 
 
-def test_nothing_is_lost_or_doubled_while_parts_die(tmp_path: Path) -> None:
-    outcome = run(tmp_path / "run", seed=SEED, seconds=25, pace=0.05)
-    print(outcome.summary())  # noqa: T201 - shown when it fails
-    assert outcome.audit.cold > 0
-    assert outcome.audit.clean, outcome.summary()
-    assert not outcome.harmful, outcome.summary()
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """New to the first of the tests below: what it counts is all there is."""
+    """One for all, since its start takes long."""
     with running(tmp_path_factory.mktemp("service") / "run") as started:
         yield started
 
@@ -54,3 +46,13 @@ def test_a_purge_amid_requests_is_short_and_nobody_notices(service: Service) -> 
     assert set(purge.clients.statuses) <= {200, 202}
     assert purge.seconds < 2
     assert purge.clients.longest < 2
+
+
+def test_nothing_is_lost_or_doubled_while_parts_die(service: Service) -> None:
+    """The last, as it leaves the service without a disk."""
+    outcome = run(service, seed=SEED, seconds=25, pace=0.05)
+    print(outcome.summary())  # noqa: T201 - shown when it fails
+    assert outcome.clients.sent > 0
+    assert outcome.audit.cold > 0
+    assert outcome.audit.clean, outcome.summary()
+    assert not outcome.harmful, outcome.summary()

@@ -1,6 +1,5 @@
 """The admin page of imports."""
 
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,11 @@ from events.models import Batch, HotEvent
 from importer.models import Import
 from importer.receiving import uploads
 from tests.factories import AdminFactory, ImportFactory
+from tests.pages import page
 
 pytestmark = pytest.mark.usefixtures("stores")
 
 IMPORTS = "/admin/importer/import/"
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(AdminFactory.create())
-    return client
-
-
-def page(client: Client, url: str, **parameters: str) -> str:
-    answer = client.get(url, parameters)
-    assert answer.status_code == 200, answer
-    return unescape(answer.content.decode())
 
 
 def test_imports_are_listed_newest_first_with_their_counts(admin_client: Client) -> None:
@@ -75,7 +63,7 @@ def test_a_file_is_uploaded_and_imported(
     }
     assert "JSON lines" in page(admin_client, f"{IMPORTS}add/")
     answer = admin_client.post(f"{IMPORTS}add/", form, follow=True)
-    assert "Received june.csv; it will be imported." in answer.content.decode()
+    assert "Received june.csv. A worker will import it." in answer.content.decode()
     uploads.import_waiting()
     row = Import.objects.get()
     assert (row.state, row.stored) == ("done", 1)
@@ -103,7 +91,7 @@ def test_a_file_that_cannot_be_imported_is_refused_in_the_form(
     settings.IMPORT_FOLDER = tmp_path
     form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": "nonsense"}
     answer = admin_client.post(f"{IMPORTS}add/", form)
-    assert "&#x27;nonsense&#x27; is not written target=value" in answer.content.decode()
+    assert "&#x27;nonsense&#x27; must have the form target=value" in answer.content.decode()
     form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": ""}
     answer = admin_client.post(f"{IMPORTS}add/", form)
     assert "june.csv: the header has no event_id" in answer.content.decode()
@@ -148,7 +136,7 @@ def test_a_file_is_not_read_before_it_is_known_who_sends_it() -> None:
 def test_a_file_that_there_is_no_room_for_is_not_read(admin_client: Client, settings: Any) -> None:
     settings.IMPORT_MAX_MEGABYTES = 1
     assert _sent(admin_client, size=2_000_000) == (302, False)
-    assert "Not taken: a file of more than 1 MB." in page(admin_client, f"{IMPORTS}add/")
+    assert "Not accepted: the file has more than 1 MB." in page(admin_client, f"{IMPORTS}add/")
 
 
 def test_a_file_that_the_disk_has_no_room_for_is_not_read(
@@ -156,7 +144,7 @@ def test_a_file_that_the_disk_has_no_room_for_is_not_read(
 ) -> None:
     monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", 2**60)
     assert _sent(admin_client) == (302, False)
-    assert "too little room is left on the disk" in page(admin_client, f"{IMPORTS}add/")
+    assert "the disk has too little free space" in page(admin_client, f"{IMPORTS}add/")
 
 
 def test_only_who_may_add_imports_can_upload(client: Client) -> None:

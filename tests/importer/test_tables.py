@@ -9,9 +9,10 @@ import pytest
 from importer.mapping.columns import ColumnMap
 from importer.mapping.spelling import spelt
 from tests.importer.exports.exports import empty_stores, export_events
-from tests.importer.reading.test_delimited import chunks
-from tests.importer.running.test_import_events import counts, import_events
+from tests.importer.importing import import_events
+from tests.importer.reading.formats import chunks
 from tests.importer.tables.write import COLUMNS, FOLDER
+from tests.stored import counts
 
 WRITERS = ["pyarrow", "pandas", "polars", "duckdb"]
 FILES = [FOLDER / f"{writer}.{kind}" for writer in WRITERS for kind in ("csv", "ndjson", "parquet")]

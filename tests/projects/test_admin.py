@@ -16,6 +16,8 @@ from importer.models import Import
 from projects import keys
 from projects.models import ApiKey
 from tests.factories import AdminFactory, ImportFactory
+from tests.meanwhile import waiting_for_locks
+from tests.pages import page
 from tests.projects.made_keys import ago, bearer, made
 from tests.waiting import wait_until
 
@@ -23,20 +25,10 @@ KEYS = "/admin/projects/apikey/"
 pytestmark = pytest.mark.usefixtures("stores")
 
 
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    client.force_login(AdminFactory.create())
-    return client
-
-
-def page(client: Client, url: str) -> str:
-    answer = client.get(url)
-    assert answer.status_code == 200, answer
-    return unescape(answer.content.decode())
-
-
 def add(client: Client, **fields: Any) -> Any:
-    return client.post(f"{KEYS}add/", {"name": "website", "scopes": ["ingest"], **fields})
+    return client.post(
+        f"{KEYS}add/", {"project": "1", "name": "website", "scopes": ["ingest"], **fields}
+    )
 
 
 def between(html: str, name: str) -> str:
@@ -69,7 +61,7 @@ def test_the_line_of_a_key_that_only_reads_asks_for_an_event(admin_client: Clien
 
 def test_a_page_sent_again_makes_no_second_key(admin_client: Client) -> None:
     add(admin_client)
-    assert "There is a key of this name" in add(admin_client).content.decode()
+    assert "A key that is not revoked has this name" in add(admin_client).content.decode()
     assert ApiKey.objects.count() == 1
 
 
@@ -78,8 +70,8 @@ def test_a_double_click_makes_one_key_and_says_so(admin_client: Client) -> None:
     with ThreadPoolExecutor() as second, transaction.atomic():
         made(name="website")
         html = second.submit(add_in_a_thread, admin_client)
-        wait_until(is_held_up)
-    assert "There is a key of this name" in html.result()
+        wait_until(waiting_for_locks)
+    assert "A key that is not revoked has this name" in html.result()
     assert ApiKey.objects.count() == 1
 
 
@@ -88,12 +80,6 @@ def add_in_a_thread(client: Client) -> str:
         return str(add(client).content.decode())
     finally:
         connection.close()
-
-
-def is_held_up() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(
@@ -129,17 +115,22 @@ def test_a_key_is_revoked_for_good(admin_client: Client) -> None:
     assert "1 revoked" in shown
     row.refresh_from_db()
     other.refresh_from_db()
-    assert (row.state, other.state) == ("revoked", "in force")
+    assert (row.state, other.state) == ("revoked", "active")
     assert admin_client.get("/events", headers=bearer(key)).status_code == 401
     again = admin_client.post(KEYS, chosen, follow=True).content.decode()
-    assert "was revoked before" in again
-    form = {"name": "x", "scopes": ["read"]}
+    assert "is already revoked" in again
+    form = {"project": "1", "name": "x", "scopes": ["read"]}
     assert admin_client.post(f"{KEYS}{row.pk}/change/", form).status_code == 403
 
 
 def test_what_a_key_may_is_changed_and_its_secret_stays(admin_client: Client) -> None:
     row, key = made("read", name="reports")
-    form = {"name": "reports", "scopes": ["ingest", "read"], "rate_limit_per_minute": "5"}
+    form = {
+        "project": "1",
+        "name": "reports",
+        "scopes": ["ingest", "read"],
+        "rate_limit_per_minute": "5",
+    }
     assert admin_client.post(f"{KEYS}{row.pk}/change/", form).status_code == 302
     row.refresh_from_db()
     assert (row.scopes, row.rate_limit_per_minute) == (["ingest", "read"], 5)
@@ -196,7 +187,7 @@ def test_the_command_prints_the_secret_alone(client: Client) -> None:
         (["x", "--scope", "read", "--days", "9" * 30], "whole number"),
         (["x", "--scope", "read", "--limit", "-1"], "whole number"),
         (["n" * 101, "--scope", "read"], "at most 100"),
-        (["taken", "--scope", "read"], "revoke that one first"),
+        (["taken", "--scope", "read"], "revoke it first"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments: list[str], said: str) -> None:

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from projects import keyring, keys
 from projects.keyring import KEPT_SECONDS, Keyring
 from projects.models import ApiKey
-from tests.events.auditing.meanwhile import beside, impatient, in_thread, waiting_for_locks
+from tests.meanwhile import beside, impatient, in_thread, waiting_for_locks
 from tests.projects.made_keys import bearer, made, secret
 from tests.samples import event
 from tests.waiting import wait_until

@@ -12,7 +12,7 @@ from django.test import Client
 from events.models import RejectedEvent
 from projects import keys
 from projects.models import ApiKey
-from tests.events.monitoring.test_exposition import samples
+from tests.events.monitoring.exposed import samples
 from tests.projects.made_keys import ago, bearer, made, secret
 
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")
@@ -32,6 +32,8 @@ ENDPOINTS = [
     ("GET", f"/imports/{UPLOAD}/rejected", "ingest"),
 ]
 OPEN = ["/health", "/ready", "/openapi.json", "/docs"]
+# A key of any scope may ask for its own project.
+ANY_SCOPE = "/projects"
 
 
 @pytest.fixture
@@ -68,11 +70,18 @@ def test_the_endpoints_above_are_all_of_them(client: Client) -> None:
         (method.upper(), path.split("{")[0])
         for path, of in paths.items()
         for method in of
-        if path not in (*OPEN, "/metrics")
+        if path not in (*OPEN, ANY_SCOPE, "/metrics")
     }
     asked = {(method, path.partition("?")[0]) for method, path, _ in ENDPOINTS}
     for method, path in documented:
         assert [one for one in asked if one[0] == method and one[1].startswith(path)], path
+
+
+def test_a_key_of_any_scope_sees_its_project(client: Client) -> None:
+    assert ask(client, "GET", ANY_SCOPE).status_code == 401
+    for scope in ("ingest", "read"):
+        answer = ask(client, "GET", ANY_SCOPE, bearer(secret(scope)))
+        assert answer.json() == [{"slug": "default", "name": "Default"}]
 
 
 @pytest.mark.parametrize("path", OPEN)
@@ -206,7 +215,7 @@ def test_a_key_that_makes_no_sense_is_not_made(wrong: dict[str, Any]) -> None:
 
 def test_a_name_is_free_again_when_its_key_is_revoked() -> None:
     row, _ = made(name="website")
-    with pytest.raises(ValidationError, match="revoke that one first"):
+    with pytest.raises(ValidationError, match="revoke it first"):
         made(name="website")
     keys.revoke(row)
     made(name="website")

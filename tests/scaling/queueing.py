@@ -1,20 +1,12 @@
 """Events posted, and the queue of RabbitMQ that they come to."""
 
-import json
 from typing import Any
 
 import amqp
-from django.test import Client
 
 from config import brokers
 from embedded import ports
-from tests.samples import event
 from tests.scaling import rabbit
-
-
-def post(client: Client, count: int = 1) -> Any:
-    body = json.dumps([event() for _ in range(count)])
-    return client.post("/events", body, content_type="application/json")
 
 
 def assert_refused(answer: Any) -> None:

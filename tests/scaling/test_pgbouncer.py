@@ -13,8 +13,9 @@ from embedded import application
 from embedded.supervision.processes import PROJECT, Process, Program
 from tests.faults import audit, plan, suite
 from tests.faults.clients import Clients
-from tests.faults.service import Service, running, wait_until
+from tests.faults.service import Service, running
 from tests.scaling import pgbouncer
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.production, pgbouncer.needs_pgbouncer]
 LOAD_SECONDS = 2
@@ -76,7 +77,8 @@ def test_events_come_in_by_every_way_once_and_the_stores_agree(service: Service)
         wait_until(
             lambda: audit.waiting(service.variables) == 0,
             seconds=suite.DRAIN_SECONDS,
-            what="the queue and the outbox are empty",
+            every=0.2,
+            what="for an empty queue and outbox",
         )
     found = suite.count(service, clients)
     assert found.clean, found
@@ -100,7 +102,7 @@ def test_a_repair_keeps_another_out_and_leaves_no_lock_behind(service: Service) 
     """A lock of a session would be left with the connection that PgBouncer lent for it."""
     for _ in range(2):
         said(manage(service, "verify_stores", "--repair"))
-    wait_until(lambda: not _locks(service), seconds=10, what="no lock is left")
+    wait_until(lambda: not _locks(service), seconds=10, what="until no lock is left")
 
 
 def _locks(service: Service) -> list[tuple[object, ...]]:

@@ -11,18 +11,21 @@ from django.db import connection
 from django.test import Client
 from kombu.messaging import Producer
 
+from analytics import clickhouse as engine
 from config.brokers import rabbitmq
 from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
 from projects.models import DEFAULT
-from tests import clickhouse as engine
-from tests.events.monitoring.test_exposition import samples
-from tests.events.queueing.test_batching import worker
+from tests.events.monitoring.exposed import samples
+from tests.events.queueing.workers import worker
+from tests.meanwhile import waiting_for_locks
+from tests.posting import post_some
 from tests.samples import event, records
 from tests.scaling import rabbit
-from tests.scaling.queueing import assert_refused, made, messages, post
-from tests.waiting import deliver_all, wait_until
+from tests.scaling.queueing import assert_refused, made, messages
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.production,
@@ -52,31 +55,25 @@ def held_up(cursor: Any) -> None:
     cursor.execute("LOCK TABLE dedup IN ACCESS EXCLUSIVE MODE")
 
 
-def wait_until_held_up(cursor: Any) -> None:
-    def waits() -> bool:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        return int(cursor.fetchone()[0]) > 0
-
-    wait_until(waits, seconds=60)
-
-
 @pytest.mark.usefixtures("broker")
 def test_what_is_posted_arrives_in_clickhouse_and_is_acknowledged(
     client: Client, node: rabbit.RabbitMQ
 ) -> None:
-    assert post(client, 1500).status_code == 202
-    assert post(client).status_code == 202
+    assert post_some(client, 1500).status_code == 202
+    assert post_some(client).status_code == 202
     with worker():
         wait_until(lambda: Dedup.objects.count() == 1501, seconds=60)
         deliver_all()
         wait_until(lambda: node.held() == 0)
-    assert engine.query("SELECT count(), uniqExact(event_id) FROM events") == [[1501, 1501]]
+    assert engine.query("SELECT count(), uniqExact(event_id) FROM events", project=DEFAULT) == [
+        [1501, 1501]
+    ]
 
 
 def test_the_queue_is_durable_and_replicated_where_there_are_several_nodes(
     client: Client, broker: rabbit.RabbitMQ
 ) -> None:
-    post(client)
+    post_some(client)
     said = broker.ask("list_queues", "--no-table-headers", "name", "durable", "type")
     assert said == "celery\ttrue\tquorum\n"
 
@@ -85,17 +82,17 @@ def test_the_queue_is_durable_and_replicated_where_there_are_several_nodes(
 def test_requests_that_come_together_share_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     gathered = [queue._Waiting(DEFAULT, records([event()])) for _ in range(30)]
     monkeypatch.setattr(queue, "_gathered", gathered)
-    queue.put(project=DEFAULT, events=records([event()]))
+    queue.put(events=records([event()]), project=DEFAULT)
     assert all(waiting.sent for waiting in gathered)
     assert messages() == 1
 
 
 @pytest.mark.usefixtures("broker")
 def test_a_queue_that_was_deleted_is_made_anew_and_the_message_put_on_it(client: Client) -> None:
-    assert post(client).status_code == 202
+    assert post_some(client).status_code == 202
     with current_app.connection_for_write() as other:
         other.default_channel.queue_delete("celery")
-    queue.put(project=DEFAULT, events=records([event()]))
+    queue.put(events=records([event()]), project=DEFAULT)
     assert messages() == 1
 
 
@@ -130,7 +127,7 @@ def test_a_queue_that_is_there_is_used_as_it_was_made(
 ) -> None:
     """By another version of RabbitMQ, or with what somebody wanted of it."""
     made(broker, {"x-max-length": 1_000_000})
-    assert post(client).status_code == 202
+    assert post_some(client).status_code == 202
     with current_app.connection_for_write() as other:
         channel = other.default_channel
         channel.connection.server_properties["version"] = "4.1.0"
@@ -141,7 +138,7 @@ def test_a_queue_that_is_there_is_used_as_it_was_made(
 
 @pytest.mark.usefixtures("broker")
 def test_a_message_is_persistent(client: Client) -> None:
-    post(client)
+    post_some(client)
     with current_app.connection_for_read() as other:
         message = other.default_channel.basic_get("celery")
         assert message.properties["delivery_mode"] == 2
@@ -154,13 +151,13 @@ def test_what_a_killed_worker_held_is_stored_by_the_next(
     client: Client, broker: rabbit.RabbitMQ
 ) -> None:
     with worker():
-        post(client)
+        post_some(client)
         wait_until(lambda: Dedup.objects.count() == 1, seconds=60)
         with connection.cursor() as cursor:
             held_up(cursor)
             for _ in range(20):
-                queue.put(project=DEFAULT, events=records([event()]))
-            wait_until_held_up(cursor)
+                queue.put(events=records([event()]), project=DEFAULT)
+            wait_until(waiting_for_locks, seconds=60)
     with connection.cursor() as cursor:
         cursor.execute("ROLLBACK")
     assert Dedup.objects.count() == 1
@@ -174,13 +171,13 @@ def test_what_a_killed_child_held_is_stored_by_another(
     client: Client, broker: rabbit.RabbitMQ
 ) -> None:
     with worker() as process:
-        post(client)
+        post_some(client)
         wait_until(lambda: Dedup.objects.count() == 1, seconds=60)
         with connection.cursor() as cursor:
             held_up(cursor)
             for _ in range(20):
-                queue.put(project=DEFAULT, events=records([event()]))
-            wait_until_held_up(cursor)
+                queue.put(events=records([event()]), project=DEFAULT)
+            wait_until(waiting_for_locks, seconds=60)
             for child in process.children():
                 child.kill()
             cursor.execute("ROLLBACK")
@@ -188,7 +185,7 @@ def test_what_a_killed_child_held_is_stored_by_another(
         wait_until(lambda: broker.held() == 0, seconds=60)
 
 
-def test_no_more_is_with_a_worker_than_it_may_hold_also_one_that_made_the_queue(
+def test_a_worker_holds_no_more_than_it_may_even_if_it_made_the_queue(
     broker: rabbit.RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKER_PREFETCH", "5")
@@ -196,7 +193,7 @@ def test_no_more_is_with_a_worker_than_it_may_hold_also_one_that_made_the_queue(
         held_up(cursor)
         wait_until(lambda: is_there(broker), seconds=60)
         for _ in range(30):
-            queue.put(project=DEFAULT, events=records([event()]))
+            queue.put(events=records([event()]), project=DEFAULT)
         wait_until(lambda: messages() <= 20, seconds=60)
         time.sleep(1)
         assert messages() == 20  # 2 children, 5 each
@@ -209,7 +206,7 @@ TASK = {"task": "events.store_events", "id": "1", "lang": "py"}
 
 @pytest.mark.usefixtures("broker")
 def test_junk_on_the_queue_harms_nobody(client: Client, node: rabbit.RabbitMQ) -> None:
-    post(client)
+    post_some(client)
     raw(b"\xff\x00", content_type="application/octet-stream", content_encoding="binary")
     raw("no JSON", content_type="application/json", content_encoding="utf-8")
     raw({}, headers={"task": "no such task", "id": "1"})
@@ -218,7 +215,7 @@ def test_junk_on_the_queue_harms_nobody(client: Client, node: rabbit.RabbitMQ) -
     for header in ({"weight": "many"}, {"bytes": "large"}, {"request_ids": 5}, {"weight": None}):
         raw([["no frame"], {}, {}], headers={**TASK, **header})
     raw("x", headers=TASK, content_type="application/x-python-serialize")
-    post(client)
+    post_some(client)
     with worker():
         wait_until(lambda: Dedup.objects.count() == 2, seconds=60)
         wait_until(lambda: node.held() == 0, seconds=60)
@@ -233,19 +230,19 @@ def test_junk_on_the_queue_harms_nobody(client: Client, node: rabbit.RabbitMQ) -
 def test_past_the_limit_is_503_until_the_queue_is_shorter(client: Client, settings: Any) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
     for _ in range(40):
-        if (answer := post(client, 90)).status_code != 202:
+        if (answer := post_some(client, 90)).status_code != 202:
             break
     assert_refused(answer)
     assert answer.json()["type"].endswith("#temporary-reduced-capacity")
     assert 2 <= messages() <= 5
     with worker():
         wait_until(lambda: messages() == 0, seconds=60)
-        assert post(client).status_code == 202
+        assert post_some(client).status_code == 202
 
 
 @pytest.mark.usefixtures("broker")
 def test_metrics_and_readiness_name_rabbitmq_and_no_age(client: Client) -> None:
-    post(client)
+    post_some(client)
     now = samples(client)
     assert now["events_queue_messages"] == 1
     assert now['store_up{store="rabbitmq"}'] == 1

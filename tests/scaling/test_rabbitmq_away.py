@@ -21,11 +21,12 @@ from events.models import Dedup
 from events.queueing import queue
 from importer.tasks import import_uploads
 from projects.models import DEFAULT
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
 from tests.importer.receiving import uploading
+from tests.posting import post_some
 from tests.samples import event, records
 from tests.scaling import rabbit
-from tests.scaling.queueing import assert_refused, made, messages, post
+from tests.scaling.queueing import assert_refused, made, messages
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -38,8 +39,8 @@ pytestmark = [
 def test_a_broker_that_is_gone_is_503_at_once(client: Client, on_rabbitmq: Any) -> None:
     on_rabbitmq(f"amqp://guest:guest@{ports.HOST}:1//")
     began = time.monotonic()
-    assert_refused(post(client))
-    assert_refused(post(client, 1500))
+    assert_refused(post_some(client))
+    assert_refused(post_some(client, 1500))
     assert time.monotonic() - began < 3
 
 
@@ -49,7 +50,7 @@ def test_a_broker_that_never_says_a_word_is_503_before_long(
     with socket.create_server((ports.HOST, 0), backlog=50) as silent:
         on_rabbitmq(f"amqp://guest:guest@{ports.HOST}:{silent.getsockname()[1]}//")
         began = time.monotonic()
-        assert_refused(post(client))
+        assert_refused(post_some(client))
         assert time.monotonic() - began < 10
 
 
@@ -57,17 +58,17 @@ def test_a_broker_that_never_says_a_word_is_503_before_long(
 def test_a_broker_that_freezes_is_503_before_long_and_taken_up_again(
     client: Client, broker: rabbit.RabbitMQ
 ) -> None:
-    assert post(client).status_code == 202
+    assert post_some(client).status_code == 202
     node = psutil.Process(broker.pid)
     node.suspend()
     try:
         for _ in range(2):
             began = time.monotonic()
-            assert_refused(post(client))
+            assert_refused(post_some(client))
             assert time.monotonic() - began < 6
     finally:
         node.resume()
-    wait_until(lambda: post(client).status_code == 202, seconds=30)
+    wait_until(lambda: post_some(client).status_code == 202, seconds=30)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def full(impatient: None, broker: rabbit.RabbitMQ) -> Iterator[None]:
 
 def _can_be_sent_to() -> bool:
     try:
-        queue.put(project=DEFAULT, events=records([event()]))
+        queue.put(events=records([event()]), project=DEFAULT)
     except queue.QueueUnavailable:
         return False
     return True
@@ -92,7 +93,7 @@ def test_a_broker_with_no_memory_left_is_503_and_an_upload_waits_for_beat(
     client: Client, tmp_path: Path, settings: Any
 ) -> None:
     settings.IMPORT_FOLDER = tmp_path / "imports"
-    assert_refused(post(client))
+    assert_refused(post_some(client))
     began = time.monotonic()
     status, taken = uploading.post(client, uploading.csv_of(5))
     assert status == 202
@@ -110,17 +111,17 @@ def test_a_queue_that_takes_no_more_messages_is_503(
     client: Client, broker: rabbit.RabbitMQ, count: int
 ) -> None:
     made(broker, {"x-max-length": 2, "x-overflow": "reject-publish"})
-    statuses = [post(client, count).status_code for _ in range(10)]
+    statuses = [post_some(client, count).status_code for _ in range(10)]
     assert 202 in statuses
     assert set(statuses) == {202, 503}
-    assert_refused(post(client, count))
+    assert_refused(post_some(client, count))
 
 
 def test_a_message_that_was_refused_is_tried_once_more(
     client: Client, broker: rabbit.RabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made(broker, {"x-max-length": 2, "x-overflow": "reject-publish"})
-    wait_until(lambda: post(client).status_code == 503)
+    wait_until(lambda: post_some(client).status_code == 503)
     drop = rabbitmq._drop
 
     def drop_and_make_room(producer: Producer) -> None:
@@ -129,28 +130,28 @@ def test_a_message_that_was_refused_is_tried_once_more(
             other.channel().queue_purge("celery")
 
     monkeypatch.setattr(rabbitmq, "_drop", drop_and_make_room)
-    assert post(client, 1500).status_code == 202
+    assert post_some(client, 1500).status_code == 202
 
 
 def test_restarts_cost_no_accepted_message_and_no_request_after_them(
     client: Client, broker: rabbit.RabbitMQ
 ) -> None:
-    assert post(client).status_code == 202
-    assert post(client, 20).status_code == 202
+    assert post_some(client).status_code == 202
+    assert post_some(client, 20).status_code == 202
     time.sleep(rabbit.NEW_QUEUE_SECONDS)
     broker.end(signal.SIGKILL)
-    assert_refused(post(client))
+    assert_refused(post_some(client))
     broker.start()
     wait_until(_can_be_asked, seconds=30)
     assert messages() == 2
-    assert post(client).status_code == 202
+    assert post_some(client).status_code == 202
     broker.end(signal.SIGTERM)
-    assert_refused(post(client))
+    assert_refused(post_some(client))
     with worker():  # there in half the time that the node takes
         broker.start()
         wait_until(lambda: Dedup.objects.count() == 22, seconds=60)
         broker.ask("close_all_connections", "test")
-        assert post(client).status_code == 202
+        assert post_some(client).status_code == 202
         wait_until(lambda: Dedup.objects.count() == 23, seconds=60)
 
 

@@ -8,14 +8,15 @@ import pytest
 
 from tests.faults import audit, suite
 from tests.faults.clients import Clients
-from tests.faults.service import Service, running, wait_until
+from tests.faults.service import Service, running
 from tests.scaling import rabbit
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.production, pytest.mark.slow, rabbit.needs_rabbitmq]
 SETTLE_SECONDS = 2.0
 
 
-def test_whoever_is_killed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_nothing_is_lost_or_doubled_whatever_is_killed(tmp_path: Path) -> None:
     with (
         rabbit.prepared(tmp_path / "rabbitmq") as broker,
         running(tmp_path / "service", {"CELERY_BROKER_URL": lambda _: broker.program()}) as service,
@@ -29,7 +30,8 @@ def test_whoever_is_killed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
         wait_until(
             lambda: broker.held() + audit.waiting(service.variables) == 0,
             seconds=suite.DRAIN_SECONDS,
-            what="the queue and the outbox are empty",
+            every=0.2,
+            what="for an empty queue and outbox",
         )
         found = suite.count(service, clients)
     assert found.clean, found

@@ -17,7 +17,7 @@ from config.monitoring import liveness
 from config.redis import urls
 from config.settings import _redis
 from tests.docker.test_healthcheck import is_well
-from tests.events.monitoring.test_exposition import samples
+from tests.events.monitoring.exposed import samples
 from tests.scaling import redis_nodes
 from tests.scaling.redis_nodes import Cluster
 from tests.waiting import wait_until
@@ -48,7 +48,7 @@ def cluster(whole: Cluster, use: Any) -> Cluster:
     return whole
 
 
-def test_requests_that_come_together_are_counted_once_each_whichever_node_counts(
+def test_requests_that_come_together_are_counted_once_each_on_any_node(
     cluster: Cluster,
 ) -> None:
     asked = [address for address in ADDRESSES for _ in range(20)]

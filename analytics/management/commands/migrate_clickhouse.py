@@ -16,14 +16,18 @@ from projects.models import Project
 
 class Command(ServiceCommand):
     help = (
-        "Creates what analytics/schema/*.sql says and ClickHouse lacks, in the database of each"
-        " project. PostgreSQL must be migrated first: it has the list of projects."
+        "Run the files of analytics/schema/*.sql that ClickHouse has not run yet, in the database"
+        " of each project. Migrate PostgreSQL first: it has the list of projects."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", metavar="SLUG", help="only for this project")
         parser.add_argument(
-            "--wait", type=int, default=0, metavar="SECONDS", help="how long to wait for the server"
+            "--wait",
+            type=int,
+            default=0,
+            metavar="SECONDS",
+            help="how long to wait until the server answers",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

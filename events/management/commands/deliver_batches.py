@@ -11,7 +11,10 @@ from events.models import Batch
 
 
 class Command(ServiceCommand):
-    help = "Send to ClickHouse every batch that is due; exits with 1 if ClickHouse is in trouble."
+    help = (
+        "Send every batch that is due to ClickHouse. Exits with 1 if ClickHouse can't be reached or"
+        " fails several times in a row."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         delivered = deliver_due()
@@ -19,10 +22,13 @@ class Command(ServiceCommand):
         counts = Batch.objects.values_list("state").annotate(Count("id")).order_by()
         left = dict(counts.filter(state__in=["pending", "failed", "unstored"]))
         if pending := left.get(Batch.State.PENDING):
-            self.stdout.write(f"{pending} batches wait for another deliverer or their next attempt")
+            self.stdout.write(
+                f"{pending} batches wait: another process delivers them, or their next attempt is"
+                " not due yet"
+            )
         if refused := left.get(Batch.State.FAILED, 0) + left.get(Batch.State.UNSTORED, 0):
             self.stdout.write(f"{refused} batches have failed: see them in the admin")
         if delivered.failed:
             refused_last = Batch.objects.filter(state="pending").exclude(error="").first()
             reason = refused_last.error if refused_last else "see the log"
-            raise CommandError(f"ClickHouse takes nothing at present: {reason}")
+            raise CommandError(f"ClickHouse does not accept batches now: {reason}")

@@ -12,7 +12,9 @@ from config.building_blocks.command import ServiceCommand
 
 
 class Command(ServiceCommand):
-    help = "Make the user `admin` unless there is an administrator; keep its password in a file."
+    help = (
+        "Make the user `admin` and write its password to a file, unless there is an administrator."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--password-file", type=Path, required=True)

@@ -10,6 +10,7 @@ from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongClus
 from config.building_blocks.command import ServiceCommand
 from events.lifecycle.making import make
 from events.management import failures
+from projects.models import Project
 
 
 class Command(ServiceCommand):
@@ -18,15 +19,24 @@ class Command(ServiceCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="lower-case letters, digits and hyphens")
         parser.add_argument("--name", default="", help="its name for people (default: the slug)")
+        parser.add_argument(
+            "--limit", type=int, help="requests a minute of all its clients together"
+        )
 
         parser.add_argument(
             "--time-zone", default="UTC", metavar="ZONE", help="whose days its reports have"
         )
 
     def handle(self, *args: Any, slug: str, name: str, **options: Any) -> None:
+        project = Project(
+            slug=slug,
+            name=name or slug,
+            rate_limit_per_minute=options["limit"],
+            time_zone=options["time_zone"],
+        )
         try:
             with failures.told():
-                project = make(slug=slug, name=name or slug, time_zone=options["time_zone"])
+                make(project)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except (SchemaChanged, ServerTooOld, WrongCluster) as error:

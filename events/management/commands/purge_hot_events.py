@@ -16,7 +16,7 @@ class Command(ServiceCommand):
     help = "Drop the days before the hot window from PostgreSQL; ClickHouse keeps everything."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+        parser.add_argument("--dry-run", action="store_true", help="drop nothing, only list days")
         parser.add_argument("--days", type=_days, help="days to keep (default: HOT_WINDOW_DAYS)")
 
     def handle(self, *args: Any, dry_run: bool, days: int | None, **options: Any) -> None:

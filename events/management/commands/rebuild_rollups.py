@@ -15,8 +15,8 @@ from projects.models import Project
 
 class Command(ServiceCommand):
     help = (
-        "Rebuild what the reports read from the events of ClickHouse, without stopping ingest or"
-        " reports. Weeks of users are rebuilt whole, whatever the days."
+        "Rebuild the tables of the reports (rollups) from the events in ClickHouse. Ingest and"
+        " reports continue. The tables of weeks are rebuilt as a whole, even with --from and --to."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

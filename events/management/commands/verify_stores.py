@@ -20,32 +20,35 @@ from projects.management.project_option import add_project, projects_of
 _DONE = {
     Kind.MISSING_COLD: "sent to ClickHouse from the hot layer",
     Kind.MISSING_HOT: "copied to the hot layer from ClickHouse",
-    Kind.UNKNOWN: "made known to dedup, so that the event is not stored again",
-    Kind.LOST: "forgotten by dedup: nobody has these events; send or import them again",
-    Kind.DOUBLED_COLD: "left once in ClickHouse",
-    Kind.DOUBLED_HOT: "left once in the hot layer",
+    Kind.UNKNOWN: "added to dedup, so that the events are not stored again",
+    Kind.LOST: "removed from dedup: no store has these events; send or import them again",
+    Kind.DOUBLED_COLD: "reduced to one copy in ClickHouse",
+    Kind.DOUBLED_HOT: "reduced to one copy in the hot layer",
 }
 # Why differences were not repaired, in words that follow their number.
 _LEFT = {
-    Kind.MISSING_COLD: "are in the hot layer no more",
-    Kind.DOUBLED_COLD: "differ between their copies: delete the wrong ones by hand",
-    Kind.MOVED: "have another time in each store, and nobody knows which is right",
-    Kind.ROLLUP: "are for manage.py rebuild_rollups",
+    Kind.MISSING_COLD: "are no longer in the hot layer",
+    Kind.DOUBLED_COLD: "have copies that differ: delete the wrong copies by hand",
+    Kind.MOVED: "have a different time in each store: the service can't know which one is right",
+    Kind.ROLLUP: "need manage.py rebuild_rollups",
 }
 
 
 class Command(ServiceCommand):
     help = (
-        "Compare PostgreSQL and ClickHouse by day, without stopping either; exits with 1 if they"
-        " differ. Without days: the hot window, and all ids of both; ids that are lost have no day"
-        " and are looked for only then."
+        "Compare PostgreSQL and ClickHouse by day while both are in use. Exits with 1 if they"
+        " differ. Without --from and --to, compare the days of the hot window and, if DEDUP_DAYS is"
+        " 0, the ids of all events. Lost ids have no day, so only this comparison of all ids finds"
+        " them."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_project(parser, without="all projects")
         add_days(parser)
         parser.add_argument(
-            "--repair", action="store_true", help="repair from the side that has it, and look again"
+            "--repair",
+            action="store_true",
+            help="repair each store from the other one, then compare again",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

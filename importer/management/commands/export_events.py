@@ -29,15 +29,15 @@ STOPPED, UNREAD = 130, 141
 
 class Command(ServiceCommand):
     help = (
-        "Exports events from ClickHouse in the form that import_events reads: a file that is there"
-        " whole or not at all, or standard output."
+        "Exports events from ClickHouse in a format that import_events can read. Writes to a file,"
+        " which appears only when it is complete, or to standard output."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
         add_project(parser)
         add("--from", dest="start", type=_day, metavar="DATE", help="first day in UTC")
-        add("--to", dest="end", type=_day, metavar="DATE", help="last day, included")
+        add("--to", dest="end", type=_day, metavar="DATE", help="last day in UTC, included")
         add(
             "--segment",
             dest="segments",
@@ -45,15 +45,21 @@ class Command(ServiceCommand):
             nargs="+",
             default=[],
             metavar="FIELD:VALUE",
-            help="of these events only: event_type, user_id or properties.KEY; all must hold",
+            help="export only events that match all segments; FIELD is event_type, user_id or"
+            " properties.KEY",
         )
-        add("--format", choices=FORMATS, help="by default as the output is named, or ndjson")
+        add(
+            "--format",
+            choices=FORMATS,
+            help="by default, the name of the output decides; if it does not, ndjson",
+        )
         add(
             "--output",
             type=Path,
             default=STDOUT,
             metavar="FILE",
-            help="- for standard output (the default); .gz or .zst at the end compresses it",
+            help="the file to write, - for standard output (the default); a file whose name ends"
+            " in .gz or .zst is compressed",
         )
         add("--overwrite", action="store_true", help="replace the file if it exists")
 
@@ -98,12 +104,12 @@ class Command(ServiceCommand):
             self.style.SUCCESS,
         )
         if summary.waiting is None:
-            said = "PostgreSQL can't be asked for events that were stored and not yet delivered"
+            said = "PostgreSQL can't be reached, so some stored events may not be in ClickHouse yet"
         elif summary.waiting:
-            said = f"{summary.waiting} stored events had not reached ClickHouse"
+            said = f"{summary.waiting} stored events were not in ClickHouse yet"
         else:
             return
-        self.stderr.write(f"{said}; such events are not included", self.style.WARNING)
+        self.stderr.write(f"{said}; the export does not have such events", self.style.WARNING)
 
 
 @contextmanager

@@ -31,53 +31,36 @@ STOPPED = 130  # the exit code in a shell of a program ended by Ctrl-C
 
 class Command(ServiceCommand):
     help = (
-        "Imports events from CSV, TSV, JSON lines or Parquet, plain or as .gz, .zst or .zip:"
-        " files, folders, globs, or - for standard input. A file imported before is skipped, one"
-        " that was stopped or killed goes on where it was, and an event stored before counts as a"
-        " duplicate. Rows that can't be imported go to FILE.rejected.csv, to be mended and"
-        " imported by the same command."
+        "Imports events from CSV, TSV or JSON lines (plain, .gz, .zst or .zip) or from Parquet."
+        " PATH is a file, a folder, a glob, or - for standard input. A file that was imported"
+        " before is skipped. An import that was stopped or killed continues where it ended. An"
+        " event that is stored already counts as a duplicate. Rows that can't be imported go to"
+        " FILE.rejected.csv: correct them there, and import that file with the same options."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
         add("files", nargs="+", metavar="PATH")
-        add("--preset", default="", choices=["", *PRESETS], help="an export of another tool")
+        add("--preset", default="", choices=["", *PRESETS], help="the tool that made it")
+        _add_mapping(parser)
+        add("--encoding", default="", help="such as latin-1; UTF-8 and UTF-16 are detected")
+        add("--delimiter", default="", help="of CSV; comma, semicolon, tab and | are detected")
         add(
-            "--map",
-            action="append",
-            default=[],
-            metavar="FIELD=COLUMN",
-            help=f"where a field is found: {', '.join(FIELDS)} or properties.NAME. A dot leads"
-            " into an object, | gives a second choice",
-        )
-        add("--set", action="append", default=[], metavar="FIELD=VALUE", help="the same for all")
-        add("--id-from", default="", metavar="COLUMN,…", help="make event_id (UUIDv5) from these")
-        add(
-            "--time",
+            "--max-errors",
             default="",
-            choices=["", "iso", "utc", "s", "ms", "us"],
-            help="how occurred_at is written: ISO 8601 with an offset (the default), without one"
-            " in UTC, or a number since 1970",
+            metavar="N|P%",
+            help="stop if more rows than this are bad: a number, or a percentage of those read",
         )
-        add(
-            "--rest",
-            default="",
-            choices=["", "refuse", "properties", "ignore"],
-            help="what becomes of columns that nothing names; they are refused by default",
-        )
-        add("--encoding", default="", help="such as latin-1; UTF-8 and UTF-16 are seen")
-        add("--delimiter", default="", help="of CSV; one of , ; | and tab is seen")
-        add("--max-errors", default="", metavar="N|P%", help="stop at more bad rows than these")
         add(
             "--rejected",
             type=Path,
             metavar="FOLDER",
-            help="where rejected rows go; by default beside the file, or in IMPORT_FOLDER where"
-            " nothing can be written there: the last line says where",
+            help="the folder for rejected rows; by default that of the file, or one in"
+            " IMPORT_FOLDER if that can't be written; the last line of the output names it",
         )
         add_project(parser)
-        add("--dry-run", action="store_true", help="check every row, store nothing")
-        add("--force", action="store_true", help="read what was imported before again")
+        add("--dry-run", action="store_true", help="check every row, but store nothing")
+        add("--force", action="store_true", help="import a file again that was imported before")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -95,7 +78,9 @@ class Command(ServiceCommand):
         with _ended_by_signals(run.stop):
             failed = self._import_all(files, run)
         if run.stop.is_set():
-            self.stderr.write("Stopped; the same command goes on from here.", self.style.WARNING)
+            self.stderr.write(
+                "Stopped. Run the same command again to continue.", self.style.WARNING
+            )
             sys.exit(STOPPED)
         if failed:
             raise CommandError(f"{failed} of {len(files)} files failed")
@@ -118,7 +103,7 @@ class Command(ServiceCommand):
             except (DatabaseError, psycopg.Error) as error:
                 problem = (
                     f"{path}: PostgreSQL failed: {str(error).strip()}\n"
-                    "What was stored stays; run the same command again for the rest."
+                    "The stored rows are kept; run the same command again to import the rest."
                 )
             else:
                 watch.close()
@@ -133,22 +118,65 @@ class Command(ServiceCommand):
     def _print(self, path: Path, summary: Summary, *, dry: bool) -> None:
         row = summary.row
         if summary.skipped:
-            self.stdout.write(f"{path}: skipped, imported before (--force reads it again)")
+            self.stdout.write(f"{path}: skipped, imported before (--force imports it again)")
             return
         if summary.before:
-            self.stdout.write(f"{path}: went on behind {summary.before} rows of an earlier run")
+            self.stdout.write(f"{path}: continued after {summary.before} rows of an earlier run")
         rate = (row.read - summary.before) / max(summary.seconds, 1e-6)
         told = f"read {row.read}, bad {row.bad}, nothing stored" if dry else counts(row)
         self.stdout.write(f"{path}: {told} in {summary.seconds:.1f} s ({rate:,.0f} rows/s)")
         if summary.waiting:
             self.stdout.write(
-                f"{summary.waiting} batches wait for ClickHouse; they are delivered when it is back"
+                f"{summary.waiting} batches wait for ClickHouse; they will be delivered later"
             )
         self._print_rejected(row)
 
     def _print_rejected(self, row: Import) -> None:
         if row.rejected_path:
             self.stdout.write(f"Rejected rows are in {row.rejected_path}")
+
+
+def _add_mapping(parser: ArgumentParser) -> None:
+    """The options that say which column is which field."""
+    add = parser.add_argument
+    add(
+        "--map",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help=f"the column of a field; FIELD is one of {', '.join(FIELDS)} or properties.NAME."
+        " a.b is the key b of an object in column a; a|b is the first of these columns that"
+        " has a value",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="give a field the same value in all rows",
+    )
+    add(
+        "--id-from",
+        default="",
+        metavar="COLUMN,…",
+        help="make event_id (a UUIDv5) from the values of these columns or set fields",
+    )
+    add(
+        "--time",
+        default="",
+        choices=["", "iso", "utc", "s", "ms", "us"],
+        help="how occurred_at is written: iso is ISO 8601 with an offset, utc is ISO 8601 in"
+        " UTC without an offset, and s, ms and us are numbers of seconds, milliseconds and"
+        " microseconds since 1970; the default is that of the preset, or iso",
+    )
+    add(
+        "--rest",
+        default="",
+        choices=["", "refuse", "properties", "ignore"],
+        help="what to do with columns that no field or property uses: refuse the file (of JSON"
+        " lines: the row), put them into properties, or ignore them; the default is that of the"
+        " preset, or refuse",
+    )
 
 
 @contextmanager

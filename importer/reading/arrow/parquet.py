@@ -53,11 +53,13 @@ def read(file: OpenFile, options: Options) -> Reading:
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
     if footer_bytes(file) > _MAX_FOOTER_BYTES:
-        raise FileRefused(f"{file.name} describes more columns and row groups than 4 MiB can hold")
+        raise FileRefused(
+            f"{file.name} has too many columns and row groups: its footer is larger than 4 MiB"
+        )
     try:
         parquet = ParquetFile(file.source, **_READING)
     except (ArrowException, OSError) as error:
-        raise FileRefused(f"{file.name} is no whole Parquet file: {error}") from None
+        raise FileRefused(f"{file.name} is not a complete Parquet file: {error}") from None
     mapping = options.mapping
     names = list(parquet.schema_arrow.names)
     if wrong := ambiguous(names, mapping) or mapping.wrong_columns(names):
@@ -97,8 +99,8 @@ def _rows(
             left -= max(_ROW_BYTES * len(batch), sum(map(sum, found)) if found else batch.nbytes)
             if left < 0:
                 raise FileRefused(
-                    f"{file.name} is stopped after row {number}: its values take more than 1 GiB"
-                    f" and {_TIMES:,} times the file"
+                    f"{file.name}: stopped after row {number}, because the values take more than"
+                    f" 1 GiB plus {_TIMES:,} times the size of the file"
                 )
             for row, problem in _values(batch, converters, found):
                 number += 1
@@ -132,7 +134,9 @@ def _batches(file: OpenFile, parquet: Any) -> Iterator[Any]:
             if column.max_repetition_level and length * _most(metadata.row_group(group)) > _ROOM:
                 length = largest(once, group, column.path)
             if length > _ROOM and column.max_repetition_level:
-                raise FileRefused(f"{file.name}: {column.path[:80]} has lists of huge values")
+                raise FileRefused(
+                    f"{file.name}: column {column.path[:80]} has a list of more than 32 MiB"
+                )
             longest += length
         size = max(1, min(CHUNK_ROWS, _ROOM // max(1, longest)))
         yield from parquet.iter_batches(batch_size=size, row_groups=[group])
@@ -147,10 +151,13 @@ def _refuse_huge(name: str, group: Any, columns: Sequence[Any]) -> None:
         # Repeated values in a list take no room in the file, so count at least 8 bytes for each.
         if max(column.total_uncompressed_size, 8 * column.num_values) > _MAX_COLUMN:
             raise FileRefused(
-                f"{name}: {column.path_in_schema[:80]} takes more than 2 GiB in one row group"
+                f"{name}: column {column.path_in_schema[:80]} takes more than 2 GiB in one row"
+                " group"
             )
     if elements > _MAX_ELEMENTS:
-        raise FileRefused(f"{name}: lists of a row group have more than {_MAX_ELEMENTS:,} elements")
+        raise FileRefused(
+            f"{name}: the lists of one row group have more than {_MAX_ELEMENTS:,} elements"
+        )
 
 
 def _most(group: Any) -> int:
@@ -201,7 +208,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     value = _present(row, name)
     if isinstance(value, str):
         return value
-    raise FieldError(name, "type", f"{name} is no text")
+    raise FieldError(name, "type", f"{name} must be text")
 
 
 def _present(row: Mapping[str, Any], name: str) -> Any:
@@ -221,7 +228,9 @@ def _converters(name: str, parquet: Any, mapping: ColumnMap) -> list[Convert]:
             convert = converter(field.type, leaves)
         except UnknownType as error:
             column = f"column {field.name[:80]!r}"
-            raise FileRefused(f"{name}: {column} is of a type that has no JSON: {error}") from None
+            raise FileRefused(
+                f"{name}: {column} has a type that cannot be written as JSON: {error}"
+            ) from None
         is_id = field.name in event_ids and is_bytes(field.type)
         found.append(ids if is_id else convert)
     return found
@@ -255,7 +264,7 @@ def _row(
 ) -> tuple[dict[str, Any], str]:
     """The only row of a batch, and what is wrong with it."""
     large = sum(sizes) > MAX_LINE
-    problem = f"a row of more than {MAX_LINE} bytes" if large else ""
+    problem = f"the row has more than {MAX_LINE} bytes" if large else ""
     row: dict[str, Any] = {}
     for index, (name, convert) in enumerate(zip(batch.schema.names, converters, strict=True)):
         if large and sizes[index] > _SHOWN:

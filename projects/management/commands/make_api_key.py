@@ -14,21 +14,28 @@ from projects.models import ApiKey
 
 
 class Command(ServiceCommand):
-    help = "Make an API key and print its secret, which is shown this once: only a digest is kept."
+    help = (
+        "Make an API key and print its secret. The secret is shown only now, because the service"
+        " stores only a digest of it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="who or what uses it; no two keys in force share one")
+        parser.add_argument(
+            "name", help="who or what uses the key; only revoked keys may have the same name"
+        )
         add_project(parser)
         parser.add_argument(
             "--scope",
             action="append",
             required=True,
             choices=ApiKey.Scope.values,
-            help="ingest: send events and files; read: look at events and reports; repeatable",
+            help="ingest: send events and files; read: look at events and reports; may be repeated",
         )
-        parser.add_argument("--days", type=_positive, help="it expires after; never if left out")
+        parser.add_argument("--days", type=_positive, help="days until it expires; default: never")
         parser.add_argument(
-            "--limit", type=_positive, help="requests a minute with it; else its address's limit"
+            "--limit",
+            type=_positive,
+            help="requests a minute with this key; default: the limit of the client's address",
         )
 
     def handle(self, *args: Any, name: str, scope: list[str], **options: Any) -> None:

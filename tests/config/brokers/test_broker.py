@@ -3,57 +3,16 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from celery import current_app
-from django_redis import get_redis_connection
 from kombu.connection import Connection
 from kombu.entity import Queue
 
 from config.brokers import redis as broker
+from tests.config.brokers.consuming import QUEUE, consume, publish, restore, waiting
 from tests.waiting import wait_until
-
-QUEUE = "celery"
-
-
-@pytest.fixture
-def redis() -> Any:
-    return get_redis_connection("default")
-
-
-@pytest.fixture
-def consumer() -> Iterator[Connection]:
-    with current_app.connection_for_read() as connection:
-        yield connection
-
-
-def publish(body: str = "hello") -> None:
-    with current_app.connection_for_write() as connection:
-        connection.SimpleQueue(QUEUE).put(body)
-
-
-def waiting(redis: Any) -> dict[str, int]:
-    return {
-        "queued": redis.llen(QUEUE),
-        "taken": redis.llen(f"{QUEUE}.taken"),
-        "unacked": redis.hlen("unacked"),
-        "indexed": redis.zcard("unacked_index"),
-    }
-
-
-def consume(connection: Connection, *, no_ack: bool = False) -> list[Any]:
-    """Messages that arrive within a moment, none of them acknowledged."""
-    got: list[Any] = []
-    with connection.Consumer(
-        [Queue(QUEUE)], callbacks=[lambda _, message: got.append(message)], no_ack=no_ack
-    ):
-        try:
-            while True:
-                connection.drain_events(timeout=1.5)
-        except TimeoutError:
-            return got
 
 
 def test_redis_urls_use_our_transport() -> None:
@@ -88,15 +47,6 @@ def test_a_message_taken_by_one_who_vanished_comes_back(redis: Any, consumer: Co
     assert message.payload == "hello"
     message.ack()
     assert not any(waiting(redis).values())
-
-
-def restore(connection: Any, *, visibility_timeout: float = 0) -> None:
-    """What each worker does now and then, as if the visibility timeout were over."""
-    channel: Any = connection.channel()
-    connection.Consumer([Queue(QUEUE)], channel=channel).consume()
-    channel.visibility_timeout = visibility_timeout
-    channel.qos.restore_visible(num=None, interval=1)
-    channel.close()
 
 
 def test_a_message_that_is_taken_a_second_time_waits_no_longer_to_come_back(
@@ -201,74 +151,6 @@ def test_what_was_taken_along_by_one_who_vanished_comes_back(
     assert waiting(redis)["unacked"] == 5
     restore(consumer)
     assert waiting(redis)["queued"] == 5
-
-
-JUNK = [
-    *(b"no json", b"[]", b"5", b"null", b'{"properties": {}}', b'{"properties": null}'),
-    *(b'{"properties": 5}', b'{"properties": {"delivery_tag": null}}'),
-    b'{"properties": {"delivery_tag": true}}',
-]
-
-
-def spoilt(**changes: Any) -> bytes:
-    """A message as Celery writes it, less what is changed."""
-    way = {"exchange": "", "routing_key": QUEUE}
-    properties = {"delivery_tag": "tag", "delivery_info": way, "body_encoding": "base64"}
-    message = {"body": "e30=", "content-type": "application/json", "content-encoding": "utf-8"}
-    whole = {**message, "headers": {}, "properties": properties}
-    within = {name: value for name, value in changes.items() if name in properties}
-    return json.dumps({**whole, **changes, "properties": {**properties, **within}}).encode()
-
-
-# Each has a tag, so Redis takes it for a message.
-SPOILT = [
-    b'{"properties": {"delivery_tag": "tag"}}',
-    b'{"properties": {"delivery_tag": "\xff"}}',
-    b'{"properties": {"delivery_tag": "tag"}, "body": %s}' % (b"1" * 5_000),
-    spoilt(delivery_tag=""),
-    spoilt(body=None),
-    spoilt(body="abc"),
-    spoilt(body=5),
-    spoilt(body_encoding="rot13"),
-    spoilt(headers=None),
-    spoilt(headers=[1]),
-    spoilt(delivery_info=None),
-    spoilt(**{"content-type": None}),
-    spoilt(headers={"x": {"__type__": "uuid", "__value__": {"hex": 5}}}),
-    spoilt(headers={"x": {"__type__": "decimal", "__value__": "abc"}}),
-    spoilt(headers={"x": {"__type__": ["list"], "__value__": 5}}),
-]
-
-
-@pytest.mark.parametrize("is_first", [True, False])
-def test_what_is_no_message_is_set_aside_and_harms_no_other(
-    redis: Any, consumer: Connection, is_first: bool
-) -> None:
-    if not is_first:
-        publish()
-    for junk in [*JUNK, *SPOILT]:
-        redis.lpush(QUEUE, junk)
-    if is_first:
-        publish()
-    [message] = consume(consumer)
-    assert message.payload == "hello"
-    message.ack()
-    restore(consumer)
-    assert not any(waiting(redis).values())
-    assert set(redis.lrange(f"{QUEUE}.taken.unreadable", 0, -1)) == {*JUNK, *SPOILT}
-
-
-def test_an_unreadable_message_of_one_who_vanished_keeps_no_other_from_coming_back(
-    redis: Any, consumer: Connection
-) -> None:
-    publish()
-    [_] = consume(consumer)
-    unreadable = SPOILT[2]  # to Python; Redis reads such a number
-    redis.lpush(f"{QUEUE}.taken", unreadable)
-    restore(consumer)
-    assert waiting(redis) == {"queued": 1, "taken": 0, "unacked": 0, "indexed": 0}
-    [aside] = redis.lrange("unacked.taken.unreadable", 0, -1)
-    assert unreadable in aside
 
 
 def test_messages_that_redis_would_not_forget_in_time_leave_room_for_others(

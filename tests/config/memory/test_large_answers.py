@@ -73,7 +73,7 @@ def test_many_who_ask_for_much_at_once_leave_it_within_its_setting(web: Web) -> 
 
 
 @pytest.mark.usefixtures("_large_events")
-def test_those_who_do_not_read_their_answers_leave_it_within_its_setting(web: Web) -> None:
+def test_clients_that_do_not_read_their_answers_cost_no_more_than_the_setting(web: Web) -> None:
     request = b"GET /events?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
     idle = [_one_who_does_not_read(web, request) for _ in range(300)]
     try:

@@ -31,7 +31,7 @@ def test_what_fits_comes_in_at_once_and_the_rest_when_it_is_free_again() -> None
     run(scene)
 
 
-def test_nobody_passes_one_who_waits() -> None:
+def test_clients_are_let_in_in_the_order_they_came() -> None:
     async def scene(place: Room) -> None:
         first = await place.take(60, seconds=5)
         large = asyncio.create_task(place.take(100, seconds=5))
@@ -57,7 +57,7 @@ def test_one_who_waits_in_vain_is_told_and_holds_up_nobody() -> None:
     run(scene)
 
 
-def test_those_behind_one_who_waits_in_vain_have_their_turn_then() -> None:
+def test_when_a_waiting_client_gives_up_the_next_have_their_turn() -> None:
     async def scene(place: Room) -> None:
         await place.take(60, seconds=5)
         vain = asyncio.create_task(place.take(60, seconds=0.5))

@@ -92,7 +92,7 @@ def test_any_origin_may_be_let_in(client: Client, settings: Any) -> None:
     assert "Vary" not in answer
 
 
-def test_by_default_nobody_is(client: Client, settings: Any) -> None:
+def test_by_default_no_page_is_allowed(client: Client, settings: Any) -> None:
     settings.API_KEYS_REQUIRED = True
     answer = preflight(client, SHOP)
     assert answer.status_code == 401
@@ -151,7 +151,7 @@ def test_a_page_of_ours_and_one_of_the_service_itself_may(client: Client, settin
 
 @pytest.mark.usefixtures("stores", "shop")
 @pytest.mark.parametrize("origin", ["https://evilshop.example", "http://shop.example"])
-def test_a_page_whose_origin_looks_like_one_of_ours_may_not(client: Client, origin: str) -> None:
+def test_a_page_of_a_similar_origin_is_refused(client: Client, origin: str) -> None:
     assert posted(client, Origin=origin) == 403
 
 

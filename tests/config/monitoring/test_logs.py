@@ -17,9 +17,9 @@ from django.test import Client
 from config.monitoring import logs
 from embedded.supervision.processes import PROJECT
 from projects.models import DEFAULT
-from tests.events.queueing.test_batching import worker_environment
+from tests import environment
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 OURS = ("config", "projects", "events", "analytics", "importer")
 
@@ -124,9 +124,9 @@ def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
     monkeypatch.setattr(clickhouse, "insert_block", refuse)
     store(
-        project=DEFAULT,
         frames=[framed([event(user_id="secret-person")])],
         source=Batch.Source.REQUEST,
+        project=DEFAULT,
     )
     deliver.deliver_due()
     assert Batch.objects.get().error == "cannot parse secret-person"
@@ -219,7 +219,7 @@ def command(*arguments: str, level: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env={**worker_environment(), "LOG_LEVEL": level},
+        env={**environment.of_the_stores(), "LOG_LEVEL": level},
         capture_output=True,
         text=True,
         check=True,

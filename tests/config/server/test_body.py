@@ -172,7 +172,7 @@ def test_a_client_that_is_stopped_while_it_sends_leaves_its_room() -> None:
     play(scene)
 
 
-def test_one_that_waits_to_be_asked_for_a_body_that_is_not_taken_is_not_asked() -> None:
+def test_a_client_is_not_asked_for_a_body_that_is_refused() -> None:
     async def scene() -> None:
         size = MAX_BODY_BYTES + 1
         client, waiting = Client(size), Client(size)
@@ -194,7 +194,7 @@ def test_a_file_has_any_size_and_is_left_to_a_thread(path: str) -> None:
     play(scene)
 
 
-def test_so_many_files_come_in_at_once_and_one_that_ends_leaves_its_place() -> None:
+def test_only_so_many_files_come_in_at_once_and_each_leaves_its_place() -> None:
     async def scene() -> None:
         files = [await take_in(Client(5), LARGE, "/imports") for _ in range(FILES_AT_ONCE)]
         one_more = await take_in(Client(5), LARGE, "/imports")

@@ -1,34 +1,24 @@
-"""What granian's event loop does for the threads that answer: bodies, clients that leave, files."""
+"""What granian's event loop does for the threads that answer: bodies, heads, files."""
 
 import asyncio
 import json
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from email.message import Message
-from http.client import HTTPConnection
-from pathlib import Path
+from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import NamedTuple, cast
+from typing import cast
 
 import pytest
-from django.conf import settings
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
-from analytics import clickhouse
 from config.memory import room
 from config.server import body, pace
-from embedded import ports
 from tests import web_server
+from tests.config.server.asking import answer, counted
 from tests.samples import event
-from tests.waiting import wait_until
 from tests.web_server import HEAD, Web
 
 pytestmark = pytest.mark.usefixtures("stores")
-REPORT = "/stats/top-events?from=2026-01-01&to=2026-01-02"
-ENDLESS = """CREATE VIEW slow.daily_events AS
-SELECT toDate('2026-01-01') AS day, 't' AS event_type, number AS events"""
 
 
 @pytest.fixture(scope="module")
@@ -37,81 +27,6 @@ def web(
 ) -> Iterator[Web]:
     with web_server.running(METRICS_FOLDER=str(tmp_path_factory.mktemp("metrics"))) as running:
         yield running
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: Message
-    body: bytes
-
-
-def answer(web: Web, method: str, path: str, **headers: str) -> Answer:
-    with closing(HTTPConnection(ports.HOST, web.port, timeout=20)) as connection:
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
-
-
-# --- Clients that leave -------------------------------------------------------------------------
-
-
-@pytest.fixture
-def endless() -> Iterator[str]:
-    """A ClickHouse database where the report of event types does not end; its URL."""
-    clickhouse.command_server("CREATE DATABASE slow")
-    clickhouse.command_server(f"{ENDLESS} FROM numbers({10**13}) WHERE sipHash64(number) = 1")
-    yield settings.CLICKHOUSE_URL.rpartition("/")[0] + "/slow"
-    clickhouse.command_server("DROP DATABASE slow")
-
-
-def running_reports() -> int:
-    sql = "SELECT count() FROM system.processes WHERE Settings['log_comment'] LIKE '%top_events%'"
-    [[count]] = clickhouse.query_server(sql)
-    return int(count)
-
-
-def ask(web: Web) -> socket.socket:
-    client = web.connect()
-    client.sendall(f"GET {REPORT} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    return client
-
-
-def test_a_report_ends_when_its_client_leaves_and_goes_on_while_one_waits(
-    endless: str, tmp_path: Path
-) -> None:
-    with web_server.running(CLICKHOUSE_URL=endless, METRICS_FOLDER=str(tmp_path)) as web:
-        staying, leaving = ask(web), ask(web)
-        wait_until(lambda: running_reports() == 2, seconds=10)
-        leaving.close()
-        wait_until(lambda: running_reports() == 1, seconds=5)
-        time.sleep(1)
-        assert running_reports() == 1
-        staying.close()
-        wait_until(lambda: running_reports() == 0, seconds=5)
-        # No fault of the service's, nor of ClickHouse's.
-        wait_until(lambda: counted(web, "499") == 2, seconds=5)
-        assert counted(web, "503") == 0
-
-
-def test_forty_clients_that_leave_at_once_leave_nothing_behind(
-    endless: str, tmp_path: Path
-) -> None:
-    """More than ClickHouse computes at a time: the others' queries have yet to begin."""
-    with web_server.running(CLICKHOUSE_URL=endless, METRICS_FOLDER=str(tmp_path)) as web:
-        clients = [ask(web) for _ in range(40)]
-        time.sleep(2)
-        for client in clients:
-            client.close()
-        # Their time limit is 30 seconds.
-        wait_until(lambda: counted(web, "499") == 40, seconds=28)
-        assert counted(web, "503") == 0
-
-
-def counted(web: Web, status: str) -> float:
-    """Requests that the server says it has answered so."""
-    start, said = b"api_request_duration_seconds_count{", f'status="{status}"'.encode()
-    lines = answer(web, "GET", "/metrics").body.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith(start) and said in line)
 
 
 # --- Bodies -------------------------------------------------------------------------------------

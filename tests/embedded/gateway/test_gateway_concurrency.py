@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.embedded.gateway import Answer, Gateway, running
+from tests.waiting import wait_until
 
 # Reads for minutes, in small blocks, so that it ends soon after it is cancelled.
 ENDLESS = "SELECT count() FROM numbers_mt(1000000000000) WHERE sipHash64(number) = 1"
@@ -32,13 +33,6 @@ def in_thread(work: Callable[[], Answer]) -> Callable[[], Answer]:
 def is_running(gateway: Gateway, text: str) -> bool:
     sql = f"SELECT count() FROM system.processes WHERE query LIKE '%{text}%'"
     return int(gateway.value(sql)) > 1  # itself is one
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -89,7 +89,7 @@ def test_it_ends_cleanly_and_soon_in_the_middle_of_a_query(
         own.request("GET", "/ping")
 
 
-def test_it_ends_however_often_it_is_told_to_at_once(own: Gateway) -> None:
+def test_many_signals_at_once_end_it_cleanly(own: Gateway) -> None:
     assert own.process is not None
     for _ in range(200):
         own.process.terminate()

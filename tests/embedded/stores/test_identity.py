@@ -11,7 +11,8 @@ import pytest
 from embedded.stores import identity
 from embedded.supervision import launch
 from embedded.supervision.processes import PROJECT, Program, launch_command
-from tests.embedded.stack import runs, wait_for
+from tests.embedded.stack import runs
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its identity")
 
@@ -50,7 +51,7 @@ def test_a_plain_user_cannot_enter_a_folder_of_root_but_one_that_reaches_can(
 
 
 @pytest.mark.parametrize("who", launch.IDENTITIES)
-def test_whoever_it_is_ends_with_its_parent(who: str) -> None:
+def test_it_ends_with_its_parent_whatever_its_user(who: str) -> None:
     """The kernel stops watching the parent of a process that changes its user."""
     if run_as(who, Path("/"), "true").returncode != 0:
         pytest.skip(f"this machine refuses {who}")
@@ -59,7 +60,7 @@ def test_whoever_it_is_ends_with_its_parent(who: str) -> None:
     ) as parent:
         assert parent.stdout is not None
         child = psutil.Process(int(parent.stdout.readline()))
-        wait_for(lambda: child.name() == "sleep", seconds=10)
+        wait_until(lambda: child.name() == "sleep", seconds=10)
         parent.kill()
         parent.wait()
-        wait_for(lambda: not runs(child), seconds=10)
+        wait_until(lambda: not runs(child), seconds=10)

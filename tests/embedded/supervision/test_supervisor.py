@@ -6,90 +6,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from embedded.supervision.processes import PROJECT
-from tests.embedded.stack import runs, wait_for
-
-SUPERVISE = """
-import signal, sys, time
-from pathlib import Path
-from embedded.supervision import deaths, supervisor as supervision
-from embedded.supervision.console import Console
-from embedded.supervision.processes import Program, StackError
-from embedded.supervision.supervisor import Supervisor
-
-def python(name, source, **options):
-    return Program(name=name, command=[sys.executable, "-c", source], **options)
-
-console = Console()
-try:
-    with Supervisor(console) as supervisor:
-        {start}
-        supervisor.watch()
-except KeyboardInterrupt as stopped:
-    console.say(f"stopped by {{stopped}}")
-except StackError as error:
-    sys.exit(f"failed: {{error}}")
-"""
-POLITE = """'''
-import signal, sys, time
-def leave(*_): print("leaves", flush=True); sys.exit()
-signal.signal(signal.SIGTERM, leave)
-print("is up", flush=True)
-time.sleep(600)
-'''"""
-STUBBORN = """'''
-import signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("is up", flush=True)
-time.sleep(600)
-'''"""
-SLEEPS = "import time; print('is up', flush=True); time.sleep(600)"
-WITH_RUNAWAY = """'''
-import subprocess, time
-subprocess.Popen(["sleep", "600"], start_new_session=True)
-print("is up", flush=True)
-time.sleep(600)
-'''"""
-
-
-IN_BACKGROUND = ("sh", "-c", "trap '' INT QUIT; exec \"$@\"", "sh")
-
-
-@contextmanager
-def supervising(
-    output: Path, *start: str, by: tuple[str, ...] = ()
-) -> Iterator[subprocess.Popen[bytes]]:
-    command = [*by, sys.executable, "-c", SUPERVISE.format(start="; ".join(start))]
-    with output.open("wb") as file:
-        process = subprocess.Popen(command, cwd=PROJECT, stdout=file, stderr=subprocess.STDOUT)
-    with ended(process):
-        yield process
-
-
-@contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Whatever becomes of the test: it would go on for ever."""
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+from tests.embedded.stack import runs
+from tests.embedded.supervision.supervising import (
+    IN_BACKGROUND,
+    POLITE,
+    SLEEPS,
+    STUBBORN,
+    SUPERVISE,
+    WITH_RUNAWAY,
+    count_up,
+    ended,
+    supervising,
+)
+from tests.waiting import wait_until
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     return tmp_path / "output"
-
-
-def count_up(output: Path, programs: int) -> None:
-    wait_for(lambda: output.read_text().count("is up") == programs, seconds=20)
 
 
 def test_programs_are_stopped_in_reverse_order(output: Path) -> None:
@@ -148,7 +88,7 @@ def test_a_start_may_take_longer_than_a_stop(output: Path) -> None:
     slow = f"supervisor.start(python('slow', {POLITE}, ready=ready, stop_timeout=0.1))"
     ready = "began = time.monotonic(); ready = lambda: time.monotonic() > began + 0.5"
     with supervising(output, ready, slow, "console.say('all is ready')") as process:
-        wait_for(lambda: "all is ready" in output.read_text(), seconds=20)
+        wait_until(lambda: "all is ready" in output.read_text(), seconds=20)
         process.terminate()
         assert process.wait(20) == 0
 
@@ -197,7 +137,7 @@ def test_deaths_while_a_store_is_away_are_no_reason_to_give_up(output: Path) -> 
     start = f"supervisor.start(python('brief', {source!r}, {relies}))"
     with supervising(output, quick, start) as process:
         said = "brief ended with code 7 while the store did not answer; started again after 0.05 s"
-        wait_for(lambda: output.read_text().count(said) > 6, seconds=20)
+        wait_until(lambda: output.read_text().count(said) > 6, seconds=20)
         away.unlink()
         count_up(output, 1)
         process.terminate()
@@ -230,7 +170,7 @@ def test_a_program_that_dies_while_another_starts_is_started_again(output: Path)
         count_up(output, 2)
         psutil.Process(process.pid).children()[0].kill()
         count_up(output, 3)
-        wait_for(lambda: "Still waiting for late: " in output.read_text(), seconds=20)
+        wait_until(lambda: "Still waiting for late: " in output.read_text(), seconds=20)
         ready.touch()
         count_up(output, 4)
         process.terminate()
@@ -243,7 +183,7 @@ def test_a_signal_in_the_pause_before_a_start_stops_everything(output: Path) -> 
         count_up(output, 2)
         kin = psutil.Process(process.pid).children()
         kin[0].kill()
-        wait_for(lambda: len(psutil.Process(process.pid).children()) == 1, seconds=20)
+        wait_until(lambda: len(psutil.Process(process.pid).children()) == 1, seconds=20)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert not [child for child in kin if runs(child)]
@@ -259,7 +199,7 @@ def test_a_signal_during_the_start_stops_what_has_been_started(output: Path) -> 
         assert not [child for child in kin if runs(child)]
 
 
-def test_ignored_signals_are_ignored_neither_by_the_supervisor_nor_by_its_programs(
+def test_the_supervisor_and_its_programs_heed_signals_that_a_shell_ignored(
     output: Path,
 ) -> None:
     """A shell has what a script runs in the background ignore them."""
@@ -285,7 +225,7 @@ def test_a_terminal_that_is_gone_blocks_no_program(tmp_path: Path) -> None:
     with ended(subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE)) as process:
         assert process.stdout is not None
         process.stdout.close()
-        wait_for(done.exists, seconds=20)
+        wait_until(done.exists, seconds=20)
         process.terminate()
         assert process.wait(20) == 0
 

@@ -15,7 +15,8 @@ from pytest_django import DjangoDbBlocker
 from config.admin.dates import Period, parts, periods
 from events.models import PropertySchema
 from events.storing import hot
-from tests.factories import AdminFactory, BatchFactory, HotEventFactory, PropertySchemaFactory
+from tests.factories import BatchFactory, HotEventFactory, PropertySchemaFactory
+from tests.pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -28,19 +29,6 @@ def _partitions(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> No
     """Made once and kept, where a test's own transaction would roll them back."""
     with django_db_blocker.unblock():
         hot.ensure_partitions(now=datetime.now(UTC))
-
-
-@pytest.fixture
-def admin_client(client: Client) -> Client:
-    """Instead of pytest-django's, which takes a second to hash a password."""
-    client.force_login(AdminFactory.create())
-    return client
-
-
-def page(client: Client, url: str, **parameters: str) -> str:
-    answer = client.get(url, parameters)
-    assert answer.status_code == 200, answer
-    return unescape(answer.content.decode())
 
 
 def listed(html: str) -> list[str]:
@@ -194,7 +182,12 @@ def test_a_batch_is_found_by_its_id(admin_client: Client) -> None:
 
 
 def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
-    form = {"event_type": "purchase", "schema": '{"required": ["amount"]}', "enabled": "on"}
+    form = {
+        "project": "1",
+        "event_type": "purchase",
+        "schema": '{"required": ["amount"]}',
+        "enabled": "on",
+    }
     assert admin_client.post(f"{SCHEMAS}add/", form).status_code == 302
     assert PropertySchema.objects.get().schema == {"required": ["amount"]}
 
@@ -203,10 +196,10 @@ def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
     ("schema", "message"),
     [
         ('{"type": "objekt"}', 'not a JSON Schema: $.type: "objekt" is not valid'),
-        ('{"$ref": "http://127.0.0.1/x"}', "leads out of the schema; nothing is fetched or read"),
-        ('{"$ref": "file:///etc/hostname"}', "leads out of the schema; nothing is fetched or read"),
+        ('{"$ref": "http://127.0.0.1/x"}', "leads out of the schema; the service reads no other"),
+        ('{"$ref": "file:///etc/hostname"}', "leads out of the schema; the service reads no other"),
         ('{"$ref": "#/$defs/missing"}', "leads to nothing in the schema"),
-        ('{"$ref": "#"}', "checking would never end"),
+        ('{"$ref": "#"}', "the check would never end"),
         ('{"pattern": "(?=a)b"}', "look-around such as (?=x)"),
         ('{"minimum": NaN}', "NaN"),
         ('{"const": "\\u0000"}', "NUL"),
@@ -220,7 +213,7 @@ def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
 def test_a_wrong_property_schema_is_refused_with_the_reason(
     admin_client: Client, schema: str, message: str
 ) -> None:
-    form = {"event_type": "purchase", "schema": schema, "enabled": "on"}
+    form = {"project": "1", "event_type": "purchase", "schema": schema, "enabled": "on"}
     answer = admin_client.post(f"{SCHEMAS}add/", form)
     assert message in unescape(answer.content.decode())
     assert not PropertySchema.objects.exists()
@@ -231,13 +224,15 @@ def test_the_list_of_property_schemas_names_those_that_cant_be_used(admin_client
     PropertySchemaFactory.create(event_type="broken", schema={"$ref": "#/$defs/missing"})
     shown = unescape(admin_client.get(SCHEMAS).content.decode())
     assert shown.count("can be used") == 1
-    assert "events are answered 503, as it can't be used: $ref '#/$defs/missing' leads" in shown
+    assert "requests with such events get 503: $ref '#/$defs/missing' leads" in shown
 
 
 def test_an_event_type_has_one_schema(admin_client: Client) -> None:
     PropertySchemaFactory.create(event_type="purchase")
-    answer = admin_client.post(f"{SCHEMAS}add/", {"event_type": "purchase", "schema": "{}"})
-    assert "Property schema with this Event type already exists." in answer.content.decode()
+    answer = admin_client.post(
+        f"{SCHEMAS}add/", {"project": "1", "event_type": "purchase", "schema": "{}"}
+    )
+    assert "The project has a schema of this event type." in answer.content.decode()
 
 
 def test_periods_run_over_the_ends_of_months_and_years() -> None:

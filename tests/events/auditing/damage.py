@@ -18,7 +18,7 @@ from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.faults.audit import ROLLUPS
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 TODAY = datetime.now(UTC).date()
 YESTERDAY = TODAY - timedelta(days=1)

@@ -13,6 +13,7 @@ from events.delivery import deliver, parking
 from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
 from events.storing import intake
+from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.events.failing import cold, put, states
 from tests.samples import event, framed, records
@@ -120,16 +121,16 @@ def test_nothing_is_delivered_before_the_schema_is_complete() -> None:
 # --- what PostgreSQL will not have
 
 
-def message(*events: dict[str, Any], **spoilt: Any) -> str:
+def message(*events: dict[str, Any], **spoilt: Any) -> tuple[str, int]:
     made = records(events)
     for name, value in spoilt.items():
         setattr(made[0], name, value)
-    return b64encode(frame(made)).decode()
+    return b64encode(frame(made)).decode(), DEFAULT
 
 
 def test_a_message_that_can_not_be_stored_is_parked_and_its_neighbours_are_stored() -> None:
     sound, poisoned = message(event()), message(event(), event(), user_id="a\x00b")
-    intake.store_messages([sound, poisoned, "no frame at all"])
+    intake.store_messages([sound, poisoned, ("no frame at all", DEFAULT)])
     assert Dedup.objects.count() == HotEvent.objects.count() == 2
     parked = Batch.objects.filter(state=Batch.State.UNSTORED).order_by("id")
     assert len(parked) == 2
@@ -141,7 +142,7 @@ def test_a_message_that_can_not_be_stored_is_parked_and_its_neighbours_are_store
 
 @pytest.mark.parametrize("text", ["\N{LATIN SMALL LETTER E WITH ACUTE}", "\ud800"], ids=ascii)
 def test_a_message_of_no_ascii_is_parked_and_its_neighbours_are_stored(text: str) -> None:
-    intake.store_messages([message(event()), text])
+    intake.store_messages([message(event()), (text, DEFAULT)])
     assert Dedup.objects.count() == 1
     assert Batch.objects.get(state=Batch.State.UNSTORED).error
 
@@ -169,7 +170,7 @@ def test_deliver_batches_says_what_it_did(capsys: Any) -> None:
 def test_deliver_batches_says_why_it_could_not(settings: Any, capsys: Any) -> None:
     put(2)
     settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
-    with pytest.raises(CommandError, match="takes nothing"):
+    with pytest.raises(CommandError, match="does not accept batches"):
         call_command("deliver_batches")
     assert "1 batches wait" in capsys.readouterr().out
     assert states() == {"pending": 1}

@@ -29,7 +29,7 @@ from tests.events.auditing.damage import (
     lose_block,
     put,
 )
-from tests.events.auditing.meanwhile import before, in_thread
+from tests.meanwhile import before, in_thread
 
 pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
@@ -76,8 +76,8 @@ def test_copies_that_are_not_alike_are_left_to_a_person() -> None:
     double_cold(ids[1:])
     assert "2 doubled in ClickHouse" in differing(2)
     said = differing(1, "--repair")
-    assert "1 left once in ClickHouse" in said
-    assert "1 differ between their copies: delete the wrong ones by hand" in said
+    assert "1 reduced to one copy in ClickHouse" in said
+    assert "1 have copies that differ: delete the wrong copies by hand" in said
     assert len(content()[0]) == 3
 
 

@@ -20,7 +20,6 @@ from events.auditing import rezoning
 from events.auditing.rezoning import set_time_zone
 from events.auditing.verify import Kind, verify
 from events.delivery import deliver, pause
-from events.lifecycle.making import make
 from events.models import Batch
 from events.postgres.repair_lock import RepairRunning, alone
 from events.storing.store import store
@@ -28,10 +27,12 @@ from projects.keyring import KEPT_SECONDS, keyring
 from projects.models import Project
 from tests import clickhouse as engine
 from tests.analytics.comparison import Question, compare_answers
-from tests.events.auditing.meanwhile import in_thread
 from tests.faults.audit import ROLLUPS
+from tests.meanwhile import in_thread
+from tests.projects import made_projects
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -49,10 +50,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project() -> Iterator[Project]:
-    made = make(slug="zoned", name="Zoned")
-    yield made
-    deliver_all()
-    drop_database(project=made.pk)
+    with made_projects.project("zoned") as made:
+        yield made
+        deliver_all()
 
 
 def put(project: Project, count: int = 1, **changes: Any) -> list[dict[str, Any]]:

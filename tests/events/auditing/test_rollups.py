@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
+from analytics import clickhouse as engine
 from analytics import reports
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.maintenance import daily_counts, rebuild
@@ -17,7 +19,6 @@ from events.auditing import rollups
 from events.models import Batch
 from events.postgres.repair_lock import alone
 from projects.models import DEFAULT
-from tests import clickhouse as engine
 from tests.analytics.comparison import OWN
 from tests.events.auditing.damage import (
     OLD,
@@ -28,8 +29,10 @@ from tests.events.auditing.damage import (
     put,
 )
 from tests.faults.audit import ROLLUPS
+from tests.meanwhile import beside, in_thread
 from tests.samples import moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -66,12 +69,12 @@ def say_falsely(day: str) -> None:
         f"weekly_users SELECT user_hash, {mask} FROM {week}",
         f"weekly_users_by_type SELECT event_type, user_hash, {mask} FROM {week}",
     ):
-        engine.command(f"INSERT INTO {insert}", parameters={"day": day})
+        engine.command(f"INSERT INTO {insert}", parameters={"day": day}, project=DEFAULT)
 
 
 def false_rows(table: str) -> int:
     kept, recounted = ROLLUPS[table]
-    [[count]] = engine.query(f"SELECT count() FROM ({kept} EXCEPT {recounted})")
+    [[count]] = engine.query(f"SELECT count() FROM ({kept} EXCEPT {recounted})", project=DEFAULT)
     return int(count)
 
 
@@ -79,7 +82,7 @@ def test_what_rollups_say_too_much_or_too_little_is_as_the_events_are_afterwards
     events_of_years()
     say_falsely("2025-01-05")
     for table in TABLES:
-        engine.command(f"DELETE FROM {table} WHERE rand() % 2 = 0")
+        engine.command(f"DELETE FROM {table} WHERE rand() % 2 = 0", project=DEFAULT)
     said = rebuilt()
     assert [line.split(":")[0] for line in said.splitlines()] == TABLES
     assert_rollups_hold_the_events()
@@ -176,17 +179,11 @@ def test_an_insert_that_began_before_the_new_view_is_waited_for(
 
     monkeypatch.setattr(rebuild, "run", watched)
 
-    def work() -> None:
-        rollups.rebuild_rollups(project=DEFAULT)
-        connections.close_all()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert not filled.wait(2)
-    Batch.objects.update(attempts=2)  # another's turn, begun after the view
-    assert filled.wait(20)
-    Batch.objects.update(claimed_until=None)
-    thread.join()
+    with beside(partial(rollups.rebuild_rollups, project=DEFAULT)):
+        assert not filled.wait(2)
+        Batch.objects.update(attempts=2)  # another's turn, begun after the view
+        assert filled.wait(20)
+        Batch.objects.update(claimed_until=None)
 
 
 def test_a_block_sent_again_after_a_rebuild_counts_nothing_twice() -> None:
@@ -197,11 +194,11 @@ def test_a_block_sent_again_after_a_rebuild_counts_nothing_twice() -> None:
     again = Batch.objects.exclude(id=batch.id).get()
     body = bytes(again.payload or b"")
     for _ in range(2):
-        engine.insert_block(token=str(again.id), body=body)
+        engine.insert_block(token=str(again.id), body=body, project=DEFAULT)
         rebuilt()
     deliver_all()
     assert_rollups_hold_the_events()
-    assert engine.query("SELECT sum(events) FROM daily_events") == [[10]]
+    assert engine.query("SELECT sum(events) FROM daily_events", project=DEFAULT) == [[10]]
 
 
 def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
@@ -225,7 +222,9 @@ def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
     delivered(2)
     rebuilt()
     assert_rollups_hold_the_events()
-    left = engine.query("SELECT name FROM system.tables WHERE name LIKE '%rebuilt%'")
+    left = engine.query(
+        "SELECT name FROM system.tables WHERE name LIKE '%rebuilt%'", project=DEFAULT
+    )
     assert left == []
 
 
@@ -236,19 +235,16 @@ def test_two_at_once_are_refused() -> None:
         with pytest.raises(CommandError) as error:
             rebuilt()
         said.append(str(error.value))
-        connections.close_all()
 
     with alone():
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
+        in_thread(work)
     assert said == ["another repair is running"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--from", str(YESTERDAY)], "--from and --to go together"),
+        (["--from", str(YESTERDAY)], "--from and --to must be given together"),
         (["--from", "2025-01-02", "--to", "2025-01-01"], "--from is after --to"),
         (["--from", "soon", "--to", "2025-01-01"], "'soon' is not a date"),
     ],

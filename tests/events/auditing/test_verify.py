@@ -12,11 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from analytics.maintenance import daily_counts
 from analytics.maintenance import inventory as cold
 from config.settings import BASE_DIR
 from events.auditing import inventory, verify
-from events.delivery import background
 from events.models import Batch, Dedup
 from events.sql import load
 from events.storing.store import store
@@ -40,20 +38,9 @@ from tests.events.auditing.damage import (
     put,
 )
 from tests.samples import event, framed
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
-
-
-@pytest.fixture(autouse=True)
-def _at_rest(monkeypatch: Any) -> None:
-    """Nothing is on its way to a rollup that would be worth waiting for."""
-    monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.001)
+pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
 
 def test_the_hash_is_the_same_in_both_engines() -> None:
@@ -134,8 +121,8 @@ def test_what_nobody_has_any_more_can_be_sent_again() -> None:
     assert "no day: 3 lost" in shown
     assert "2025-01-05: 1 event types miscounted in daily_events (page_view)" in shown
     shown = differing(1, "--repair")
-    assert "3 forgotten by dedup" in shown
-    assert "1 are for manage.py rebuild_rollups" in shown
+    assert "3 removed from dedup" in shown
+    assert "1 need manage.py rebuild_rollups" in shown
     assert Dedup.objects.count() == 2
     delivered(1, event_id=lost[0], occurred_at=OLD)
     assert Dedup.objects.count() == 3
@@ -158,7 +145,7 @@ def test_an_event_under_two_days_is_named_and_left() -> None:
         cursor.execute("UPDATE hot_events SET occurred_at = occurred_at - interval '1 day'")
     day = YESTERDAY - timedelta(days=1)
     assert f"{day}: 1 on another day in ClickHouse ({one})" in differing(1)
-    assert "nobody knows which is right" in differing(1, "--repair")
+    assert "can't know which one is right" in differing(1, "--repair")
 
 
 def test_several_things_wrong_with_a_day_are_one_line() -> None:
@@ -201,8 +188,8 @@ def test_an_outbox_that_a_disk_has_spoilt_is_made_again_from_the_hot_layer() -> 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--from=2026-01-01"], "go together"),
-        (["--to=2026-01-01"], "go together"),
+        (["--from=2026-01-01"], "given together"),
+        (["--to=2026-01-01"], "given together"),
         (["--from=2026-01-02", "--to=2026-01-01"], "--from is after --to"),
         (["--from=yesterday", "--to=2026-01-01"], "'yesterday' is not a date"),
     ],

@@ -28,9 +28,10 @@ from tests.events.auditing.damage import (
     drop_known,
     put,
 )
-from tests.events.auditing.meanwhile import before, in_thread
+from tests.meanwhile import before, in_thread
 from tests.samples import moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -86,7 +87,7 @@ def test_no_false_alarm_while_events_are_stored_and_delivered(
         (inventory, "known"),
     ],
 )
-def test_whatever_moves_between_two_looks_is_no_difference(
+def test_an_event_that_moves_between_two_looks_is_no_difference(
     module: Any, name: str, monkeypatch: Any
 ) -> None:
     put(3)
@@ -134,7 +135,7 @@ def test_frames_that_are_merged_while_the_outbox_is_read_are_not_missed(monkeypa
 
 
 @by_hand
-def test_days_that_have_left_the_window_are_not_asked_of_the_hot_layer(settings: Any) -> None:
+def test_days_outside_the_window_are_not_looked_for_in_the_hot_layer(settings: Any) -> None:
     delivered(3, occurred_at=moment(days=6, hours=1))
     kept = delivered(2)
     settings.HOT_WINDOW_DAYS = 4

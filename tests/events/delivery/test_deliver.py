@@ -1,48 +1,37 @@
 """Delivery: the outbox into ClickHouse, again until it is confirmed, and never doubled."""
 
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from analytics import clickhouse
-from events.delivery import background, deliver
+from analytics import clickhouse as engine
+from events.delivery import deliver
 from events.format.records import BLOCK_BYTES
 from events.models import Batch
 from events.storing.store import store
 from projects.models import DEFAULT
-from tests import clickhouse as engine
-from tests.events.auditing.meanwhile import impatient, in_thread
+from tests.meanwhile import at_once, impatient, in_thread
 from tests.samples import event, framed
+from tests.stored import cold
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery_in_the_background(monkeypatch: Any) -> None:
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 
 def put(count: int = 1, **changes: Any) -> Batch:
     store(
-        project=DEFAULT,
         frames=[framed([event(**changes) for _ in range(count)])],
         source=Batch.Source.QUEUE,
+        project=DEFAULT,
     )
     return Batch.objects.latest("id")
 
 
 def _killed(_: object) -> None:
     raise KeyboardInterrupt
-
-
-def cold() -> int:
-    [[count]] = engine.query("SELECT count() FROM events")
-    return int(count)
 
 
 def due_again() -> None:
@@ -133,7 +122,7 @@ def test_a_deliverer_has_a_batch_to_itself_for_longer_than_an_insert_may_take(
     settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS = limit
     put(2)
     assert deliver._claim() is not None
-    client: Any = clickhouse._client()
+    client: Any = engine._client()
     assert seconds_until_due() > client.timeout.connect_timeout + client.timeout.read_timeout
 
 
@@ -143,13 +132,13 @@ def seconds_until_due() -> float:
     return wait.total_seconds()
 
 
-def test_one_who_was_overtaken_does_not_postpone_the_batch() -> None:
+def test_a_deliverer_that_was_overtaken_does_not_postpone_the_batch() -> None:
     put(2)
     late = deliver._claim()
     due_again()
     assert deliver._claim() is not None
     assert late is not None
-    deliver._postpone(late, clickhouse.ClickHouseUnavailable("too late"))
+    deliver._postpone(late, engine.ClickHouseUnavailable("too late"))
     assert Batch.objects.get().error == ""
     assert seconds_until_due() > deliver._LONGEST_BACKOFF_SECONDS
 
@@ -177,15 +166,15 @@ def test_a_deliverer_passes_over_a_batch_that_another_is_taking() -> None:
 def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch: Any) -> None:
     settings.CLICKHOUSE_BATCH_SIZE = 1
     batches = [put(1) for _ in range(6)]
-    real, failing = clickhouse.insert_block, {str(batch.pk) for batch in batches[::2]}
+    real, failing = engine.insert_block, {str(batch.pk) for batch in batches[::2]}
 
-    def insert_block(*, project: int, token: str, body: bytes) -> None:
+    def insert_block(*, token: str, body: bytes) -> None:
         if token in failing:
-            raise clickhouse.ClickHouseUnavailable("over the limit of memory", code=241)
-        real(project=project, token=token, body=body)
+            raise engine.ClickHouseUnavailable("over the limit of memory", code=241)
+        real(token=token, body=body, project=DEFAULT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(clickhouse, "insert_block", insert_block)
+        patched.setattr(engine, "insert_block", insert_block)
         assert deliver.deliver_due()[:2] == (3, False)
     assert cold() == 3
     due_again()
@@ -212,15 +201,7 @@ def test_many_deliverers_at_once_deliver_everything_once() -> None:
     for _ in range(30):
         put(10)
 
-    def work() -> None:
-        deliver.deliver_due()
-        connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([deliver.deliver_due] * 4)
     assert cold() == 300
     assert not Batch.objects.exclude(state=Batch.State.DELIVERED).exists()
 
@@ -228,7 +209,7 @@ def test_many_deliverers_at_once_deliver_everything_once() -> None:
 def test_events_of_many_years_in_one_batch_arrive() -> None:
     days = [f"{year}-{month:02}-01T00:00:00Z" for year in range(1990, 2020) for month in (1, 7)]
     sent = [event(occurred_at=day) for day in days]
-    store(project=DEFAULT, frames=[framed(sent)], source=Batch.Source.QUEUE)
+    store(frames=[framed(sent)], source=Batch.Source.QUEUE, project=DEFAULT)
     deliver.deliver_due()
     assert cold() == 60
 
@@ -239,11 +220,12 @@ def test_what_is_delivered_is_what_was_sent() -> None:
         event_type="тип",
         properties={"a": None, "b": {"c.d": [1, "x"]}, "e": 1.5},
     )
-    store(project=DEFAULT, frames=[framed([sent])], source=Batch.Source.QUEUE)
+    store(frames=[framed([sent])], source=Batch.Source.QUEUE, project=DEFAULT)
     deliver.deliver_due()
     [row] = engine.query(
         "SELECT toString(event_id), toString(occurred_at), user_id, event_type, properties_text"
-        " FROM events"
+        " FROM events",
+        project=DEFAULT,
     )
     at = sent["occurred_at"][:23].replace("T", " ")
     text = '{"a":null,"b":{"c.d":[1,"x"]},"e":1.5}'

@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,27 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.format.inspection import EventError
-from events.ingest import rejected
 from events.ingest.readable import without_depths, without_lone_surrogates
 from events.ingest.validation import NotJSON, event_texts, validate
+from tests.posting import post
 from tests.samples import event
-from tests.waiting import wait_until
 
 
-@pytest.fixture
-def quiet(stores: None) -> Iterator[None]:
-    """What a test has refused is not written down in the middle of the next."""
-    yield
-    wait_until(lambda: not rejected._waiting)
-
-
-def post(client: Client, body: bytes) -> Any:
-    return client.post(
-        "/events",
-        zstandard.compress(body),
-        content_type="application/json",
-        headers={"Content-Encoding": "zstd"},
-    )
+def post_zstd(client: Client, body: bytes) -> Any:
+    return post(client, zstandard.compress(body), Content_Encoding="zstd")
 
 
 _pieces = st.sampled_from(
@@ -49,13 +35,13 @@ def test_lone_surrogates_become_nuls_and_all_else_stays(pieces: list[str]) -> No
     assert json.loads(readable) == re.sub("[\ud800-\udfff]", "\0", json.loads(body))
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("rejected_kept")
 @pytest.mark.parametrize("escape", [r"\\", r"\n", r"\ud83d\ude00", r"\ud800 "])
 def test_ten_million_escapes_take_no_long_time(client: Client, escape: str) -> None:
     bad = json.dumps(event(properties={"a": "@"}, user_id=""))
     body = bad.replace("@", escape * (19_800_000 // len(escape))).encode()
     began = time.thread_time()
-    assert post(client, b"[" + body + b"]").status_code == 400
+    assert post_zstd(client, b"[" + body + b"]").status_code == 400
     assert time.thread_time() - began < 3
 
 
@@ -104,7 +90,7 @@ def test_however_deep_an_event_is_its_neighbours_are_taken(levels: int) -> None:
         ("[" * 63 + "1,", "[]", "]" * 63),
     ],
 )
-def test_whatever_an_event_is_nested_with_its_own_properties_are_named(
+def test_an_error_names_the_events_own_properties_whatever_is_nested_around(
     opening: str, inner: str, closing: str
 ) -> None:
     error = error_beside_neighbours(
@@ -150,12 +136,12 @@ def test_what_is_not_deep_stays_as_it_is(value: Any, levels: int) -> None:
     assert cut == deep or levels > 30
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("rejected_kept")
 @pytest.mark.parametrize(
     "text", ["[", "[1,", "[[[[[]]]]],", '{"":', '["["', '\\"', "[],", "]", '"']
 )
 def test_twenty_megabytes_of_brackets_take_no_long_time(client: Client, text: str) -> None:
     body = b"[" * 1_100 + text.encode() * (20_000_000 // len(text))
     began = time.thread_time()
-    assert post(client, body).status_code == 400
+    assert post_zstd(client, body).status_code == 400
     assert time.thread_time() - began < 5

@@ -10,8 +10,9 @@ from django.test import Client
 
 from events.ingest import rejected
 from events.models import RejectedEvent
-from tests.events.refusing import kept, post, refused_one
+from tests.events.refusing import kept, refused_one
 from tests.factories import PropertySchemaFactory
+from tests.posting import post
 from tests.samples import event
 from tests.waiting import wait_until
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("rejected_kept")
 
 def test_a_refused_event_is_kept_with_its_reason_its_client_and_its_text(client: Client) -> None:
     bad = event(occurred_at="yesterday")
-    post(client, [event(), bad], REMOTE_ADDR="192.0.2.7")
+    post(Client(REMOTE_ADDR="192.0.2.7"), [event(), bad])
     [row] = kept(1)
     assert json.loads(row.raw) == bad
     assert (row.client, row.position, row.event_id) == ("192.0.2.7", 1, bad["event_id"])
@@ -75,7 +76,7 @@ def test_a_body_refused_as_a_whole_is_kept(
     assert (row.code, row.position, row.raw) == (code, None, shown)
 
 
-def test_of_what_is_very_long_the_beginning_is_kept(client: Client) -> None:
+def test_only_the_beginning_of_a_very_long_event_is_kept(client: Client) -> None:
     row = refused_one(client, properties={"a": "x" * 1_000_000})
     assert len(row.raw) == rejected.MAX_RAW_BYTES
     assert row.raw_bytes > 1_000_000

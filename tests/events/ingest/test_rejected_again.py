@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from events.ingest import rejected
 from events.models import Dedup, RejectedEvent
 from events.storing.store import store
-from tests.events.refusing import kept, post, refused_one
+from tests.events.refusing import kept, refused_one
+from tests.posting import post
 from tests.samples import event, moment
 
 pytestmark = pytest.mark.usefixtures("rejected_kept")
@@ -106,7 +107,7 @@ def test_what_is_too_much_for_one_go_is_left_with_a_message(
     monkeypatch.setattr("events.admin.rejected_events.MOST_SENT", 3)
     shown = admin_client.post(LIST, now_sound(admin_client, 5), follow=True).content.decode()
     assert "3 sent again" in shown
-    assert "Only the newest 3 were tried" in shown
+    assert "Only the newest 3 were processed" in shown
     assert [row.position for row in RejectedEvent.objects.order_by("id")] == [0, 1]
 
 
@@ -114,7 +115,7 @@ def test_what_is_too_much_for_one_go_is_left_with_a_message(
     ("error", "tried"),
     [(DataError, 3), (psycopg.DataError, 3), (OperationalError, 1), (psycopg.OperationalError, 1)],
 )
-def test_one_that_postgresql_refuses_stops_no_other_but_its_absence_does(
+def test_an_event_that_postgresql_refuses_stops_no_other_but_its_absence_does(
     admin_client: Client, monkeypatch: Any, error: type[Exception], tried: int
 ) -> None:
     form = now_sound(admin_client, 3)
@@ -155,14 +156,14 @@ def test_a_body_refused_as_a_whole_is_mended_as_a_whole(admin_client: Client) ->
     [row] = kept(1)
     url = f"{LIST}{row.pk}/change/"
     answer = admin_client.post(url, {"raw": json.dumps([*good, good[0]])}, follow=True)
-    assert "2 stored, 1 had been stored before" in answer.content.decode()
+    assert "2 stored, 1 already stored" in answer.content.decode()
 
 
-def test_one_sent_again_by_two_people_is_stored_once(admin_client: Client) -> None:
+def test_an_event_sent_again_by_two_people_is_stored_once(admin_client: Client) -> None:
     row = refused_one(admin_client, user_id="")
     mended = row.raw.replace('"user_id": ""', '"user_id": "u1"')
     rejected.send_again(row, mended)
-    with pytest.raises(rejected.StillRejected, match="meanwhile"):
+    with pytest.raises(rejected.StillRejected, match="somebody else"):
         rejected.send_again(row, mended)
     assert Dedup.objects.count() == 1
 

@@ -1,7 +1,5 @@
 """`/metrics`: who may ask, what is counted, and what stands there while stores are down."""
 
-import json
-import re
 import time
 from typing import Any
 
@@ -13,29 +11,19 @@ from django.test import Client
 from kombu import pools
 
 from config.monitoring import liveness
+from tests.events.monitoring.exposed import samples
+from tests.posting import post, post_some
 from tests.samples import event
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
-
-
-def samples(client: Client) -> dict[str, float]:
-    """Values by name and labels."""
-    text = client.get("/metrics").content.decode()
-    found = re.findall(r"^(\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
-    return {name: float(value) for name, value in found}
-
-
-def post(client: Client, *events: dict[str, Any], query: str = "") -> int:
-    body = json.dumps(list(events)).encode()
-    return client.post(f"/events{query}", body, content_type="application/json").status_code
 
 
 def test_events_are_counted_from_the_door_to_clickhouse(client: Client) -> None:
     before = samples(client)
     good = event()
     bad = [event(user_id=""), event(user_id="")]
-    assert post(client, good, good, *bad, query="?wait=true") == 200
+    assert post(client, [good, good, *bad], "?wait=true").status_code == 200
     deliver_all()
     after = samples(client)
 
@@ -58,16 +46,16 @@ def test_statements_to_postgresql_are_counted_and_an_accepted_event_makes_none(
     client: Client,
 ) -> None:
     name = 'django_db_execute_total{alias="default",vendor="postgresql"}'
-    assert post(client, event(), query="?wait=true") == 200
+    assert post_some(client, query="?wait=true").status_code == 200
     stored = samples(client)[name]
     assert stored > 0
     reading = samples(client)[name] - stored
-    assert post(client, event()) == 202
+    assert post_some(client).status_code == 202
     assert samples(client)[name] - stored == 2 * reading
 
 
 def test_the_state_of_the_stores_is_read_at_each_scrape(client: Client) -> None:
-    assert post(client, event()) == 202
+    assert post_some(client).status_code == 202
     liveness.note_worker("one")
     liveness.note_worker("two")
     liveness.note_beat()
@@ -161,7 +149,7 @@ def test_without_a_token_a_page_that_calls_this_machine_by_its_own_name_is_not_a
         assert client.get("/metrics", headers={"Host": name}).status_code == status
 
 
-def test_with_a_token_whoever_has_it_is_answered(client: Client, settings: Any) -> None:
+def test_a_client_that_has_the_token_is_answered(client: Client, settings: Any) -> None:
     settings.METRICS_TOKEN = "of-prometheus"
     for wrong in ("", "Bearer", "Bearer of-Prometheus", "of-prometheus", "Bearer é"):
         assert client.get("/metrics", headers={"Authorization": wrong}).status_code == 403

@@ -51,7 +51,7 @@ def test_a_server_that_is_new_enough_is_taken_and_one_that_is_not_complained_of(
 
 
 @pytest.mark.usefixtures("transactional_db")
-def test_one_that_is_too_old_for_django_as_well_is_complained_of(
+def test_a_postgresql_that_is_too_old_for_django_too_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # What a fresh process asks, and this one has asked already.

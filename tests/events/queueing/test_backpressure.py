@@ -21,6 +21,7 @@ from events.models import Batch, Dedup
 from events.queueing import backpressure, queue
 from events.storing import store
 from projects.models import DEFAULT
+from tests.posting import post_some
 from tests.samples import event, records
 from tests.waiting import wait_until
 
@@ -32,11 +33,6 @@ def _a_fresh_look_each_time(monkeypatch: Any) -> None:
     monkeypatch.setattr(backpressure, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(backpressure, "_next_look", 0.0)
     monkeypatch.setattr(backpressure, "_reason", "")
-
-
-def post(client: Client, count: int = 1, path: str = "/events") -> Any:
-    body = json.dumps([event() for _ in range(count)])
-    return client.post(path, body, content_type="application/json")
 
 
 def assert_refused(answer: Any) -> dict[str, Any]:
@@ -59,35 +55,35 @@ def redis_with(memory: int) -> Iterator[Any]:
 
 def test_a_full_queue_refuses_with_its_own_problem_type(client: Client, settings: Any) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
-    assert post(client, 90).status_code == 202
-    assert post(client, 90).status_code == 202
-    problem = assert_refused(post(client))
+    assert post_some(client, 90).status_code == 202
+    assert post_some(client, 90).status_code == 202
+    problem = assert_refused(post_some(client))
     assert problem["type"].endswith("#temporary-reduced-capacity")
     assert "180 events" in problem["detail"]
 
 
 def test_accepting_resumes_when_the_queue_is_shorter(client: Client, settings: Any) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
-    post(client, 150)
-    assert_refused(post(client))
+    post_some(client, 150)
+    assert_refused(post_some(client))
     get_redis_connection("default").delete("celery")
-    assert post(client).status_code == 202
+    assert post_some(client).status_code == 202
 
 
 def test_what_a_worker_holds_counts_too(client: Client, settings: Any) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
-    post(client, 60)
-    post(client, 60)
+    post_some(client, 60)
+    post_some(client, 60)
     with current_app.connection_for_read() as broker:
         simple = broker.SimpleQueue("celery")
         simple.get(timeout=5)
-        assert_refused(post(client))
+        assert_refused(post_some(client))
 
 
 def test_a_full_queue_refuses_no_request_that_waits(client: Client, settings: Any) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
-    post(client, 150)
-    assert post(client, 2, "/events?wait=true").status_code == 200
+    post_some(client, 150)
+    assert post_some(client, 2, "?wait=true").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -98,14 +94,14 @@ def test_a_full_queue_refuses_no_request_that_waits(client: Client, settings: An
         *(b'{"headers": {"weight": 1e300}}', b'{"headers": {"weight": -5}}'),
     ],
 )
-def test_an_item_of_the_queue_that_is_no_message_stops_nobody(
+def test_an_item_of_the_queue_that_is_no_message_stops_no_request(
     client: Client, settings: Any, item: bytes
 ) -> None:
     settings.QUEUE_LIMIT_EVENTS = 100
     get_redis_connection("default").lpush("celery", item)
-    assert post(client, 99).status_code == 202
-    assert post(client, 51).status_code == 202
-    assert "151 events" in assert_refused(post(client))["detail"]
+    assert post_some(client, 99).status_code == 202
+    assert post_some(client, 51).status_code == 202
+    assert "151 events" in assert_refused(post_some(client))["detail"]
 
 
 def test_one_look_serves_all_until_the_next_is_due(monkeypatch: Any) -> None:
@@ -113,15 +109,15 @@ def test_one_look_serves_all_until_the_next_is_due(monkeypatch: Any) -> None:
     looks = MagicMock(wraps=backpressure.load)
     monkeypatch.setattr(backpressure, "load", looks)
     for _ in range(50):
-        queue.put(project=DEFAULT, events=records([event()]))
+        queue.put(events=records([event()]), project=DEFAULT)
     assert looks.call_count == 1
 
 
 def test_a_redis_whose_memory_is_nearly_used_up_refuses_before_it_is(client: Client) -> None:
     used = get_redis_connection("default").info("memory")["used_memory"]
     with redis_with(memory=int(used * 1.1)):
-        assert "memory" in assert_refused(post(client))["detail"]
-    assert post(client).status_code == 202
+        assert "memory" in assert_refused(post_some(client))["detail"]
+    assert post_some(client).status_code == 202
 
 
 # --- the broker gone or silent
@@ -150,8 +146,8 @@ def broker_at(settings: Any) -> Iterator[Any]:
 def test_a_broker_that_is_gone_is_503_at_once(client: Client, broker_at: Any) -> None:
     broker_at(1)
     began = time.monotonic()
-    assert_refused(post(client))
-    assert_refused(post(client, 1500))
+    assert_refused(post_some(client))
+    assert_refused(post_some(client, 1500))
     assert time.monotonic() - began < 2
 
 
@@ -160,22 +156,22 @@ def test_a_broker_that_says_nothing_is_503_before_long(
 ) -> None:
     broker_at(silent)
     began = time.monotonic()
-    assert_refused(post(client))
+    assert_refused(post_some(client))
     assert time.monotonic() - began < 8
 
 
 def test_a_broker_out_of_memory_is_503_and_nothing_is_half_accepted(client: Client) -> None:
     with redis_with(memory=1) as server:
-        assert_refused(post(client, 2500))
+        assert_refused(post_some(client, 2500))
         assert server.llen("celery") == 0
 
 
-def test_all_whose_events_share_a_message_that_is_not_taken_hear_503(monkeypatch: Any) -> None:
+def test_all_clients_of_a_refused_message_get_503(monkeypatch: Any) -> None:
     # As if the memory had been used up since the last look.
     monkeypatch.setattr(backpressure, "_next_look", time.monotonic() + 600)
     with redis_with(memory=1) as server, ThreadPoolExecutor(4) as threads:
         with queue._sending:
-            answers = [threads.submit(post, Client()) for _ in range(4)]
+            answers = [threads.submit(post_some, Client()) for _ in range(4)]
             wait_until(lambda: len(queue._gathered) == 4)
         for answer in answers:
             assert_refused(answer.result())
@@ -196,11 +192,11 @@ def test_waiting_for_a_postgresql_that_is_gone_is_503_and_stores_nothing(
         real(*given)
 
     monkeypatch.setattr(store, "_insert_batch", cut_off)
-    assert "not known whether" in assert_refused(post(client, 3, "/events?wait=true"))["detail"]
+    assert "not known whether" in assert_refused(post_some(client, 3, "?wait=true"))["detail"]
     monkeypatch.undo()
     assert not Dedup.objects.exists()
     assert not Batch.objects.exists()
-    assert post(client, 3, "/events?wait=true").json()["accepted"] == 3
+    assert post_some(client, 3, "?wait=true").json()["accepted"] == 3
 
 
 def test_a_commit_whose_answer_was_lost_is_said_to_be_unsure_and_can_be_repeated(
@@ -234,7 +230,7 @@ def test_a_fault_of_ours_in_the_store_is_not_put_on_postgresql(
 
     monkeypatch.setattr(store, "_insert_batch", refused)
     client.raise_request_exception = False
-    answer = post(client, 3, "/events?wait=true")
+    answer = post_some(client, 3, "?wait=true")
     assert answer.status_code == 500
     assert answer["Content-Type"] == "application/problem+json"
     assert "value out of range" not in answer.content.decode()

@@ -1,44 +1,21 @@
-"""Schemas made ready and events judged: what is refused, how long it takes, what is wrong."""
+"""Schemas made ready and events judged: what is refused, and what is wrong."""
 
-import random
 import threading
-import time
-from collections.abc import Callable
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from events.schemas import engine
-from events.schemas.cost import MOST_SECONDS
 from events.schemas.engine import SchemaBroken, judge
 from events.schemas.references import MAX_BYTES, MAX_NESTED, SchemaRefused
-
-LETTERS = "".join(random.Random(1).choices("ab", k=65_000))
+from tests.events.schemas.shapes import inside, items, nested
 
 
 def refusal(schema: Any) -> str:
     with pytest.raises(SchemaRefused) as error:
         judge(schema)
     return str(error.value)
-
-
-def inside(schema: Any) -> dict[str, Any]:
-    return {"properties": {"a": schema}}
-
-
-def items(schema: Any) -> dict[str, Any]:
-    return inside({"items": schema})
-
-
-def tried(schema: Any, times: int) -> dict[str, Any]:
-    """Evaluated so often, whatever comes of it."""
-    return {"allOf": [{"anyOf": [schema, True]}] * times}
-
-
-def nested(times: int, around: Callable[[Any], Any], core: Any) -> Any:
-    return reduce(lambda schema, _: around(schema), range(times), core)
 
 
 def doubling(levels: int, last: Any) -> dict[str, Any]:
@@ -61,7 +38,7 @@ def doubling(levels: int, last: Any) -> dict[str, Any]:
         ({"$ref": "#/$defs/missing"}, "leads to nothing"),
         ({"$ref": "#missing"}, "leads to nothing"),
         ({"$ref": "#/allOf/-1", "allOf": [True]}, "leads to nothing"),
-        ({"$ref": "#/enum/0", "enum": [5]}, "leads to something that is no schema"),
+        ({"$ref": "#/enum/0", "enum": [5]}, "leads to something that is not a schema"),
         ({"$ref": "#/x", "x": {"type": "objekt"}}, "not a JSON Schema"),
         ({"$ref": "#"}, "never end"),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
@@ -69,7 +46,7 @@ def doubling(levels: int, last: Any) -> dict[str, Any]:
         (inside({"anyOf": [{"not": {"$ref": "#/properties/a"}}]}), "never end"),
         ({"$dynamicRef": "#a"}, "$dynamicRef is not supported"),
         (inside({"$recursiveRef": "#"}), "$recursiveRef is not supported"),
-        (inside({"$id": "http://127.0.0.1/"}), "$id is allowed at the top"),
+        (inside({"$id": "http://127.0.0.1/"}), "$id is allowed only at the top"),
         ({"$schema": "http://127.0.0.1/meta"}, "only draft 2020-12"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, "only draft 2020-12"),
         ({"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}}, "appears twice"),
@@ -82,7 +59,7 @@ def test_a_reference_that_leads_nowhere_or_elsewhere_is_refused(schema: Any, rea
 def test_a_file_that_would_do_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "schema.json"
     path.write_text("true")
-    assert "nothing is fetched or read" in refusal({"$ref": path.as_uri()})
+    assert "reads no other documents" in refusal({"$ref": path.as_uri()})
 
 
 @pytest.mark.parametrize(
@@ -142,7 +119,7 @@ def test_a_schema_of_trees_works() -> None:
         (nested(MAX_NESTED + 1, lambda one: {"not": one}, True), "nested too deep"),
         (nested(5_000, lambda one: {"not": one}, True), "nested too deep"),
         ({"const": nested(500, lambda one: [one], 1)}, "limit reached"),
-        ({"pattern": "("}, "not understood"),
+        ({"pattern": "("}, "is invalid"),
         ({"pattern": "(?=a)b"}, "look-around"),
         ({"patternProperties": {r"(a)\1": True}}, "back-references"),
         (inside({"pattern": "(a{1000}){1000}"}), "far too large"),
@@ -158,7 +135,7 @@ def test_a_schema_of_trees_works() -> None:
         (nested(7, lambda one: {"anyOf": [one], "unevaluatedItems": True}, True), "could take"),
         (nested(20, lambda one: {"allOf": [one], "unevaluatedItems": True}, True), "could take"),
         ({"$ref": "#/$defs/0", "$defs": {str(n): {"$ref": f"#/$defs/{n + 1}"} for n in range(200)}
-          | {"200": True}}, "follow each other"),
+          | {"200": True}}, "is longer than"),
     ],
 )  # fmt: skip
 def test_what_is_no_schema_or_could_take_too_long_is_refused(schema: Any, reason: str) -> None:
@@ -181,71 +158,6 @@ def test_schemas_as_nested_as_allowed_can_be_used(keyword: str) -> None:
     thread.start()
     thread.join()
     assert len(made) == 1
-
-
-# --- time
-
-
-def test_a_pattern_that_doubles_with_each_letter_is_answered_at_once() -> None:
-    told = judge(inside({"pattern": "^(a+)+$"}))({"a": "a" * 60 + "!"})
-    assert told == f'$.a: "{"a" * 60}!" does not match "^(a+)+$"'
-
-
-_AT_THE_BOUND = {
-    "a large pattern": (
-        inside({"pattern": "(a|b|ab|ba|aba)*a(a|b|ab|ba|aba){99}[^ab]{4}"}),
-        {"a": LETTERS},
-    ),
-    "patterns of keys": (
-        {"patternProperties": {f"a[ab]{{{60 + n}}}[^ab]{{3}}": True for n in range(7)}},
-        {LETTERS: 1},
-    ),
-    "a mixed array of unique items": (
-        inside(tried({"uniqueItems": True}, 8)),
-        {"a": [x for n in range(2_000) for x in (n, str(n), n + 0.5, [n])]},
-    ),
-    "unique integers that are one as a double": (
-        inside(tried({"uniqueItems": True}, 8)),
-        {"a": [2**63 + n for n in range(3_000)]},
-    ),
-    "unique nested arrays at every level": (
-        {"items": {"$ref": "#"}, "additionalProperties": {"$ref": "#"}, "uniqueItems": True},
-        {"a": [[[[[[[n]]]]]] for n in range(3_400)]},
-    ),
-    "multiples of tiny numbers": (items(tried({"multipleOf": 0.01}, 11)), {"a": [5e-324] * 9_000}),
-    "limits of tiny numbers": (items(tried({"minimum": 0.1}, 15)), {"a": [5e-324] * 9_000}),
-    "a long choice of numbers": (
-        items(tried({"enum": [n + 0.5 for n in range(4_000)]}, 1)),
-        {"a": [5e-324] * 9_000},
-    ),
-    "a chain of unevaluated": (
-        nested(4, lambda one: {"anyOf": [one], "unevaluatedProperties": True}, inside(True)),
-        {f"k{n}": n for n in range(250)},
-    ),
-    "alternatives with many faults each": (
-        inside({"anyOf": [{"items": {"required": [f"k{n}" for n in range(20)]}}] * 40}),
-        {"a": [{}] * 21_000},
-    ),
-    "many keywords for each item": (
-        items({"allOf": [{"type": "integer"}] * 280}),
-        {"a": [0] * 32_000},
-    ),
-    "many names for each object": (
-        items({"dependentRequired": {f"k{n}": ["x"] for n in range(900)}}),
-        {"a": [{}] * 21_000},
-    ),
-    "the largest string": (inside({"minLength": 10**30, "maxLength": 1}), {"a": "é" * 32_000}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", _AT_THE_BOUND)
-def test_the_costliest_schemas_that_can_be_saved_are_done_in_time(name: str) -> None:
-    schema, properties = _AT_THE_BOUND[name]
-    judged = judge(schema)
-    began = time.thread_time()
-    judged(properties)
-    # Ten times what is told, as a machine may be slow; without the bounds it takes minutes or more.
-    assert time.thread_time() - began < 10 * MOST_SECONDS
 
 
 # --- what is judged as it was by the library before, or better
@@ -321,11 +233,6 @@ def test_a_fault_is_told_with_its_place(schema: Any, told: str) -> None:
 def test_a_message_is_short_however_long_the_event_is(schema: Any, length: int) -> None:
     told = judge(schema)({"k" * length: "v" * (62_000 - length)})
     assert told is None or (told.startswith("$") and len(told) <= 500)
-
-
-def test_where_a_fault_takes_long_to_find_it_is_told_without_its_place() -> None:
-    schema, properties = _AT_THE_BOUND["a large pattern"]
-    assert "would take too long" in str(judge(schema)(properties))
 
 
 def test_an_engine_that_fails_blames_no_event(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from io import StringIO
 from typing import Any
@@ -18,8 +19,10 @@ from events.storing import hot, purge
 from events.storing.store import store
 from projects.models import DEFAULT
 from tests.events import failing
+from tests.meanwhile import at_once
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all, wait_until
+from tests.stored import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -187,46 +190,16 @@ def test_every_scheduled_task_may_run_twice_at_once() -> None:
     assert set(current_app.tasks) >= set(names)
     # It only wakes a thread; `test_two_workers_at_once_import_an_upload_once` is its test.
     names.remove("importer.import_uploads")
-    errors: list[BaseException] = []
-    runs = [threading.Thread(target=_run_task, args=(name, errors)) for name in names * 2]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
-    assert errors == []
+    at_once(current_app.tasks[name] for name in names * 2)
     assert HotEvent.objects.count() == Dedup.objects.count() == 10
 
 
-def _run_task(name: str, errors: list[BaseException]) -> None:
-    try:
-        current_app.tasks[name]()
-    except BaseException as error:
-        errors.append(error)
-    finally:
-        connections.close_all()
-
-
 def test_two_purges_at_once_drop_each_day_once() -> None:
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            purge.purge_hot(now=in_days(5))
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    at_once([partial(purge.purge_hot, now=in_days(5))] * 2)
     assert min(hot.partition_days()) == TODAY - timedelta(days=3)
 
 
-def test_of_two_who_make_the_same_day_at_once_one_does_and_the_other_goes_on() -> None:
+def test_two_processes_that_make_the_same_day_at_once_make_it_once() -> None:
     purge._drop(TODAY + timedelta(days=hot.DAYS_AHEAD))
     made: list[Any] = []
     second = threading.Thread(target=_make_partitions, args=(made,))

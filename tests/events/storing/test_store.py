@@ -18,21 +18,16 @@ from events.storing import hot
 from events.storing import store as store_module
 from events.storing.store import Stored, store
 from projects.models import DEFAULT
-from tests.events.auditing.meanwhile import beside, in_thread, waiting_for_locks
+from tests.meanwhile import beside, in_thread, waiting_for_locks
 from tests.samples import event, framed, moment
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(autouse=True)
-def _no_delivery(monkeypatch: Any) -> None:
-    """What is in the outbox stays there to be looked at."""
-    monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+# What is in the outbox stays there to be looked at.
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 
 def put(*frames: bytes) -> Stored:
-    return store(project=DEFAULT, frames=frames, source=Batch.Source.QUEUE)
+    return store(frames=frames, source=Batch.Source.QUEUE, project=DEFAULT)
 
 
 def test_the_outbox_holds_exactly_the_fresh_events() -> None:
@@ -85,16 +80,21 @@ def test_delivery_is_woken_when_others_see_the_batch(monkeypatch: Any) -> None:
     assert seen == [1]
 
 
+def know(event_id: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO dedup_1 (event_id) VALUES (%s)", [event_id])
+
+
 def test_stores_that_share_ids_wait_for_each_other_and_never_in_a_ring() -> None:
     """Ids are claimed in order: whoever waits for a low one holds no higher one."""
     low, high = sorted(str(uuid.uuid4()) for _ in range(2))
     both = framed([event(event_id=one) for one in (high, low)])
     stored: list[Stored] = []
     with ExitStack() as stack, transaction.atomic():
-        Dedup.objects.create(event_id=low)
+        know(low)
         stack.enter_context(beside(lambda: stored.append(put(both))))
         wait_until(lambda: waiting_for_locks() > 0)
-        Dedup.objects.create(event_id=high)
+        know(high)
     assert stored == [(2, 0, 2)]
 
 

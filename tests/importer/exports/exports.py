@@ -2,17 +2,16 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from events.format.records import frame
 from events.ingest.validation import validate
@@ -20,11 +19,11 @@ from events.models import Batch
 from events.storing.store import store
 from importer.models import Import
 from projects.models import DEFAULT
-from tests import clickhouse as engine
+from tests import environment
 from tests.events.auditing.damage import content
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed, moment
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 NASTY = {
     'José "Pepe", jr': '{"text":"says \\"hi\\", \\\\ tab\\t, line\\nbreak, return\\r\\n"}',
@@ -40,7 +39,7 @@ FORMATS = ["events.ndjson", "events.csv", "events.parquet", "events.ndjson.gz", 
 
 def put(events: list[dict[str, Any]]) -> None:
     """Stored, not delivered."""
-    store(project=DEFAULT, frames=[framed(events)], source=Batch.Source.QUEUE)
+    store(frames=[framed(events)], source=Batch.Source.QUEUE, project=DEFAULT)
 
 
 def delivered(count: int = 1, **changes: Any) -> set[str]:
@@ -62,7 +61,7 @@ def delivered_nasty() -> None:
     ]
     checked = validate(f"[{','.join(bodies)}]".encode())
     assert not checked.errors
-    store(project=DEFAULT, frames=[frame(checked.records)], source=Batch.Source.QUEUE)
+    store(frames=[frame(checked.records)], source=Batch.Source.QUEUE, project=DEFAULT)
     deliver_all()
 
 
@@ -74,6 +73,7 @@ def fill(events: int, characters: int) -> None:
         """ concat('{"a":"', repeat('x', {characters:UInt32}), '"}')"""
         " FROM numbers({events:UInt64})",
         parameters={"events": events, "characters": characters},
+        project=DEFAULT,
     )
 
 
@@ -107,12 +107,10 @@ def empty_stores() -> None:
 
 def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
     """The command in a process of its own, on the stores of this test."""
-    name = connection.settings_dict["NAME"]
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
     return subprocess.Popen(
         [sys.executable, "manage.py", "export_events", *map(str, arguments)],
         cwd=BASE_DIR,
-        env={**os.environ, "DATABASE_URL": url},
+        env=environment.of_the_stores(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

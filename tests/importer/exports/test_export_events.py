@@ -27,7 +27,7 @@ from tests.importer.exports.exports import (
     started,
 )
 from tests.samples import event, moment
-from tests.waiting import deliver_all
+from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -74,7 +74,7 @@ def test_days_are_of_utc_and_both_included(tmp_path: Path) -> None:
     assert exported(tmp_path) == {before, first, last, after}
 
 
-def test_no_day_before_1970_and_none_after_2100_stands_for_one_within(tmp_path: Path) -> None:
+def test_days_before_1970_and_after_2100_are_not_taken_for_others(tmp_path: Path) -> None:
     [first] = delivered(occurred_at="1970-01-01T00:00:00Z")
     delivered()
     assert exported(tmp_path, "--from", "0001-01-01", "--to", "1970-01-01") == {first}
@@ -113,11 +113,11 @@ def test_events_that_wait_for_clickhouse_are_said_to_be_missing(tmp_path: Path) 
         put([event(), event()])
         Batch.objects.filter(state=Batch.State.PENDING).update(claimed_until=moment(days=-1))
     said = export_events("--output", tmp_path / "one.ndjson")
-    assert "2 stored events had not reached ClickHouse; such events are not included" in said
+    assert "2 stored events were not in ClickHouse yet; the export does not have such" in said
     assert exported(tmp_path) == known
     Batch.objects.update(claimed_until=None)
     deliver_all()
-    assert "not included" not in export_events("--output", tmp_path / "two.ndjson")
+    assert "does not have" not in export_events("--output", tmp_path / "two.ndjson")
 
 
 def test_what_the_buffer_holds_is_exported(tmp_path: Path, settings: Any) -> None:
@@ -136,7 +136,7 @@ def test_what_the_buffer_holds_is_exported(tmp_path: Path, settings: Any) -> Non
         (["--segment", "country:UA"], "segment 1: the field must be event_type, user_id or"),
         (["--segment", "user_id:a", "nothing"], "segment 2: expected field:value"),
         (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
-        (["--output", "events.parquet.gz"], "events.parquet.gz: Parquet is compressed inside"),
+        (["--output", "events.parquet.gz"], "events.parquet.gz: Parquet is compressed already"),
         (["--output", "/no/such/folder/events.csv"], "/no/such/folder/events.csv cannot be wri"),
         (["--output", "/tmp"], "/tmp is a folder"),
         (["--output", "/dev/full"], "/dev/full cannot be written: No space left on device"),
@@ -150,7 +150,7 @@ def test_what_cannot_be_exported_is_refused_by_name(arguments: list[str], compla
 def test_a_file_that_exists_is_replaced_only_if_told_so(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("precious")
-    assert refused("--output", path) == f"{path} exists (--overwrite replaces it)"
+    assert refused("--output", path) == f"{path} exists already; use --overwrite to replace it"
     assert path.read_text() == "precious"
     export_events("--output", path, "--overwrite")
     assert path.read_text().startswith("event_id,")

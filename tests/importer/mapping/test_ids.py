@@ -14,7 +14,7 @@ from importer.mapping.ids import id_of
 from importer.mapping.mapper import mapper
 from importer.mapping.presets import PRESETS
 from importer.mapping.spelling import spelt
-from tests.importer.mapping.test_mapping import imported, stored
+from tests.importer.mapping.mapped import imported, stored
 
 NAMESPACE = UUID("6f0d5e1c-6a57-5b0c-9b7e-2f1c8a4e9d10")
 MIXPANEL = {"time": 1767225600, "distinct_id": "u1", "$insert_id": "i1"}
@@ -62,12 +62,14 @@ def test_the_same_values_give_the_same_id_for_ever(values: tuple[Any, ...], made
         ("ga4", GA4, "c1897277-1eee-5804-908f-ac761339872c"),
     ],
 )
-def test_and_so_do_the_exports_of_other_tools(preset: str, row: dict[str, Any], made: str) -> None:
+def test_exports_of_other_tools_give_the_same_ids_for_ever(
+    preset: str, row: dict[str, Any], made: str
+) -> None:
     assert mapper(PRESETS[preset])(row)[0] == made
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1))
-def test_it_is_a_uuid_of_the_standard(values: list[str]) -> None:
+def test_an_id_is_a_uuid_of_the_standard(values: list[str]) -> None:
     assert id_of(values) == str(uuid5(NAMESPACE, "\x1f".join(map(spelt, values))))
 
 

@@ -21,10 +21,10 @@ from importer.models import Import
 from importer.reading import archives
 from importer.reading.chunks import FileRefused
 from importer.reading.files import opened
-from tests.importer.mapping.test_mapping import AMPLITUDE
-from tests.importer.reading.test_delimited import HEADER, chunks
-from tests.importer.reading.test_formats import as_json_lines, events
-from tests.importer.running.test_import_events import counts, import_events, refused
+from tests.importer.importing import import_events, refused
+from tests.importer.mapping.other_tools import AMPLITUDE
+from tests.importer.reading.formats import HEADER, as_json_lines, chunks, events
+from tests.stored import counts
 
 LINE = '{"event_id":"%s","occurred_at":"at","user_id":"u","event_type":"x"}'
 
@@ -100,7 +100,7 @@ def test_an_archive_goes_on_where_its_import_was_stopped(
     refused(path, "--max-errors", "0")
     assert Import.objects.get().read == 2000
     printed, _ = import_events(path)
-    assert "went on behind 2000 rows" in printed
+    assert "continued after 2000 rows" in printed
     assert "read 2701, stored 2700, duplicate 0, bad 1" in printed
     assert counts()[0] == counts()[2] == 2700
 
@@ -128,7 +128,7 @@ ROW = as_json_lines(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (bz2.compress(ROW), "is a bzip2 file; import CSV"),
+        (bz2.compress(ROW), "is a bzip2 file; it must be CSV"),
         (lzma.compress(ROW), "is an xz file"),
         (b"7z\xbc\xaf\x27\x1c\0\4", "is a 7z archive"),
         (packed("a.csv"), "is a tar archive"),
@@ -136,19 +136,19 @@ ROW = as_json_lines(
         (gzip.compress(gzip.compress(ROW)), "is compressed twice"),
         (gzip.compress(inside({"a.json": ROW})), "is a zip archive inside of another file"),
         (b"Obj\x01\x04\x14", "is an Avro file"),
-        (inside({}), "is a zip archive that holds no file"),
+        (inside({}), "is a zip archive without any file to import"),
         (
             inside({"xl/workbook.xml": b"<?xml", "a.xml": b""}),
             "is an Excel workbook; save it as CSV",
         ),
         (inside({"a.csv": HEADER.encode(), "b.csv": b""}), "a.csv in "),
-        (inside({"a.csv": HEADER.encode(), "b.csv": b""}), "is not of JSON lines in UTF-8"),
+        (inside({"a.csv": HEADER.encode(), "b.csv": b""}), "is not JSON lines in UTF-8"),
         (inside({"a.json": ROW.decode().encode("utf-16"), "b.json": ROW}), "in UTF-8"),
         (inside({"a.zip": inside({"a.json": ROW})}), "is a zip archive inside of another file"),
-        (inside({"a.parquet": b"PAR1"}), "is Parquet, which must be a file; unpack the archive"),
-        (inside({"a.json": ROW}, ZIP_BZIP2), "is compressed in a way that is not read"),
-        (inside({"a.json": ROW})[:-10], "is no whole zip archive"),
-        (inside({"a.json": ROW})[:10], "is no whole zip archive"),
+        (inside({"a.parquet": b"PAR1"}), "is Parquet, which cannot be read inside an archive"),
+        (inside({"a.json": ROW}, ZIP_BZIP2), "is compressed with a method that is not supported"),
+        (inside({"a.json": ROW})[:-10], "is not a complete zip archive"),
+        (inside({"a.json": ROW})[:10], "is not a complete zip archive"),
     ],
     # Not by the content, which holds the time.
     ids=lambda value: value if isinstance(value, str) else "",
@@ -166,7 +166,7 @@ def test_a_file_of_another_kind_further_on_is_named_behind_what_was_read(tmp_pat
     path = zipped(tmp_path / "a.zip", {"a.json": lines("1"), "b.csv": HEADER.encode()})
     found = chunks(path)
     assert [row[0] for row in next(found).rows] == ["1"]
-    with pytest.raises(FileRefused, match=r"b\.csv in .*a\.zip is not of JSON lines"):
+    with pytest.raises(FileRefused, match=r"b\.csv in .*a\.zip is not JSON lines"):
         next(found)
 
 
@@ -213,7 +213,7 @@ def test_an_archive_that_comes_by_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(inside({"a.json": ROW}),))
     writer.start()
-    with pytest.raises(FileRefused, match="is a zip archive, which must be a file"):
+    with pytest.raises(FileRefused, match="is a zip archive, which cannot be read from a pipe"):
         list(chunks(pipe))
     writer.join()
 

@@ -17,9 +17,9 @@ from analytics.segments import parse_segments
 from importer.mapping.columns import ColumnMap
 from importer.reading.chunks import FileRefused
 from projects.models import DEFAULT
-from tests.importer.mapping.test_mapping import stored
-from tests.importer.reading.test_delimited import chunks
-from tests.importer.running.test_import_events import import_events
+from tests.importer.importing import import_events
+from tests.importer.mapping.mapped import stored
+from tests.importer.reading.formats import chunks
 from tests.importer.tables.write import FOLDER
 
 ID = UUID("0191f5a0-0000-7000-8000-000000000001")
@@ -174,7 +174,7 @@ def test_a_value_that_json_cannot_have_costs_its_own_row(
 def test_an_object_with_a_name_twice_is_refused(tmp_path: Path) -> None:
     inner = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     path = written(tmp_path / "a.parquet", inner)
-    with pytest.raises(FileRefused, match="column 'value' is of a type that has no JSON"):
+    with pytest.raises(FileRefused, match="'value' has a type that cannot be written as JSON"):
         read(path)
 
 
@@ -228,7 +228,7 @@ def test_decimals_are_numbers_as_user_time_and_property(tmp_path: Path) -> None:
     for value in ("12.5", "12.50"):
         segments = parse_segments([f"properties.price:{value}"])
         day = date(2026, 1, 1)
-        [found] = top_events(project=DEFAULT, start=day, end=day, limit=1, segments=segments)
+        [found] = top_events(start=day, end=day, limit=1, segments=segments, project=DEFAULT)
         assert found.event_type == "x"
 
 

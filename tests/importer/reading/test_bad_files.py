@@ -12,9 +12,10 @@ import zstandard
 
 from importer.models import Import
 from importer.reading import lines
+from tests.importer.importing import import_events, refused
 from tests.importer.measuring import reading
-from tests.importer.reading.test_formats import as_csv, as_json_lines, as_parquet, events
-from tests.importer.running.test_import_events import counts, import_events, refused
+from tests.importer.reading.formats import as_csv, as_json_lines, as_parquet, events
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -23,14 +24,14 @@ LONG = 300_000_000
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
 @pytest.mark.parametrize("write", [as_csv, as_json_lines])
-def test_of_a_file_cut_short_what_is_there_is_stored_and_the_cut_is_told(
+def test_what_is_there_of_a_file_cut_short_is_stored_and_the_cut_is_named(
     tmp_path: Path, compress: Callable[[bytes], bytes], write: Callable[[Any], bytes]
 ) -> None:
     whole = compress(write(events(30_000)))
     path = tmp_path / "events.gz"
     path.write_bytes(whole[: len(whole) // 2])
     _, complaints = refused(path)
-    assert "ends too early: its compressed data is cut short" in complaints
+    assert "ends too early: its compressed data is incomplete" in complaints
     row = Import.objects.get()
     assert row.state == Import.State.FAILED
     assert 0 < row.stored == row.read < 30_000
@@ -54,7 +55,7 @@ def test_half_a_parquet_file_is_refused(tmp_path: Path, keep: float) -> None:
     whole = as_parquet(events(500))
     path = tmp_path / "events.parquet"
     path.write_bytes(whole[: int(len(whole) * keep)])
-    assert "is no whole Parquet file" in refused(path)[1]
+    assert "is not a complete Parquet file" in refused(path)[1]
     assert counts() == (0, 0, 0)
 
 
@@ -71,13 +72,13 @@ def test_parquet_without_the_columns_is_refused_naming_them(tmp_path: Path) -> N
     path = tmp_path / "events.parquet"
     pq.write_table(pa.table({"id": ["a"], "at": [1]}), path)
     said = refused(path)[1]
-    assert "there is no column event_id for event_id; there are 'id', 'at'" in said
+    assert "there is no column event_id for event_id; the columns are 'id', 'at'" in said
 
 
 def test_parquet_must_be_a_plain_file(tmp_path: Path) -> None:
     path = tmp_path / "events.parquet.gz"
     path.write_bytes(gzip.compress(as_parquet(events(1))))
-    assert "is Parquet, which must be a file" in refused(path)[1]
+    assert "is Parquet, which cannot be read from a pipe" in refused(path)[1]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_a_line_of_hundreds_of_megabytes_is_passed_over_in_little_memory(
     each = "for bad in [bad for chunk in found for bad in chunk.bad]: print(bad.line, bad.reason)"
     said, grown = reading(path, each)
     assert "2" in said[-2].split()[0]
-    assert "a line of more than 1048576" in said[-2]
+    assert "the line has more than 1048576" in said[-2]
     assert said[-1].startswith("3 ")
     assert grown < 40_000, "KiB"
 
@@ -119,4 +120,4 @@ def test_parquet_of_too_many_columns_is_refused_before_they_are_read(tmp_path: P
     path = tmp_path / "events.parquet"
     # The last 8 bytes say how long the footer is that stands before them.
     path.write_bytes(b"PAR1" + bytes(64) + (5 * 1024 * 1024).to_bytes(4, "little") + b"PAR1")
-    assert "describes more columns and row groups than 4 MiB can hold" in refused(path)[1]
+    assert "too many columns and row groups: its footer is larger than 4 MiB" in refused(path)[1]

@@ -1,36 +1,19 @@
 """How text becomes rows with line numbers, and which files are refused."""
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
 
-from importer.mapping.options import Options
-from importer.reading import columns_and_chunks
 from importer.reading.chunks import CHUNK_CHARACTERS, CHUNK_ROWS, Chunk, FileRefused
-from importer.reading.files import opened
-
-HEADER = "event_id,occurred_at,user_id,event_type,properties\n"
-
-
-def chunks(path: Path, **options: Any) -> Iterator[Chunk]:
-    with opened(path) as file:
-        yield from columns_and_chunks(file, Options(**options))[1]
+from tests.importer.reading.formats import HEADER, chunks, written
 
 
 def read(folder: Path, content: str | bytes) -> Chunk:
     """All of a file that fits into one chunk."""
     [chunk] = chunks(written(folder, content))
     return chunk
-
-
-def written(folder: Path, content: str | bytes) -> Path:
-    path = folder / "events.csv"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -106,9 +89,9 @@ def test_quoted_line_breaks_belong_to_the_row_and_count_as_lines(tmp_path: Path)
 @pytest.mark.parametrize(
     ("lines", "bad"),
     [
-        ("1,at,user,type\n", (3, "4 columns, where the header has 5")),
-        ("1,at,user,type,{},\n", (3, "6 columns, where the header has 5")),
-        ("   \n", (3, "1 columns, where the header has 5")),
+        ("1,at,user,type\n", (3, "4 columns, but the header has 5")),
+        ("1,at,user,type,{},\n", (3, "6 columns, but the header has 5")),
+        ("   \n", (3, "1 columns, but the header has 5")),
         ('1,at,"us"er,type,{}\n', (3, "not well-formed CSV: ',' expected after '\"'")),
         ('1,at,user,type,"{""a"": 1}\n', (3, "not well-formed CSV: unexpected end of data")),
     ],
@@ -174,15 +157,15 @@ def test_large_properties_end_a_chunk_early(tmp_path: Path) -> None:
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("event_id,occurred_at,event_type,properties\n", "has no user_id;"),
-        ("\n\nid,time\n", "has no event_id, occurred_at, user_id, event_type; it reads 'id,time'"),
-        (HEADER.replace(",", "#"), "it reads 'event_id#occurred_at"),
+        ("\n\nid,time\n", "has no event_id, occurred_at, user_id, event_type; it is 'id,time'"),
+        (HEADER.replace(",", "#"), "it is 'event_id#occurred_at"),
         (HEADER.replace("properties", "propertys"), "unknown column 'propertys'"),
         (HEADER.replace("properties", ""), "unknown column ''"),
         (HEADER.replace("properties", "user_id"), "column 'user_id' appears twice"),
-        (HEADER.replace("properties", "properties,properties_json"), "one of them is enough"),
-        ('event_id,"occurred_at\n', "does not start with a header"),
-        (HEADER.encode("utf-32"), "does not start with a header"),
-        (b"PAR1\x15\x04\x15\x90", "no whole Parquet file"),
+        (HEADER.replace("properties", "properties,properties_json"), "two columns for properties"),
+        ('event_id,"occurred_at\n', "does not start with a CSV header"),
+        (HEADER.encode("utf-32"), "does not start with a CSV header"),
+        (b"PAR1\x15\x04\x15\x90", "is not a complete Parquet file"),
         ("[" + HEADER, "is one JSON array"),
     ],
 )

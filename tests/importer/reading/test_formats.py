@@ -1,80 +1,37 @@
 """The same events in every format give the same stores."""
 
-import csv
 import gzip
-import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from importer.models import Import
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
-from tests import clickhouse as engine
-from tests.importer.running.test_import_events import (
-    _environment,
-    counts,
-    import_events,
-    refused,
-    rows_of,
+from tests import environment
+from tests.importer.importing import import_events, refused, rows_of
+from tests.importer.reading.formats import (
+    NAMES,
+    PROPERTIES,
+    as_csv,
+    as_json_lines,
+    as_parquet,
+    events,
 )
 from tests.samples import event
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")
-
-NAMES = ["event_id", "occurred_at", "user_id", "event_type", "properties"]
-PROPERTIES = '{"page":{"section":"новини \\"нові\\""},"n":1.50,"big":9007199254740993}'
-
-
-def events(count: int) -> list[dict[str, str]]:
-    return [
-        dict(zip(NAMES, row, strict=True))
-        for row in rows_of(count, occurred_at="2025-05-05T10:00:00.123Z", properties=PROPERTIES)
-    ]
-
-
-def as_csv(rows: list[dict[str, str]], delimiter: str = ",") -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, NAMES, delimiter=delimiter)
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def as_json_lines(rows: list[dict[str, str]]) -> bytes:
-    lines = []
-    for row in rows:
-        names = {name: row[name] for name in NAMES[:4]}
-        lines.append(json.dumps(names)[:-1] + f', "properties": {row["properties"]}}}\n')
-    return "".join(lines).encode()
-
-
-def as_parquet(rows: list[dict[str, str]]) -> bytes:
-    """As a tool would write it: ids as bytes, times as times."""
-    table = pa.table(
-        {
-            "event_id": pa.array([UUID(row["event_id"]).bytes for row in rows], pa.binary(16)),
-            "occurred_at": pa.array(
-                [datetime.fromisoformat(row["occurred_at"]) for row in rows],
-                pa.timestamp("us", "UTC"),
-            ),
-            **{name: [row[name] for row in rows] for name in NAMES[2:]},
-        }
-    )
-    sink = io.BytesIO()
-    pq.write_table(table, sink, row_group_size=700, write_page_checksum=True)
-    return sink.getvalue()
 
 
 FORMATS: Mapping[str, Callable[[list[dict[str, str]]], bytes]] = {
@@ -98,7 +55,9 @@ FORMATS: Mapping[str, Callable[[list[dict[str, str]]], bytes]] = {
 
 def cold() -> list[list[Any]]:
     columns = "event_id, occurred_at, user_id, event_type, properties_text"
-    return engine.query(f"SELECT {columns} FROM events ORDER BY toString(event_id)")
+    return engine.query(
+        f"SELECT {columns} FROM events ORDER BY toString(event_id)", project=DEFAULT
+    )
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -136,7 +95,7 @@ def test_standard_input_is_read_too(tmp_path: Path) -> None:
     printed = subprocess.run(
         [sys.executable, "-W", "ignore", str(BASE_DIR / "manage.py"), "import_events", "-"],
         cwd=tmp_path,
-        env=_environment(),
+        env=environment.of_the_stores(),
         input=body,
         stdout=subprocess.PIPE,
         check=True,
@@ -164,7 +123,7 @@ def test_nested_values_of_parquet_become_properties(tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
     pq.write_table(pa.Table.from_pylist([row]), path)
     import_events(path)
-    [[text]] = engine.query("SELECT properties_text FROM events")
+    [[text]] = engine.query("SELECT properties_text FROM events", project=DEFAULT)
     assert json.loads(text) == {"tags": ["a", "b"], "page": {"n": 1}}
 
 
@@ -226,7 +185,7 @@ def test_rows_that_are_no_events_are_named_in_every_format(tmp_path: Path) -> No
     printed, complaints = import_events(tmp_path / "events.ndjson")
     assert "read 5, stored 2, duplicate 0, bad 3" in printed
     assert "line 2: user_id must have 1 to 200 characters" in complaints
-    assert "line 3: not an event as JSON" in complaints
+    assert "line 3: not an event in JSON" in complaints
     table = pa.Table.from_pylist([good, {**good, "user_id": None}, {**good, "event_id": "x"}])
     pq.write_table(table, tmp_path / "events.parquet")
     printed, complaints = import_events(tmp_path / "events.parquet")

@@ -10,8 +10,9 @@ import zstandard
 
 from importer.models import Import
 from importer.reading.chunks import MAX_LINE, Chunk
-from tests.importer.reading.test_delimited import HEADER, chunks
-from tests.importer.running.test_import_events import counts, import_events, refused, rows_of
+from tests.importer.importing import import_events, refused, rows_of
+from tests.importer.reading.formats import HEADER, chunks
+from tests.stored import counts
 
 ENDS: dict[str, Sequence[str]] = {
     "LF": ["\n"],
@@ -55,7 +56,7 @@ def names_and_lines(found: Sequence[Chunk]) -> list[tuple[str, int]]:
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("form", ROWS)
-def test_no_row_behind_one_that_is_too_long_is_lost(
+def test_rows_behind_one_that_is_too_long_are_kept(
     tmp_path: Path, form: str, compression: str, end: str
 ) -> None:
     row, head = ROWS[form], [HEADER.strip()] if form == "CSV" else []

@@ -1,7 +1,6 @@
 """Uploads and the workers that import them: killed, two at once, out of room."""
 
 import socket
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.db import connections
 from django.test import Client
 from kombu import pools
 
@@ -18,8 +16,8 @@ from importer.models import Import
 from importer.receiving import uploads
 from importer.running.lock import InProgress
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
-from tests.importer.running.test_import_events import counts
-from tests.waiting import deliver_all
+from tests.meanwhile import at_once
+from tests.stored import counts, deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")
 
@@ -30,7 +28,7 @@ def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path)
     uploads.import_waiting()
     failed = shown(client, taken["href"])
     assert failed["state"] == "failed"
-    assert "given up" in failed["error"]
+    assert "gave up after" in failed["error"]
     assert list(folder.iterdir()) == []
 
 
@@ -61,7 +59,7 @@ def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
     _, taken = post(client, csv_of(7))
     uploads.import_waiting()
     assert shown(client, old["href"])["state"] == "failed"
-    assert "preset 'of a version before' is none of" in shown(client, old["href"])["error"]
+    assert "preset 'of a version before' is unknown" in shown(client, old["href"])["error"]
     assert shown(client, taken["href"])["stored"] == 7
 
 
@@ -191,19 +189,10 @@ class _unrecorded:  # noqa: N801 - stands for a function
 def test_two_workers_at_once_import_an_upload_once(client: Client) -> None:
     for _ in range(3):
         post(client, csv_of(1500))
-    workers = [threading.Thread(target=_work) for _ in range(2)]
-    for one in workers:
-        one.start()
-    for one in workers:
-        one.join()
+    at_once([uploads.import_waiting] * 2)
     assert set(Import.objects.values_list("state", "read", "stored")) == {("done", 1500, 1500)}
     deliver_all()
     assert counts() == (4500, 4500, 4500)
-
-
-def _work() -> None:
-    uploads.import_waiting()
-    connections.close_all()
 
 
 def test_an_upload_whose_file_is_gone_fails_with_a_reason(client: Client, folder: Path) -> None:

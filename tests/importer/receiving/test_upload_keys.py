@@ -16,7 +16,7 @@ from importer.models import Import
 from importer.receiving import uploads
 from projects.models import DEFAULT
 from tests.importer.receiving.uploading import csv_of, post
-from tests.importer.running.test_import_events import counts
+from tests.stored import counts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")
@@ -43,7 +43,7 @@ def test_another_payload_under_the_same_key_is_422(client: Client, query: str) -
     other = body if query else body.replace(b"UA", b"DE")
     status, problem = post(client, other, query, **KEY)
     assert status == 422
-    assert "another file or other arguments" in problem["detail"]
+    assert "another file or other parameters" in problem["detail"]
     assert Import.objects.count() == 1
 
 

@@ -12,9 +12,9 @@ from django.test import Client
 
 from importer.models import Import
 from importer.receiving import uploads
-from tests.events.queueing.test_batching import worker
+from tests.events.queueing.workers import worker
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
-from tests.importer.running.test_import_events import counts
+from tests.stored import counts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")
@@ -81,11 +81,11 @@ def test_the_export_of_another_tool_is_read_by_its_preset(client: Client) -> Non
     [
         (b"id,time\n1,2\n", "?name=a.csv", 400, "a.csv: the header has no event_id"),
         (gzip.compress(HEADER.encode(), mtime=0)[:10] + b"x" * 99, "", 400, "damaged"),
-        (gzip.compress(HEADER.encode(), mtime=0)[:-9], "", 400, "cut short"),
-        (HEADER.encode(), "?preset=segment", 400, "preset 'segment' is none of"),
-        (HEADER.encode(), "?map=user=id", 400, "'user' is no field of an event"),
-        (HEADER.encode(), "?colour=red", 400, "'colour' is no parameter"),
-        (HEADER.encode(), "?max_errors=many", 400, "max-errors 'many'"),
+        (gzip.compress(HEADER.encode(), mtime=0)[:-9], "", 400, "incomplete"),
+        (HEADER.encode(), "?preset=segment", 400, "preset 'segment' is unknown"),
+        (HEADER.encode(), "?map=user=id", 400, "'user' is not a field of an event"),
+        (HEADER.encode(), "?colour=red", 400, "Unknown parameter 'colour'"),
+        (HEADER.encode(), "?max_errors=many", 400, "max_errors must be a number of rows"),
     ],
 )
 def test_what_cannot_be_imported_is_refused_at_once_and_leaves_nothing(
@@ -126,7 +126,7 @@ def test_a_disk_with_little_room_takes_no_file(
     monkeypatch.setattr(uploads, "KEPT_FREE_BYTES", 2**60)
     status, problem = post(client, csv_of(5))
     assert status == 507
-    assert "too little room" in problem["detail"]
+    assert "too little free space" in problem["detail"]
 
 
 def test_what_is_left_of_the_disk_is_counted_behind_the_file(

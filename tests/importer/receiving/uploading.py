@@ -4,7 +4,7 @@ from typing import Any
 
 from django.test import Client
 
-from tests.importer.running.test_import_events import rows_of
+from tests.importer.importing import rows_of
 
 HEADER = "event_id,occurred_at,user_id,event_type,properties\n"
 

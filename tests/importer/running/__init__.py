@@ -12,7 +12,7 @@ from config.settings import BASE_DIR
 from importer.models import Import
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
-from tests.importer.running.test_import_events import _environment
+from tests import environment
 
 ROWS = 24_000
 
@@ -24,11 +24,11 @@ def start(path: Path) -> "subprocess.Popen[bytes]":
         "import sys; from django.core.management import call_command\n"
         "call_command('import_events', sys.argv[1])"
     )
-    environment = {**_environment(), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    variables = {**environment.of_the_stores(), "DJANGO_SETTINGS_MODULE": "config.settings"}
     return subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
         cwd=BASE_DIR,
-        env=environment,
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

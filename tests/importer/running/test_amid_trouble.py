@@ -18,15 +18,10 @@ from importer.reading.chunks import FileRefused
 from importer.running import delivery, lock, store
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
+from tests.importer.importing import import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, is_past, reached
-from tests.importer.running.test_import_events import (
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
-from tests.waiting import deliver_all, wait_until
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
@@ -69,7 +64,7 @@ def _end_all_connections() -> None:
 
 
 @pytest.mark.usefixtures("fresh_pool")
-def test_an_import_whose_lock_another_has_taken_stores_no_more(
+def test_an_import_that_lost_its_lock_to_another_stores_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(tmp_path / "events.csv", rows_of(3000))

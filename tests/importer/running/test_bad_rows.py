@@ -34,7 +34,7 @@ from importer.reading.files import opened
 from importer.reading.rejects import Rejects
 from importer.running.batches import without
 from tests.importer.measuring import reading
-from tests.importer.reading.test_delimited import HEADER, chunks, written
+from tests.importer.reading.formats import HEADER, chunks, written
 
 ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
 
@@ -46,7 +46,7 @@ ROW = {"event_id": "id", "user_id": "u1", "event_type": "x"}
 @pytest.mark.parametrize("text", ["1e999990", "-1e999990", "inf", "nan", "1e21", "1" * 1_000_000])
 def test_a_number_too_large_for_a_time_is_refused_at_once(unit: Time, text: str) -> None:
     started = time.process_time()
-    with pytest.raises(FieldError, match=r"is no number of \w*seconds since 1970"):
+    with pytest.raises(FieldError, match=r"must be a number of \w*seconds since 1970"):
         mapper(ColumnMap(time=unit))({**ROW, "occurred_at": text})
     assert time.process_time() - started < 0.5
 
@@ -81,7 +81,7 @@ def test_the_event_s_own_properties_win_over_columns_of_the_same_name() -> None:
     assert json.loads(properties) == {"event_id": "id", "platform": "mine", "os": "17", "lib": None}
 
 
-def test_of_keys_that_hold_dots_the_longest_that_fits_a_path_counts() -> None:
+def test_the_longest_key_with_dots_that_fits_a_path_counts() -> None:
     mapping = ColumnMap(sources={"user_id": ("a.b.c",)}, rest="ignore")
     row = {"event_id": "id", "occurred_at": "2026-01-01T00:00:00Z", "event_type": "x"}
     found = mapper(mapping)(row | {"a": {"b.c": "short"}, "a.b": {"c": "long"}})
@@ -139,7 +139,7 @@ def test_a_header_whose_quotes_never_close_is_refused_without_reading_the_file(
 ) -> None:
     path = written(tmp_path, 'a","\n' * 1_000_000)
     with opened(path) as file:
-        with pytest.raises(FileRefused, match="does not start with a header"):
+        with pytest.raises(FileRefused, match="does not start with a CSV header"):
             columns_and_chunks(file, Options())
         assert file.position() < file.size // 2
 
@@ -164,7 +164,7 @@ def test_what_a_chunk_holds_is_bounded_whatever_is_large(
     assert (max(found) - 1) * len(row) <= CHUNK_CHARACTERS + MAX_LINE
 
 
-def test_of_a_bad_row_that_is_too_long_its_start_is_kept() -> None:
+def test_only_the_start_of_a_bad_row_that_is_too_long_is_kept() -> None:
     long: list[Raw] = [["a", "b" * 2 * MAX_LINE], {"a": 1, "b": "b" * 2 * MAX_LINE}]
     [chunk] = chunked((line, "bad", raw) for line, raw in enumerate(long))
     assert [row.raw for row in chunk.bad] == [["a" + "b" * 999], {"a": "1", "b": "b" * 1000}]
@@ -195,7 +195,7 @@ def test_one_large_value_in_many_rows_of_parquet_takes_little_memory(
         "print(sum(len(chunk.rows) for chunk in read), sum(len(chunk.bad) for chunk in read))",
         "print(read[0].bad[0].reason)",
     )
-    assert said == ["2 200", "a row of more than 1048576 bytes"]
+    assert said == ["2 200", "the row has more than 1048576 bytes"]
     assert grown < 150_000, "KiB"
 
 
@@ -215,7 +215,7 @@ def test_a_value_that_thousands_of_rows_repeat_is_not_read_for_ever(
     tmp_path: Path, store_schema: bool
 ) -> None:
     path = _repeated(tmp_path, ["x" * 900_000], [0] * 3_000, store_schema=store_schema)
-    with pytest.raises(FileRefused, match=r"after row 1\d\d\d: its values take more than 1 GiB"):
+    with pytest.raises(FileRefused, match=r"after row 1\d\d\d, because the values take more than"):
         list(_lines_of(path))
 
 
@@ -227,7 +227,7 @@ def _lines_of(path: Path) -> Iterator[int]:
 @pytest.mark.parametrize("store_schema", [True, False])
 def test_a_list_that_repeats_a_large_value_is_not_made(tmp_path: Path, store_schema: bool) -> None:
     path = _repeated(tmp_path, ["x" * 900_000], [[0] * 20_000], store_schema=store_schema)
-    with pytest.raises(FileRefused, match=r"list\.element has lists of huge values"):
+    with pytest.raises(FileRefused, match=r"list\.element has a list of more than 32 MiB"):
         list(chunks(path))
 
 
@@ -248,7 +248,7 @@ def test_lists_of_more_elements_than_fit_in_memory_are_refused(
     monkeypatch.setattr(parquet, "_MAX_ELEMENTS", 1_000)
     others = {name: [value] for name, value in GOOD.items()}
     table = pa.table({**others, "properties": [[0] * 1_001]})
-    with pytest.raises(FileRefused, match="lists of a row group have more than 1,000 elements"):
+    with pytest.raises(FileRefused, match="one row group have more than 1,000 elements"):
         list(_lines_of(_parquet(tmp_path, table)))
     fitting = pa.table({**others, "properties": [[0] * 1_000]})
     assert list(_lines_of(_parquet(tmp_path, fitting))) == [1]
@@ -260,7 +260,7 @@ def test_rows_of_hardly_any_bytes_are_not_read_for_ever(
     monkeypatch.setattr(parquet, "_TIMES", 0)
     monkeypatch.setattr(parquet, "_BESIDES", 150 * CHUNK_ROWS)
     table = pa.table({name: [value] * 3 * CHUNK_ROWS for name, value in GOOD.items()})
-    with pytest.raises(FileRefused, match=f"is stopped after row {CHUNK_ROWS}"):
+    with pytest.raises(FileRefused, match=f"stopped after row {CHUNK_ROWS}"):
         list(_lines_of(_parquet(tmp_path, table)))
 
 
@@ -282,7 +282,7 @@ def test_bytes_that_are_not_utf8_cost_one_row_of_parquet(tmp_path: Path) -> None
     [
         ((*GOOD, "user_id"), "column 'user_id' appears twice"),
         ((*GOOD, "User_ID"), "column 'user_id' appears twice"),
-        ((*GOOD, "properties", "properties_json"), "one of them is enough"),
+        ((*GOOD, "properties", "properties_json"), "two columns for properties"),
     ],
 )
 def test_columns_of_parquet_that_contradict_each_other_are_refused(

@@ -1,63 +1,29 @@
 """`manage.py import_events`: files into all three stores, once."""
 
-import csv
 import io
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.core.management import call_command
+from django.db import connections
 
+from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from events.models import Batch, Dedup, HotEvent, PropertySchema
 from importer.models import Import
-from tests import clickhouse as engine
+from projects.models import DEFAULT
+from tests import environment
 from tests.factories import PropertySchemaFactory
-from tests.samples import event
-from tests.waiting import deliver_all, wait_until
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
-
-HEADER = ["event_id", "occurred_at", "user_id", "event_type", "properties_json"]
-
-
-def rows_of(count: int, **changes: Any) -> list[list[str]]:
-    changes = {"properties": '{"country": "UA"}', **changes}
-    return [list(event(**changes).values()) for _ in range(count)]
-
-
-def written(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> Path:
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
-def import_events(*arguments: str | Path) -> tuple[str, str]:
-    """What the command printed, and what it complained of."""
-    printed, complaints = io.StringIO(), io.StringIO()
-    call_command("import_events", *map(str, arguments), stdout=printed, stderr=complaints)
-    return printed.getvalue(), complaints.getvalue()
-
-
-def refused(*arguments: str | Path) -> tuple[str, str]:
-    """The same for a command that ends with an error."""
-    printed, complaints = io.StringIO(), io.StringIO()
-    with pytest.raises(CommandError) as error:
-        call_command("import_events", *map(str, arguments), stdout=printed, stderr=complaints)
-    return printed.getvalue(), complaints.getvalue() + str(error.value)
-
-
-def counts() -> tuple[int, int, int]:
-    """Rows in dedup, in the hot layer and in ClickHouse, as they are now."""
-    [[cold]] = engine.query("SELECT count() FROM events")
-    return Dedup.objects.count(), HotEvent.objects.count(), cold
 
 
 def test_when_the_command_ends_the_events_are_in_every_store(tmp_path: Path) -> None:
@@ -77,7 +43,7 @@ def test_what_was_written_in_the_file_is_what_is_stored(tmp_path: Path) -> None:
     import_events(written(tmp_path / "events.csv", [row]))
     stored = HotEvent.objects.get()
     assert (str(stored.event_id), stored.user_id, stored.event_type) == (row[0], row[2], row[3])
-    [[text]] = engine.query("SELECT properties_text FROM events")
+    [[text]] = engine.query("SELECT properties_text FROM events", project=DEFAULT)
     assert stored.properties == text == '{"page":{"section":"новини, \\"нові\\""},"n":1.50}'
 
 
@@ -135,7 +101,7 @@ def test_bad_rows_are_named_by_line_and_the_rest_is_stored(tmp_path: Path) -> No
     assert Import.objects.get().bad == 3
 
 
-def test_of_many_bad_rows_the_first_are_shown_and_all_are_counted(tmp_path: Path) -> None:
+def test_the_first_of_many_bad_rows_are_shown_and_all_are_counted(tmp_path: Path) -> None:
     rows = [row if n % 2 else ["bad"] for n, row in enumerate(rows_of(4000))]
     printed, complaints = import_events(written(tmp_path / "events.csv", rows))
     assert "read 4000, stored 2000, duplicate 0, bad 2000" in printed
@@ -226,7 +192,9 @@ def test_an_import_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> No
     rows = rows_of(30_000)
     path = written(tmp_path / "events.csv", rows)
     first = subprocess.Popen(
-        [sys.executable, "manage.py", "import_events", str(path)], cwd=BASE_DIR, env=_environment()
+        [sys.executable, "manage.py", "import_events", str(path)],
+        cwd=BASE_DIR,
+        env=environment.of_the_stores(),
     )
     wait_until(lambda: Import.objects.filter(stored__gt=0).exists() or first.poll() is not None)
     first.kill()
@@ -235,18 +203,11 @@ def test_an_import_that_was_killed_is_finished_by_the_next(tmp_path: Path) -> No
     stored = Dedup.objects.count()
     assert 0 < stored < 30_000
     printed, _ = import_events(path)
-    assert f"went on behind {stored} rows of an earlier run" in printed
+    assert f"continued after {stored} rows of an earlier run" in printed
     assert "read 30000, stored 30000, duplicate 0, bad 0" in printed
     Batch.objects.update(claimed_until=None)  # what the killed process may have claimed
     deliver_all()
     assert counts() == (30_000, 30_000, 30_000)
-
-
-def _environment() -> dict[str, str]:
-    """For a process that is to use the stores of this test."""
-    name = connection.settings_dict["NAME"]
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
-    return {**os.environ, "DATABASE_URL": url}
 
 
 def test_a_file_is_imported_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from analytics import clickhouse as engine
 from importer.mapping.options import MaxErrors, Options
 from importer.models import Import
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
-from tests import clickhouse as engine
-from tests.importer.running.test_import_events import (
-    HEADER,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
@@ -70,7 +64,8 @@ def test_rejected_lines_of_json_are_mended_too(tmp_path: Path) -> None:
     options = ("--preset", "mixpanel")
     import_events(path, *options)
     rejected = Path(f"{path}.rejected.csv")
-    assert rejected.read_text("utf-8-sig").startswith("line,reason,raw\n1,occurred_at is no number")
+    said = rejected.read_text("utf-8-sig")
+    assert said.startswith('line,reason,raw\n1,"occurred_at must be a number of seconds')
     rejected.write_text(rejected.read_text().replace('""soon""', "1767225600"))
     assert "read 1, stored 1" in import_events(rejected, *options)[0]
 
@@ -82,14 +77,14 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
     rows = [["bad"]] * 90 + rows_of(5910)
     path = written(tmp_path / "events.csv", rows)
     if ends:
-        assert "more than allowed" in refused(path, "--max-errors", limit)[1]
+        assert "more than max_errors allows" in refused(path, "--max-errors", limit)[1]
         assert Import.objects.get().read < 6000
         assert Path(f"{path}.rejected.csv").exists()
     else:
         assert "read 6000" in import_events(path, "--max-errors", limit)[0]
 
 
-def test_of_what_a_stopped_import_has_read_no_percentage_is_told(
+def test_a_stopped_import_shows_no_percentage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importer.reading.chunks.CHUNK_ROWS", 100)
@@ -109,7 +104,7 @@ def test_where_rejected_rows_cannot_be_written_nothing_is_skipped(tmp_path: Path
     rows[1200] = ["bad"]
     path = written(tmp_path / "events.csv", rows)
     _, complaints = refused(path, "--rejected", "/dev/full")
-    assert "where rejected rows go, cannot be written" in complaints
+    assert "the file for rejected rows, /dev/full/" in complaints
     assert "read 1500, stored 1499, duplicate 0, bad 1" in import_events(path)[0]
 
 
@@ -119,7 +114,7 @@ def test_a_dry_run_with_too_many_bad_rows_fails_and_touches_no_rejected_rows(
     path = written(tmp_path / "events.csv", [["bad"], *rows_of(5)])
     import_events(path)
     rejected = Path(f"{path}.rejected.csv").read_bytes()
-    assert "more than allowed" in refused(path, "--dry-run", "--max-errors", "0")[1]
+    assert "more than max_errors allows" in refused(path, "--dry-run", "--max-errors", "0")[1]
     assert Path(f"{path}.rejected.csv").read_bytes() == rejected
     import_events(path, "--force")
     assert Path(f"{path}.rejected.csv.old").read_bytes() == rejected
@@ -146,4 +141,4 @@ def test_rejected_rows_of_another_encoding_and_delimiter_come_back_as_they_were(
     rejected.write_bytes(rejected.read_bytes().replace(b"soon", b"2026-01-01T00:00:00Z", 2))
     rejected.write_bytes(rejected.read_bytes().replace(b"2026-01-01T00:00:00Z", b"soon", 1))
     assert "stored 1" in import_events(rejected, *options)[0]
-    assert engine.query("SELECT user_id FROM events") == [["José"]]
+    assert engine.query("SELECT user_id FROM events", project=DEFAULT) == [["José"]]

@@ -18,17 +18,11 @@ from events.models import Batch
 from importer.models import Import
 from importer.running.run import Run, import_file
 from projects.models import DEFAULT
+from tests import environment
+from tests.importer.importing import HEADER, import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, reached, start
-from tests.importer.running.test_import_events import (
-    HEADER,
-    _environment,
-    counts,
-    import_events,
-    refused,
-    rows_of,
-    written,
-)
-from tests.waiting import deliver_all, wait_until
+from tests.stored import counts, deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
@@ -58,7 +52,7 @@ def test_killed_ten_times_it_ends_as_if_undisturbed(tmp_path: Path) -> None:
     printed, _ = import_events(path)
     bad = ROWS // 100 + ROWS // 1000
     stored, duplicates = ROWS * 99 // 100, ROWS // 10 * 99 // 100
-    assert "went on behind" in printed
+    assert "continued after" in printed
     assert f"stored {stored}, duplicate {duplicates}, bad {bad}" in printed
     Batch.objects.update(claimed_until=None)
     deliver_all()
@@ -76,13 +70,13 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> Non
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0].decode()
     assert process.returncode == 130
-    assert "Stopped; the same command goes on from here." in said
+    assert "Stopped. Run the same command again to continue." in said
     assert "Traceback" not in said
     row = Import.objects.get()
     assert row.state == Import.State.STOPPED
     assert f"read {row.read}, stored {row.read}" in said
     printed, _ = import_events(path)
-    assert f"went on behind {row.read} rows" in printed
+    assert f"continued after {row.read} rows" in printed
     assert f"read {ROWS}, stored {ROWS}, duplicate 0, bad 0" in printed
 
 
@@ -102,7 +96,7 @@ def test_a_failed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     assert "stopped, as 1 of 2,000 rows are bad" in complaints
     assert Import.objects.get().state == Import.State.FAILED
     printed, _ = import_events(path)
-    assert "went on behind 2000 rows" in printed
+    assert "continued after 2000 rows" in printed
     assert "read 3000, stored 2999, duplicate 0, bad 1" in printed
 
 
@@ -128,7 +122,7 @@ def test_options_that_are_refused_cost_no_place_in_the_file(tmp_path: Path) -> N
     path = written(tmp_path / "events.csv", rows)
     refused(path, "--max-errors", "0")
     assert "no column usr for user_id" in refused(path, "--map", "user_id=usr")[1]
-    assert "went on behind 2000 rows" in import_events(path)[0]
+    assert "continued after 2000 rows" in import_events(path)[0]
 
 
 def test_the_same_file_twice_at_once_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -145,7 +139,7 @@ def test_ctrl_c_ends_it_while_standard_input_says_nothing() -> None:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "import_events", "-"],
         cwd=BASE_DIR,
-        env=_environment(),
+        env=environment.of_the_stores(),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -12,14 +12,9 @@ import pytest
 
 from embedded.supervision.processes import PROJECT
 from importer.receiving import uploads
-from tests.events.queueing.test_batching import worker_environment
-from tests.importer.running.test_import_events import (
-    HEADER,
-    counts,
-    import_events,
-    rows_of,
-    written,
-)
+from tests import environment
+from tests.importer.importing import HEADER, import_events, rows_of, written
+from tests.stored import counts
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -38,7 +33,7 @@ def from_standard_input(
     return subprocess.run(
         [sys.executable, str(PROJECT / "manage.py"), "import_events", "-", *options],
         cwd=UNWRITABLE,
-        env={**worker_environment(), "IMPORT_FOLDER": str(folder), "LOG_LEVEL": "INFO"},
+        env={**environment.of_the_stores(), "IMPORT_FOLDER": str(folder), "LOG_LEVEL": "INFO"},
         input=text.decode(),
         capture_output=True,
         text=True,

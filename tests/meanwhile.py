@@ -1,23 +1,34 @@
 """What happens in other threads meanwhile."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, connections
 
+T = TypeVar("T")
+
 
 def in_thread(work: Callable[[], object]) -> None:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=_and_disconnected, args=(work,))
     thread.start()
     thread.join()
+
+
+def at_once(works: Iterable[Callable[[], T]]) -> list[T]:
+    """What each gives, all in threads; an error of one is raised here."""
+    works = list(works)
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(_and_disconnected, works))
+
+
+def _and_disconnected(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    finally:
+        connections.close_all()
 
 
 @contextmanager

@@ -1,0 +1,111 @@
+"""The admin's pages for projects: make one, rename it, delete it with everything of it."""
+
+from typing import Any
+
+import psycopg
+from django import db, forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_protect
+
+from analytics.clickhouse import ClickHouseError
+from config.admin.tables import ReadOnlyAdmin
+from config.building_blocks.messages import brief
+from events.auditing.rezoning import check_zone
+from events.lifecycle import deleting, making
+from events.postgres.repair_lock import RepairRunning
+from projects.models import DEFAULT, Project
+
+_LIST = "admin:projects_project_changelist"
+
+
+class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Project
+        fields = ("slug", "name", "time_zone", "rate_limit_per_minute")
+
+    def clean_time_zone(self) -> str:
+        return check_zone(self.cleaned_data["time_zone"])
+
+
+@admin.register(Project)
+class ProjectAdmin(ReadOnlyAdmin):
+    list_display = ("slug", "name", "number", "limit", "created_at", "state")
+    ordering = ("pk",)
+    form = ProjectForm
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """The slug stays: clients and scripts have it. A change of the zone takes too long here."""
+        return ("slug", "time_zone", "number", "created_at", "state") if obj else ()
+
+    @admin.display(description="number")
+    def number(self, row: Project) -> int:
+        return row.pk
+
+    @admin.display(description="requests a minute", empty_value="")
+    def limit(self, row: Project) -> int | None:
+        return row.rate_limit_per_minute
+
+    @admin.display(description="state")
+    def state(self, row: Project) -> str:
+        return "ready" if row.deleted_at is None else "is being deleted"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("projects.add_project"))
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("projects.change_project"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        may = bool(request.user.has_perm("projects.delete_project"))
+        return may and (obj is None or obj.pk != DEFAULT)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ClickHouseError as error:
+            said = f"Nothing was made: ClickHouse failed: {brief(error)}."
+            self.message_user(request, said, messages.ERROR)
+            return HttpResponseRedirect(reverse(_LIST))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            making.make(obj)
+
+    @method_decorator(csrf_protect)
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A page that asks for the slug, because nothing brings the events back."""
+        project = self.get_object(request, object_id)
+        if project is None:
+            raise Http404
+        if not self.has_delete_permission(request, project):
+            raise PermissionDenied
+        if request.POST.get("slug") == project.slug:
+            self._delete(request, project)
+            return HttpResponseRedirect(reverse(_LIST))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Delete the project {project.slug}",
+            "opts": self.opts,
+            "project": project,
+            "is_wrong": request.method == "POST",
+        }
+        return TemplateResponse(request, "admin/delete_project.html", context)
+
+    def _delete(self, request: HttpRequest, project: Project) -> None:
+        try:
+            deleting.delete(project, by=request.user.get_username())
+        except (RepairRunning, ClickHouseError, db.Error, psycopg.Error) as error:
+            said = f"The project {project} is deleted later, because of this: {brief(error)}."
+            self.message_user(request, said, messages.WARNING)
+        else:
+            self.message_user(request, f"Deleted the project {project}.", messages.SUCCESS)

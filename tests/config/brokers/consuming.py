@@ -1,0 +1,45 @@
+"""Messages that are put on the queue and taken from it, and where Redis has them meanwhile."""
+
+from typing import Any
+
+from celery import current_app
+from kombu.connection import Connection
+from kombu.entity import Queue
+
+QUEUE = "celery"
+
+
+def publish(body: str = "hello") -> None:
+    with current_app.connection_for_write() as connection:
+        connection.SimpleQueue(QUEUE).put(body)
+
+
+def waiting(redis: Any) -> dict[str, int]:
+    return {
+        "queued": redis.llen(QUEUE),
+        "taken": redis.llen(f"{QUEUE}.taken"),
+        "unacked": redis.hlen("unacked"),
+        "indexed": redis.zcard("unacked_index"),
+    }
+
+
+def consume(connection: Connection, *, no_ack: bool = False) -> list[Any]:
+    """Messages that arrive within a moment, none of them acknowledged."""
+    got: list[Any] = []
+    with connection.Consumer(
+        [Queue(QUEUE)], callbacks=[lambda _, message: got.append(message)], no_ack=no_ack
+    ):
+        try:
+            while True:
+                connection.drain_events(timeout=1.5)
+        except TimeoutError:
+            return got
+
+
+def restore(connection: Any, *, visibility_timeout: float = 0) -> None:
+    """What each worker does now and then, as if the visibility timeout were over."""
+    channel: Any = connection.channel()
+    connection.Consumer([Queue(QUEUE)], channel=channel).consume()
+    channel.visibility_timeout = visibility_timeout
+    channel.qos.restore_visible(num=None, interval=1)
+    channel.close()

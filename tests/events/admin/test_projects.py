@@ -1,0 +1,119 @@
+"""The admin's pages of projects, and the choice of a project in the others."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from analytics import clickhouse as engine
+from events.lifecycle import deleting, making
+from events.models import Batch
+from events.postgres.repair_lock import alone
+from events.storing.store import store
+from projects.models import DEFAULT, Project
+from tests.factories import AdminFactory
+from tests.projects.made_projects import project
+from tests.samples import event, framed
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+PROJECTS = "/admin/projects/project/"
+EVENTS = "/admin/events/hotevent/"
+
+
+@pytest.fixture
+def admin_client(client: Client) -> Client:
+    client.force_login(AdminFactory.create())
+    return client
+
+
+@pytest.fixture
+def staging() -> Iterator[Project]:
+    with project("staging") as made:
+        yield made
+
+
+def shown(answer: Any) -> str:
+    assert answer.status_code == 200, answer
+    return str(answer.content.decode())
+
+
+def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
+    form = {"slug": "my-app", "name": "My app"}
+    listed = shown(admin_client.post(f"{PROJECTS}add/", form, follow=True))
+    row = Project.objects.get(slug="my-app")
+    try:
+        assert engine.query("SELECT count() FROM events", project=row.pk) == [[0]]
+        assert "my-app" in listed
+        form = {"slug": "other", "name": "Our app", "rate_limit_per_minute": "70"}
+        admin_client.post(f"{PROJECTS}{row.pk}/change/", form)
+        row.refresh_from_db()
+        assert (row.slug, row.name, row.rate_limit_per_minute) == ("my-app", "Our app", 70)
+    finally:
+        deleting.delete(row, by="a test")
+
+
+@pytest.mark.parametrize("slug", ["", "My App", "default", "a" * 41])
+def test_a_wrong_slug_is_an_error_in_the_form(admin_client: Client, slug: str) -> None:
+    answer = admin_client.post(f"{PROJECTS}add/", {"slug": slug, "name": "x"})
+    assert "errorlist" in shown(answer)
+    assert Project.objects.count() == 1
+
+
+def test_clickhouse_that_is_down_is_told(admin_client: Client, monkeypatch: Any) -> None:
+    def gone(**_: Any) -> None:
+        raise engine.ClickHouseUnavailable("gone")
+
+    monkeypatch.setattr(making, "apply_schema", gone)
+    form = {"slug": "my-app", "name": "My app"}
+    answer = admin_client.post(f"{PROJECTS}add/", form, follow=True)
+    assert "Nothing was made: ClickHouse failed: gone." in shown(answer)
+    assert Project.objects.count() == 1
+
+
+def test_deleting_asks_for_the_slug(admin_client: Client, staging: Project) -> None:
+    url = f"{PROJECTS}{staging.pk}/delete/"
+    assert "Type staging to go on" in shown(admin_client.get(url))
+    assert "Nothing was deleted" in shown(admin_client.post(url, {"slug": "stagin"}))
+    assert Project.objects.filter(pk=staging.pk, deleted_at=None).exists()
+    answer = admin_client.post(url, {"slug": "staging"}, follow=True)
+    assert "Deleted the project staging." in shown(answer)
+    assert not Project.objects.filter(pk=staging.pk).exists()
+
+
+def test_a_deletion_that_must_wait_is_told(admin_client: Client, staging: Project) -> None:
+    with alone():
+        url = f"{PROJECTS}{staging.pk}/delete/"
+        answer = admin_client.post(url, {"slug": "staging"}, follow=True)
+    assert "The project staging is deleted later" in shown(answer)
+    assert "is being deleted" in shown(admin_client.get(PROJECTS))
+    assert deleting.finish() == 1
+
+
+def test_the_default_project_can_not_be_deleted(admin_client: Client) -> None:
+    answer = admin_client.post(f"{PROJECTS}{DEFAULT}/delete/", {"slug": "default"})
+    assert answer.status_code == 403
+    assert Project.objects.filter(pk=DEFAULT).exists()
+
+
+def test_hot_events_are_those_of_one_project(admin_client: Client, staging: Project) -> None:
+    same = event()
+    for number, user in ((DEFAULT, "mine"), (staging.pk, "theirs")):
+        frames = [framed([{**same, "user_id": user}])]
+        store(project=number, frames=frames, source=Batch.Source.QUEUE)
+    default = shown(admin_client.get(EVENTS))
+    assert ("mine" in default, "theirs" in default) == (True, False)
+    chosen = shown(admin_client.get(EVENTS, {"project": staging.pk}))
+    assert ("mine" in chosen, "theirs" in chosen) == (False, True)
+    link = f"{EVENTS}{same['event_id']}/change/"
+    assert "mine" in shown(admin_client.get(link))
+    filters = {"_changelist_filters": f"project={staging.pk}"}
+    assert "theirs" in shown(admin_client.get(link, filters))
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "9" * 30, "²", ""])
+def test_a_project_that_is_none_in_the_address_is_the_default(
+    admin_client: Client, value: str
+) -> None:
+    assert admin_client.get(EVENTS, {"project": value}).status_code == 200

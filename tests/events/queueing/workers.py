@@ -1,0 +1,45 @@
+"""A real Celery worker on the stores of the tests, and what it has taken of the queue."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import redis
+from django.conf import settings
+
+from events.queueing import queue
+from projects.models import DEFAULT
+from tests import environment
+from tests.project import PROJECT
+from tests.samples import event, records
+
+
+@contextmanager
+def worker() -> Iterator[psutil.Process]:
+    """A real worker with two children on the test's stores; killed with all of them at the end."""
+    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "2"]
+    process = subprocess.Popen(
+        command, cwd=PROJECT, env=environment.of_the_stores(), start_new_session=True
+    )
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def put(count: int) -> None:
+    """So many requests of one event each, one message each."""
+    for _ in range(count):
+        queue.put(events=records([event()]), project=DEFAULT)
+
+
+def unacknowledged() -> int:
+    server: Any = redis.from_url(settings.REDIS_URL)
+    lists = sum(int(server.llen(name)) for name in ("celery", "celery.taken"))
+    return int(server.hlen("unacked")) + lists
