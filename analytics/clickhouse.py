@@ -317,6 +317,12 @@ def longest_insert_seconds() -> int:
     return int(driver.CONNECT_TIMEOUT_SECONDS + limit + MARGIN_SECONDS)
 
 
+def longest_query_seconds() -> int:
+    """Seconds after which every query of a report has ended, with an answer or without."""
+    limit = settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS
+    return int(driver.CONNECT_TIMEOUT_SECONDS + limit + MARGIN_SECONDS)
+
+
 def _client(limit: float | None = None) -> driver.Client:
     """The client for calls that the server ends after `limit` seconds; default: as an insert."""
     seconds = ceil(limit or settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS) + MARGIN_SECONDS

@@ -1,8 +1,8 @@
 """The reports: how many users came, what they did, whether they returned. All numbers are exact.
 
-Days and weeks are UTC. Weeks run Monday to Sunday and are numbered from 1969-12-29. A report
-without segments, or with segments only on the event type, reads rollups. Other reports read
-`events`.
+Days and weeks are those of a time zone. Weeks run Monday to Sunday and are numbered from
+1969-12-29. A report in the zone of the rollups, without segments or with segments only on the event
+type, reads rollups. Other reports read `events`.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from django.conf import settings
 from analytics import clickhouse
 from analytics.queries import load, load_with
 from analytics.segments import Segment, condition
+from analytics.zones import UTC, Zone, bounds
 from config.monitoring import metrics
 from config.server import disconnects
 
@@ -27,6 +28,8 @@ _FIRST_MONDAY = date(1969, 12, 29)
 # The share of a report's memory that intermediate results may use before they go to disk. The rest
 # is for merging them.
 _SPILL_SHARE = 0.3
+# Only where the bounds in UTC let in events of the days beside.
+_ON_DAYS = "toDate(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}"
 
 
 class DailyUsers(NamedTuple):
@@ -55,39 +58,54 @@ class Cohort(NamedTuple):
 
 
 def daily_active_users(
-    *, project: int, start: date, end: date, segments: Sequence[Segment] = ()
+    *, project: int, zone: Zone, start: date, end: date, segments: Sequence[Segment] = ()
 ) -> list[DailyUsers]:
     """Every day from `start` to `end`, both included, oldest first; 0 where nobody came."""
-    rows = _ask("daily_active_users", project, segments, {"start": start, "end": end})
+    days = {"start": start, "end": end, **bounds(start, end, zone.name)}
+    rows = _ask("daily_active_users", project, zone, segments, days)
     users = {date.fromisoformat(day): int(count) for day, count in rows}
-    days = (start + timedelta(days=n) for n in range((end - start).days + 1))
-    return [DailyUsers(day, users.get(day, 0)) for day in days]
+    asked = (start + timedelta(days=n) for n in range((end - start).days + 1))
+    return [DailyUsers(day, users.get(day, 0)) for day in asked]
 
 
 def top_events(
-    *, project: int, start: date, end: date, limit: int, segments: Sequence[Segment] = ()
+    *,
+    project: int,
+    zone: Zone,
+    start: date,
+    end: date,
+    limit: int,
+    segments: Sequence[Segment] = (),
 ) -> list[EventCount]:
     """The `limit` most frequent event types, most frequent first; equal counts by name."""
-    rows = _ask("top_events", project, segments, {"start": start, "end": end, "limit": limit})
+    days = {"start": start, "end": end, **bounds(start, end, zone.name)}
+    rows = _ask("top_events", project, zone, segments, {**days, "limit": limit})
     return [EventCount(event_type, int(count)) for event_type, count in rows]
 
 
 def retention(
-    *, project: int, start: date, windows: int, today: date, segments: Sequence[Segment] = ()
+    *,
+    project: int,
+    zone: Zone,
+    start: date,
+    windows: int,
+    today: date,
+    segments: Sequence[Segment] = (),
 ) -> list[Cohort]:
     """Weekly cohorts from the first week that begins on or after `start` to the week of `today`.
 
     A user's cohort is the week of their first matching event in the whole history. Cohorts
     without users are left out. Percentages are rounded half up to one decimal. `windows` is the
-    number of weeks to look at after the cohort's own, at most MAX_WINDOWS.
+    number of weeks to look at after the cohort's own, at most MAX_WINDOWS. `today` is the present
+    day in the zone.
     """
     last, pattern = _week(today), 2 ** (windows + 1) - 1
     counts: dict[int, dict[int, int]] = {}
     # One query covers as many cohorts as fit into the mask together with their windows.
     for first in range(_week(start + timedelta(days=6)), last + 1, _MASK_WEEKS - windows):
         until = min(last, first + _MASK_WEEKS - windows - 1)
-        bounds = {"first": first, "last": until, "windows": windows, "pattern": pattern}
-        for cohort, week_after, users in _ask("retention", project, segments, bounds):
+        weeks = {"first": first, "last": until, "windows": windows, "pattern": pattern}
+        for cohort, week_after, users in _ask("retention", project, zone, segments, weeks):
             counts.setdefault(int(cohort), {})[int(week_after)] = int(users)
     return [_cohort(week, counts[week], windows, last) for week in sorted(counts)]
 
@@ -114,11 +132,11 @@ def _week(day: date) -> int:
 
 
 def _ask(
-    name: str, project: int, segments: Sequence[Segment], parameters: dict[str, Any]
+    name: str, project: int, zone: Zone, segments: Sequence[Segment], parameters: dict[str, Any]
 ) -> list[list[Any]]:
-    """Rows of the report's query, from the cheapest table that has the segments' fields."""
+    """Rows of the report's query, from the cheapest table that has the days and the fields."""
     where = condition(segments)
-    sql = _sql(name, segments, where.sql)
+    sql = _sql(name, zone, segments, where.sql)
     comment = clickhouse.log_comment(name, query=uuid4().hex)
     with (
         disconnects.stopping(partial(clickhouse.kill, comment)),
@@ -127,7 +145,7 @@ def _ask(
         return clickhouse.query(
             sql,
             project=project,
-            parameters={**parameters, **where.parameters},
+            parameters={"tz": zone.name, **parameters, **where.parameters},
             options={"log_comment": comment, **_limits()},
         )
 
@@ -142,10 +160,12 @@ def _limits() -> dict[str, int]:
     }
 
 
-def _sql(name: str, segments: Sequence[Segment], where: str) -> str:
+def _sql(name: str, zone: Zone, segments: Sequence[Segment], where: str) -> str:
+    if any(segment.field != "event_type" for segment in segments) or not zone.is_rolled_up:
+        if name == "top_events" and zone.name != UTC:
+            where = f"{where} AND {_ON_DAYS}"
+        return load_with(f"{name}_raw", condition=where)
     if not segments:
         return load(name)
-    if any(segment.field != "event_type" for segment in segments):
-        return load_with(f"{name}_raw", condition=where)
     by_type = name if name == "top_events" else f"{name}_by_type"
     return load_with(by_type, condition=where)

@@ -1,22 +1,25 @@
 """The HTTP endpoints of the reports."""
 
-from datetime import UTC, date, datetime
+from datetime import date
+from functools import partial
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from analytics import openapi, reports
+from analytics import openapi, reports, zones
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.segments import InvalidSegment, Segment, parse_segments
+from analytics.zones import Zone
 from config.api.days import parse_day
 from config.api.problems import Problem
 from config.api.query_parameters import problem, read, whole_number
 from config.memory import room
 from config.server import disconnects
 from projects import access
-from projects.of_request import project_of
+from projects.keyring import keyring
+from projects.of_request import project_of, zone_of
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
@@ -63,8 +66,10 @@ class DailyActiveUsersView(ReportView):
     def get(self, request: Request) -> Response:
         values = _read_range(request)
         room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
+        project = project_of(request)
         rows = reports.daily_active_users(
-            project=project_of(request),
+            project=project,
+            zone=_zone(project, values["tz"]),
             start=values["from"],
             end=values["to"],
             segments=values["segment"],
@@ -78,8 +83,10 @@ class TopEventsView(ReportView):
         values = _read_range(request, limit=whole_number(1, MAX_LIMIT))
         limit = values["limit"] or DEFAULT_LIMIT
         room.need_for_answer(_EVENT_TYPE_BYTES * limit)
+        project = project_of(request)
         rows = reports.top_events(
-            project=project_of(request),
+            project=project,
+            zone=_zone(project, values["tz"]),
             start=values["from"],
             end=values["to"],
             limit=limit,
@@ -96,11 +103,14 @@ class RetentionView(ReportView):
             {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
             required=["start_date"],
         )
-        today, windows = datetime.now(UTC).date(), values["windows"] or DEFAULT_WINDOWS
+        project, windows = project_of(request), values["windows"] or DEFAULT_WINDOWS
+        zone = _zone(project, values["tz"])
+        today = zone.today()
         weeks = max(0, (today - values["start_date"]).days // 7 + 1)
         room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
         rows = reports.retention(
-            project=project_of(request),
+            project=project,
+            zone=zone,
             start=values["start_date"],
             windows=windows,
             today=today,
@@ -126,10 +136,14 @@ def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
 
 
 def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    parsers = {**parsers, "segment": str}
+    parsers = {**parsers, "tz": zones.checked, "segment": str}
     values = read(request.query_params, parsers, required=required, lists=["segment"])
     values["segment"] = _segments(values["segment"])
     return values
+
+
+def _zone(project: int, name: str | None) -> Zone:
+    return Zone(name or zone_of(project), partial(keyring.rollup_zone, project))
 
 
 def _segments(texts: list[str]) -> list[Segment]:

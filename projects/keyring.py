@@ -62,6 +62,13 @@ class Key(NamedTuple):
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
+class Zones(NamedTuple):
+    """The time zone of a project, and the one whose days its rollups hold."""
+
+    own: str
+    of_rollups: str | None
+
+
 class KeysUnknown(Exception):
     """PostgreSQL can't say now whether there is such a key or project."""
 
@@ -79,6 +86,7 @@ class Keyring:
         self._keys: dict[bytes, Key] = {}
         self._projects: dict[str, int] = {}
         self._limits: dict[int, int | None] = {}
+        self._zones: dict[int, Zones] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
         self._looks, self._looked_at = float(LOOKS), 0.0
@@ -92,6 +100,24 @@ class Keyring:
     def find_project(self, slug: str) -> int | None:
         """The number of the project with this slug, or None. Raises KeysUnknown."""
         return self._found(lambda: self._projects.get(slug))
+
+    def find_zone(self, project: int) -> str | None:
+        """The time zone of the project, or None. It may be an old one if PostgreSQL is down.
+
+        Raises KeysUnknown.
+        """
+        return self._found(lambda: zones.own if (zones := self._zones.get(project)) else None)
+
+    def rollup_zone(self, project: int) -> str | None:
+        """The zone whose days the project's rollups hold.
+
+        None if they hold no zone's, and if what was read of PostgreSQL is older than KEPT_SECONDS:
+        the rollups may hold another zone's by now.
+        """
+        if not self._are_since(time.monotonic() - KEPT_SECONDS):
+            return None
+        zones = self._zones.get(project)
+        return zones.of_rollups if zones else None
 
     def known_project(self, slug: str) -> int | None:
         """The number of the project with this slug, if this process knows it. Never waits."""
@@ -168,7 +194,9 @@ class Keyring:
 
     def _read(self) -> None:
         began = time.monotonic()
-        projects = Project.objects.filter(deleted_at=None)
+        projects = Project.objects.filter(deleted_at=None).values_list(
+            "slug", "pk", "rate_limit_per_minute", "time_zone", "rollup_zone"
+        )
         rows = ApiKey.objects.filter(revoked_at=None, project__deleted_at=None).order_by("-pk")
         try:
             keys = {
@@ -177,15 +205,18 @@ class Keyring:
                     *_COLUMNS
                 )[:MAX_KEYS]
             }
-            found = list(projects.values_list("slug", "pk", "rate_limit_per_minute"))
+            found = list(projects)
         except (db.Error, psycopg.Error) as error:
             if not self._is_down:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
             self._tell(is_down=True)
         else:
-            self._projects = {str(slug): pk for slug, pk, _ in found}
-            self._limits = {pk: limit for _, pk, limit in found}
-            self._keys, self._read_at = keys, began
+            self._keys = keys
+            self._projects = {str(slug): pk for slug, pk, _, _, _ in found}
+            self._limits = {pk: limit for _, pk, limit, _, _ in found}
+            self._zones = {pk: Zones(own, rolled) for _, pk, _, own, rolled in found}
+            # Last, or another thread would take what was there before for this.
+            self._read_at = began
             self._tell(is_down=False)
 
     def _tell(self, *, is_down: bool) -> None:

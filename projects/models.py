@@ -44,6 +44,27 @@ class Project(models.Model):
         validators=[MinValueValidator(1)],
         help_text="requests a minute of all its clients together; unlimited if left out",
     )
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        help_text="whose days its reports have, unless a request names another",
+    )
+    rollup_zone = models.CharField(
+        max_length=64,
+        null=True,
+        default="UTC",
+        db_default="UTC",
+        editable=False,
+        help_text="whose days its rollups hold; null while they are made anew, and nobody may read",
+    )
+    rollup_tzdata = models.CharField(
+        max_length=100,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="versions of the time zone database when they were made",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     deleted_at = models.DateTimeField(
         null=True, editable=False, help_text="since then it is being deleted and answers nobody"

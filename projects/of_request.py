@@ -27,6 +27,17 @@ def project_of(request: Request) -> int:
     return DEFAULT if slug is None else _found(slug)
 
 
+def zone_of(project: int) -> str:
+    """The time zone of a project. Raises NotFound, and Unchecked if PostgreSQL can't say now."""
+    try:
+        zone = keyring.find_zone(project)
+    except KeysUnknown:
+        raise Unchecked from None
+    if zone is None:
+        raise NotFound(_NONE)
+    return zone
+
+
 def _found(slug: str) -> int:
     try:
         number = keyring.find_project(slug)

@@ -1,4 +1,7 @@
-"""Compares the rollup `daily_events` with the events. Only this rollup can count an event twice."""
+"""Compares the rollup `daily_events` with the events. Only this rollup can count an event twice.
+
+Days are those of the zone whose days the rollup holds (`projects.zones.rollup_zone`).
+"""
 
 import time
 from collections import Counter
@@ -9,6 +12,7 @@ from typing import TypeAlias
 from analytics import clickhouse
 from analytics.maintenance import inventory
 from analytics.queries import load
+from analytics.zones import bounds
 
 # A day and an event type.
 Key: TypeAlias = tuple[date, str]
@@ -22,16 +26,16 @@ _PAUSE_SECONDS = 0.2
 _KEYS_AT_ONCE = 100
 
 
-def unlike(*, project: int, start: date, end: date) -> dict[Key, int]:
+def unlike(*, project: int, zone: str, start: date, end: date) -> dict[Key, int]:
     """For each wrong count of the rollup: how many events it counts too many (negative: too few).
 
     Takes 5 seconds if a count is wrong. Raises ClickHouseError.
     """
-    looks = [_unlike(project, start, end)]
+    looks = [_unlike(project, zone, start, end)]
     while looks[-1] and len(looks) < _LOOKS:
         time.sleep(_PAUSE_SECONDS)
         days = [day for day, _ in looks[-1]]
-        again = _unlike(project, min(days), max(days))
+        again = _unlike(project, zone, min(days), max(days))
         looks.append({key: excess for key, excess in again.items() if key in looks[-1]})
     return {key: _usual([look[key] for look in looks]) for key in looks[-1]}
 
@@ -59,7 +63,7 @@ def subtract(counts: Mapping[Key, int], *, project: int) -> None:
         )
 
 
-def subtract_excess(counts: Mapping[Key, int], *, project: int) -> None:
+def subtract_excess(counts: Mapping[Key, int], *, project: int, zone: str) -> None:
     """Subtract these numbers from the counts, but no more than the rollup counts too many.
 
     For events that ClickHouse lacks and that are about to be sent: the rollup may count them
@@ -69,11 +73,25 @@ def subtract_excess(counts: Mapping[Key, int], *, project: int) -> None:
     if not counts:
         return
     days = [day for day, _ in counts]
-    excesses = unlike(project=project, start=min(days), end=max(days))
+    excesses = unlike(project=project, zone=zone, start=min(days), end=max(days))
     surplus = {key: min(n, excesses.get(key, 0)) for key, n in counts.items()}
     subtract({key: n for key, n in surplus.items() if n > 0}, project=project)
 
 
-def _unlike(project: int, start: date, end: date) -> dict[Key, int]:
-    rows = inventory.ask("daily_counts_unlike", {"start": start, "end": end}, project=project)
+def counted(*, project: int, zone: str, ids: list[str], start: date, end: date) -> dict[Key, int]:
+    """How many events with these ids ClickHouse has, by day and type. Raises ClickHouseError.
+
+    The events must be on the days from `start` to `end` in UTC, both included.
+    """
+    found: Counter[Key] = Counter()
+    for some in inventory.chunks(ids):
+        span = {"ids": some, "start": start, "end": end, "tz": zone}
+        for day, event_type, count in inventory.ask("daily_counts_of", span, project=project):
+            found[date.fromisoformat(day), event_type] += count
+    return found
+
+
+def _unlike(project: int, zone: str, start: date, end: date) -> dict[Key, int]:
+    span = {"start": start, "end": end, "tz": zone, **bounds(start, end, zone)}
+    rows = inventory.ask("daily_counts_unlike", span, project=project)
     return {(date.fromisoformat(day), event_type): excess for day, event_type, excess in rows}

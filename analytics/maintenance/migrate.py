@@ -12,6 +12,7 @@ from django.conf import settings
 
 from analytics import clickhouse, cluster
 from analytics.queries import load
+from analytics.zones import UTC, in_zone
 from projects.models import DEFAULT
 
 RECORDS = """
@@ -54,10 +55,13 @@ class SchemaFile:
         return [part.strip() for part in _STATEMENT_END.split(self.text) if part.strip()]
 
 
-def apply_schema(*, project: int, directory: Path = clickhouse.SCHEMA_DIR) -> list[str]:
+def apply_schema(
+    *, project: int, zone: str = UTC, directory: Path = clickhouse.SCHEMA_DIR
+) -> list[str]:
     """Creates a project's database if needed and applies, in order, the files without a record.
 
-    Returns the names of the files applied now. Every statement must be able to run twice
+    Rollups of these files will hold days of `zone`, whose name was checked. Returns the names of
+    the files applied now. Every statement must be able to run twice
     (`IF NOT EXISTS`). Then an interrupted run can be repeated, and two runs at once do no harm.
     Raises ServerTooOld, SchemaChanged and WrongCluster before anything is applied, and
     ClickHouseError.
@@ -80,7 +84,7 @@ def apply_schema(*, project: int, directory: Path = clickhouse.SCHEMA_DIR) -> li
             )
     fresh = [file for file in files if file.name not in applied]
     for file in fresh:
-        _apply(project, file)
+        _apply(project, zone, file)
     return [file.name for file in fresh]
 
 
@@ -164,9 +168,9 @@ def _check_records(project: int) -> None:
         )
 
 
-def _apply(project: int, file: SchemaFile) -> None:
+def _apply(project: int, zone: str, file: SchemaFile) -> None:
     for statement in file.statements:
-        for sql in cluster.statements(statement):
+        for sql in cluster.statements(in_zone(statement, zone)):
             names = {"database": str(_name(project))} if "{database:String}" in sql else None
             clickhouse.command(sql, project=project, parameters=names)
     clickhouse.command(

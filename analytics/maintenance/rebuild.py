@@ -32,32 +32,32 @@ def rebuild(
     must return only when every insert that began before its call has ended, because only these
     inserts may see neither table's view. Raises ClickHouseError; the old table is then unchanged.
     """
-    texts = _texts(project, table)
+    texts = texts_of(table, _select(project, f"{table}_view"))
     days = {"start": start, "end": end}
-    _discard(project, texts)
-    _run("rebuild_table", project, texts)
+    discard(project, texts)
+    run("rebuild_table", project, texts)
     try:
-        _run("rebuild_view", project, texts)
+        run("rebuild_view", project, texts)
         settled()
         clickhouse.flush_buffer(project=project)
         if table in BY_USER:
-            _run("rebuild_fill", project, texts)
+            run("rebuild_fill", project, texts)
         else:
-            _run("rebuild_fill_days", project, texts, days)
-            _run("rebuild_keep", project, texts, days)
-        _run("rebuild_merge", project, texts)
+            run("rebuild_fill_days", project, texts, days)
+            run("rebuild_keep", project, texts, days)
+        run("rebuild_merge", project, texts)
         settled()  # fails if the caller has lost its lock
-        _run("rebuild_exchange", project, texts)
+        run("rebuild_exchange", project, texts)
     finally:
-        _discard(project, texts)
+        discard(project, texts)
 
 
-def _texts(project: int, table: str) -> dict[str, str]:
-    """The names and SQL that go into the statements.
+def texts_of(table: str, select: str) -> dict[str, str]:
+    """The names and SQL that go into the statements; `select` is that of the table's view.
 
     On a cluster, statements change the tables of each server, but read the rows of all servers.
     """
-    new, select = f"{table}_rebuilt", _select(project, f"{table}_view")
+    new = f"{table}_rebuilt"
     return {
         "old": cluster.local(table),
         "new": cluster.local(new),
@@ -70,10 +70,10 @@ def _texts(project: int, table: str) -> dict[str, str]:
     }
 
 
-def _discard(project: int, texts: dict[str, str]) -> None:
+def discard(project: int, texts: dict[str, str]) -> None:
     """Drop what this rebuild, or an earlier one that was killed, has left."""
-    _run("rebuild_drop_view", project, texts)
-    _run("rebuild_drop_table", project, texts)
+    run("rebuild_drop_view", project, texts)
+    run("rebuild_drop_table", project, texts)
 
 
 def _select(project: int, view: str) -> str:
@@ -86,7 +86,7 @@ def _select(project: int, view: str) -> str:
     return str(rows[0][0])
 
 
-def _run(
+def run(
     name: str, project: int, texts: dict[str, str], values: clickhouse.Parameters | None = None
 ) -> None:
     """Run a statement for SILENCE_SECONDS at most.

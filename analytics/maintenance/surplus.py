@@ -10,6 +10,7 @@ from typing import NamedTuple
 from analytics import clickhouse, cluster
 from analytics.maintenance import daily_counts, inventory
 from analytics.queries import load
+from analytics.zones import UTC
 
 # If a merge happens between the search for a row and its deletion, the row stays. The next attempt
 # finds it again.
@@ -26,36 +27,37 @@ class _Copy(NamedTuple):
     content: str
 
 
-def remove(*, project: int, ids: list[str]) -> list[str]:
+def remove(*, project: int, zone: str | None, ids: list[str]) -> list[str]:
     """Leave one copy of each id. Remove the others from the events and from the daily counts.
 
-    The other rollups are sets, in which a copy changes nothing. Returns the ids whose copies differ
-    in content. These keep all copies, because nobody knows here which copy is right and how the
-    others have changed those sets. Safe to repeat, but not to run twice at once. Raises
-    ClickHouseError.
+    The other rollups are sets, in which a copy changes nothing. `zone` is the one whose days the
+    daily counts have; if it is None, they will be made anew, and nothing is corrected in them.
+    Returns the ids whose copies differ in content. These keep all copies, because nobody knows here
+    which copy is right and how the others have changed those sets. Safe to repeat, but not to run
+    twice at once. Raises ClickHouseError.
     """
     unlike: list[str] = []
     for some in inventory.chunks(ids):
         alike = []
-        for group in _groups(project, some):
+        for group in _groups(project, zone, some):
             if len({copy.content for copy in group}) == 1:
                 alike.append(group)
             else:
                 unlike.append(group[0].event_id)
-        _remove(project, alike)
+        _remove(project, zone, alike)
     return unlike
 
 
-def _groups(project: int, ids: list[str]) -> Iterator[list[_Copy]]:
+def _groups(project: int, zone: str | None, ids: list[str]) -> Iterator[list[_Copy]]:
     """The copies of each id that has several."""
-    rows = inventory.ask("surplus_copies", {"ids": ids}, project=project)
+    rows = inventory.ask("surplus_copies", {"ids": ids, "tz": zone or UTC}, project=project)
     for _, group in groupby((_Copy(*row) for row in rows), key=attrgetter("event_id")):
         copies = list(group)
         if len(copies) > 1:
             yield copies
 
 
-def _remove(project: int, groups: list[list[_Copy]]) -> None:
+def _remove(project: int, zone: str | None, groups: list[list[_Copy]]) -> None:
     """Correct the daily counts first, then delete the rows.
 
     If a run is interrupted between the two, the next run finds counts lower than the rows, leaves
@@ -64,25 +66,26 @@ def _remove(project: int, groups: list[list[_Copy]]) -> None:
     surplus = [copy for group in groups for copy in group[1:]]
     if not surplus:
         return
-    _uncount(project, surplus)
+    if zone:
+        _uncount(project, zone, surplus)
     ids = [group[0].event_id for group in groups]
     for _ in range(_ATTEMPTS):
         for some in _bites(surplus):
             _delete(project, some)
-        surplus = [copy for group in _groups(project, ids) for copy in group[1:]]
+        surplus = [copy for group in _groups(project, zone, ids) for copy in group[1:]]
         if not surplus:
             return
     raise clickhouse.ClickHouseUnavailable("merges keep moving the surplus rows: try again")
 
 
-def _uncount(project: int, surplus: list[_Copy]) -> None:
+def _uncount(project: int, zone: str, surplus: list[_Copy]) -> None:
     """Subtract the surplus from daily counts, but only from those that match the rows.
 
     Other counts do not include the surplus: it was stored without passing the views.
     """
     counts = Counter((date.fromisoformat(copy.day), copy.event_type) for copy in surplus)
     days = [day for day, _ in counts]
-    unlike = daily_counts.unlike(project=project, start=min(days), end=max(days))
+    unlike = daily_counts.unlike(project=project, zone=zone, start=min(days), end=max(days))
     alike = {key: n for key, n in counts.items() if key not in unlike}
     daily_counts.subtract(alike, project=project)
 

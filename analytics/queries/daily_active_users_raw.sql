@@ -1,5 +1,7 @@
--- Users a day with an event that matches, from the events themselves.
-SELECT toDate(occurred_at) AS day, uniqExact(user_hash)
+-- Users a day with an event that matches, from the events themselves. Days beside the range may have
+-- too low counts, and the caller leaves these days out.
+SELECT toDate(occurred_at, {tz:String}) AS day, uniqExact(user_hash)
 FROM events
-WHERE occurred_at >= {start:Date} AND occurred_at < {end:Date} + 1 AND /*segments*/ 1
+WHERE occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
+    AND /*segments*/ 1
 GROUP BY day

@@ -6,9 +6,10 @@ FROM
     FROM daily_events
     WHERE day BETWEEN {start:Date} AND {end:Date}
     UNION ALL
-    SELECT toDate(occurred_at) AS day, event_type, 0 AS kept, count() AS counted
+    SELECT toDate(occurred_at, {tz:String}) AS day, event_type, 0 AS kept, count() AS counted
     FROM events
-    WHERE occurred_at >= {start:Date} AND occurred_at < {end:Date} + 1
+    WHERE occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
+        AND toDate(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}
     GROUP BY day, event_type
 )
 GROUP BY day, event_type

@@ -14,7 +14,8 @@ FROM
         count() AS users
     FROM
     (
-        WITH intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS week
+        -- 1969-12-31, which zones west of Greenwich have, is day 65535 for ClickHouse. Plus 3 it is 2.
+        WITH intDiv(toUInt16(toUInt16(toDate(occurred_at, {tz:String})) + 3), 7) AS week
         SELECT
             min(week) AS cohort,
             groupBitOr(bitShiftLeft(

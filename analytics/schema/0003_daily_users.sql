@@ -18,7 +18,7 @@ SETTINGS
     min_age_to_force_merge_on_partition_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS daily_users_view TO daily_users AS
-SELECT toDate(occurred_at) AS day, user_hash
+SELECT toDate(occurred_at/*zone*/) AS day, user_hash
 FROM events;
 
 CREATE TABLE IF NOT EXISTS daily_users_by_type
@@ -36,5 +36,5 @@ SETTINGS
     min_age_to_force_merge_on_partition_only = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS daily_users_by_type_view TO daily_users_by_type AS
-SELECT event_type, toDate(occurred_at) AS day, user_hash
+SELECT event_type, toDate(occurred_at/*zone*/) AS day, user_hash
 FROM events;

@@ -2,6 +2,8 @@
 --
 -- Weeks run from Monday to Sunday. Week 0 is the week of 1970-01-01. An epoch is 128 weeks (2.45
 -- years). A row has a user's weeks in one epoch as a mask, so most users have only one row.
+-- 1969-12-31, which zones west of Greenwich have, is day 65535 for ClickHouse. Plus 3 it is 2 in 16
+-- bits, a day of week 0.
 CREATE TABLE IF NOT EXISTS weekly_users
 (
     user_hash  UInt64,
@@ -22,7 +24,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS weekly_users_view TO weekly_users AS
 SELECT
     user_hash,
     intDiv(first_week, 128) AS epoch,
-    intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS first_week,
+    intDiv(toUInt16(toUInt16(toDate(occurred_at/*zone*/)) + 3), 7) AS first_week,
     bitShiftLeft(toUInt128(1), first_week % 128) AS weeks
 FROM events;
 
@@ -46,6 +48,6 @@ SELECT
     event_type,
     user_hash,
     intDiv(first_week, 128) AS epoch,
-    intDiv(toUInt16(toDate(occurred_at)) + 3, 7) AS first_week,
+    intDiv(toUInt16(toUInt16(toDate(occurred_at/*zone*/)) + 3), 7) AS first_week,
     bitShiftLeft(toUInt128(1), first_week % 128) AS weeks
 FROM events;

@@ -16,6 +16,7 @@ from analytics.clickhouse import ClickHouseError
 from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster
 from config.admin.tables import ReadOnlyAdmin
 from config.building_blocks.messages import brief
+from events.auditing.rezoning import check_zone
 from events.lifecycle import deleting, making
 from projects.models import DEFAULT, Project
 
@@ -25,7 +26,10 @@ _LIST = "admin:projects_project_changelist"
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Project
-        fields = ("slug", "name", "rate_limit_per_minute")
+        fields = ("slug", "name", "time_zone", "rate_limit_per_minute")
+
+    def clean_time_zone(self) -> str:
+        return check_zone(self.cleaned_data["time_zone"])
 
 
 @admin.register(Project)
@@ -38,8 +42,8 @@ class ProjectAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).exclude(slug=None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """The slug stays: clients and scripts have it."""
-        return ("slug", "number", "created_at", "state") if obj else ()
+        """The slug stays: clients and scripts have it. A change of the zone takes too long here."""
+        return ("slug", "time_zone", "number", "created_at", "state") if obj else ()
 
     @admin.display(description="number")
     def number(self, row: Project) -> int:

@@ -19,6 +19,7 @@ from events.format.records import Record, by_day_and_type, decoded_bytes, frame,
 from events.models import Batch
 from events.sql import load
 from events.storing import dedup, hot
+from projects.zones import rollup_zone
 
 log = get_logger(__name__)
 
@@ -59,7 +60,9 @@ def _to_outbox(project: int, ids: list[str]) -> int:
     if not records:
         return 0
     # ClickHouse may have lost the events and still count them in its daily counts.
-    daily_counts.subtract_excess(by_day_and_type(records), project=project)
+    if zone := rollup_zone(project):
+        counts = by_day_and_type(records, zone=zone)
+        daily_counts.subtract_excess(counts, project=project, zone=zone)
     payload = frame(records)
     Batch.objects.create(
         project_id=project,
@@ -127,7 +130,8 @@ def _single_hot(difference: Difference) -> int:
 
 
 def _single_cold(difference: Difference) -> int:
-    left = surplus.remove(project=difference.project, ids=difference.names)
+    project = difference.project
+    left = surplus.remove(project=project, zone=rollup_zone(project), ids=difference.names)
     return len(difference.names) - len(left)
 
 

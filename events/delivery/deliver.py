@@ -16,7 +16,7 @@ from structlog import get_logger
 
 from analytics import clickhouse
 from config.monitoring import metrics
-from events.delivery import parking, redelivery
+from events.delivery import parking, pause, redelivery
 from events.format.records import BLOCK_BYTES, lines_bytes
 from events.models import Batch
 from events.sql import load
@@ -67,7 +67,7 @@ class Claim(NamedTuple):
 class Delivered(NamedTuple):
     """What one run did: blocks confirmed, of how many projects, and whether it ended early.
 
-    It ends early, `failed`, if ClickHouse is in trouble.
+    It ends early, `failed`, if ClickHouse is in trouble or deliveries are paused.
     """
 
     blocks: int
@@ -87,7 +87,13 @@ def deliver_due() -> Delivered:
     blocks: Counter[int] = Counter()
     failures: Counter[int] = Counter()
     failing: set[int] = set()
-    while claim := _claim(without=failing):
+    while True:
+        try:
+            claim = _claim(without=failing)
+        except pause.Paused:
+            return Delivered(blocks.total(), True, len(blocks))
+        if claim is None:
+            break
         try:
             if _deliver(claim):
                 blocks[claim.project] += 1
@@ -174,9 +180,10 @@ def _claim(*, without: Collection[int] = ()) -> Claim | None:
 
     A batch that was tried before is sent again unchanged, under the same token. Only batches that
     were never tried may be merged. The first of them takes over the frames of the others, and its
-    id is the token.
+    id is the token. Raises Paused.
     """
     with transaction.atomic():
+        pause.check()
         oldest = _due(~Q(project__in=without) if without else Q(), at_most=1)
         if not oldest:
             return None

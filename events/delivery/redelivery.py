@@ -15,6 +15,7 @@ from analytics import clickhouse
 from analytics.maintenance import daily_counts, inventory, surplus
 from events.format.records import Record, by_day_and_type, frame, unframe
 from events.postgres.repair_lock import RepairRunning, alone
+from projects.zones import rollup_zone
 
 # An earlier attempt may still run although nobody waits for it. Its rows appear within this time.
 _SETTLE_SECONDS = 1.0
@@ -32,7 +33,7 @@ def send_again(*, project: int, batch_id: UUID, payload: bytes, attempt: int) ->
     removed. Raises ClickHouseRefused, ClickHouseUnavailable and Unsettled.
     """
     clickhouse.insert_block(project=project, token=str(batch_id), body=payload)
-    records = _storable(unframe(payload))
+    records = storable(unframe(payload))
     if _each_once(records, project):
         return
     time.sleep(_SETTLE_SECONDS)
@@ -53,10 +54,10 @@ def _each_once(records: Sequence[Record], project: int) -> bool:
 def _put_right(records: Sequence[Record], project: int, *, token: str) -> None:
     copies = _copies(records, project)
     if doubled := [event_id for event_id, count in copies.items() if count > 1]:
-        surplus.remove(project=project, ids=doubled)
+        surplus.remove(project=project, zone=rollup_zone(project), ids=doubled)
     missing = [record for record in records if record.event_id not in copies]
     if missing:
-        daily_counts.subtract_excess(by_day_and_type(missing), project=project)
+        _uncount(missing, project)
         clickhouse.insert_block(project=project, token=token, body=frame(missing))
     if not _each_once(records, project):
         raise Unsettled("ClickHouse confirmed the batch, but lacks events or has copies of them")
@@ -64,7 +65,7 @@ def _put_right(records: Sequence[Record], project: int, *, token: str) -> None:
 
 def arrived(records: Sequence[Record], *, project: int) -> set[str]:
     """Return the ids of those events that ClickHouse has. Raises ClickHouseUnavailable."""
-    return set(_copies(_storable(records), project))
+    return set(_copies(storable(records), project))
 
 
 def uncount(records: Sequence[Record], *, project: int) -> None:
@@ -75,12 +76,19 @@ def uncount(records: Sequence[Record], *, project: int) -> None:
     """
     try:
         with alone():
-            daily_counts.subtract_excess(by_day_and_type(_storable(records)), project=project)
+            _uncount(storable(records), project)
     except RepairRunning as error:
         raise Unsettled(str(error)) from error
 
 
-def _storable(records: Iterable[Record]) -> list[Record]:
+def _uncount(records: Sequence[Record], project: int) -> None:
+    """The same for a caller that has the lock. Counts that will be made anew stay as they are."""
+    if zone := rollup_zone(project):
+        counts = by_day_and_type(records, zone=zone)
+        daily_counts.subtract_excess(counts, project=project, zone=zone)
+
+
+def storable(records: Iterable[Record]) -> list[Record]:
     """Leave out damaged records: no table can hold a record without an id or a day."""
     return [record for record in records if _has_place(record)]
 

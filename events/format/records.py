@@ -13,6 +13,8 @@ from threading import local
 import msgspec
 import zstandard
 
+from analytics.zones import day_of
+
 # Events in one queue message: few enough to spread over workers, many enough to make a message's
 # own cost small.
 FRAME_EVENTS = 1_000
@@ -116,9 +118,11 @@ def lines_bytes(records: Sequence[Record]) -> int:
     return len(_encode_lines(records))
 
 
-def by_day_and_type(records: Iterable[Record]) -> Counter[tuple[date, str]]:
-    """Count the records of each UTC day and event type."""
-    return Counter((date.fromisoformat(r.occurred_at[:10]), r.event_type) for r in records)
+def by_day_and_type(records: Iterable[Record], *, zone: str) -> Counter[tuple[date, str]]:
+    """Count the records of each event type and day of the zone."""
+    return Counter(
+        (day_of(datetime.fromisoformat(r.occurred_at), zone), r.event_type) for r in records
+    )
 
 
 def unframe(data: bytes) -> list[Record]:

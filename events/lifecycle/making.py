@@ -6,7 +6,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from structlog import get_logger
 
+from analytics import zones
 from analytics.maintenance.migrate import apply_schema, database_exists
+from events.auditing.rezoning import check_zone
 from events.storing import dedup
 from projects.models import Project
 
@@ -19,14 +21,16 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 def make(project: Project) -> None:
     """Make a new project. When this returns, it takes events and answers questions.
 
-    Raises Django's ValidationError if the slug or the name is wrong or taken, django.db.Error, and
-    ClickHouseError or what `apply_schema` raises. Then there is no project, but an empty database
-    may be left in ClickHouse. No other project gets its number.
+    Raises Django's ValidationError for a wrong zone, or a slug or name that is wrong or taken,
+    django.db.Error, and ClickHouseError or what `apply_schema` raises. Then there is no project,
+    but an empty database may be left in ClickHouse. No other project gets its number.
     """
+    project.rollup_zone = check_zone(project.time_zone)
+    project.rollup_tzdata = zones.versions()
     project.full_clean()
     project.pk = _free_number()
     # The database first, so that nobody sees a project without it.
-    apply_schema(project=project.pk)
+    apply_schema(project=project.pk, zone=project.time_zone)
     try:
         with transaction.atomic():
             project.save(force_insert=True)

@@ -27,13 +27,37 @@ class Lock:
 
 def take(number: int) -> Lock | None:
     """Take the lock with this number; None while somebody else has it. Raises psycopg.Error."""
-    own = psycopg.connect(**connection.get_connection_params())
-    try:
-        row = own.execute("SELECT pg_try_advisory_xact_lock(%s)", [number]).fetchone()
-    except BaseException:
-        own.close()
-        raise
-    if row == (True,):
+    own, [taken] = _asked("SELECT pg_try_advisory_xact_lock(%s)", number)
+    if taken:
         return Lock(own)
     own.close()
     return None
+
+
+def wait_for(number: int) -> Lock:
+    """Take the lock when those who share it have let go. Raises psycopg.Error.
+
+    While this waits, nobody else can share it.
+    """
+    own, _ = _asked("SELECT pg_advisory_xact_lock(%s)", number)
+    return Lock(own)
+
+
+def share(number: int) -> bool:
+    """Share the lock until the transaction of Django's connection ends.
+
+    False while somebody has it alone, or waits for that. Raises django.db.Error.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [number])
+        return bool(cursor.fetchone()[0])
+
+
+def _asked(sql: str, number: int) -> tuple["psycopg.Connection[Any]", Any]:
+    """A connection of its own, in whose transaction this was asked, and the row of the answer."""
+    own = psycopg.connect(**connection.get_connection_params())
+    try:
+        return own, own.execute(sql, [number]).fetchone()
+    except BaseException:
+        own.close()
+        raise

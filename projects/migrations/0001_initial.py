@@ -48,6 +48,36 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "time_zone",
+                    models.CharField(
+                        db_default="UTC",
+                        default="UTC",
+                        help_text="whose days its reports have, unless a request names another",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "rollup_zone",
+                    models.CharField(
+                        db_default="UTC",
+                        default="UTC",
+                        editable=False,
+                        help_text="whose days its rollups hold; null while they are made anew, and nobody may read",
+                        max_length=64,
+                        null=True,
+                    ),
+                ),
+                (
+                    "rollup_tzdata",
+                    models.CharField(
+                        db_default="",
+                        default="",
+                        editable=False,
+                        help_text="versions of the time zone database when they were made",
+                        max_length=100,
+                    ),
+                ),
+                (
                     "deleted_at",
                     models.DateTimeField(
                         editable=False,

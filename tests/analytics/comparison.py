@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from analytics import reports
 from analytics.segments import parse_segments
+from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics import oracle
@@ -14,6 +15,8 @@ from tests.analytics.oracle import Event
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
 
+# The zone of the default project, of which its rollups hold the days.
+OWN = Zone("UTC", lambda: "UTC")
 # An expression of each kind of segment, and what it says in Python.
 SEGMENTS: dict[str, oracle.Matches] = {
     "event_type:buy": oracle.field_is("event_type", "buy"),
@@ -45,12 +48,20 @@ class Question(NamedTuple):
     times: int = 1
 
 
-def compare(events: Sequence[Event], questions: Iterable[Question], *, blocks: int = 2) -> None:
+def compare(
+    events: Sequence[Event],
+    questions: Iterable[Question],
+    *,
+    blocks: int = 2,
+    zones: Sequence[Zone] = (OWN,),
+    project: int = DEFAULT,
+) -> None:
     """Raises AssertionError where a report on these events is not what the oracle says."""
-    empty_clickhouse()
-    deliver(events, blocks=blocks)
+    empty_clickhouse(project=project)
+    deliver(events, blocks=blocks, project=project)
     for question in questions:
-        compare_answers(events, question)
+        for zone in zones:
+            compare_answers(events, question, zone=zone, project=project)
 
 
 def deliver(events: Sequence[Event], *, blocks: int, project: int = DEFAULT) -> None:
@@ -61,31 +72,41 @@ def deliver(events: Sequence[Event], *, blocks: int, project: int = DEFAULT) -> 
         engine.insert_block(project=project, token=token, body=framed(part))
 
 
-def compare_answers(events: Sequence[Event], question: Question, *, project: int = DEFAULT) -> None:
+def compare_answers(
+    events: Sequence[Event], question: Question, *, zone: Zone = OWN, project: int = DEFAULT
+) -> None:
     """The same, for events that are in ClickHouse."""
 
     def matches(one: Event) -> bool:
         return all(SEGMENTS[name](one) for name in question.segments)
 
-    expected = expected_answers([one for one in events if matches(one)], question)
+    matching = [one for one in events if matches(one)]
+    expected = expected_answers(matching, question, zone=zone.name)
     for _ in range(question.times):
-        assert answers(question, project=project) == expected
+        assert answers(question, zone=zone, project=project) == expected
 
 
-def answers(question: Question, *, project: int = DEFAULT) -> list[list[tuple[Any, ...]]]:
+def answers(
+    question: Question, *, zone: Zone = OWN, project: int = DEFAULT
+) -> list[list[tuple[Any, ...]]]:
     names, start, end, limit, since, windows, today, _ = question
-    segments = parse_segments(names)
-    asked: Any = {"project": project, "segments": segments}
+    asked: dict[str, Any] = {
+        "project": project,
+        "zone": zone,
+        "segments": parse_segments(names),
+    }
     days = reports.daily_active_users(start=start, end=end, **asked)
     types = reports.top_events(start=start, end=end, limit=limit, **asked)
     cohorts = reports.retention(start=since, windows=windows, today=today, **asked)
     return [[tuple(row) for row in report] for report in (days, types, cohorts)]
 
 
-def expected_answers(events: Sequence[Event], question: Question) -> list[list[tuple[Any, ...]]]:
+def expected_answers(
+    events: Sequence[Event], question: Question, *, zone: str = "UTC"
+) -> list[list[tuple[Any, ...]]]:
     _, start, end, limit, since, windows, today, _ = question
     return [
-        [*oracle.daily_active_users(events, start, end)],
-        [*oracle.top_events(events, start, end, limit)],
-        [*oracle.retention(events, since, windows, today)],
+        [*oracle.daily_active_users(events, start, end, zone)],
+        [*oracle.top_events(events, start, end, limit, zone)],
+        [*oracle.retention(events, since, windows, today, zone)],
     ]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -32,6 +33,27 @@ SPANS: list[Span] = [
     (date(1970, 1, 1), date(1970, 1, 18)),  # the first days that there are
 ]
 CLOCKS = st.sampled_from([time(0), time(12, 30), time(23, 59, 59, 999000)])
+# Days around which the clock of a zone is changed: by a quarter of an hour, at midnight, by night.
+ZONE_SPANS: dict[str, list[Span]] = {
+    "Asia/Kathmandu": [
+        (date(1985, 12, 29), date(1986, 1, 3)),
+        (date(2025, 1, 4), date(2025, 1, 7)),
+    ],
+    "America/Sao_Paulo": [
+        *[(date(2018, 2, 16), date(2018, 2, 19)), (date(2018, 11, 3), date(2018, 11, 5))],
+        (date(1970, 1, 1), date(1970, 1, 5)),
+    ],
+    "Europe/Kyiv": [
+        (date(2026, 3, 28), date(2026, 3, 31)),
+        (date(2026, 10, 24), date(2026, 10, 26)),
+    ],
+}
+LOCAL_CLOCKS = st.sampled_from(
+    [
+        *[time(0), time(0, 14, 59), time(0, 30), time(1), time(2, 30), time(3, 30)],
+        *[time(12), time(18, 15), time(23, 0), time(23, 45), time(23, 59, 59, 999000)],
+    ]
+)
 # Types and users that differ by little; ties among types are to be broken by bytes.
 TYPES = st.sampled_from(["view", "buy", "Buy", "buy 2", "ввод"])
 USERS = st.sampled_from(["u1", "u2", "U1", "u1 ", "Олена", "u'5", "u6", "u7"])
@@ -68,12 +90,40 @@ def histories(draw: st.DrawFn) -> History:
 some_spans = st.lists(st.sampled_from(SPANS), min_size=1, max_size=3, unique=True)
 
 
+@st.composite
+def zoned_histories(draw: st.DrawFn, zone: str) -> History:
+    """Events beside the midnights of a zone and the hours that its clock skips or repeats."""
+    spans = ZONE_SPANS[zone]
+    moments = st.builds(_local, _days(spans), LOCAL_CLOCKS, st.just(zone), st.sampled_from([0, 1]))
+    return History(
+        events=draw(st.lists(_at(moments.filter(_is_storable)), min_size=5, max_size=40)),
+        blocks=draw(st.integers(1, 3)),
+        questions=draw(st.lists(questions(spans), min_size=1, max_size=3)),
+    )
+
+
+def _local(day: date, clock: time, zone: str, fold: int) -> str:
+    moment = datetime.combine(day, clock, ZoneInfo(zone)).replace(fold=fold)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _is_storable(moment: str) -> bool:
+    return moment >= "1970"
+
+
+def _days(spans: Sequence[Span]) -> st.SearchStrategy[date]:
+    return st.one_of([st.dates(*span) for span in spans])
+
+
 def events(spans: Sequence[Span]) -> st.SearchStrategy[Event]:
     """In no order: what comes late is what comes behind a later one."""
-    days = st.one_of([st.dates(*span) for span in spans])
+    return _at(st.builds(_moment, _days(spans), CLOCKS))
+
+
+def _at(moments: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
     return st.fixed_dictionaries(
         {
-            "occurred_at": st.builds(_moment, days, CLOCKS),
+            "occurred_at": moments,
             "user_id": USERS,
             "event_type": TYPES,
             "properties": PROPERTIES,

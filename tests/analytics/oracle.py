@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Event = dict[str, Any]
 Matches = Callable[[Event], bool]
 
 
-def day(event: Event) -> date:
-    return datetime.fromisoformat(event["occurred_at"]).date()
+def day(event: Event, zone: str) -> date:
+    return datetime.fromisoformat(event["occurred_at"]).astimezone(ZoneInfo(zone)).date()
 
 
 def monday(of: date) -> date:
@@ -48,24 +49,26 @@ def _number(text: str) -> float | None:
         return None
 
 
-def daily_active_users(events: Sequence[Event], start: date, end: date) -> list[tuple[date, int]]:
+def daily_active_users(
+    events: Sequence[Event], start: date, end: date, zone: str
+) -> list[tuple[date, int]]:
     days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
-    return [(one, len({e["user_id"] for e in events if day(e) == one})) for one in days]
+    return [(one, len({e["user_id"] for e in events if day(e, zone) == one})) for one in days]
 
 
 def top_events(
-    events: Sequence[Event], start: date, end: date, limit: int
+    events: Sequence[Event], start: date, end: date, limit: int, zone: str
 ) -> list[tuple[str, int]]:
-    found = Counter(e["event_type"] for e in events if start <= day(e) <= end)
+    found = Counter(e["event_type"] for e in events if start <= day(e, zone) <= end)
     return sorted(found.items(), key=lambda item: (-item[1], item[0].encode()))[:limit]
 
 
 def retention(
-    events: Sequence[Event], start: date, windows: int, today: date
+    events: Sequence[Event], start: date, windows: int, today: date, zone: str
 ) -> list[tuple[date, int, list[float | None]]]:
     weeks: dict[str, set[date]] = {}
     for event in events:
-        weeks.setdefault(event["user_id"], set()).add(monday(day(event)))
+        weeks.setdefault(event["user_id"], set()).add(monday(day(event, zone)))
     cohorts: dict[date, list[set[date]]] = {}
     for came in weeks.values():
         if start <= min(came) <= monday(today):

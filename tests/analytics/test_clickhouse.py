@@ -13,6 +13,7 @@ import zstandard
 from analytics import clickhouse, reports
 from projects.models import DEFAULT
 from tests import clickhouse as engine
+from tests.analytics.comparison import OWN
 
 ROLLUPS = {
     "events": "count()",
@@ -70,8 +71,13 @@ def test_a_user_of_two_blocks_is_one_user_before_any_merge() -> None:
     for token in ("one", "two"):
         engine.insert_block(token=token, body=block(line(), line(event_type="buy")))
     day = date(2025, 1, 6)
-    assert reports.daily_active_users(project=DEFAULT, start=day, end=day)[0].unique_users == 1
-    assert reports.retention(project=DEFAULT, start=day, windows=1, today=day)[0].size == 1
+    assert (
+        reports.daily_active_users(project=DEFAULT, zone=OWN, start=day, end=day)[0].unique_users
+        == 1
+    )
+    assert (
+        reports.retention(project=DEFAULT, zone=OWN, start=day, windows=1, today=day)[0].size == 1
+    )
 
 
 @pytest.mark.usefixtures("clickhouse")
@@ -79,7 +85,7 @@ def test_a_late_event_moves_its_user_to_the_earlier_cohort() -> None:
     engine.insert_block(token="one", body=block(line(occurred_at="2025-01-06T00:00:00Z")))
     engine.insert_block(token="two", body=block(line(occurred_at="2022-06-08T00:00:00Z")))
     rows = reports.retention(
-        project=DEFAULT, start=date(2022, 1, 1), windows=63, today=date(2025, 1, 8)
+        project=DEFAULT, zone=OWN, start=date(2022, 1, 1), windows=63, today=date(2025, 1, 8)
     )
     assert [(row.monday, row.size) for row in rows] == [(date(2022, 6, 6), 1)]
 

@@ -21,7 +21,7 @@ from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests import documents
 from tests.analytics import clustered, written
-from tests.analytics.comparison import Question, compare_answers, deliver
+from tests.analytics.comparison import OWN, Question, compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
@@ -118,7 +118,7 @@ def test_a_block_is_not_confirmed_if_a_shard_takes_no_part_of_it(
         DAY: 1,
         date(2025, 1, 7): 1,
     }
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=date(2025, 1, 7)) == {}
 
 
 @pytest.mark.parametrize("table", [*rebuild.BY_DAY, *rebuild.BY_USER])
@@ -146,7 +146,7 @@ def test_surplus_copies_go_and_are_not_counted(stored: None) -> None:
     for _ in range(2):
         engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     ids = [it["event_id"] for it in sent]
-    assert surplus.remove(project=DEFAULT, ids=ids) == []
+    assert surplus.remove(project=DEFAULT, zone="UTC", ids=ids) == []
     assert inventory.copies(
         project=DEFAULT, ids=ids, start=DAY, end=date(2025, 1, 7)
     ) == dict.fromkeys(ids, 1)
@@ -247,7 +247,7 @@ def test_projects_on_a_cluster_see_their_own_events_alone(other: int) -> None:
         assert inventory.copies(project=project, ids=ids, **days) == there
         [block] = export.events(project=project)
         assert list(block.event_id) == list(there)
-        assert daily_counts.unlike(project=project, **days) == {}
+        assert daily_counts.unlike(project=project, zone="UTC", **days) == {}
         question = Question((), days["start"], days["end"], 5, DAY, 1, date(2025, 1, 13))
         sent = [it for it in CAME if it["user_id"] == here["user_id"]]
         compare_answers(sent, question, project=project)
@@ -307,9 +307,10 @@ def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored
         expected = engine.query("SELECT * FROM events ORDER BY occurred_at")
     engine.command(sql.replace("202601", "202501"))
     assert engine.query("SELECT * FROM events ORDER BY occurred_at") == expected != []
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=date(2025, 1, 7)) == {}
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=date(2025, 1, 7)) == {}
     [found] = reports.top_events(
         project=DEFAULT,
+        zone=OWN,
         start=DAY,
         end=DAY,
         limit=5,
@@ -337,7 +338,7 @@ def test_a_month_that_was_cut_off_moves_again_as_the_documents_say(
     rebuild_rollups(project=DEFAULT, start=DAY, end=end)
     assert inventory.counts(project=DEFAULT, start=DAY, end=end) == {DAY: 1, end: 1}
     assert engine.query("SELECT sum(events) FROM daily_events") == [[2]]
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=end) == {}
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=end) == {}
 
 
 def test_the_database_of_one_server_is_refused(gateway: Gateway) -> None:

@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests import clickhouse as engine
 
-pytestmark = pytest.mark.usefixtures("clickhouse")
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
 RETENTION = "/stats/retention?start_date=2025-01-06&windows=1&segment=properties.plan:pro"
 

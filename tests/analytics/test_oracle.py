@@ -17,7 +17,9 @@ from tests.analytics.histories import History
 pytestmark = pytest.mark.usefixtures("clickhouse")
 
 WEEK, WEEK_FROM_SUNDAY = "toUInt16(toDate(occurred_at)) + 3", "toUInt16(toDate(occurred_at)) + 4"
-TO_LAST_DAY, BEFORE_NEXT_DAY = "AND {end:Date}", "< {end:Date} + 1"
+TO_LAST_DAY, BEFORE_NEXT_DAY = "AND {end:Date}", "< {until:DateTime64(3, 'UTC')}"
+A_DAY_LESS, A_MOMENT_MORE = f"{BEFORE_NEXT_DAY} - 86400", f"<={BEFORE_NEXT_DAY[1:]}"
+RAW_WEEK, RAW_WEEK_FROM_SUNDAY = "{tz:String})) + 3)", "{tz:String})) + 4)"
 
 
 def assert_noticed(history: History) -> None:
@@ -34,7 +36,7 @@ def test_without_a_mistake_a_written_history_is_answered_as_counted_by_hand(name
 
 
 def test_weeks_from_sunday_in_a_query_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    rewrite(monkeypatch, "retention_raw", WEEK, WEEK_FROM_SUNDAY)
+    rewrite(monkeypatch, "retention_raw", RAW_WEEK, RAW_WEEK_FROM_SUNDAY)
     assert_noticed(written.WEEKS)
 
 
@@ -54,11 +56,11 @@ def test_weeks_named_by_their_sunday_are_noticed(monkeypatch: pytest.MonkeyPatch
     [
         ("daily_active_users", TO_LAST_DAY, "AND {end:Date} - 1"),
         ("daily_active_users_by_type", TO_LAST_DAY, "AND {end:Date} - 1"),
-        ("daily_active_users_raw", BEFORE_NEXT_DAY, "<= {end:Date}"),
+        ("daily_active_users_raw", BEFORE_NEXT_DAY, A_DAY_LESS),
         ("top_events", TO_LAST_DAY, "AND {end:Date} - 1"),
         ("top_events", TO_LAST_DAY, "AND {end:Date} + 1"),
-        ("top_events_raw", BEFORE_NEXT_DAY, "<= {end:Date}"),
-        ("top_events_raw", BEFORE_NEXT_DAY, "<= {end:Date} + 1"),
+        ("top_events_raw", BEFORE_NEXT_DAY, A_DAY_LESS),
+        ("top_events_raw", BEFORE_NEXT_DAY, A_MOMENT_MORE),
     ],
 )
 def test_a_last_day_left_out_or_passed_is_noticed(

@@ -110,19 +110,21 @@ def test_counts_are_corrected_in_one_project_alone(
     for project in (DEFAULT, other):
         put(project)
     daily_counts.subtract({(DAY, "page_view"): 1}, project=other)
-    assert daily_counts.unlike(project=DEFAULT, start=DAY, end=DAY) == {}
-    assert daily_counts.unlike(project=other, start=DAY, end=DAY) == {(DAY, "page_view"): -1}
-    daily_counts.subtract_excess({(DAY, "page_view"): 1}, project=other)
+    assert daily_counts.unlike(project=DEFAULT, zone="UTC", start=DAY, end=DAY) == {}
+    assert daily_counts.unlike(project=other, zone="UTC", start=DAY, end=DAY) == {
+        (DAY, "page_view"): -1
+    }
+    daily_counts.subtract_excess({(DAY, "page_view"): 1}, project=other, zone="UTC")
     daily_counts.subtract({(DAY, "page_view"): -1}, project=other)
-    assert daily_counts.unlike(project=other, start=DAY, end=DAY) == {}
+    assert daily_counts.unlike(project=other, zone="UTC", start=DAY, end=DAY) == {}
 
 
 def test_surplus_copies_go_from_one_project_alone(other: int) -> None:
     for project in (DEFAULT, DEFAULT, other, other):
         put(project)
-    assert surplus.remove(project=other, ids=[ID]) == []
+    assert surplus.remove(project=other, zone="UTC", ids=[ID]) == []
     assert (rows(DEFAULT), rows(other)) == (2, 1)
-    assert daily_counts.unlike(project=other, start=DAY, end=DAY) == {}
+    assert daily_counts.unlike(project=other, zone="UTC", start=DAY, end=DAY) == {}
 
 
 @pytest.mark.parametrize("table", [*rebuild.BY_DAY, *rebuild.BY_USER])

@@ -130,7 +130,7 @@ def test_a_table_that_takes_anothers_place_keeps_its_own_path(made: list[str]) -
     for _ in range(2):
         before = paths()["daily_users_local"]
         for name in ("rebuild_table", "rebuild_exchange", "rebuild_drop_table"):
-            rebuild._run(name, DEFAULT, texts)
+            rebuild.run(name, DEFAULT, texts)
         assert paths()["daily_users_local"] != before
     assert "daily_users_rebuilt_local" not in paths()
 

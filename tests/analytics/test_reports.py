@@ -15,7 +15,7 @@ from analytics import reports
 from analytics.segments import parse_segments
 from projects.models import DEFAULT
 from tests import clickhouse as engine
-from tests.analytics.comparison import compare
+from tests.analytics.comparison import OWN, compare
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.samples import event, framed
 
@@ -102,6 +102,7 @@ def test_a_property_segment_finds_its_events_and_no_others(
     engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
     rows = reports.top_events(
         project=DEFAULT,
+        zone=OWN,
         start=date(2020, 1, 1),
         end=date(2090, 1, 1),
         limit=100,

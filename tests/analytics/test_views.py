@@ -10,7 +10,7 @@ from django.test import Client
 from tests import clickhouse as engine
 from tests.samples import event, framed
 
-pytestmark = pytest.mark.usefixtures("clickhouse")
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
 
 @pytest.fixture

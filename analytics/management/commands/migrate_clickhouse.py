@@ -44,7 +44,9 @@ class Command(ServiceCommand):
         """Whether anything was applied. Says what, and with `named` to which project."""
         prefix = f"{project.slug}: " if named else ""
         try:
-            applied = apply_schema(project=project.pk)
+            applied = apply_schema(
+                project=project.pk, zone=project.rollup_zone or project.time_zone
+            )
         except (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
             raise CommandError(f"{prefix}{error}") from error
         for name in applied:

@@ -23,8 +23,17 @@ class Command(ServiceCommand):
             "--limit", type=int, help="requests a minute of all its clients together"
         )
 
+        parser.add_argument(
+            "--time-zone", default="UTC", metavar="ZONE", help="whose days its reports have"
+        )
+
     def handle(self, *args: Any, slug: str, name: str, **options: Any) -> None:
-        project = Project(slug=slug, name=name or slug, rate_limit_per_minute=options["limit"])
+        project = Project(
+            slug=slug,
+            name=name or slug,
+            rate_limit_per_minute=options["limit"],
+            time_zone=options["time_zone"],
+        )
         try:
             with failures.told():
                 make(project)

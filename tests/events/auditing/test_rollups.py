@@ -19,6 +19,7 @@ from events.auditing import rollups
 from events.models import Batch
 from events.postgres.repair_lock import alone
 from projects.models import DEFAULT
+from tests.analytics.comparison import OWN
 from tests.events.auditing.damage import (
     OLD,
     YESTERDAY,
@@ -83,10 +84,12 @@ def test_what_rollups_say_too_much_or_too_little_is_as_the_events_are_afterwards
     for table in TABLES:
         engine.command(f"DELETE FROM {table} WHERE rand() % 2 = 0", project=DEFAULT)
     said = rebuilt()
-    assert [line.split(":")[0] for line in said.splitlines()] == TABLES
+    assert [line.split(": ")[1] for line in said.splitlines()] == TABLES
     assert_rollups_hold_the_events()
     assert agreeing()
-    top = reports.top_events(start=date(2025, 1, 5), end=date(2025, 1, 5), limit=9, project=DEFAULT)
+    top = reports.top_events(
+        project=DEFAULT, zone=OWN, start=date(2025, 1, 5), end=date(2025, 1, 5), limit=9
+    )
     assert top == [("old", 12)]
 
 
@@ -138,7 +141,7 @@ def test_what_arrives_meanwhile_is_in_the_rollups(ingest: Callable[[], int]) -> 
 def test_what_arrives_between_the_filling_and_the_exchange_is_in_the_rollups(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = rebuild._run
+    run = rebuild.run
 
     def watched(name: str, *arguments: Any) -> None:
         if name == "rebuild_merge":
@@ -147,7 +150,7 @@ def test_what_arrives_between_the_filling_and_the_exchange_is_in_the_rollups(
         run(name, *arguments)
 
     came: list[str] = []
-    monkeypatch.setattr(rebuild, "_run", watched)
+    monkeypatch.setattr(rebuild, "run", watched)
     rebuilt()
     assert len(came) == 4
     assert_rollups_hold_the_events()
@@ -167,14 +170,14 @@ def test_an_insert_that_began_before_the_new_view_is_waited_for(
 ) -> None:
     put()
     Batch.objects.update(claimed_until=moment(days=-1), attempts=1)
-    filled, run = threading.Event(), rebuild._run
+    filled, run = threading.Event(), rebuild.run
 
     def watched(name: str, *arguments: Any) -> None:
         if name.startswith("rebuild_fill"):
             filled.set()
         run(name, *arguments)
 
-    monkeypatch.setattr(rebuild, "_run", watched)
+    monkeypatch.setattr(rebuild, "run", watched)
 
     with beside(partial(rollups.rebuild_rollups, project=DEFAULT)):
         assert not filled.wait(2)
@@ -203,7 +206,7 @@ def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
 ) -> None:
     events_of_years()
 
-    run = rebuild._run
+    run = rebuild.run
 
     def killed(name: str, *arguments: Any) -> None:
         if name == "rebuild_merge":
@@ -211,8 +214,8 @@ def test_cut_short_it_leaves_what_was_there_and_the_next_begins_anew(
         run(name, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(rebuild, "_discard", lambda *_: None)
-        patch.setattr(rebuild, "_run", killed)
+        patch.setattr(rebuild, "discard", lambda *_: None)
+        patch.setattr(rebuild, "run", killed)
         with pytest.raises(CommandError, match="ClickHouse failed: gone"):
             rebuilt()
     assert_rollups_hold_the_events()

@@ -14,6 +14,7 @@ import pytest
 
 from analytics.reports import top_events
 from analytics.segments import parse_segments
+from analytics.zones import UTC, Zone
 from importer.mapping.columns import ColumnMap
 from importer.reading.chunks import FileRefused
 from projects.models import DEFAULT
@@ -228,7 +229,9 @@ def test_decimals_are_numbers_as_user_time_and_property(tmp_path: Path) -> None:
     for value in ("12.5", "12.50"):
         segments = parse_segments([f"properties.price:{value}"])
         day = date(2026, 1, 1)
-        [found] = top_events(start=day, end=day, limit=1, segments=segments, project=DEFAULT)
+        [found] = top_events(
+            start=day, end=day, limit=1, segments=segments, project=DEFAULT, zone=Zone(UTC)
+        )
         assert found.event_type == "x"
 
 

@@ -1,0 +1,109 @@
+"""Time zones: which names are accepted, and where their days begin and end."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC as _UTC
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import TZPATH, ZoneInfo, available_timezones
+
+from django.conf import settings
+
+from analytics import clickhouse
+from analytics.queries import load
+
+UTC = "UTC"
+# ClickHouse divides events into days, by its own copy of the time zone database. Python computes
+# the bounds of what to read, by another copy. Where the copies differ, it is by less than a day.
+_MARGIN = timedelta(days=1)
+_FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=_UTC)
+_FIRST_DAY = _FIRST_MOMENT.date()
+
+
+class Zone(NamedTuple):
+    """The zone whose days a report has, and a function that says whose days the rollups have.
+
+    The function returns None if nobody can say now. A report calls it before each of its queries,
+    because the answer holds only for a moment.
+    """
+
+    name: str
+    of_rollups: Callable[[], str | None] = lambda: None
+
+    @property
+    def is_rolled_up(self) -> bool:
+        return self.of_rollups() == self.name
+
+    def today(self) -> date:
+        return datetime.now(ZoneInfo(self.name)).date()
+
+
+def checked(name: str) -> str:
+    """The name, if both Python and ClickHouse have such a zone.
+
+    Raises ValueError otherwise, and ClickHouseError if ClickHouse can't say which zones it has.
+    """
+    if name != UTC and name not in _names(settings.CLICKHOUSE_URL):
+        raise ValueError("is no time zone; write it like Europe/Kyiv")
+    return name
+
+
+@cache
+def _names(_: str) -> frozenset[str]:
+    """The names of the server with this address; a process asks for them once."""
+    rows = clickhouse.query_server(load("time_zones"))
+    return frozenset(name for (name,) in rows) & available_timezones()
+
+
+def in_zone(sql: str, zone: str) -> str:
+    """SQL of the schema with days of the zone; a name that was checked is safe in it."""
+    return sql.replace("/*zone*/", "" if zone == UTC else f", '{zone}'")
+
+
+def versions() -> str:
+    """The versions of the database of zones that ClickHouse and Python have.
+
+    Raises ClickHouseError.
+    """
+    rows = clickhouse.query_server(load("time_zones_version"))
+    return f"ClickHouse {rows[0][0] if rows else 'unknown'}, zoneinfo {_version()}"
+
+
+def _version() -> str:
+    """The version in the first line of the compact form that is beside the zones of a system."""
+    for folder in TZPATH:
+        with suppress(OSError, IndexError), (Path(folder) / "tzdata.zi").open() as lines:
+            return lines.readline().split()[-1]
+    return metadata.version("tzdata")
+
+
+def start_of(day: date, zone: str) -> datetime:
+    """The first moment of a day of the zone, in UTC, as Python's copy of the zones has it.
+
+    Where the clock skips midnight, this is the moment of the skip.
+    """
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(_UTC)
+
+
+def day_of(moment: datetime, zone: str) -> date:
+    """The day of the zone on which the moment is, as Python's copy of the zones has it."""
+    return max(_FIRST_DAY, moment.astimezone(ZoneInfo(zone)).date())
+
+
+def bounds(start: date, end: date, zone: str) -> dict[str, str]:
+    """Parameters `since` and `until`: between them are all events from `start` to `end`.
+
+    Both days are included. In any zone but UTC, events of the days beside them are there too.
+    """
+    margin = timedelta(0) if zone == UTC else _MARGIN
+    # No event is older than the first moment.
+    since = max(_FIRST_MOMENT, start_of(start, zone) - margin)
+    until = start_of(end + timedelta(days=1), zone) + margin
+    return {"since": _text(since), "until": _text(until)}
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")

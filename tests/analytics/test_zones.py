@@ -1,0 +1,134 @@
+"""Reports in days of other zones than UTC: exact around midnights that are skipped or repeated."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from hypothesis import given, settings
+
+from analytics import zones
+from analytics.maintenance.migrate import drop_database
+from analytics.zones import Zone
+from tests.analytics.comparison import compare, deliver
+from tests.analytics.histories import (
+    ASKED_FOR,
+    ZONE_SPANS,
+    History,
+    made_up,
+    zoned_histories,
+)
+from tests.clickhouse import apply_schema
+
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
+
+NAMES = list(ZONE_SPANS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_report_from_events_is_what_counting_by_hand_gives(name: str) -> None:
+    @settings(made_up, max_examples=(ASKED_FOR or 24) // 3)
+    @given(history=zoned_histories(name))
+    def look(history: History) -> None:
+        asked = [Zone(name), Zone(name, lambda: "UTC")]
+        compare(history.events, history.questions, blocks=history.blocks, zones=asked)
+
+    look()
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A project whose rollups hold days of the zone."""
+    number = 1_000
+    apply_schema(project=number, zone=request.param)
+    yield number
+    drop_database(project=number)
+
+
+@pytest.mark.parametrize(("project", "name"), [(it, it) for it in NAMES], indirect=["project"])
+def test_every_report_from_rollups_is_what_counting_by_hand_gives(project: int, name: str) -> None:
+    @settings(made_up, max_examples=(ASKED_FOR or 30) // 3)
+    @given(history=zoned_histories(name))
+    def look(history: History) -> None:
+        own = Zone(name, lambda: name)
+        compare(
+            history.events,
+            history.questions,
+            blocks=history.blocks,
+            zones=[own],
+            project=project,
+        )
+
+    look()
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "first"),
+    [
+        ("2018-11-04", "America/Sao_Paulo", "2018-11-04T03:00:00Z"),
+        ("2024-04-26", "Africa/Cairo", "2024-04-25T22:00:00Z"),
+        ("2018-02-18", "America/Sao_Paulo", "2018-02-18T03:00:00Z"),
+        ("2026-10-25", "Europe/Kyiv", "2026-10-24T21:00:00Z"),
+        ("2026-10-26", "Europe/Kyiv", "2026-10-25T22:00:00Z"),
+        ("2025-01-06", "Asia/Kathmandu", "2025-01-05T18:15:00Z"),
+        ("2025-01-06", "Australia/Lord_Howe", "2025-01-05T13:00:00Z"),
+    ],
+)
+def test_the_first_moment_of_a_day_is_on_it_and_the_one_before_is_not(
+    client: Client, day: str, zone: str, first: str
+) -> None:
+    moment = datetime.fromisoformat(first)
+    assert zones.start_of(date.fromisoformat(day), zone) == moment
+    deliver([sent(moment), sent(moment - timedelta(milliseconds=1))], blocks=1)
+    query = f"from={day}&to={day}&tz={zone}"
+    assert client.get(f"/stats/dau?{query}").json() == [{"date": day, "unique_users": 1}]
+    assert client.get(f"/stats/top-events?{query}").json() == [{"event_type": "buy", "count": 1}]
+
+
+def sent(moment: datetime, **changes: Any) -> dict[str, Any]:
+    at = moment.isoformat(timespec="milliseconds")
+    return {"occurred_at": at, "user_id": at, "event_type": "buy", "properties": {}, **changes}
+
+
+def test_a_week_of_a_zone_begins_at_its_monday(client: Client) -> None:
+    monday = datetime(2025, 1, 5, 18, 15, tzinfo=UTC)
+    deliver([sent(monday), sent(monday - timedelta(seconds=1))], blocks=1)
+    answer = client.get("/stats/retention?start_date=2024-12-30&tz=Asia/Kathmandu&windows=1")
+    assert [(it["cohort_week"], it["week_0"]) for it in answer.json()] == [
+        ("2024-12-30", 1),
+        ("2025-01-06", 1),
+    ]
+
+
+def test_the_present_week_is_that_of_the_zones_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Sunday in UTC, and Monday already in Kathmandu."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2025, 1, 5, 20, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(zones, "datetime", Clock)
+    assert Zone("Asia/Kathmandu").today() == date(2025, 1, 6)
+    assert Zone("UTC").today() == date(2025, 1, 5)
+
+
+@pytest.mark.parametrize("tz", ["", "utc", "Mars/Olympus", "+02:00", "Europe/../UTC", "localtime"])
+def test_a_zone_that_nobody_knows_is_refused_by_name(client: Client, tz: str) -> None:
+    for query in (
+        "dau?from=2025-01-01&to=2025-01-01",
+        "top-events?from=2025-01-01&to=2025-01-01",
+        "retention?start_date=2025-01-01",
+    ):
+        answer = client.get(f"/stats/{query}&tz={quote(tz)}")
+        assert answer.status_code == 400
+        assert [error["parameter"] for error in answer.json()["errors"]] == ["tz"]
+
+
+def test_all_zones_of_both_stores_are_accepted_and_asked_for_once() -> None:
+    zones._names.cache_clear()
+    for name in ("America/Argentina/ComodRivadavia", "Asia/Kathmandu", "EST5EDT"):
+        assert zones.checked(name) == name
+    assert zones._names.cache_info().misses == 1
