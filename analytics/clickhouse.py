@@ -46,6 +46,11 @@ SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
 
 
+# ClickHouse's code for a table that is missing. It tells a fault of one database from a server that
+# is gone.
+_UNKNOWN_TABLE = 60
+
+
 class ClickHouseError(Exception):
     """Any error of ClickHouse; `code` is ClickHouse's number for the error, if it gave one."""
 
@@ -273,7 +278,8 @@ def _require_schema(project: int) -> None:
     if missing := {path.name for path in SCHEMA_DIR.glob("*.sql")} - applied:
         raise ClickHouseUnavailable(
             f"ClickHouse's schema lacks {', '.join(sorted(missing))}: "
-            "run manage.py migrate_clickhouse"
+            "run manage.py migrate_clickhouse",
+            code=_UNKNOWN_TABLE,
         )
     _complete.add((settings.CLICKHOUSE_URL, project))
 

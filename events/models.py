@@ -136,6 +136,12 @@ class Batch(models.Model):
             models.Index(
                 fields=["id"], name="batches_pending", condition=models.Q(state="pending")
             ),
+            models.Index(
+                fields=["project", "id"],
+                name="batches_pending_of",
+                condition=models.Q(state="pending"),
+            ),
+            models.Index(fields=["project", "id"], name="batches_project"),
             models.Index(fields=["created_at"], name="batches_created_at"),
             models.Index(
                 fields=["id"],

@@ -58,7 +58,8 @@ def purge_rejected_events() -> None:
 
 @app.task(name="events.finish_deletions", ignore_result=True)
 def finish_deletions() -> None:
-    deleting.finish()
+    # A thread does it, because it may take long and this process must store messages.
+    deleting.finish_soon()
 
 
 @app.task(name="events.vacuum_outbox", ignore_result=True)

@@ -34,7 +34,9 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         name = self.cleaned_data.get("name")
         others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
-        if others.filter(name=name, project=self.cleaned_data.get("project")).exists():
+        if others.filter(
+            name=name, project=self.cleaned_data.get("project", self.instance.project_id)
+        ).exists():
             self.add_error("name", "A key that is not revoked has this name; revoke it first.")
         if self.instance.pk is None and others.count() >= MAX_KEYS:
             self.add_error(None, f"{keys.TooManyKeys()}.")
@@ -63,10 +65,11 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """The fields of the form and, for an existing key, all other columns except `digest`."""
-        return (*ApiKeyForm.Meta.fields, *self.get_readonly_fields(request, obj))
+        return dict.fromkeys((*ApiKeyForm.Meta.fields, *self.get_readonly_fields(request, obj)))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return self.readonly_fields if obj else ()
+        # A key of another project would send its clients' events there.
+        return ("project", *self.readonly_fields) if obj else ()
 
     @admin.display(description="requests a minute", empty_value="")
     def limit(self, row: ApiKey) -> int | None:

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
@@ -14,6 +15,9 @@ from projects.models import DEFAULT
 
 # A name in `request.META` that no header can have.
 _FOUND = "events.api_key"
+
+
+_FOR_READERS = ("/docs", "/openapi.json")
 
 
 class Unchecked(APIException):
@@ -47,6 +51,9 @@ def own_limits(request: HttpRequest) -> list[Limit]:
         key = presented(request)
     except APIException:
         # The request is refused later. It counts towards the limit of its address.
+        return []
+    if request.path in _FOR_READERS or (key is None and settings.API_KEYS_REQUIRED):
+        # A stranger must not use up the limit of a project.
         return []
     limits = [Limit(f"key:{key.id}", key.limit, "key")] if key and key.limit else []
     number = key.project if key else _chosen(request)

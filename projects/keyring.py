@@ -212,7 +212,7 @@ class Keyring:
             self._tell(is_down=True)
         else:
             self._keys = keys
-            self._projects = {slug: pk for slug, pk, _, _, _ in found}
+            self._projects = {str(slug): pk for slug, pk, _, _, _ in found}
             self._limits = {pk: limit for _, pk, limit, _, _ in found}
             self._zones = {pk: Zones(own, rolled) for _, pk, _, own, rolled in found}
             # Last, or another thread would take what was there before for this.

@@ -16,13 +16,18 @@ DEFAULT = 1
 class Project(models.Model):
     """One app, or one stage of an app: its events, keys and reports are its own.
 
-    The number is part of the name of its ClickHouse database and stands in every table that holds
-    something of a project. PostgreSQL's sequence gives no number twice.
+    The number (`id`) is part of the name of its ClickHouse database and stands in every table that
+    holds something of a project. It is made of the time, so it is never used again, not even after
+    PostgreSQL was restored from a backup (see `events.lifecycle.making`). The row of a deleted
+    project stays, without a slug, to tell its number from an unknown one.
     """
+
+    id = models.IntegerField(primary_key=True, editable=False)
 
     slug = models.CharField(
         max_length=40,
         unique=True,
+        null=True,
         validators=[
             RegexValidator(
                 r"\A[a-z0-9]+(-[a-z0-9]+)*\Z",
@@ -75,7 +80,7 @@ class Project(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.slug
+        return self.slug or f"deleted project {self.pk}"
 
 
 class ApiKey(models.Model):

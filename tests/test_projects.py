@@ -48,7 +48,7 @@ def places() -> Iterator[list[Place]]:
         yield [
             Place(DEFAULT, "default", bearer(secret()), "mark-default"),
             *(
-                Place(one.pk, one.slug, bearer(secret(project=one)), f"mark-{one.slug}")
+                Place(one.pk, str(one), bearer(secret(project=one)), f"mark-{one.slug}")
                 for one in made
             ),
         ]

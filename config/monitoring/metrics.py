@@ -32,6 +32,9 @@ EVENTS_DELIVERED = Counter("events_delivered_total", "Events that ClickHouse has
 EVENTS_FAILED = Counter(
     "events_failed_total", "Events set aside because a store refused them.", ["stage"]
 )
+EVENTS_DROPPED = Counter(
+    "events_dropped_total", "Events that came to the store after their project was deleted."
+)
 EVENTS_PROCESSING_SECONDS = Histogram(
     "events_processing_seconds", "Time of a batch in one stage.", ["stage"], buckets=_FAST
 )
@@ -58,7 +61,7 @@ for _source in ("queue", "request", "import"):
     EVENTS_DUPLICATE.labels(_source)
 for _stage in ("store", "deliver"):
     EVENTS_FAILED.labels(_stage)
-for _limit in ("address", "key", "login"):
+for _limit in ("address", "key", "project", "login"):
     RATE_LIMIT_HITS.labels(_limit)
 
 

@@ -35,7 +35,7 @@ class ProjectFilter(admin.SimpleListFilter):
         self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]"
     ) -> list[tuple[str, str]]:
         projects = Project.objects.filter(deleted_at=None).order_by("pk")
-        return [(str(number), slug) for number, slug in projects.values_list("pk", "slug")]
+        return [(str(number), str(slug)) for number, slug in projects.values_list("pk", "slug")]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """The projects. There is no choice of all of them: without a choice it is the default."""

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import psycopg
-from django import db, forms
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,11 +13,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
 
 from analytics.clickhouse import ClickHouseError
+from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster
 from config.admin.tables import ReadOnlyAdmin
 from config.building_blocks.messages import brief
 from events.auditing.rezoning import check_zone
 from events.lifecycle import deleting, making
-from events.postgres.repair_lock import RepairRunning
 from projects.models import DEFAULT, Project
 
 _LIST = "admin:projects_project_changelist"
@@ -38,6 +37,9 @@ class ProjectAdmin(ReadOnlyAdmin):
     list_display = ("slug", "name", "number", "limit", "created_at", "state")
     ordering = ("pk",)
     form = ProjectForm
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        return super().get_queryset(request).exclude(slug=None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """The slug stays: clients and scripts have it. A change of the zone takes too long here."""
@@ -68,7 +70,7 @@ class ProjectAdmin(ReadOnlyAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except ClickHouseError as error:
+        except (ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
             said = f"Nothing was made: ClickHouse failed: {brief(error)}."
             self.message_user(request, said, messages.ERROR)
             return HttpResponseRedirect(reverse(_LIST))
@@ -102,10 +104,7 @@ class ProjectAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/delete_project.html", context)
 
     def _delete(self, request: HttpRequest, project: Project) -> None:
-        try:
-            deleting.delete(project, by=request.user.get_username())
-        except (RepairRunning, ClickHouseError, db.Error, psycopg.Error) as error:
-            said = f"The project {project} is deleted later, because of this: {brief(error)}."
-            self.message_user(request, said, messages.WARNING)
-        else:
-            self.message_user(request, f"Deleted the project {project}.", messages.SUCCESS)
+        deleting.begin(project, by=request.user.get_username())
+        deleting.finish_soon()
+        said = f"The project {project} answers nobody from now on, and is being deleted."
+        self.message_user(request, said, messages.SUCCESS)

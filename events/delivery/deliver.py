@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 from random import uniform
 from typing import NamedTuple
@@ -27,7 +28,7 @@ _MERGE_AT_MOST = 500
 # The pause after an attempt doubles each time: 1 to 2 s after the first, and at most 30 s.
 _BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
-# After this many failures in a row, a run assumes that ClickHouse itself is in trouble and ends.
+# After this many failures in a row, a run leaves a project out.
 _FAILURES_IN_A_ROW = 3
 # Error codes that smaller blocks may avoid: over the time limit (159), over the memory limit (241).
 _TOO_MUCH = frozenset({159, 241})
@@ -79,30 +80,29 @@ def deliver_due() -> Delivered:
 
     If ClickHouse can't take a batch now, the batch is due again after a pause that doubles with
     every attempt. Other batches do not wait for it. If ClickHouse refuses the content of a batch,
-    the batch is split, so that its valid events arrive. The run ends early when ClickHouse is
-    unreachable or fails several times in a row.
+    the batch is split, so that its valid events arrive. The run leaves out a project that fails
+    several times in a row, because the fault may be in its database alone. The run ends early when
+    ClickHouse is unreachable.
     """
     blocks: Counter[int] = Counter()
-    failures = 0
-    while failures < _FAILURES_IN_A_ROW:
-        try:
-            claim = _claim()
-        except pause.Paused:
-            return Delivered(blocks.total(), True, len(blocks))
-        if claim is None:
-            break
-        try:
-            if _deliver(claim):
-                blocks[claim.project] += 1
-                failures = 0
-        except redelivery.Unsettled as error:
-            _postpone(claim, error)
-            failures += 1
-        except clickhouse.ClickHouseError as error:
-            _postpone(claim, error)
-            failures = failures + 1 if error.code else _FAILURES_IN_A_ROW
-    has_failed = failures >= _FAILURES_IN_A_ROW
-    return Delivered(blocks.total(), has_failed, len(blocks))
+    failures: Counter[int] = Counter()
+    failing: set[int] = set()
+    try:
+        while claim := _claim(without=failing):
+            try:
+                if _deliver(claim):
+                    blocks[claim.project] += 1
+                    del failures[claim.project]
+            except (redelivery.Unsettled, clickhouse.ClickHouseError) as error:
+                _postpone(claim, error)
+                if isinstance(error, clickhouse.ClickHouseError) and not error.code:
+                    return Delivered(blocks.total(), True, len(blocks))
+                failures[claim.project] += 1
+                if failures[claim.project] >= _FAILURES_IN_A_ROW:
+                    failing.add(claim.project)
+    except pause.Paused:
+        return Delivered(blocks.total(), True, len(blocks))
+    return Delivered(blocks.total(), bool(failing), len(blocks))
 
 
 def _deliver(claim: Claim) -> bool:
@@ -172,7 +172,7 @@ def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
     return True
 
 
-def _claim() -> Claim | None:
+def _claim(*, without: Collection[int] = ()) -> Claim | None:
     """Claim the oldest due batch, and the small batches of its project that fit in the same block.
 
     A batch that was tried before is sent again unchanged, under the same token. Only batches that
@@ -181,21 +181,24 @@ def _claim() -> Claim | None:
     """
     with transaction.atomic():
         pause.check()
-        oldest = _due(at_most=1)
+        oldest = _due(~Q(project__in=without) if without else Q(), at_most=1)
         if not oldest:
             return None
         [first] = oldest
         if first.is_alone:
             return _take(first.project, [first.batch_id])
-        return _take(first.project, _mergeable(_due(at_most=_MERGE_AT_MOST, project=first.project)))
+        due = _due(Q(project=first.project), at_most=_MERGE_AT_MOST)
+        # Another batch may have become due meanwhile, for example by a retry in the admin.
+        group = [due[0].batch_id] if due[0].is_alone else _mergeable(due)
+        return _take(first.project, group)
 
 
-def _due(*, at_most: int, **fields: int) -> list[_Due]:
-    """Lock the oldest due batches, of a project if it is given."""
+def _due(of: Q, *, at_most: int) -> list[_Due]:
+    """Lock the oldest due batches of some projects."""
     due = Q(claimed_until=None) | Q(claimed_until__lt=Now())
     rows = (
         Batch.objects.select_for_update(skip_locked=True)
-        .filter(due, state=Batch.State.PENDING, **fields)
+        .filter(due & of, state=Batch.State.PENDING)
         .order_by("id")
         .values_list(*_DUE)
     )

@@ -11,6 +11,7 @@ from structlog import get_logger
 from config.monitoring import metrics
 from events.format.records import Record, decoded_bytes, frame, unframe
 from events.models import Batch
+from projects.models import Project
 
 log = get_logger(__name__)
 
@@ -32,9 +33,9 @@ def split_or_park(
     have new tokens.
     """
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().get(id=batch_id)
-        if batch.state != Batch.State.PENDING or batch.attempts != attempt:
-            return
+        batch = Batch.objects.select_for_update().filter(id=batch_id).first()
+        if batch is None or batch.state != Batch.State.PENDING or batch.attempts != attempt:
+            return  # it may have been deleted with its project
         records = readable(batch)
         if (len(records) > 1 or there) and not _hopeless(batch):
             _split(batch, [record for record in records if record.event_id not in there], reason)
@@ -45,8 +46,8 @@ def split_or_park(
 def split(batch_id: UUID, *, attempt: int, reason: str) -> None:
     """Halve a batch that is too large for ClickHouse. Like `split_or_park`, but never parks."""
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().get(id=batch_id)
-        if batch.state == Batch.State.PENDING and batch.attempts == attempt:
+        batch = Batch.objects.select_for_update().filter(id=batch_id).first()
+        if batch and batch.state == Batch.State.PENDING and batch.attempts == attempt:
             _split(batch, readable(batch), reason)
 
 
@@ -96,7 +97,8 @@ def park_unstored(payload: bytes, *, reason: str, project: int | None) -> None:
     log.error("message_failed", bytes=len(payload), count=events)
     metrics.EVENTS_FAILED.labels("store").inc(events)
     Batch.objects.create(
-        project_id=project,
+        # A project that PostgreSQL does not know can't be shown.
+        project=Project.objects.filter(pk=project or 0).first(),
         source=Batch.Source.QUEUE,
         state=Batch.State.UNSTORED,
         received=events,

@@ -228,6 +228,12 @@ class Migration(migrations.Migration):
                         fields=["id"],
                         name="batches_pending",
                     ),
+                    models.Index(
+                        condition=models.Q(("state", "pending")),
+                        fields=["project", "id"],
+                        name="batches_pending_of",
+                    ),
+                    models.Index(fields=["project", "id"], name="batches_project"),
                     models.Index(fields=["created_at"], name="batches_created_at"),
                     models.Index(
                         condition=models.Q(("state__in", ["failed", "unstored"])),

@@ -11,10 +11,11 @@ import psycopg
 from django.db import transaction
 from structlog import get_logger
 
+from config.monitoring import metrics
 from events.delivery import parking
 from events.format.records import frame, unframe
 from events.models import Batch
-from events.storing.store import ProjectGone, store
+from events.storing.store import ProjectGone, UnknownProject, store
 
 log = get_logger(__name__)
 
@@ -23,6 +24,7 @@ log = get_logger(__name__)
 _POISON = (
     *(django.db.DataError, django.db.IntegrityError, psycopg.DataError, psycopg.IntegrityError),
     *(binascii.Error, ValueError, *parking.UNREADABLE),
+    UnknownProject,
 )
 # No project has this number or a higher one: the hot layer has 4 bytes for it.
 _PROJECTS = 2**31
@@ -36,7 +38,7 @@ def store_messages(messages: Sequence[Sequence[Any]]) -> None:
     dropped. Raises django.db.Error or psycopg.Error when PostgreSQL can't store at present. Then
     any part of the messages may be stored or not, and it is safe to pass all of them again.
     """
-    groups = _by_project(messages)
+    groups, strangers = _by_project(messages)
     try:
         with transaction.atomic() if len(groups) > 1 else nullcontext():
             # In order, so that two transactions never wait for each other in a cycle.
@@ -46,18 +48,22 @@ def store_messages(messages: Sequence[Sequence[Any]]) -> None:
         for project, texts in groups.items():
             for text in texts:
                 _store_message(project, text)
+    # Last: if the others fail, all messages go back to the queue.
+    for text in strangers:
+        _park(text, "the message names no project")
 
 
-def _by_project(messages: Sequence[Sequence[Any]]) -> dict[int, list[str]]:
-    """The texts of the messages by project. Parks a message that names no project."""
+def _by_project(messages: Sequence[Sequence[Any]]) -> tuple[dict[int, list[str]], list[str]]:
+    """The texts of the messages by project, and those of messages that name no project."""
     groups: dict[int, list[str]] = {}
+    strangers: list[str] = []
     for text, *others in messages:
         project = others[0] if others else None
         if type(project) is int and 0 < project < _PROJECTS:
             groups.setdefault(project, []).append(text)
         else:
-            _park(text, "the message names no project")
-    return groups
+            strangers.append(text)
+    return groups, strangers
 
 
 def _park(text: str, reason: str, project: int | None = None) -> None:
@@ -90,6 +96,7 @@ def _store(project: int, frames: list[bytes]) -> None:
         store(project=project, frames=frames, source=Batch.Source.QUEUE)
     except ProjectGone:
         count = sum(len(parking.read(data)) for data in frames)
+        metrics.EVENTS_DROPPED.inc(count)
         log.warning("events_of_deleted_project", project=project, count=count)
 
 

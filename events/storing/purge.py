@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from psycopg.errors import LockNotAvailable
 from structlog import get_logger
 
@@ -107,7 +107,8 @@ def purge_ids(*, now: datetime) -> int:
     before = now - timedelta(days=settings.DEDUP_DAYS)
     deleted = 0
     for project in Project.objects.filter(deleted_at=None).values_list("pk", flat=True):
-        deleted += sum(dedup.purge(project, before=before, size=_STRETCH_PAGES))
+        with suppress(ProgrammingError):  # the project was deleted meanwhile
+            deleted += sum(dedup.purge(project, before=before, size=_STRETCH_PAGES))
     log.info("ids_purged", count=deleted)
     return deleted
 

@@ -23,6 +23,7 @@ from events.delivery import background
 from events.format.records import Record, decoded_bytes, frame, timestamp, unframe
 from events.models import Batch
 from events.storing import dedup, hot
+from projects.models import Project
 
 log = get_logger(__name__)
 
@@ -50,12 +51,17 @@ class ProjectGone(Exception):
         super().__init__(f"project {project} was deleted")
 
 
+class UnknownProject(Exception):
+    """PostgreSQL has no such project: it may be that of an older backup. Nothing was stored."""
+
+
 def store(*, project: int, frames: Sequence[bytes], source: Batch.Source) -> Stored:
     """Store the events of all frames in one transaction. A thread delivers the outbox soon after.
 
     Dedup, hot layer and outbox commit together or not at all. If several events have the same id,
     the first one is kept; stored events come before the events of the frames. Raises ProjectGone,
-    and django.db.Error or psycopg.Error when PostgreSQL can't store; nothing is stored then.
+    UnknownProject, and django.db.Error or psycopg.Error when PostgreSQL can't store; nothing is
+    stored then.
     """
     received = [record for data in frames for record in unframe(data)]
     if not received:
@@ -71,9 +77,18 @@ def store(*, project: int, frames: Sequence[bytes], source: Batch.Source) -> Sto
         hot.ensure_partitions(now=datetime.now(UTC))
         stored = _store_once(project, records, frames, len(received), source)
     except errors.UndefinedTable:
-        # Its ids went with the project, in one transaction with everything else of it.
+        if not _is_deleted(project):
+            raise
         raise ProjectGone(project) from None
     return Stored(len(received), stored, len(received) - stored)
+
+
+def _is_deleted(project: int) -> bool:
+    """Whether the project was deleted. Raises UnknownProject if this database never had it."""
+    row = Project.objects.filter(pk=project).first()
+    if row is None:
+        raise UnknownProject(f"there is no project {project} in this database")
+    return row.deleted_at is not None
 
 
 def _store_once(

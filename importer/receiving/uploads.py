@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -256,7 +256,10 @@ def import_waiting() -> bool:
 
 def _import(row: Import) -> None:
     with alone(row.key, row.path):
-        row.refresh_from_db()
+        try:
+            row.refresh_from_db()
+        except Import.DoesNotExist:
+            return  # deleted with its project
         if row.state in (Import.State.DONE, Import.State.FAILED):
             return
         if row.attempts >= MAX_ATTEMPTS:
@@ -290,6 +293,18 @@ def _tell(row: Import, error: FileRefused) -> None:
     log.warning("upload_failed", upload=str(row.pk), error=row.error)
 
 
+def _purge_strays(*, before: datetime) -> None:
+    """Delete files of imports that have no row: their project was deleted."""
+    folder = Path(settings.IMPORT_FOLDER)
+    for path in folder.glob("*-*-*-*-*") if folder.is_dir() else ():
+        try:
+            pk, age = UUID(path.name[:36]), path.stat().st_mtime
+        except (ValueError, OSError):
+            continue
+        if age < before.timestamp() and not Import.objects.filter(pk=pk).exists():
+            path.unlink(missing_ok=True)
+
+
 def purge(*, now: datetime) -> int:
     """Delete uploads that ended IMPORT_DAYS ago, or that stopped arriving a day ago.
 
@@ -306,6 +321,7 @@ def purge(*, now: datetime) -> int:
         for path in Path(settings.IMPORT_FOLDER).glob(f"{row.pk}*"):
             path.unlink(missing_ok=True)
         row.delete()
+    _purge_strays(before=now - timedelta(days=1))
     for path in (Path(settings.IMPORT_FOLDER) / SPARE).glob(f"*{REJECTED}*"):
         if path.stat().st_mtime < old.timestamp():
             path.unlink(missing_ok=True)

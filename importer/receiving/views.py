@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import FileResponse
@@ -68,7 +69,7 @@ class ImportsView(APIView):
         except unavailable.POSTGRESQL:
             raise Problem(503, "PostgreSQL can't be reached; send the file again.") from None
         import_soon()
-        href = reverse("import", args=[row.pk])
+        href = _address(request, "import", row)
         answer = {"id": str(row.pk), "name": row.path, "size": row.size, "state": "waiting"}
         return Response({**answer, "href": href}, status=202, headers={"Location": href})
 
@@ -86,7 +87,7 @@ class ImportView(APIView):
         times = ("created_at", "started_at", "finished_at")
         answer = {"id": str(row.pk), "name": row.path, "state": row.state}
         answer |= {name: getattr(row, name) for name in (*names, *times)}
-        rejected = reverse("import-rejected", args=[pk]) if row.rejected_path else None
+        rejected = _address(request, "import-rejected", row) if row.rejected_path else None
         return Response({**answer, "rejected": rejected})
 
 
@@ -99,6 +100,13 @@ class RejectedRowsView(APIView):
     @openapi.get_rejected
     def get(self, request: Request, pk: UUID) -> FileResponse:
         return rejected_rows(_row(project_of(request), pk))
+
+
+def _address(request: Request, name: str, row: Import) -> str:
+    """The address of a view of the import, in the project that the request named."""
+    slug = request.query_params.get("project")
+    query = f"?{urlencode({'project': slug})}" if slug else ""
+    return f"{reverse(name, args=[row.pk])}{query}"
 
 
 def rejected_rows(row: Import) -> FileResponse:

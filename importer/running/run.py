@@ -29,6 +29,7 @@ from importer.running import delivery, record
 from importer.running.batches import Batch, batches, without
 from importer.running.lock import InProgress, alone
 from importer.running.store import Storer
+from projects.models import DEFAULT
 
 # The folder in IMPORT_FOLDER for rejected rows, if they can't be written beside their file.
 SPARE = "rejected"
@@ -187,6 +188,7 @@ def _rejected(file: OpenFile, run: Run, key: str) -> Path:
     """
     name = "stdin" if file.name == str(STDIN) else Path(file.name).name
     middle = ".dry-run" if run.dry_run else ""
+    middle += "" if run.project == DEFAULT else f".{run.project}"
     beside = Path(file.name).parent
     if run.rejected_folder is None and _can_write(beside):
         return beside / f"{name}{middle}{REJECTED}"

@@ -62,7 +62,9 @@ class Storer:
 
     def _store(self, batch: Batch) -> None:
         with transaction.atomic():
-            row = Import.objects.select_for_update().get(pk=self._row.pk)
+            row = Import.objects.select_for_update().filter(pk=self._row.pk).first()
+            if row is None:
+                raise FileRefused("stopped: the import was deleted, with its project")
             # If only the answer to an earlier commit was lost, the batch is stored already.
             if row.read < batch.end:
                 stored = self._stored(batch)

@@ -14,18 +14,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Project",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ("id", models.IntegerField(editable=False, primary_key=True, serialize=False)),
                 (
                     "slug",
                     models.CharField(
                         error_messages={"unique": "There is a project with this slug."},
                         help_text="its name in requests and commands; lower-case letters, digits and hyphens",
                         max_length=40,
+                        null=True,
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
@@ -104,9 +100,9 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        # The default project, as number 1. The sequence goes on from there.
+        # The default project, as number 1.
         migrations.RunSQL(
-            "INSERT INTO projects (slug, name) VALUES ('default', 'Default')",
+            "INSERT INTO projects (id, slug, name) VALUES (1, 'default', 'Default')",
             "DELETE FROM projects",
         ),
         migrations.CreateModel(

@@ -18,6 +18,11 @@ def project(slug: str = "staging", **fields: Any) -> Iterator[Project]:
     try:
         yield made
     finally:
-        if Project.objects.filter(pk=made.pk).exists():
-            deleting.delete(made, by="a test")
+        delete(made)
         keyring.forget()
+
+
+def delete(project: Project) -> None:
+    """Delete a project with everything of it, unless that is done already."""
+    deleting.begin(project, by="a test")
+    deleting.finish()

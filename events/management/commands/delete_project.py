@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from config.building_blocks.command import ServiceCommand
-from events.lifecycle.deleting import NotDeletable, delete
+from events.lifecycle.deleting import NotDeletable, begin, finish
 from events.management import failures
 from projects.models import Project
 
@@ -28,7 +28,8 @@ class Command(ServiceCommand):
             raise CommandError("nothing was deleted: the slug was not repeated")
         try:
             with failures.told():
-                delete(project, by="a command")
+                begin(project, by="a command")
+                finish()
         except NotDeletable as error:
             raise CommandError(f"{error}") from None
         self.stdout.write(f"deleted project {slug}")

@@ -9,12 +9,12 @@ from django.test import Client
 from analytics import clickhouse as engine
 from events.lifecycle import deleting, making
 from events.models import Batch
-from events.postgres.repair_lock import alone
 from events.storing.store import store
 from projects.models import DEFAULT, Project
 from tests.factories import AdminFactory
-from tests.projects.made_projects import project
+from tests.projects.made_projects import delete, project
 from tests.samples import event, framed
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -51,14 +51,14 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
         row.refresh_from_db()
         assert (row.slug, row.name, row.rate_limit_per_minute) == ("my-app", "Our app", 70)
     finally:
-        deleting.delete(row, by="a test")
+        delete(row)
 
 
 @pytest.mark.parametrize("slug", ["", "My App", "default", "a" * 41])
 def test_a_wrong_slug_is_an_error_in_the_form(admin_client: Client, slug: str) -> None:
     answer = admin_client.post(f"{PROJECTS}add/", {"slug": slug, "name": "x"})
     assert "errorlist" in shown(answer)
-    assert Project.objects.count() == 1
+    assert Project.objects.exclude(slug=None).count() == 1
 
 
 def test_clickhouse_that_is_down_is_told(admin_client: Client, monkeypatch: Any) -> None:
@@ -69,7 +69,7 @@ def test_clickhouse_that_is_down_is_told(admin_client: Client, monkeypatch: Any)
     form = {"slug": "my-app", "name": "My app"}
     answer = admin_client.post(f"{PROJECTS}add/", form, follow=True)
     assert "Nothing was made: ClickHouse failed: gone." in shown(answer)
-    assert Project.objects.count() == 1
+    assert Project.objects.exclude(slug=None).count() == 1
 
 
 def test_deleting_asks_for_the_slug(admin_client: Client, staging: Project) -> None:
@@ -78,17 +78,16 @@ def test_deleting_asks_for_the_slug(admin_client: Client, staging: Project) -> N
     assert "Nothing was deleted" in shown(admin_client.post(url, {"slug": "stagin"}))
     assert Project.objects.filter(pk=staging.pk, deleted_at=None).exists()
     answer = admin_client.post(url, {"slug": "staging"}, follow=True)
-    assert "Deleted the project staging." in shown(answer)
-    assert not Project.objects.filter(pk=staging.pk).exists()
+    assert "The project staging answers nobody from now on" in shown(answer)
+    wait_until(lambda: Project.objects.get(pk=staging.pk).slug is None)
+    assert "staging" not in shown(admin_client.get(PROJECTS))
 
 
-def test_a_deletion_that_must_wait_is_told(admin_client: Client, staging: Project) -> None:
-    with alone():
-        url = f"{PROJECTS}{staging.pk}/delete/"
-        answer = admin_client.post(url, {"slug": "staging"}, follow=True)
-    assert "The project staging is deleted later" in shown(answer)
+def test_a_project_that_is_being_deleted_is_listed_so(
+    admin_client: Client, staging: Project
+) -> None:
+    deleting.begin(staging, by="me")
     assert "is being deleted" in shown(admin_client.get(PROJECTS))
-    assert deleting.finish() == 1
 
 
 def test_the_default_project_can_not_be_deleted(admin_client: Client) -> None:

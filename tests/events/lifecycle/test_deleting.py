@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from psycopg.errors import UndefinedTable
 from structlog.testing import capture_logs
 
 from analytics import clickhouse as engine
@@ -23,7 +24,7 @@ from projects.models import DEFAULT, ApiKey, Project
 from tests.factories import ImportFactory, PropertySchemaFactory
 from tests.posting import post
 from tests.projects.made_keys import bearer, made
-from tests.projects.made_projects import project
+from tests.projects.made_projects import delete, project
 from tests.samples import event, framed
 from tests.stored import deliver_all
 
@@ -67,7 +68,7 @@ def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept:
         call_command("delete_project", "staging", "--yes=staging")
     assert rows_of(staging.pk) == [0] * 5
     assert name not in databases()
-    assert list(Project.objects.values_list("slug", flat=True)) == ["default"]
+    assert list(Project.objects.values_list("slug", flat=True)) == ["default", None]
     assert HotEvent.objects.count() == Dedup.objects.count() == 3
     told = [(one["event"], one["slug"]) for one in logs if "slug" in one]
     assert told == [("project_deletion_began", "staging"), ("project_deleted", "staging")]
@@ -89,7 +90,7 @@ def test_the_default_project_stays() -> None:
 
 def test_events_that_wait_on_the_queue_are_dropped_and_told(staging: Project) -> None:
     messages = [(b64encode(framed([event()])).decode(), number) for number in (staging.pk, DEFAULT)]
-    deleting.delete(staging, by="me")
+    delete(staging)
     with capture_logs() as logs:
         intake.store_messages(messages)
     [told] = [one for one in logs if one["event"] == "events_of_deleted_project"]
@@ -104,7 +105,7 @@ def test_a_block_on_its_way_lands_nowhere(staging: Project, no_delivery: None) -
     claim = deliver._claim()
     assert claim is not None
     assert claim.project == staging.pk
-    deleting.delete(staging, by="me")
+    delete(staging)
     with pytest.raises(engine.ClickHouseUnavailable):
         deliver._deliver(claim)
     deliver_all()
@@ -116,7 +117,7 @@ def test_a_block_on_its_way_lands_nowhere(staging: Project, no_delivery: None) -
 def test_nobody_stores_into_it_any_more(staging: Project, client: Client) -> None:
     _, secret = made("ingest", project=staging)
     assert post(client, [event()], "?wait=true", **bearer(secret)).status_code == 200
-    deleting.delete(staging, by="me")
+    delete(staging)
     with pytest.raises(ProjectGone):
         put(staging.pk)
     # A process that has not read the projects again since.
@@ -124,17 +125,62 @@ def test_nobody_stores_into_it_any_more(staging: Project, client: Client) -> Non
     assert not HotEvent.objects.exists()
 
 
-def test_a_deletion_waits_for_a_repair_and_goes_on_later(staging: Project, client: Client) -> None:
+def test_a_deletion_waits_for_a_repair_and_goes_on_later(staging: Project) -> None:
     put(staging.pk)
     with alone(), suppress(RepairRunning):
-        deleting.delete(staging, by="me")
-    assert Project.objects.get(pk=staging.pk).deleted_at is not None
+        delete(staging)
+    row = Project.objects.get(pk=staging.pk)
+    assert (row.slug, row.deleted_at is None) == ("staging", False)
     assert deleting.finish() == 1
-    assert not Project.objects.filter(pk=staging.pk).exists()
+    assert Project.objects.get(pk=staging.pk).slug is None
     assert not HotEvent.objects.exists()
 
 
-@pytest.mark.parametrize("step", ["_drop_ids", "_deleted_hot", "drop_database"])
+def test_many_batches_that_name_each_other_are_deleted(
+    staging: Project, no_delivery: None, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(deleting, "_BITE", 2)
+    for _ in range(5):
+        put(staging.pk)
+    deliver.deliver_due()
+    assert Batch.objects.exclude(merged_into=None).count() == 4
+    delete(staging)
+    assert not Batch.objects.exists()
+
+
+def test_what_is_written_a_moment_later_goes_too(staging: Project) -> None:
+    delete(staging)
+    refused = {"client": "c", "event_id": "", "field": "", "code": "", "message": "", "raw": ""}
+    RejectedEvent.objects.create(project=staging, raw_bytes=0, **refused)
+    assert deleting.finish() == 0
+    assert not RejectedEvent.objects.exists()
+
+
+def test_events_of_an_unknown_project_are_set_aside(client: Client) -> None:
+    """PostgreSQL is that of a backup, older than a project of which events wait on the queue."""
+    text = b64encode(framed([event()])).decode()
+    intake.store_messages([(text, 2**31 - 2), (text, DEFAULT)])
+    assert HotEvent.objects.count() == 1
+    parked = Batch.objects.get(state=Batch.State.UNSTORED)
+    assert (parked.project_id, parked.received) == (None, 1)
+    assert "there is no project" in parked.error
+
+
+def test_a_table_of_ids_that_is_missing_costs_no_event() -> None:
+    """PostgreSQL is empty, or not yet restored: the messages go back."""
+    text = b64encode(framed([event()])).decode()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE dedup_1 RENAME TO away")
+    try:
+        with pytest.raises(UndefinedTable):
+            intake.store_messages([(text, DEFAULT)])
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE away RENAME TO dedup_1")
+    assert not Batch.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["_drop_ids", "_delete_rows", "drop_database"])
 def test_a_deletion_that_broke_off_is_finished(
     staging: Project, step: str, monkeypatch: Any
 ) -> None:
@@ -147,7 +193,7 @@ def test_a_deletion_that_broke_off_is_finished(
     with monkeypatch.context() as patched:
         patched.setattr(deleting, step, broken)
         with pytest.raises(engine.ClickHouseUnavailable):
-            deleting.delete(staging, by="me")
+            delete(staging)
     assert deleting.finish() == 1
     assert rows_of(staging.pk) == [0] * 5
     assert engine.database(project=staging.pk) not in databases()

@@ -48,7 +48,7 @@ def test_a_command_makes_a_project_that_takes_events_and_answers(
 def test_a_slug_that_can_not_stand_in_an_address_is_refused(slug: str) -> None:
     with pytest.raises(ValidationError, match=r"lower-case|40 characters|blank|Null"):
         making.make(Project(slug=slug, name="x"))
-    assert Project.objects.count() == 1
+    assert Project.objects.exclude(slug=None).count() == 1
 
 
 def test_a_slug_that_is_taken_is_refused() -> None:
@@ -70,15 +70,17 @@ def test_nothing_is_made_without_clickhouse(monkeypatch: Any) -> None:
 
 
 def test_a_number_of_which_clickhouse_has_data_is_left_out() -> None:
-    """PostgreSQL was restored from an old backup, and begins again at an old number."""
+    """PostgreSQL was restored from an old backup, and does not know the project."""
     with project("one") as first:
-        name = engine.database(project=first.pk + 1)
-        engine.command_server(f"CREATE DATABASE {name}")
+        taken = [engine.database(project=first.pk + more) for more in range(1, 30)]
+        for name in taken:
+            engine.command_server(f"CREATE DATABASE {name}")
         try:
             with project("two") as second:
-                assert second.pk == first.pk + 2
+                assert second.pk == first.pk + 30
         finally:
-            engine.command_server(f"DROP DATABASE {name}")
+            for name in taken:
+                engine.command_server(f"DROP DATABASE {name}")
 
 
 def test_numbers_are_never_given_twice() -> None:
