@@ -87,24 +87,21 @@ def deliver_due() -> Delivered:
     blocks: Counter[int] = Counter()
     failures: Counter[int] = Counter()
     failing: set[int] = set()
-    while True:
-        try:
-            claim = _claim(without=failing)
-        except pause.Paused:
-            return Delivered(blocks.total(), True, len(blocks))
-        if claim is None:
-            break
-        try:
-            if _deliver(claim):
-                blocks[claim.project] += 1
-                del failures[claim.project]
-        except (redelivery.Unsettled, clickhouse.ClickHouseError) as error:
-            _postpone(claim, error)
-            if isinstance(error, clickhouse.ClickHouseError) and not error.code:
-                return Delivered(blocks.total(), True, len(blocks))
-            failures[claim.project] += 1
-            if failures[claim.project] >= _FAILURES_IN_A_ROW:
-                failing.add(claim.project)
+    try:
+        while claim := _claim(without=failing):
+            try:
+                if _deliver(claim):
+                    blocks[claim.project] += 1
+                    del failures[claim.project]
+            except (redelivery.Unsettled, clickhouse.ClickHouseError) as error:
+                _postpone(claim, error)
+                if isinstance(error, clickhouse.ClickHouseError) and not error.code:
+                    return Delivered(blocks.total(), True, len(blocks))
+                failures[claim.project] += 1
+                if failures[claim.project] >= _FAILURES_IN_A_ROW:
+                    failing.add(claim.project)
+    except pause.Paused:
+        return Delivered(blocks.total(), True, len(blocks))
     return Delivered(blocks.total(), bool(failing), len(blocks))
 
 

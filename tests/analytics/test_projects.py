@@ -144,7 +144,7 @@ def test_a_rollup_is_rebuilt_from_the_events_of_its_project(other: int, table: s
 # --- which project a request asks for
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_report_is_about_the_project_that_the_request_names(client: Client) -> None:
     staging = Project.objects.create(slug="staging", name="Staging")
     apply_schema(project=staging.pk)
@@ -165,7 +165,7 @@ def test_a_report_is_about_the_project_that_the_request_names(client: Client) ->
         drop_database(project=staging.pk)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_report_about_a_project_that_there_is_not_is_not_found(client: Client) -> None:
     for query in ("dau?from=2025-01-06&to=2025-01-06", "retention?start_date=2025-01-06"):
         answer = client.get(f"/stats/{query}&project=nobodys")
@@ -194,7 +194,7 @@ def test_a_project_whose_database_is_missing_is_unavailable(call: Callable[[], o
     assert raised.value.code == 81
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_a_report_of_a_project_without_a_database_is_unavailable(client: Client) -> None:
     Project.objects.create(slug="staging", name="Staging")
     answer = client.get("/stats/dau?from=2025-01-06&to=2025-01-06&project=staging")

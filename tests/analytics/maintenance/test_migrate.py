@@ -139,7 +139,7 @@ def test_the_project_whose_schema_was_changed_is_named(database: str) -> None:
     engine.command("TRUNCATE TABLE schema_files", project=shop.pk)
     record = "INSERT INTO schema_files (name, sha256) VALUES ('0001_events.sql', 'x')"
     engine.command(record, project=shop.pk)
-    with pytest.raises(CommandError, match=r"^shop: 0001_events\.sql was edited"):
+    with pytest.raises(CommandError, match=r"^shop: 0001_events\.sql was changed"):
         call_command("migrate_clickhouse")
 
 

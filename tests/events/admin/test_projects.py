@@ -40,23 +40,34 @@ def shown(answer: Any) -> str:
 
 
 def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
-    form = {"slug": "my-app", "name": "My app"}
+    form = {"slug": "my-app", "name": "My app", "time_zone": "Europe/Kyiv"}
     listed = shown(admin_client.post(f"{PROJECTS}add/", form, follow=True))
     row = Project.objects.get(slug="my-app")
     try:
         assert engine.query("SELECT count() FROM events", project=row.pk) == [[0]]
         assert "my-app" in listed
-        form = {"slug": "other", "name": "Our app", "rate_limit_per_minute": "70"}
+        form = {
+            "slug": "other",
+            "name": "Our app",
+            "time_zone": "UTC",
+            "rate_limit_per_minute": "70",
+        }
         admin_client.post(f"{PROJECTS}{row.pk}/change/", form)
         row.refresh_from_db()
         assert (row.slug, row.name, row.rate_limit_per_minute) == ("my-app", "Our app", 70)
+        assert (row.time_zone, row.rollup_zone) == ("Europe/Kyiv", "Europe/Kyiv")
     finally:
         delete(row)
 
 
+def test_a_zone_that_is_none_is_an_error_in_the_form(admin_client: Client) -> None:
+    form = {"slug": "my-app", "name": "My app", "time_zone": "Europe/Atlantis"}
+    assert "is no time zone" in shown(admin_client.post(f"{PROJECTS}add/", form))
+
+
 @pytest.mark.parametrize("slug", ["", "My App", "default", "a" * 41])
 def test_a_wrong_slug_is_an_error_in_the_form(admin_client: Client, slug: str) -> None:
-    answer = admin_client.post(f"{PROJECTS}add/", {"slug": slug, "name": "x"})
+    answer = admin_client.post(f"{PROJECTS}add/", {"slug": slug, "name": "x", "time_zone": "UTC"})
     assert "errorlist" in shown(answer)
     assert Project.objects.exclude(slug=None).count() == 1
 
@@ -66,7 +77,7 @@ def test_clickhouse_that_is_down_is_told(admin_client: Client, monkeypatch: Any)
         raise engine.ClickHouseUnavailable("gone")
 
     monkeypatch.setattr(making, "apply_schema", gone)
-    form = {"slug": "my-app", "name": "My app"}
+    form = {"slug": "my-app", "name": "My app", "time_zone": "Europe/Kyiv"}
     answer = admin_client.post(f"{PROJECTS}add/", form, follow=True)
     assert "Nothing was made: ClickHouse failed: gone." in shown(answer)
     assert Project.objects.exclude(slug=None).count() == 1

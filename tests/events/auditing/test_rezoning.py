@@ -21,6 +21,7 @@ from events.auditing.rezoning import set_time_zone
 from events.auditing.verify import Kind, verify
 from events.delivery import deliver, pause
 from events.models import Batch
+from events.postgres import lock
 from events.postgres.repair_lock import RepairRunning, alone
 from events.storing.store import store
 from projects.keyring import KEPT_SECONDS, keyring
@@ -28,7 +29,7 @@ from projects.models import Project
 from tests import clickhouse as engine
 from tests.analytics.comparison import Question, compare_answers
 from tests.faults.audit import ROLLUPS
-from tests.meanwhile import in_thread
+from tests.meanwhile import before, beside, in_thread
 from tests.projects import made_projects
 from tests.samples import event, framed, moment
 from tests.stored import deliver_all
@@ -230,7 +231,7 @@ def test_rollups_are_rebuilt_by_days_of_their_zone(project: Project) -> None:
 
 
 def test_copies_are_taken_out_of_the_counts_of_the_zones_day(project: Project) -> None:
-    [one] = put(project, occurred_at=moment(days=1))
+    [one] = put(project, occurred_at=f"{TODAY - timedelta(days=1)}T01:00:00.000Z")
     deliver_all()
     change(project, SAO_PAULO)
     for at in ("first", "second"):
@@ -278,22 +279,31 @@ found: list[deliver.Delivered] = []
 
 
 @pytest.mark.usefixtures("no_delivery")
-def test_a_pause_begins_when_what_is_under_way_has_ended(project: Project) -> None:
+@pytest.mark.parametrize("moments_before", [False, True])
+def test_a_pause_begins_when_what_is_under_way_has_ended(
+    project: Project, monkeypatch: pytest.MonkeyPatch, moments_before: bool
+) -> None:
+    """Also what began while the pause waited for what was under way before."""
     put(project)
-    Batch.objects.update(claimed_until=moment(days=-1), attempts=1)
-    begun = threading.Event()
+    begun, asked = threading.Event(), threading.Event()
 
-    def work() -> None:
+    def claim() -> None:
+        Batch.objects.update(claimed_until=moment(days=-1), attempts=1)
+        asked.set()
+
+    def take() -> None:
         with pause.paused():
             begun.set()
-        connections.close_all()
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    assert not begun.wait(2)
-    Batch.objects.update(claimed_until=None)
-    assert begun.wait(20)
-    thread.join()
+    if moments_before:
+        before(monkeypatch, lock, "wait_for", claim)
+    else:
+        claim()
+    with beside(take):
+        assert asked.wait(20)
+        assert not begun.wait(2)
+        Batch.objects.update(claimed_until=None)
+        assert begun.wait(20)
 
 
 def test_two_changes_at_once_are_refused_and_leave_the_zone(project: Project) -> None:

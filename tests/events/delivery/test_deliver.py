@@ -168,10 +168,10 @@ def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch:
     batches = [put(1) for _ in range(6)]
     real, failing = engine.insert_block, {str(batch.pk) for batch in batches[::2]}
 
-    def insert_block(*, token: str, body: bytes) -> None:
+    def insert_block(*, project: int, token: str, body: bytes) -> None:
         if token in failing:
             raise engine.ClickHouseUnavailable("over the limit of memory", code=241)
-        real(token=token, body=body, project=DEFAULT)
+        real(project=project, token=token, body=body)
 
     with monkeypatch.context() as patched:
         patched.setattr(engine, "insert_block", insert_block)

@@ -131,7 +131,7 @@ def test_what_is_confirmed_and_never_there_stays_in_the_outbox(monkeypatch: Any)
     drop_cold(ids)
     tokens: list[str] = []
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "insert_block", lambda token, body: tokens.append(token))
+        patched.setattr(engine, "insert_block", lambda project, token, body: tokens.append(token))
         for _ in range(2):
             due_again()
             deliver.deliver_due()

@@ -28,12 +28,12 @@ def refusing(*, more_than: int, code: int, monkeypatch: Any) -> None:
     """ClickHouse takes blocks of so many events and no larger ones."""
     real = engine.insert_block
 
-    def insert_block(*, token: str, body: bytes) -> None:
+    def insert_block(*, project: int, token: str, body: bytes) -> None:
         if len(unframe(body)) > more_than:
             content = code in engine._CONTENT
             kind = engine.ClickHouseRefused if content else engine.ClickHouseUnavailable
             raise kind("too much", code=code)
-        real(token=token, body=body, project=DEFAULT)
+        real(project=project, token=token, body=body)
 
     monkeypatch.setattr(engine, "insert_block", insert_block)
 
