@@ -11,7 +11,7 @@ import pytest
 
 from embedded import application
 from embedded.supervision.processes import PROJECT, Process, Program
-from tests.faults import audit, plan, suite
+from tests.faults import plan, suite
 from tests.faults.clients import Clients
 from tests.faults.service import Service, running
 from tests.scaling import pgbouncer
@@ -74,12 +74,7 @@ def test_events_come_in_by_every_way_once_and_the_stores_agree(service: Service)
             time.sleep(LOAD_SECONDS)
         finally:
             clients.stop()
-        wait_until(
-            lambda: audit.waiting(service.variables) == 0,
-            seconds=suite.DRAIN_SECONDS,
-            every=0.2,
-            what="for an empty queue and outbox",
-        )
+        suite.drain(service.variables)
     found = suite.count(service, clients)
     assert found.clean, found
     assert set(clients.statuses) == {200, 202}
