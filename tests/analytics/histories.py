@@ -41,7 +41,7 @@ ZONE_SPANS: dict[str, list[Span]] = {
     ],
     "America/Sao_Paulo": [
         *[(date(2018, 2, 16), date(2018, 2, 19)), (date(2018, 11, 3), date(2018, 11, 5))],
-        (date(1970, 1, 1), date(1970, 1, 5)),
+        (date(1969, 12, 31), date(1970, 1, 5)),
     ],
     "Europe/Kyiv": [
         (date(2026, 3, 28), date(2026, 3, 31)),

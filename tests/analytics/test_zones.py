@@ -9,9 +9,10 @@ import pytest
 from django.test import Client
 from hypothesis import given, settings
 
-from analytics import zones
+from analytics import reports, zones
 from analytics.maintenance.migrate import drop_database
 from analytics.zones import Zone
+from projects.models import DEFAULT
 from tests.analytics.comparison import compare, deliver
 from tests.analytics.histories import (
     ASKED_FOR,
@@ -100,6 +101,15 @@ def test_a_week_of_a_zone_begins_at_its_monday(client: Client) -> None:
         ("2024-12-30", 1),
         ("2025-01-06", 1),
     ]
+
+
+def test_the_day_before_the_first_is_in_the_first_week() -> None:
+    """1969-12-31 in São Paulo, which ClickHouse's days can't hold."""
+    first, second = datetime(1970, 1, 1, 0, 30, tzinfo=UTC), datetime(1970, 1, 6, 12, tzinfo=UTC)
+    deliver([sent(first, user_id="u1"), sent(second, user_id="u1")], blocks=1)
+    asked: dict[str, Any] = {"start": date(1970, 1, 1), "windows": 1, "today": date(1970, 2, 1)}
+    zone = Zone("America/Sao_Paulo")
+    assert reports.retention(project=DEFAULT, zone=zone, **asked) == []
 
 
 def test_the_present_week_is_that_of_the_zones_today(monkeypatch: pytest.MonkeyPatch) -> None:
