@@ -25,6 +25,13 @@ def raw_deflate(data: bytes) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
+def raw_deflate_that_looks_wrapped(data: bytes) -> bytes:
+    """Its first byte is that of zlib's wrapper: a stored block whose padding is not zero."""
+    head, length = b"\x08", len(data).to_bytes(2, "little")
+    complement = bytes(255 - byte for byte in length)
+    return head + length + complement + data + raw_deflate(b"")
+
+
 def zstd(data: bytes) -> bytes:
     return zstandard.compress(data)
 
@@ -47,6 +54,17 @@ def test_a_plain_body_is_read_as_it_is() -> None:
 def test_a_compressed_body_is_unpacked(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
     assert read(pack(TEXT), encoding) == TEXT
     assert read(pack(TEXT), encoding.upper()) == TEXT
+
+
+def test_a_bare_stream_is_told_from_a_wrapped_one_by_both_bytes_of_the_head() -> None:
+    assert read(raw_deflate_that_looks_wrapped(b"[]"), "deflate") == b"[]"
+    with pytest.raises(Problem, match="not valid deflate"):
+        read(b"x", "deflate")
+
+
+def test_gzip_is_not_said_of_what_has_another_wrapper() -> None:
+    with pytest.raises(Problem, match="not valid gzip"):
+        read(zlib.compress(TEXT), "gzip")
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [COMPRESSED[0], COMPRESSED[3]])
@@ -118,6 +136,7 @@ def test_an_unknown_encoding_is_named(encoding: str) -> None:
     with pytest.raises(Problem, match="deflate, gzip, identity, zstd") as caught:
         read(TEXT, encoding)
     assert caught.value.status_code == 415
+    assert f"Content-Encoding {encoding[:40]!r} is" in str(caught.value.detail)
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [pytest.param("", bytes, id="plain"), *COMPRESSED])
@@ -144,7 +163,10 @@ def test_a_frame_that_asks_for_a_huge_window_is_refused() -> None:
         read(packer.compress(TEXT) + packer.flush(), "zstd")
 
 
-def test_a_chunked_body_is_asked_to_say_its_length() -> None:
+def test_a_chunked_body_is_asked_to_say_its_length(client: Client) -> None:
     with pytest.raises(Problem) as caught:
         require_length({"HTTP_TRANSFER_ENCODING": "chunked"})
     assert caught.value.status_code == 411
+    headers = {"Transfer-Encoding": "chunked"}
+    answer = client.generic("POST", "/events", content_type="application/json", headers=headers)
+    assert answer.status_code == 411
