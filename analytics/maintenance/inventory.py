@@ -89,12 +89,14 @@ def copies(*, ids: Collection[str], start: date, end: date) -> dict[str, int]:
 
 
 def events(*, day: date, ids: list[str]) -> Iterator[list[list[str]]]:
-    """The events of the day with these ids, IDS_AT_ONCE at a time.
+    """The events of the day with these ids, up to IDS_AT_ONCE at a time; those that are not there
+    are left out.
 
     Each row has five texts: id, time with offset, user, type and properties.
     """
     for some in chunks(ids):
-        yield ask("inventory_events", {"day": day, "ids": some})
+        if rows := ask("inventory_events", {"day": day, "ids": some}):
+            yield rows
 
 
 def chunks(ids: list[str]) -> Iterator[list[str]]:
