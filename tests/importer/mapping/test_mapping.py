@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics import clickhouse as engine
+from importer.mapping import mapper
 from tests.importer.running.test_import_events import import_events, refused
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -135,8 +137,68 @@ def test_times_are_read_as_they_are_said_to_be(
 
 
 def test_a_time_that_is_none_is_a_bad_row(tmp_path: Path) -> None:
-    text = f"event_id,occurred_at,user_id,event_type\n{ID},soon,u1,x\n{ID},9e99,u1,x\n"
-    assert imported(tmp_path / "a.csv", text, "--time", "s") == []
+    path = tmp_path / "a.csv"
+    rows = [f"{ID},{time},u1,x" for time in ("soon", "9e99", "s" * 100)]
+    path.write_text("\n".join(["event_id,occurred_at,user_id,event_type", *rows]))
+    complaints = import_events(path, "--time", "s")[1].splitlines()
+    said = "occurred_at is no number of seconds since 1970:"
+    assert complaints == [
+        f"{path}, line {line}: {said} {time!r}"
+        for line, time in ((2, "soon"), (3, "9e99"), (4, "s" * 80))
+    ]
+    assert stored() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 21, f"1767225600.{'0' * 28}1"], ids=["digits", "characters"]
+)
+def test_a_number_that_may_be_a_time_is_bounded(text: str) -> None:
+    """To make an int of 1e999990 takes half a minute."""
+    assert mapper._number(text) == Decimal(text)
+    for longer in (text + "1", "1e21", "Infinity", "1e999990"):
+        with pytest.raises(ValueError, match="no time is that large"):
+            mapper._number(longer)
+
+
+@pytest.mark.parametrize(
+    ("row", "value"),
+    [
+        ({"a.b.c": 1, "a": {"b": {"c": 2}}}, 1),
+        ({"a.b": {"c": 1}, "a": {"b.c": 2}}, 1),
+        ({"a": {"b.c": 2, "b": {"c": 3}}}, 2),
+        ({"a": {"b": {"c": 3}}}, 3),
+        ({"a": '{"b": {"c": 4}}'}, 4),
+        ({"a": "text", "a.b": ["c"]}, None),
+        ({"a": {"b": None}}, None),
+    ],
+    ids=str,
+)
+def test_a_path_leads_through_the_longest_key_that_is_there(
+    row: dict[str, Any], value: int | None
+) -> None:
+    assert mapper._first(row, ("a.b.c",)) == value
+
+
+def test_a_column_of_json_that_is_not_known_is_named_in_eighty_characters(tmp_path: Path) -> None:
+    path, name = tmp_path / "a.ndjson", "k" * 81
+    path.write_text(json.dumps({"at": 1767225600, "who": "u1", "n": 1, name: 1}) + "\n")
+    options = ["--map", "occurred_at=at", "--map", "user_id=who", "--time", "s", "--id-from", "n"]
+    complaints = import_events(path, *options, "--set", "event_type=x")[1]
+    assert complaints == f"{path}, line 1: {name[:80]!r} is no column known\n"
+
+
+def test_an_id_that_is_set_wins_over_one_that_is_made(tmp_path: Path) -> None:
+    text = json.dumps(MIXPANEL)
+    [row] = imported(tmp_path / "a.ndjson", text, "--preset", "mixpanel", "--set", f"event_id={ID}")
+    assert row[0] == ID
+
+
+@pytest.mark.parametrize("pair", [{"value": 3}, {"key": 5, "value": 3}, 5], ids=str)
+def test_a_list_that_is_not_of_keys_and_values_is_no_object(tmp_path: Path, pair: Any) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(json.dumps({**GA4, "event_params": [pair]}) + "\n")
+    complaints = import_events(path, "--preset", "ga4")[1]
+    assert complaints == f"{path}, line 1: properties must be a JSON object\n"
 
 
 MIXPANEL = {
