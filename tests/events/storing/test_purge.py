@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django_celery_beat.models import PeriodicTask
 
 from events.delivery import deliver, parking
@@ -17,6 +17,7 @@ from events.models import Batch, Dedup, HotEvent
 from events.storing import hot, purge
 from events.storing.store import store
 from tests.events import failing
+from tests.events.auditing.meanwhile import in_thread
 from tests.samples import event, framed, moment
 from tests.waiting import deliver_all, wait_until
 
@@ -114,6 +115,8 @@ def test_a_purge_waits_for_a_reader_but_lets_the_others_go_on(monkeypatch: Any) 
     try:
         with pytest.raises(purge.PurgeBlocked, match="in use"):
             purge.purge_hot(now=in_days(3))
+        # It would give way to the drop only after a second.
+        assert autovacuum_of(TODAY - timedelta(days=7)) == ["autovacuum_enabled=false"]
         put()
         with pytest.raises(CommandError, match="the next purge tries again"):
             command("--days", "2")
@@ -124,6 +127,13 @@ def test_a_purge_waits_for_a_reader_but_lets_the_others_go_on(monkeypatch: Any) 
     assert purge.purge_hot(now=in_days(3)) != []
 
 
+def autovacuum_of(day: date) -> Any:
+    with connection.cursor() as cursor:
+        name = hot.partition_name(day)
+        cursor.execute("SELECT reloptions FROM pg_class WHERE oid = to_regclass(%s)", [name])
+        return cursor.fetchone()[0]
+
+
 def _read_until(reading: threading.Event, done: threading.Event) -> None:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -132,6 +142,40 @@ def _read_until(reading: threading.Event, done: threading.Event) -> None:
         done.wait(30)
         cursor.execute("ROLLBACK")
     connections.close_all()
+
+
+def test_a_drop_that_fails_for_another_reason_is_not_tried_again() -> None:
+    said: list[str] = []
+
+    def drop() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '50ms'")
+            with pytest.raises(OperationalError) as error:
+                purge._drop(TODAY)
+            said.append(str(error.value))
+            transaction.set_rollback(True)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {hot.partition_name(TODAY)}")
+        in_thread(drop)
+    assert said == ["canceling statement due to statement timeout"]
+
+
+def test_a_day_that_another_purge_has_dropped_meanwhile_is_described_as_empty() -> None:
+    gone = TODAY + timedelta(days=400)
+    assert purge._described(gone) == (gone, 0, 0)
+
+
+def test_the_space_of_delivered_batches_can_be_used_again() -> None:
+    before = vacuums()
+    purge.vacuum_outbox()
+    wait_until(lambda: vacuums() > before)
+
+
+def vacuums() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'batches'")
+        return int(cursor.fetchone()[0])
 
 
 def test_ids_are_kept_for_ever_unless_a_setting_bounds_them(settings: Any) -> None:
