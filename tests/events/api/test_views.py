@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.http import QueryDict
 from django.test import Client
 
+from config.memory import room
+from events.api.query_parameters import search_filters
+from events.api.search import search
 from events.format.records import unframe
 from events.ingest import property_schemas
 from events.models import Dedup, PropertySchema
@@ -293,6 +297,17 @@ def test_what_is_finer_than_a_millisecond_is_cut_off_like_that_of_events(client:
     assert ids(to=f"{second}.0005Z") == {first}
     assert ids(**{"from": f"{second}.0009Z", "to": f"{second}.0001Z"}) == {first}
     assert ids(**{"from": f"{second}.0019Z"}) == {*later}
+
+
+@pytest.mark.parametrize(("limit", "size"), [(2, 528_288), (1_000, 6_194_304)])
+def test_a_page_has_room_for_its_properties_and_rows_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, limit: int, size: int
+) -> None:
+    monkeypatch.setattr(room, "work", room.Room(size))
+    share = room.Share(room.work, 0)
+    with room.held(share):
+        search(filters=search_filters(QueryDict(f"limit={limit}")))
+    assert share.size == size
 
 
 def test_sql_in_a_search_parameter_is_only_text(client: Client) -> None:

@@ -9,6 +9,7 @@ import zstandard
 from django.test import Client
 
 from config.api.problems import Problem
+from config.memory import room
 from config.memory.room import MAX_BODY_BYTES
 from events.ingest.request_body import read_body, require_length
 
@@ -145,6 +146,14 @@ def test_the_limit_is_on_what_comes_out(encoding: str, pack) -> None:  # type: i
     with pytest.raises(Problem) as caught:
         read(pack(bytes(MAX_BODY_BYTES + 1)), encoding)
     assert caught.value.status_code == 413
+
+
+def test_a_body_that_there_is_no_room_for_can_be_sent_again() -> None:
+    share = room.Share(room.Room(1_000_000), 0)
+    with room.held(share), pytest.raises(Problem, match="Send it again") as caught:
+        read(bytes(10 * room.MIB))
+    assert caught.value.status_code == 503
+    assert caught.value.headers == {"Retry-After": "1"}
 
 
 def test_a_bomb_is_noticed_before_it_has_grown() -> None:

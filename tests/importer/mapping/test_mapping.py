@@ -346,6 +346,25 @@ def test_properties_that_take_in_more_must_be_json_too(tmp_path: Path) -> None:
     assert complaints.startswith(f"{path}, line 1: properties are not JSON: ")
 
 
+@pytest.mark.parametrize(
+    ("options", "added"),
+    [
+        (("--set", "properties.n=1", "--rest", "ignore"), {"n": "1"}),
+        (("--map", "properties.y=x"), {"y": "5"}),
+        (("--rest", "properties"), {"x": "5"}),
+        (("--rest", "ignore"), {}),
+    ],
+    ids=["set", "mapped", "the rest", "nothing"],
+)
+def test_properties_of_csv_take_in_each_kind_of_others(
+    tmp_path: Path, options: Sequence[str], added: dict[str, str]
+) -> None:
+    head = "event_id,occurred_at,user_id,event_type,properties,x"
+    row = f'{ID},2026-01-01T00:00:00Z,u1,t,"{{""a"":1}}",5'
+    [found] = imported(tmp_path / "a.csv", f"{head}\n{row}\n", *options)
+    assert found[4] == {"a": 1, **added}
+
+
 # --- What would be lost ---------------------------------------------------------------------------
 
 PLAIN = f'{{"event_id":"{ID}","occurred_at":"2026-01-01T00:00:00Z","user_id":"u1","event_type":"x",'

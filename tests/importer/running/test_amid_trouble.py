@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 from django.db import connection
 
+from events.delivery.deliver import deliver_due
 from events.models import Batch
 from events.postgres.lock import take as take_lock
 from importer.models import Import
@@ -110,7 +112,10 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
 def test_a_postgresql_that_stays_away_ends_it_with_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried = list[int]()
+
     def away(*_: Any) -> None:
+        tried.append(1)
         raise psycopg.OperationalError("connection refused")
 
     path = written(tmp_path / "events.csv", rows_of(10))
@@ -120,6 +125,8 @@ def test_a_postgresql_that_stays_away_ends_it_with_advice(
         _, complaints = refused(path)
     assert "PostgreSQL failed: connection refused" in complaints
     assert "run the same command again" in complaints
+    # With a pause after each, longer each time.
+    assert len(tried) <= 4
     assert "stored 10" in import_events(path)[0]
 
 
@@ -156,6 +163,20 @@ def test_clickhouse_restarting_amid_an_import_loses_and_doubles_nothing(
     Batch.objects.update(claimed_until=None)
     deliver_all()
     assert counts() == (ROWS, ROWS, ROWS)
+
+
+@pytest.mark.usefixtures("no_delivery")
+def test_an_import_waits_for_clickhouse_while_too_many_batches_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "WAITING_AT_MOST", 2)
+    path, ended = written(tmp_path / "events.csv", rows_of(6000)), list[Any]()
+    in_thread(path, ended)
+    wait_until(lambda: reached() >= 3000)
+    time.sleep(0.5)
+    assert reached() == 3000
+    wait_until(lambda: deliver_due() and ended)
+    assert ended[0].row.stored == 6000
 
 
 def test_a_file_that_changes_while_it_is_read_is_named(
