@@ -108,6 +108,8 @@ def test_a_merged_block_that_was_not_confirmed_is_sent_again_as_it_was(monkeypat
     due_again()
     deliver.deliver_due()
     assert cold() == 7
+    # ClickHouse knows the token of the others.
+    assert Batch.objects.latest("id").merged_into_id is None
 
 
 def test_nobody_takes_a_batch_that_another_is_delivering() -> None:

@@ -1,5 +1,6 @@
 """`POST /imports`: a file by HTTP, imported once by a worker, its progress to be asked for."""
 
+import errno
 import gzip
 import io
 import json
@@ -115,6 +116,19 @@ def test_a_file_is_on_the_disk_before_its_client_hears_so(
     body = csv_of(5)
     assert post(client, body)[0] == 202
     assert synced == [len(body)]
+
+
+def test_a_disk_that_is_full_before_the_file_is_on_it_keeps_nothing(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("importer.receiving.uploads.os.fsync", full)
+    status, problem = post(client, csv_of(5))
+    assert status == 507
+    assert "No space left on device" in problem["detail"]
+    assert (Import.objects.count(), list(folder.iterdir())) == (0, [])
 
 
 def test_a_parquet_file_is_checked_at_once_unless_its_footer_is_large(

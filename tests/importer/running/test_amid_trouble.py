@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from events.delivery.deliver import deliver_due
 from events.models import Batch
@@ -128,6 +128,25 @@ def test_a_postgresql_that_stays_away_ends_it_with_advice(
     # With a pause after each, longer each time.
     assert len(tried) <= 4
     assert "stored 10" in import_events(path)[0]
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True], ids=["of psycopg", "of Django"])
+def test_a_postgresql_whose_disk_is_full_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_wrapped: bool
+) -> None:
+    tried = list[int]()
+
+    def full(*_: Any) -> None:
+        tried.append(1)
+        error = psycopg.errors.DiskFull("no space left on device")
+        if is_wrapped:
+            raise OperationalError(str(error)) from error
+        raise error
+
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(store.Storer, "_store", full)
+    assert "no space left" in refused(written(tmp_path / "events.csv", rows_of(10)))[1]
+    assert len(tried) == 1
 
 
 def test_an_import_that_is_stopped_waits_for_postgresql_no_longer(
