@@ -2,10 +2,8 @@
 
 import pytest
 
-from events.delivery import redelivery
-
 
 @pytest.fixture
 def settled(by_hand: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is delivered but by the test, and nothing worth waiting for is on its way."""
-    monkeypatch.setattr(redelivery, "_SETTLE_SECONDS", 0.001)
+    monkeypatch.setattr("events.delivery.redelivery._SETTLE_SECONDS", 0.001)
