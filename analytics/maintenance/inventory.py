@@ -93,12 +93,14 @@ def copies(*, project: int, ids: Collection[str], start: date, end: date) -> dic
 
 
 def events(*, project: int, day: date, ids: list[str]) -> Iterator[list[list[str]]]:
-    """The events of the day with these ids, IDS_AT_ONCE at a time.
+    """The events of the day with these ids, up to IDS_AT_ONCE at a time; those that are not there
+    are left out.
 
     Each row has five texts: id, time with offset, user, type and properties.
     """
     for some in chunks(ids):
-        yield ask("inventory_events", {"day": day, "ids": some}, project=project)
+        if rows := ask("inventory_events", {"day": day, "ids": some}, project=project):
+            yield rows
 
 
 def chunks(ids: list[str]) -> Iterator[list[str]]:

@@ -34,7 +34,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Project)
 class ProjectAdmin(ReadOnlyAdmin):
-    list_display = ("slug", "name", "number", "limit", "created_at", "state")
+    list_display = ("slug", "name", "time_zone", "limit", "state", "created_at", "number")
     ordering = ("pk",)
     form = ProjectForm
 

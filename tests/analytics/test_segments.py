@@ -70,8 +70,9 @@ def test_what_can_not_be_read_is_refused_with_its_place(text: str, complaint: st
 
 def test_at_most_ten_segments_are_taken() -> None:
     assert len(parse_segments(["user_id:u"] * 10)) == 10
-    with pytest.raises(InvalidSegment, match="at most 10"):
-        parse_segments(["user_id:u"] * 11)
+    with pytest.raises(InvalidSegment, match="segment 11: at most 10") as refused:
+        parse_segments(["user_id:u"] * 12)
+    assert refused.value.position == 11
 
 
 def test_a_segment_may_be_as_long_as_is_said() -> None:

@@ -15,6 +15,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from structlog.testing import capture_logs
 
 from projects import keyring, keys
 from projects.keyring import KEPT_SECONDS, Keyring
@@ -94,6 +95,13 @@ def test_a_key_is_looked_up_once_a_request(client: Client, settings: Any) -> Non
 def test_a_key_made_a_moment_ago_is_known(client: Client) -> None:
     for _ in range(keyring.LOOKS):
         assert status(client, secret("ingest")) == 202
+
+
+def test_a_stranger_has_some_looks_at_once_and_then_one_at_a_time() -> None:
+    ring, now = Keyring(), 100.0
+    looks = [ring._may_look(now) for _ in range(keyring.LOOKS + 1)]
+    assert looks == [True] * keyring.LOOKS + [False]
+    assert [ring._may_look(now + keyring.LOOK_SECONDS) for _ in range(2)] == [True, False]
 
 
 def test_a_new_key_is_known_soon_while_a_stranger_tries_others(client: Client) -> None:
@@ -179,6 +187,30 @@ def test_a_process_that_starts_without_postgresql_knows_no_key_yet(client: Clien
         assert status(client, key) == 503
         assert status(client, "nonsense") == 401
     wait_until(lambda: status(client, key) == 202)
+
+
+def test_who_waits_for_the_keys_goes_on_as_soon_as_it_is_known_how_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("_PATIENCE_SECONDS", "_FIRST_PATIENCE_SECONDS"):
+        monkeypatch.setattr(keyring, name, 60.0)
+    key, ring, began = secret("read"), Keyring(), time.monotonic()
+    assert ring.find(keys.digest(key)) is not None
+    with capture_logs() as logs, postgresql_down(), reads_of(ring) as reads:
+        ring._read_at -= KEPT_SECONDS
+        with pytest.raises(keyring.KeysUnknown):
+            ring.find(keys.digest("unknown"))
+        assert ring.find(keys.digest(key)) is not None
+        wait_until(lambda: len(reads) > 2)
+    # Nobody asks meanwhile.
+    wait_until(lambda: not ring._is_down)
+    assert time.monotonic() - began < 50
+    assert [line["event"] for line in logs].count("api_keys_unreadable") == 1
+
+
+def test_the_first_read_of_a_process_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "_PATIENCE_SECONDS", 0.0)
+    assert Keyring().find(keys.digest(secret("read"))) is not None
 
 
 def test_requests_do_not_wait_for_a_read_that_hangs(
@@ -282,6 +314,15 @@ def test_a_last_use_waits_for_nobody_who_has_locked_a_key() -> None:
 
 def used(row: ApiKey) -> Any:
     return ApiKey.objects.values_list("last_used_at", flat=True).get(pk=row.pk)
+
+
+def test_keys_that_are_fresh_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "FRESH_SECONDS", 600.0)
+    ring = Keyring()
+    assert ring.find(keys.digest(secret())) is not None
+    with reads_of(ring) as reads, CaptureQueriesContext(connection) as queries:
+        assert ring._refresh()
+    assert (reads, queries.captured_queries) == ([], [])
 
 
 def test_keys_that_are_stale_are_read_anew_while_they_are_relied_on(

@@ -67,6 +67,17 @@ def test_nothing_but_posting_events_is_opened(client: Client) -> None:
     assert allowed(client.get("/events?limit=x", headers={"Origin": SHOP})) is None
 
 
+@pytest.mark.usefixtures("shop")
+def test_a_client_that_asks_for_the_methods_is_no_browser_that_asks_for_leave(
+    client: Client,
+) -> None:
+    answer = client.options("/events", headers={"Origin": SHOP})
+    assert (answer.status_code, allowed(answer)) == (200, None)
+    assert "POST" in answer["Allow"]
+    asked = {"Origin": SHOP, "Access-Control-Request-Method": "POST"}
+    assert client.put("/events", headers=asked).status_code == 405
+
+
 @pytest.mark.usefixtures("shop", "stores")
 def test_the_page_may_read_the_answer_and_its_limits(client: Client) -> None:
     headers = {"Origin": SHOP}

@@ -80,6 +80,16 @@ def test_api_answers_tell_the_limit_and_others_do_not(client: Client, settings: 
 
 
 @pytest.mark.django_db
+def test_who_is_refused_may_come_again_as_soon_as_there_is_a_token(
+    client: Client, settings: Any
+) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = 60
+    for _ in range(60):
+        take("127.0.0.1", limit=60)
+    assert client.get("/events?limit=x")["Retry-After"] == "1"
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/events", "/stats/dau", "/imports", "/openapi.json", "/docs"])
 def test_every_part_of_the_api_is_limited(client: Client, settings: Any, path: str) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 1

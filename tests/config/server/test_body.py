@@ -9,7 +9,7 @@ import pytest
 from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope  # type: ignore[attr-defined]
 
 from config.memory import room
-from config.memory.room import MAX_BODY_BYTES, Room
+from config.memory.room import MAX_BODY_BYTES, SMALL_BYTES, Room
 from config.server import body, pace
 from config.server.body import FILES_AT_ONCE, Body
 
@@ -82,9 +82,12 @@ def test_a_body_gives_its_room_back_however_it_ends(
         sent = length if then == "is done" else length // 2
         taken = await take_in(Client(sent, then), length)
         assert (taken.refusal.status if taken.refusal else None) == status
+        # Only the rest of one that is silent may still come.
+        assert taken.is_unread == (then == "is silent")
         # It is worked on now, and comes no more.
         await assert_free("coming")
         taken.release()
+        assert taken.stream.closed
         await assert_free(*ROOMS)
 
     play(scene)
@@ -161,6 +164,55 @@ def test_a_body_that_there_is_no_room_for_takes_none(full: str) -> None:
     play(scene)
 
 
+def test_a_small_body_is_taken_though_there_is_no_room_for_large_ones() -> None:
+    async def scene() -> None:
+        for name in ("coming", "work"):
+            place: Room = getattr(room, name)
+            await place.take(place.size, seconds=1)
+        assert not (await take_in(Client(SMALL_BYTES), SMALL_BYTES)).refusal
+        assert (await take_in(Client(SMALL_BYTES + 1), SMALL_BYTES + 1)).refusal
+
+    play(scene)
+
+
+def test_a_body_may_have_as_many_bytes_as_the_refusal_says() -> None:
+    async def scene() -> None:
+        taken = await take_in(Client(MAX_BODY_BYTES), MAX_BODY_BYTES)
+        assert (taken.refusal, len(taken.stream.read())) == (None, MAX_BODY_BYTES)
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("headers", "asked"),
+    [({}, False), ({"content-length": "0"}, False), ({"transfer-encoding": "chunked"}, True)],
+    ids=["none", "of no bytes", "chunked"],
+)
+def test_no_body_is_asked_for_but_one_that_comes(headers: dict[str, str], asked: bool) -> None:
+    async def scene() -> None:
+        client = Client(LARGE)
+        scope = cast(Scope, SimpleNamespace(path="/events", headers=headers))
+        taken = await body.take_in(scope, cast(HTTPProtocol, client))
+        assert (client.was_asked, client.left) == (asked, 0 if asked else LARGE)
+        assert (taken.stream.read(), taken.is_unread) == (b"", False)
+
+    play(scene)
+
+
+def test_of_a_body_that_is_not_taken_so_many_bytes_are_read_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(body, "_UNHEARD_BYTES", 900_000)
+
+    async def scene() -> None:
+        size = MAX_BODY_BYTES + 1
+        client = Client(size)
+        assert (await take_in(client, size)).is_unread
+        assert client.left == size - 900_000
+
+    play(scene)
+
+
 def test_a_client_that_is_stopped_while_it_sends_leaves_its_room() -> None:
     async def scene() -> None:
         coming = asyncio.ensure_future(take_in(Client(5, "is silent"), LARGE))
@@ -194,12 +246,24 @@ def test_a_file_has_any_size_and_is_left_to_a_thread(path: str) -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("then", ["is done", "leaves", "is silent"])
+def test_a_thread_reads_a_file_as_far_as_it_comes(then: str) -> None:
+    async def scene() -> None:
+        taken = await take_in(Client(LARGE, then), LARGE, "/imports")
+        assert await asyncio.to_thread(taken.stream.read) == b" " * LARGE
+        assert not taken.is_unread
+        taken.release()
+
+    play(scene)
+
+
 def test_only_so_many_files_come_in_at_once_and_each_leaves_its_place() -> None:
     async def scene() -> None:
         files = [await take_in(Client(5), LARGE, "/imports") for _ in range(FILES_AT_ONCE)]
         one_more = await take_in(Client(5), LARGE, "/imports")
         refusals = [taken.refusal.status if taken.refusal else None for taken in (*files, one_more)]
         assert refusals == [None] * FILES_AT_ONCE + [503]
+        assert one_more.is_unread
         one_more.release()
         files.pop().release()
         files.append(await take_in(Client(5), LARGE, "/imports"))

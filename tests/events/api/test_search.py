@@ -3,8 +3,13 @@
 from base64 import urlsafe_b64encode
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
+from config.memory import room
+from events.api.query_parameters import search_filters
+from events.api.search import search
+from projects.models import DEFAULT
 from tests.posting import post
 from tests.samples import event, moment
 
@@ -138,6 +143,17 @@ def test_what_is_finer_than_a_millisecond_is_cut_off_like_that_of_events(client:
     assert ids(to=f"{second}.0005Z") == {first}
     assert ids(**{"from": f"{second}.0009Z", "to": f"{second}.0001Z"}) == {first}
     assert ids(**{"from": f"{second}.0019Z"}) == {*later}
+
+
+@pytest.mark.parametrize(("limit", "size"), [(2, 528_288), (1_000, 6_194_304)])
+def test_a_page_has_room_for_its_properties_and_rows_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, limit: int, size: int
+) -> None:
+    monkeypatch.setattr(room, "work", room.Room(size))
+    share = room.Share(room.work, 0)
+    with room.held(share):
+        search(project=DEFAULT, filters=search_filters(QueryDict(f"limit={limit}")))
+    assert share.size == size
 
 
 def test_sql_in_a_search_parameter_is_only_text(client: Client) -> None:

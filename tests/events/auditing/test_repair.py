@@ -1,5 +1,6 @@
 """The edges of repairing the stores: copies, counts, and repairs cut short or two at once."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from analytics.maintenance import surplus
 from events.auditing import repair
 from events.auditing.verify import Difference, Kind
 from events.format.records import frame
-from events.models import HotEvent
+from events.models import Batch, HotEvent
 from events.postgres.repair_lock import alone
 from projects.models import DEFAULT
 from tests import clickhouse as engine
@@ -147,8 +148,16 @@ def test_an_event_that_is_twice_in_the_hot_layer_is_sent_once() -> None:
     lose_block(ids)
     double_hot(ids)
     assert repair.repair(Difference(DEFAULT, Kind.MISSING_COLD, YESTERDAY, ids)) == 2
+    batch = Batch.objects.latest("id")
+    assert (batch.received, batch.stored, batch.duplicates) == (2, 2, 0)
     assert len(content()[0]) == 2
     assert_rollups_hold_the_events()
+
+
+@pytest.mark.parametrize("kind", [Kind.MISSING_COLD, Kind.MISSING_HOT, Kind.MOVED])
+def test_what_no_store_has_any_more_or_nobody_can_decide_is_not_repaired(kind: Kind) -> None:
+    assert repair.repair(Difference(DEFAULT, kind, YESTERDAY, [str(uuid.uuid4())])) == 0
+    assert not Batch.objects.exists()
 
 
 def test_a_repair_logs_how_many_and_nothing_of_the_events() -> None:

@@ -114,6 +114,31 @@ def test_a_few_of_many_ids_are_shown() -> None:
     assert sum(one in shown for one in ids) == 3
 
 
+@pytest.mark.parametrize("days", [[], [f"--from={YESTERDAY}", f"--to={TODAY}"]])
+def test_of_many_ids_no_more_are_listed_at_once_than_memory_has_room_for(
+    days: list[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(verify, "_LISTED", 40)
+    monkeypatch.setattr(verify, "_BUCKET", 4)
+    sizes: list[int] = []
+    for module, name in ((cold, "listed"), (inventory, "hot_listed"), (inventory, "known_listed")):
+        monkeypatch.setattr(module, name, _counted(getattr(module, name), sizes))
+    drop_hot(delivered(240))
+    differing(240, *days)
+    assert max(sizes) <= 40
+    # As many as there is room for, or each bucket would cost two queries.
+    assert len(sizes) <= 48
+
+
+def _counted(listing: Callable[..., Any], sizes: list[int]) -> Callable[..., Any]:
+    def counted(**asked: Any) -> Any:
+        found = listing(**asked)
+        sizes.append(len(found))
+        return found
+
+    return counted
+
+
 def test_what_nobody_has_any_more_can_be_sent_again() -> None:
     delivered(2)
     drop_cold(lost := delivered(3, occurred_at=OLD))

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from analytics import clickhouse as engine
 from events.delivery import deliver
+from events.delivery.redelivery import Unsettled
 from events.format.records import BLOCK_BYTES
 from events.models import Batch
 from events.storing.store import store
@@ -52,7 +53,7 @@ def test_a_delivered_batch_is_confirmed_and_emptied() -> None:
 def test_batches_share_a_block_up_to_its_bytes() -> None:
     for _ in range(4):
         put()
-    Batch.objects.update(decoded_bytes=BLOCK_BYTES * 4 // 10)
+    Batch.objects.update(decoded_bytes=BLOCK_BYTES // 2)
     assert deliver._claim() is not None
     assert Batch.objects.filter(state=Batch.State.MERGED).count() == 1
 
@@ -68,8 +69,9 @@ def test_small_batches_share_a_block() -> None:
     assert all(batch.payload is None for batch in Batch.objects.all())
 
 
-def test_a_block_has_no_more_events_than_the_setting_says(settings: Any) -> None:
-    settings.CLICKHOUSE_BATCH_SIZE = 5
+@pytest.mark.parametrize("size", [4, 5])
+def test_a_block_has_no_more_events_than_the_setting_says(settings: Any, size: int) -> None:
+    settings.CLICKHOUSE_BATCH_SIZE = size
     for _ in range(4):
         put(2)
     assert deliver.deliver_due().blocks == 2
@@ -101,6 +103,8 @@ def test_a_merged_block_that_was_not_confirmed_is_sent_again_as_it_was(monkeypat
     due_again()
     deliver.deliver_due()
     assert cold() == 7
+    # ClickHouse knows the token of the others.
+    assert Batch.objects.latest("id").merged_into_id is None
 
 
 def test_nobody_takes_a_batch_that_another_is_delivering() -> None:
@@ -166,17 +170,46 @@ def test_a_deliverer_passes_over_a_batch_that_another_is_taking() -> None:
 def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch: Any) -> None:
     settings.CLICKHOUSE_BATCH_SIZE = 1
     batches = [put(1) for _ in range(6)]
-    real, failing = engine.insert_block, {str(batch.pk) for batch in batches[::2]}
+    # Twice two in a row; a run ends after three.
+    passing = {str(batch.pk) for batch in batches[2::3]}
+    real = engine.insert_block
 
     def insert_block(*, project: int, token: str, body: bytes) -> None:
-        if token in failing:
+        if token not in passing:
             raise engine.ClickHouseUnavailable("over the limit of memory", code=241)
         real(project=project, token=token, body=body)
 
     with monkeypatch.context() as patched:
         patched.setattr(engine, "insert_block", insert_block)
-        assert deliver.deliver_due()[:2] == (3, False)
-    assert cold() == 3
+        assert deliver.deliver_due()[:2] == (2, False)
+    assert cold() == 2
+    due_again()
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (engine.ClickHouseUnavailable("over the limit of memory", code=241), 3),
+        (Unsettled("not there"), 3),
+        (engine.ClickHouseUnavailable("nobody answers"), 1),
+    ],
+    ids=["an error of ClickHouse", "doubtful blocks", "no answer"],
+)
+def test_a_run_ends_when_it_is_clear_that_clickhouse_is_in_trouble(
+    settings: Any, monkeypatch: Any, error: Exception, attempts: int
+) -> None:
+    settings.CLICKHOUSE_BATCH_SIZE = 1
+    for _ in range(5):
+        put(1)
+
+    def fail(_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deliver, "_send", fail)
+        assert deliver.deliver_due()[:2] == (0, True)
+    assert Batch.objects.filter(attempts=1, error=str(error)).count() == attempts
+    assert Batch.objects.filter(attempts=0).count() == 5 - attempts
     due_again()
 
 

@@ -1,6 +1,7 @@
 """Blocks that are split, set aside or discarded after an attempt without an answer."""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,9 +53,21 @@ def test_a_block_that_is_too_much_for_clickhouse_is_halved_until_it_passes(
     ids = put(10)
     deliver_often(4)
     assert Batch.objects.count() == 1, "it was halved before it was clear that it must be"
+    deliver_often(1)
+    assert Batch.objects.count() > 1
     deliver_often(20)
     assert_each_there_once(ids)
     assert Batch.objects.filter(state=Batch.State.SPLIT).count() == 3
+
+
+def test_a_block_that_is_halved_is_no_failure_of_a_run(monkeypatch: Any) -> None:
+    monkeypatch.setattr(deliver, "_SMALL_BYTES", 100)
+    monkeypatch.setattr(deliver, "_FAILURES_IN_A_ROW", 1)
+    refusing(more_than=1, code=241, monkeypatch=monkeypatch)
+    ids = put(2)
+    Batch.objects.update(attempts=deliver._ATTEMPTS_AS_A_WHOLE - 1)
+    assert deliver.deliver_due()[:2] == (2, False)
+    assert_each_there_once(ids)
 
 
 def test_a_block_that_is_never_taken_is_not_cut_small_and_never_set_aside(
@@ -64,7 +77,12 @@ def test_a_block_that_is_never_taken_is_not_cut_small_and_never_set_aside(
         refusing(more_than=0, code=241, monkeypatch=patched)
         ids = put(10)
         deliver_often(10)
-        assert Batch.objects.get().state == Batch.State.PENDING
+        batch = Batch.objects.get()
+        assert batch.state == Batch.State.PENDING
+        # Its pause has begun: it is not left to whoever had claimed it.
+        pause = timedelta(seconds=deliver._LONGEST_BACKOFF_SECONDS)
+        assert batch.claimed_until is not None
+        assert batch.claimed_until < datetime.now(UTC) + pause
     due_again()
     deliver.deliver_due()
     assert_each_there_once(ids)

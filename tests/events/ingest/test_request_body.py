@@ -9,6 +9,7 @@ import zstandard
 from django.test import Client
 
 from config.api.problems import Problem
+from config.memory import room
 from config.memory.room import MAX_BODY_BYTES
 from events.ingest.request_body import read_body, require_length
 
@@ -23,6 +24,13 @@ def read(data: bytes, encoding: str = "") -> bytes:
 def raw_deflate(data: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()
+
+
+def raw_deflate_that_looks_wrapped(data: bytes) -> bytes:
+    """Its first byte is that of zlib's wrapper: a stored block whose padding is not zero."""
+    head, length = b"\x08", len(data).to_bytes(2, "little")
+    complement = bytes(255 - byte for byte in length)
+    return head + length + complement + data + raw_deflate(b"")
 
 
 def zstd(data: bytes) -> bytes:
@@ -47,6 +55,17 @@ def test_a_plain_body_is_read_as_it_is() -> None:
 def test_a_compressed_body_is_unpacked(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
     assert read(pack(TEXT), encoding) == TEXT
     assert read(pack(TEXT), encoding.upper()) == TEXT
+
+
+def test_a_bare_stream_is_told_from_a_wrapped_one_by_both_bytes_of_the_head() -> None:
+    assert read(raw_deflate_that_looks_wrapped(b"[]"), "deflate") == b"[]"
+    with pytest.raises(Problem, match="not valid deflate"):
+        read(b"x", "deflate")
+
+
+def test_gzip_is_not_said_of_what_has_another_wrapper() -> None:
+    with pytest.raises(Problem, match="not valid gzip"):
+        read(zlib.compress(TEXT), "gzip")
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [COMPRESSED[0], COMPRESSED[3]])
@@ -118,6 +137,7 @@ def test_an_unknown_encoding_is_named(encoding: str) -> None:
     with pytest.raises(Problem, match="deflate, gzip, identity, zstd") as caught:
         read(TEXT, encoding)
     assert caught.value.status_code == 415
+    assert f"Content-Encoding {encoding[:40]!r} is" in str(caught.value.detail)
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [pytest.param("", bytes, id="plain"), *COMPRESSED])
@@ -126,6 +146,14 @@ def test_the_limit_is_on_what_comes_out(encoding: str, pack) -> None:  # type: i
     with pytest.raises(Problem) as caught:
         read(pack(bytes(MAX_BODY_BYTES + 1)), encoding)
     assert caught.value.status_code == 413
+
+
+def test_a_body_that_there_is_no_room_for_can_be_sent_again() -> None:
+    share = room.Share(room.Room(1_000_000), 0)
+    with room.held(share), pytest.raises(Problem, match="Send it again") as caught:
+        read(bytes(10 * room.MIB))
+    assert caught.value.status_code == 503
+    assert caught.value.headers == {"Retry-After": "1"}
 
 
 def test_a_bomb_is_noticed_before_it_has_grown() -> None:
@@ -144,7 +172,10 @@ def test_a_frame_that_asks_for_a_huge_window_is_refused() -> None:
         read(packer.compress(TEXT) + packer.flush(), "zstd")
 
 
-def test_a_chunked_body_is_asked_to_say_its_length() -> None:
+def test_a_chunked_body_is_asked_to_say_its_length(client: Client) -> None:
     with pytest.raises(Problem) as caught:
         require_length({"HTTP_TRANSFER_ENCODING": "chunked"})
     assert caught.value.status_code == 411
+    headers = {"Transfer-Encoding": "chunked"}
+    answer = client.generic("POST", "/events", content_type="application/json", headers=headers)
+    assert answer.status_code == 411

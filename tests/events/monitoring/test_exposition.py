@@ -1,6 +1,7 @@
 """`/metrics`: who may ask, what is counted, and what stands there while stores are down."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +13,7 @@ from kombu import pools
 
 from config.monitoring import liveness
 from tests.events.monitoring.exposed import samples
+from tests.importer.importing import import_events, rows_of, written
 from tests.posting import post, post_some
 from tests.samples import event
 from tests.stored import deliver_all
@@ -35,10 +37,25 @@ def test_events_are_counted_from_the_door_to_clickhouse(client: Client) -> None:
     assert grown('events_stored_total{source="request"}') == 1
     assert grown('events_duplicate_total{source="request"}') == 1
     assert grown("events_delivered_total") == 1
-    assert grown('events_processing_seconds_count{stage="store"}') == 1
+    for stage in ("store", "deliver"):
+        assert grown(f'events_processing_seconds_count{{stage="{stage}"}}') == 1
+        assert 0 < grown(f'events_processing_seconds_sum{{stage="{stage}"}}') < 60
     assert grown('clickhouse_query_seconds_count{report="insert"}') == 1
     route = 'method="POST",route="events",status="200"'
     assert grown(f"api_request_duration_seconds_count{{{route}}}") == 1
+
+
+def test_rows_of_a_file_are_counted_like_events(client: Client, tmp_path: Path) -> None:
+    before = samples(client)
+    rows = rows_of(3)
+    import_events(written(tmp_path / "events.csv", [*rows, rows[0], ["bad"], ["bad"]]))
+    after = samples(client)
+    counted = {
+        name: after[f'events_{name}_total{{source="import"}}']
+        - before[f'events_{name}_total{{source="import"}}']
+        for name in ("received", "rejected", "stored", "duplicate")
+    }
+    assert counted == {"received": 6, "rejected": 2, "stored": 3, "duplicate": 1}
 
 
 @pytest.mark.usefixtures("no_delivery")  # a thread that delivers would make some meanwhile

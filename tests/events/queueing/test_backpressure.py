@@ -16,6 +16,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection
 from django.test import Client
 from django_redis import get_redis_connection
 from kombu import pools
+from redis.exceptions import RedisError
 
 from events.models import Batch, Dedup
 from events.queueing import backpressure, queue
@@ -176,6 +177,17 @@ def test_all_clients_of_a_refused_message_get_503(monkeypatch: Any) -> None:
         for answer in answers:
             assert_refused(answer.result())
         assert server.llen("celery") == 0
+
+
+def test_where_nobody_can_say_how_full_the_queue_is_nothing_is_put_on_it(
+    client: Client, monkeypatch: Any
+) -> None:
+    def silent() -> None:
+        raise RedisError("no answer")
+
+    monkeypatch.setattr(backpressure, "load", silent)
+    assert_refused(post_some(client))
+    assert get_redis_connection("default").llen("celery") == 0
 
 
 # --- PostgreSQL gone

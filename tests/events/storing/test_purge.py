@@ -8,18 +8,18 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django_celery_beat.models import PeriodicTask
 
+from config.celery import app
 from events.delivery import deliver, parking
 from events.models import Batch, Dedup, HotEvent
 from events.storing import hot, purge
 from events.storing.store import store
 from projects.models import DEFAULT
 from tests.events import failing
-from tests.meanwhile import at_once
+from tests.meanwhile import at_once, in_thread
 from tests.samples import event, framed, moment
 from tests.stored import deliver_all
 from tests.waiting import wait_until
@@ -122,6 +122,8 @@ def test_a_purge_waits_for_a_reader_but_lets_the_others_go_on(monkeypatch: Any) 
     try:
         with pytest.raises(purge.PurgeBlocked, match="in use"):
             purge.purge_hot(now=in_days(3))
+        # It would give way to the drop only after a second.
+        assert autovacuum_of(TODAY - timedelta(days=7)) == ["autovacuum_enabled=false"]
         put()
         with pytest.raises(CommandError, match="the next purge tries again"):
             command("--days", "2")
@@ -132,6 +134,13 @@ def test_a_purge_waits_for_a_reader_but_lets_the_others_go_on(monkeypatch: Any) 
     assert purge.purge_hot(now=in_days(3)) != []
 
 
+def autovacuum_of(day: date) -> Any:
+    with connection.cursor() as cursor:
+        name = hot.partition_name(day)
+        cursor.execute("SELECT reloptions FROM pg_class WHERE oid = to_regclass(%s)", [name])
+        return cursor.fetchone()[0]
+
+
 def _read_until(reading: threading.Event, done: threading.Event) -> None:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
@@ -140,6 +149,40 @@ def _read_until(reading: threading.Event, done: threading.Event) -> None:
         done.wait(30)
         cursor.execute("ROLLBACK")
     connections.close_all()
+
+
+def test_a_drop_that_fails_for_another_reason_is_not_tried_again() -> None:
+    said: list[str] = []
+
+    def drop() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '50ms'")
+            with pytest.raises(OperationalError) as error:
+                purge._drop(TODAY)
+            said.append(str(error.value))
+            transaction.set_rollback(True)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {hot.partition_name(TODAY)}")
+        in_thread(drop)
+    assert said == ["canceling statement due to statement timeout"]
+
+
+def test_a_day_that_another_purge_has_dropped_meanwhile_is_described_as_empty() -> None:
+    gone = TODAY + timedelta(days=400)
+    assert purge._described(gone) == (gone, 0, 0)
+
+
+def test_the_space_of_delivered_batches_can_be_used_again() -> None:
+    before = vacuums()
+    purge.vacuum_outbox()
+    wait_until(lambda: vacuums() > before)
+
+
+def vacuums() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'batches'")
+        return int(cursor.fetchone()[0])
 
 
 def test_ids_are_kept_for_ever_unless_a_setting_bounds_them(settings: Any) -> None:
@@ -186,11 +229,11 @@ def test_every_scheduled_task_may_run_twice_at_once() -> None:
     """Two beats send everything twice."""
     put(10)
     names = [row[0] for row in {**migration().EVERY, **migration().DAILY}.values()]
-    current_app.loader.import_default_modules()
-    assert set(current_app.tasks) >= set(names)
+    app.loader.import_default_modules()
+    assert set(app.tasks) >= set(names)
     # It only wakes a thread; `test_two_workers_at_once_import_an_upload_once` is its test.
     names.remove("importer.import_uploads")
-    at_once(current_app.tasks[name] for name in names * 2)
+    at_once(app.tasks[name] for name in names * 2)
     assert HotEvent.objects.count() == Dedup.objects.count() == 10
 
 

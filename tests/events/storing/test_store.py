@@ -140,6 +140,7 @@ def test_a_missing_partition_is_made_before_the_first_store_of_a_day(monkeypatch
     monkeypatch.setattr(hot, "_ensured", today - timedelta(days=1))
     put(framed([event(occurred_at=moment(seconds=0))]))
     assert HotEvent.objects.count() == 1
+    assert hot._ensured == today
 
 
 def test_partitions_reach_over_the_window_and_some_days_ahead(settings: Any) -> None:

@@ -150,3 +150,6 @@ def test_a_text_of_json_stays_the_text_it_is(tmp_path: Path) -> None:
     line = '{"id":"0191f5a0-0000-7000-8000-000000000001","at":"2026-01-01T00:00:00Z","who":"12.0"}'
     [row] = imported(tmp_path / "a.ndjson", line, *MAPPED)
     assert row[2] == "12.0"
+    assert mapper(PRESETS["mixpanel"])({"properties": {**MIXPANEL, "distinct_id": "12.0"}})[2] == (
+        "12.0"
+    )

@@ -117,8 +117,16 @@ def test_times_are_read_as_they_are_said_to_be(
 
 
 def test_a_time_that_is_none_is_a_bad_row(tmp_path: Path) -> None:
-    text = f"event_id,occurred_at,user_id,event_type\n{ID},soon,u1,x\n{ID},9e99,u1,x\n"
-    assert imported(tmp_path / "a.csv", text, "--time", "s") == []
+    path = tmp_path / "a.csv"
+    rows = [f"{ID},{time},u1,x" for time in ("soon", "9e99", "s" * 100)]
+    path.write_text("\n".join(["event_id,occurred_at,user_id,event_type", *rows]))
+    complaints = import_events(path, "--time", "s")[1].splitlines()
+    said = "occurred_at must be a number of seconds since 1970, got"
+    assert complaints == [
+        f"{path}, line {line}: {said} {time!r}"
+        for line, time in ((2, "soon"), (3, "9e99"), (4, "s" * 80))
+    ]
+    assert stored() == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ import pytest
 
 from tests.importer.importing import import_events
 from tests.importer.mapping.mapped import ID, imported, stored
-from tests.importer.mapping.other_tools import EXPORTS, POSTHOG
+from tests.importer.mapping.other_tools import EXPORTS, GA4, MIXPANEL, POSTHOG
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -38,6 +39,20 @@ def test_an_option_overrules_a_preset(tmp_path: Path) -> None:
     options = ("--preset", "posthog", "--map", "user_id=person_id", "--set", "event_type=x")
     [row] = imported(tmp_path / "a.json", text, *options)
     assert row[2:4] == ("p1", "x")
+
+
+def test_an_id_that_is_set_wins_over_one_that_is_made(tmp_path: Path) -> None:
+    text = json.dumps(MIXPANEL)
+    [row] = imported(tmp_path / "a.ndjson", text, "--preset", "mixpanel", "--set", f"event_id={ID}")
+    assert row[0] == ID
+
+
+@pytest.mark.parametrize("pair", [{"value": 3}, {"key": 5, "value": 3}, 5], ids=str)
+def test_a_list_that_is_not_of_keys_and_values_is_no_object(tmp_path: Path, pair: Any) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text(json.dumps({**GA4, "event_params": [pair]}) + "\n")
+    complaints = import_events(path, "--preset", "ga4")[1]
+    assert complaints == f"{path}, line 1: properties must be a JSON object\n"
 
 
 def test_a_mapped_row_that_lacks_something_is_a_bad_row(tmp_path: Path) -> None:

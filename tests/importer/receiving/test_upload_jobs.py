@@ -16,14 +16,19 @@ from importer.models import Import
 from importer.receiving import uploads
 from importer.running.lock import InProgress
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
-from tests.meanwhile import at_once
+from tests.meanwhile import at_once, before
 from tests.stored import counts, deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores", "folder")
 
 
-def test_a_file_that_kills_its_workers_is_given_up(client: Client, folder: Path) -> None:
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_file_that_kills_its_workers_is_given_up(
+    client: Client, folder: Path, is_gone: bool
+) -> None:
     _, taken = post(client, csv_of(5))
+    if is_gone:
+        next(folder.iterdir()).unlink()
     Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS)
     uploads.import_waiting()
     failed = shown(client, taken["href"])
@@ -130,8 +135,20 @@ def test_an_upload_that_gets_on_is_not_given_up_however_often_its_workers_are_ki
     _, taken = post(client, csv_of(2500))
     Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS - 1)
     _killed_behind(1, monkeypatch)
+    assert Import.objects.get().attempts == 0
     uploads.import_waiting()
     assert shown(client, taken["href"])["stored"] == 2500
+
+
+def test_an_upload_that_another_worker_has_imported_meanwhile_is_left_as_it_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5))
+    # Between the list of the uploads and the first of them.
+    before(monkeypatch, uploads, "alone", uploads.import_waiting)
+    uploads.import_waiting()
+    done = shown(client, taken["href"])
+    assert (done["state"], done["read"], done["error"]) == ("done", 5, "")
 
 
 def test_the_upload_that_has_waited_longest_is_imported_first(client: Client) -> None:
@@ -222,5 +239,8 @@ def test_neither_uploads_on_their_way_in_nor_imports_of_commands_are_forgotten()
     now = datetime.now(UTC)
     Import.objects.create(key="0" * 32, upload=True, state="receiving")
     Import.objects.create(key="1" * 64, state="done", finished_at=now - timedelta(days=400))
+    Import.objects.filter(upload=True).update(updated_at=now - timedelta(hours=23))
     assert uploads.purge(now=now) == 0
     assert Import.objects.count() == 2
+    assert uploads.purge(now=now + timedelta(hours=2)) == 1
+    assert Import.objects.count() == 1

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
 
 from importer.models import Import
@@ -108,13 +108,43 @@ def test_a_request_that_was_taken_for_dead_harms_the_one_that_took_over(
     assert list(folder.iterdir()) == []
 
 
+class _Watched(io.BytesIO):
+    """A body in small pieces: when its row was last updated, and who has a connection meanwhile."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.beats: list[datetime] = []
+        self.is_connected: list[bool] = []
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.is_connected.append(connection.connection is not None)
+        self.beats += Import.objects.values_list("updated_at", flat=True)
+        return super().read(100)
+
+
 def test_a_request_that_takes_long_says_meanwhile_that_it_goes_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uploads, "BEAT_SECONDS", -1.0)
-    body = csv_of(5)
-    _receive(io.BytesIO(body), len(body))
+    body = _Watched(csv_of(5))
+    _receive(body, len(body.getvalue()))
     assert Import.objects.get().state == Import.State.WAITING
+    assert len(set(body.beats)) == len(body.beats) > 3
+    assert not any(body.is_connected)
+
+
+def test_a_request_that_is_quick_says_nothing_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "BEAT_SECONDS", 600.0)
+    body = _Watched(csv_of(5))
+    _receive(body, len(body.getvalue()))
+    assert len(set(body.beats)) == 1
+
+
+def test_a_key_whose_request_was_refused_meanwhile_is_free_for_the_next() -> None:
+    with pytest.raises(uploads.StillReceiving):
+        uploads._known(Import(project_id=DEFAULT, idempotency_key="june-2026", receiver=uuid4()))
 
 
 def test_a_body_cut_short_leaves_nothing_and_its_key_free(folder: Path) -> None:

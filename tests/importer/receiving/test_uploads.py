@@ -1,12 +1,16 @@
 """`POST /imports`: a file by HTTP, imported once by a worker, its progress to be asked for."""
 
+import errno
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 
@@ -25,7 +29,8 @@ def test_an_uploaded_file_is_imported_and_gone(client: Client, folder: Path, com
     status, taken = post(client, compress(csv_of(50)), "?name=june.csv")
     assert (status, taken["state"], taken["name"]) == (202, "waiting", "june.csv")
     assert shown(client, taken["href"])["state"] == "waiting"
-    uploads.import_waiting()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert uploads.import_waiting()
     done = shown(client, taken["href"])
     assert (done["state"], done["read"], done["stored"]) == ("done", 50, 50)
     assert (done["bad"], done["rejected"], done["error"]) == (0, None, "")
@@ -36,7 +41,7 @@ def test_an_uploaded_file_is_imported_and_gone(client: Client, folder: Path, com
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_imports_it_by_itself(client: Client, tmp_path: Path, settings: Any) -> None:
-    settings.IMPORT_FOLDER = tmp_path / "shared"
+    settings.IMPORT_FOLDER = tmp_path / "new" / "shared"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPORT_FOLDER", str(settings.IMPORT_FOLDER))
         with worker():
@@ -96,6 +101,45 @@ def test_what_cannot_be_imported_is_refused_at_once_and_leaves_nothing(
     assert said in problem["detail"]
     assert not Import.objects.exists()
     assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_a_file_is_on_the_disk_before_its_client_hears_so(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, sync = list[int](), os.fsync
+
+    def noted(file: int) -> None:
+        sync(file)
+        synced.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr("importer.receiving.uploads.os.fsync", noted)
+    body = csv_of(5)
+    assert post(client, body)[0] == 202
+    assert synced == [len(body)]
+
+
+def test_a_disk_that_is_full_before_the_file_is_on_it_keeps_nothing(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("importer.receiving.uploads.os.fsync", full)
+    status, problem = post(client, csv_of(5))
+    assert status == 507
+    assert "No space left on device" in problem["detail"]
+    assert (Import.objects.count(), list(folder.iterdir())) == (0, [])
+
+
+def test_a_parquet_file_is_checked_at_once_unless_its_footer_is_large(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
+    body = (tmp_path / "a.parquet").read_bytes()
+    assert post(client, body)[0] == 400
+    monkeypatch.setattr(uploads, "_CHECKED_FOOTER_BYTES", 10)
+    assert post(client, body)[0] == 202
+    assert post(client, b"id,time\n1,2\n")[0] == 400
 
 
 def test_an_empty_body_is_refused(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
+from events.delivery.deliver import deliver_due
 from events.models import Batch
 from events.postgres.lock import take as take_lock
 from importer.models import Import
@@ -106,7 +108,10 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
 def test_a_postgresql_that_stays_away_ends_it_with_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried = list[int]()
+
     def away(*_: Any) -> None:
+        tried.append(1)
         raise psycopg.OperationalError("connection refused")
 
     path = written(tmp_path / "events.csv", rows_of(10))
@@ -116,7 +121,28 @@ def test_a_postgresql_that_stays_away_ends_it_with_advice(
         _, complaints = refused(path)
     assert "PostgreSQL failed: connection refused" in complaints
     assert "run the same command again" in complaints
+    # With a pause after each, longer each time.
+    assert len(tried) <= 4
     assert "stored 10" in import_events(path)[0]
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True], ids=["of psycopg", "of Django"])
+def test_a_postgresql_whose_disk_is_full_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_wrapped: bool
+) -> None:
+    tried = list[int]()
+
+    def full(*_: Any) -> None:
+        tried.append(1)
+        error = psycopg.errors.DiskFull("no space left on device")
+        if is_wrapped:
+            raise OperationalError(str(error)) from error
+        raise error
+
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(store.Storer, "_store", full)
+    assert "no space left" in refused(written(tmp_path / "events.csv", rows_of(10)))[1]
+    assert len(tried) == 1
 
 
 def test_an_import_that_is_stopped_waits_for_postgresql_no_longer(
@@ -154,6 +180,20 @@ def test_clickhouse_restarting_amid_an_import_loses_and_doubles_nothing(
     assert counts() == (ROWS, ROWS, ROWS)
 
 
+@pytest.mark.usefixtures("no_delivery")
+def test_an_import_waits_for_clickhouse_while_too_many_batches_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "WAITING_AT_MOST", 2)
+    path, ended = written(tmp_path / "events.csv", rows_of(6000)), list[Any]()
+    in_thread(path, ended)
+    wait_until(lambda: reached() >= 3000)
+    time.sleep(0.5)
+    assert reached() == 3000
+    wait_until(lambda: deliver_due() and ended)
+    assert ended[0].row.stored == 6000
+
+
 def test_a_file_that_changes_while_it_is_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,7 +206,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(
             file.write("more\n")
 
     monkeypatch.setattr(store.Storer, "store", grow)
-    with pytest.raises(FileRefused, match="was changed while it was read"):
+    with pytest.raises(FileRefused, match="changed while it was read"):
         import_file(path, Run(DEFAULT))
     assert Import.objects.get().state == Import.State.FAILED
     assert os.path.getsize(path) > 0

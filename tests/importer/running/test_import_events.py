@@ -35,6 +35,7 @@ def test_when_the_command_ends_the_events_are_in_every_store(tmp_path: Path) -> 
     assert counts() == (100, 70, 100)
     row = Import.objects.get()
     assert (row.state, row.read, row.stored) == (Import.State.DONE, 100, 100)
+    assert row.attempts == 0
 
 
 def test_what_was_written_in_the_file_is_what_is_stored(tmp_path: Path) -> None:

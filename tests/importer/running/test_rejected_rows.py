@@ -25,6 +25,8 @@ def test_a_dry_run_checks_everything_and_stores_nothing(tmp_path: Path) -> None:
     printed, complaints = import_events(path, "--dry-run")
     assert "read 2500, bad 1, nothing stored" in printed
     assert "line 9: occurred_at is not" in complaints
+    rejected = Path(f"{path}.dry-run.rejected.csv").read_text("utf-8-sig")
+    assert [line.split(",")[0] for line in rejected.splitlines()] == ["line", "9"]
     assert counts() == (0, 0, 0)
     assert not Import.objects.exists()
     assert "stored 2499" in import_events(path)[0]
@@ -82,6 +84,22 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path, limit: str, ends: bool) -> No
         assert Path(f"{path}.rejected.csv").exists()
     else:
         assert "read 6000" in import_events(path, "--max-errors", limit)[0]
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["import", "dry run"])
+def test_of_few_rows_a_percentage_is_told_at_the_end(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    path = written(tmp_path / "events.csv", [*rows_of(5), ["bad"]])
+    few, enough = ("--max-errors", "16%"), ("--max-errors", "17%")
+    assert "stopped, because 1 of 6 rows are bad" in refused(path, *few, *options)[1]
+    assert "read 6" in import_events(path, *enough, *options)[0]
+
+
+def test_a_dry_run_ends_as_soon_as_too_many_rows_are_bad(tmp_path: Path) -> None:
+    path = written(tmp_path / "events.csv", [["bad"], *rows_of(2500)])
+    _, complaints = refused(path, "--dry-run", "--max-errors", "0")
+    assert "stopped, because 1 of 1,000 rows are bad" in complaints
 
 
 def test_a_stopped_import_shows_no_percentage(

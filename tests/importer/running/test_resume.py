@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,26 +94,30 @@ def test_a_failed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     rows[1500][0] = "bad"
     path = written(tmp_path / "events.csv", rows)
     _, complaints = refused(path, "--max-errors", "0")
-    assert "stopped, as 1 of 2,000 rows are bad" in complaints
+    assert "stopped, because 1 of 2,000 rows are bad" in complaints
     assert Import.objects.get().state == Import.State.FAILED
     printed, _ = import_events(path)
     assert "continued after 2000 rows" in printed
     assert "read 3000, stored 2999, duplicate 0, bad 1" in printed
 
 
+@pytest.mark.parametrize(
+    ("earlier", "later"), [(5, range(2000, 2006)), (10, (2000, 4000))], ids=["some", "all"]
+)
 def test_bad_rows_of_earlier_runs_count_against_what_is_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int, later: Sequence[int]
 ) -> None:
     rows = rows_of(6000)
-    for n in (*range(5), *range(2000, 2006)):
+    for n in (*range(earlier), *later):
         rows[n][0] = "bad"
     path = written(tmp_path / "events.csv", rows)
     stop = threading.Event()
     first = import_file(path, Run(DEFAULT, stop=stop, watch=lambda *_: stop.set()))
-    assert (first.row.read, first.row.bad) == (1000, 5)
+    assert (first.row.read, first.row.bad, first.waiting) == (1000, earlier, 0)
+    assert 0 < first.seconds < 600
     # One batch, unless what is allowed ends it.
     monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 20_000)
-    assert "stopped, as 11 of 3,000 rows are bad" in refused(path, "--max-errors", "10")[1]
+    assert "stopped, because 11 of 3,000 rows are bad" in refused(path, "--max-errors", "10")[1]
     assert (Import.objects.get().read, counts()[0]) == (3000, 2989)
 
 

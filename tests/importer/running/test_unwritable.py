@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from embedded.supervision.processes import PROJECT
+from importer.models import Import
 from importer.receiving import uploads
 from tests import environment
 from tests.importer.importing import HEADER, import_events, rows_of, written
@@ -50,9 +51,12 @@ def test_standard_input_with_a_bad_row_is_imported_where_nothing_can_be_written_
     last = answer.stdout.splitlines()[-1]
     [path] = re.findall(r"^Rejected rows are in (.+)$", last)
     assert Path(path).parent == folder / "rejected"
-    assert Path(path).name.startswith("stdin.")
+    assert Path(path).parent.stat().st_mode & 0o777 == 0o700
+    assert re.fullmatch(r"stdin\.[0-9a-f]{8}\.rejected\.csv", Path(path).name)
     assert "event_id is not a UUID,bad,bad,bad,bad" in Path(path).read_text("utf-8-sig")
     assert counts() == (3, 3, 3)
+    # Nobody knows how large it is before its end.
+    assert Import.objects.get().size == 0
 
 
 def test_a_folder_that_is_named_for_rejected_rows_wins(folder: Path, tmp_path: Path) -> None:
