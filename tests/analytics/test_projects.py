@@ -146,7 +146,7 @@ def test_a_rollup_is_rebuilt_from_the_events_of_its_project(other: int, table: s
 
 @pytest.mark.django_db(transaction=True)
 def test_a_report_is_about_the_project_that_the_request_names(client: Client) -> None:
-    staging = Project.objects.create(slug="staging", name="Staging")
+    staging = Project.objects.create(pk=77, slug="staging", name="Staging")
     apply_schema(project=staging.pk)
     try:
         put(staging.pk)
@@ -196,7 +196,7 @@ def test_a_project_whose_database_is_missing_is_unavailable(call: Callable[[], o
 
 @pytest.mark.django_db(transaction=True)
 def test_a_report_of_a_project_without_a_database_is_unavailable(client: Client) -> None:
-    Project.objects.create(slug="staging", name="Staging")
+    Project.objects.create(pk=77, slug="staging", name="Staging")
     answer = client.get("/stats/dau?from=2025-01-06&to=2025-01-06&project=staging")
     assert answer.status_code == 503
     assert answer["Retry-After"] == "5"

@@ -103,8 +103,8 @@ def applied(slug: str = "") -> str:
 def test_every_project_that_is_not_deleted_gets_its_schema(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = Project.objects.create(slug="shop", name="Shop")
-    Project.objects.create(slug="gone", name="Gone", deleted_at=Now())
+    shop = Project.objects.create(pk=77, slug="shop", name="Shop")
+    Project.objects.create(pk=78, slug="gone", name="Gone", deleted_at=Now())
     call_command("migrate_clickhouse")
     assert capsys.readouterr().out == applied("default") + applied("shop")
     assert databases(database) == [database, f"{database}_{shop.pk}"]
@@ -117,7 +117,7 @@ def test_every_project_that_is_not_deleted_gets_its_schema(
 def test_one_project_alone_gets_its_schema_if_it_is_named(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shop = Project.objects.create(slug="shop", name="Shop")
+    shop = Project.objects.create(pk=77, slug="shop", name="Shop")
     call_command("migrate_clickhouse", project="shop")
     assert capsys.readouterr().out == applied()
     assert databases(database) == [f"{database}_{shop.pk}"]
@@ -126,7 +126,7 @@ def test_one_project_alone_gets_its_schema_if_it_is_named(
 @pytest.mark.django_db
 @pytest.mark.parametrize("slug", ["nobodys", "gone", ""])
 def test_a_project_that_there_is_not_is_an_error(database: str, slug: str) -> None:
-    Project.objects.create(slug="gone", name="Gone", deleted_at=Now())
+    Project.objects.create(pk=78, slug="gone", name="Gone", deleted_at=Now())
     with pytest.raises(CommandError, match=f"there is no project {slug}"):
         call_command("migrate_clickhouse", project=slug)
     assert databases(database) == []
@@ -134,7 +134,7 @@ def test_a_project_that_there_is_not_is_an_error(database: str, slug: str) -> No
 
 @pytest.mark.django_db
 def test_the_project_whose_schema_was_changed_is_named(database: str) -> None:
-    shop = Project.objects.create(slug="shop", name="Shop")
+    shop = Project.objects.create(pk=77, slug="shop", name="Shop")
     call_command("migrate_clickhouse")
     engine.command("TRUNCATE TABLE schema_files", project=shop.pk)
     record = "INSERT INTO schema_files (name, sha256) VALUES ('0001_events.sql', 'x')"
