@@ -52,6 +52,13 @@ class Command(ServiceCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        with failures.told():
+            differences = self._differences(options)
+        if differences:
+            raise CommandError(f"{differences} differences")
+        self.stdout.write("the stores agree")
+
+    def _differences(self, options: dict[str, Any]) -> int:
         start, end = days_of(options)
         projects = projects_of(options)
         differences = 0
@@ -59,12 +66,9 @@ class Command(ServiceCommand):
             if len(projects) > 1:
                 self.stdout.write(f"project {project}:")
             look = partial(verify, project=project.pk, start=start, end=end)
-            with failures.told():
-                report = self._repaired(look) if options["repair"] else self._verified(look)
+            report = self._repaired(look) if options["repair"] else self._verified(look)
             differences += report.differences
-        if differences:
-            raise CommandError(f"{differences} differences")
-        self.stdout.write("the stores agree")
+        return differences
 
     def _verified(self, look: Callable[[], Report]) -> Report:
         report = look()
