@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -80,7 +81,7 @@ def test_a_full_block_is_delivered_without_waiting_for_company(
 
     waiting = background_work(deliver, linger=LONG)
     monkeypatch.setattr(background, "_deliverer", waiting)
-    monkeypatch.setattr(background, "_waiting", 0)
+    monkeypatch.setattr(background, "_waiting", Counter())
     with override_settings(CLICKHOUSE_BATCH_SIZE=5):
         for stored in (2, 2):
             store(
