@@ -144,9 +144,8 @@ def _add_mapping(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
-        help=f"the column of a field; FIELD is one of {', '.join(FIELDS)} or properties.NAME."
-        " a.b is the key b of an object in column a; a|b is the first of these columns that"
-        " has a value",
+        help=f"the column of a field: {', '.join(FIELDS)} or properties.NAME. a.b is the key b"
+        " of an object in column a; a|b is the first of these columns that has a value",
     )
     add(
         "--set",

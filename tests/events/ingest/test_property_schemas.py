@@ -16,6 +16,7 @@ from django.test import Client
 from events.ingest import property_schemas, rejected
 from events.models import RejectedEvent
 from events.schemas.engine import Judge, SchemaBroken
+from projects.models import DEFAULT
 from tests.events.refusing import kept, refused_one
 from tests.factories import PropertySchemaFactory
 from tests.samples import event
@@ -176,7 +177,7 @@ def test_an_engine_that_fails_costs_no_event(
     def failing(_properties: Any) -> None:
         raise SchemaBroken("PanicException: index out of bounds")
 
-    monkeypatch.setattr(property_schemas, "_loaded", {"buy": failing})
+    monkeypatch.setattr(property_schemas, "_loaded", {DEFAULT: {"buy": failing}})
     monkeypatch.setattr(property_schemas, "_loaded_at", time.monotonic())
     assert post(client, event_type="buy")[0] == 503
 

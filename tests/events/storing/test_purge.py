@@ -212,7 +212,9 @@ def test_records_of_old_delivered_batches_go_and_undelivered_ones_stay(settings:
 
 
 @pytest.mark.usefixtures("no_delivery")
-def test_old_batches_that_a_person_has_to_decide_on_stay_with_what_they_came_from() -> None:
+def test_old_batches_that_a_person_has_to_decide_on_stay_with_what_they_came_from(
+    no_delivery: None,
+) -> None:
     failing.put(3, bad=1)
     deliver.deliver_due()
     parking.park_unstored(framed([event()]), reason="why", project=DEFAULT)
