@@ -152,7 +152,7 @@ def test_what_is_sent_again_is_known_and_what_is_new_is_taken(
 
 def test_the_other_projects_are_there_again(restored: Stack) -> None:
     done = run("manage.py", "list_projects", data=restored.folder)
-    assert done.stdout.split("\n")[1].endswith("\tstaging\tstaging")
+    assert done.stdout.split("\n")[1].endswith("\tstaging\tstaging\tUTC")
     query = "from=2020-01-01&to=2040-01-01&project=staging"
     answer = urllib3.request("GET", f"http://127.0.0.1:{restored.port}/stats/top-events?{query}")
     assert answer.json() == [{"event_type": "view", "count": 7}]
