@@ -10,6 +10,7 @@ from factory.django import DjangoModelFactory
 
 from events.models import Batch, HotEvent, PropertySchema
 from importer.models import Import
+from projects.models import DEFAULT
 
 
 def _an_hour_ago() -> datetime:
@@ -49,6 +50,7 @@ class BatchFactory(DjangoModelFactory[Batch]):
             state=Batch.State.PENDING, payload=b"frames", payload_bytes=6, delivered_at=None
         )
 
+    project_id = DEFAULT
     source = Batch.Source.QUEUE
     state = Batch.State.DELIVERED
     received = 10

@@ -67,8 +67,8 @@ def discard(batch_id: UUID, *, by: str) -> None:
         batch = _failed(batch_id)
         if batch.state == Batch.State.FAILED:
             ids = [record.event_id for record in parking.readable(batch)]
-            assert batch.project_id is not None
-            _forget(batch.project_id, [event_id for event_id in ids if event_id not in arrived])
+            if batch.project_id is not None:
+                _forget(batch.project_id, [one for one in ids if one not in arrived])
         log.warning("batch_discarded", batch_id=str(batch_id), count=batch.received, by=by)
         batch.state, batch.payload = Batch.State.DISCARDED, None
         batch.save(update_fields=["state", "payload"])

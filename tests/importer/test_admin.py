@@ -56,6 +56,7 @@ def test_a_file_is_uploaded_and_imported(
     settings.IMPORT_FOLDER = tmp_path
     text = "uuid,at,who,what,Country\n0191f5a0-0000-7000-8000-000000000001,1767225600,u1,buy,UA\n"
     form = {
+        "project": "1",
         "file": SimpleUploadedFile("june.csv", text.encode()),
         "map": "event_id=uuid\noccurred_at=at\nuser_id=who\nevent_type=what",
         "time": "s",
@@ -79,7 +80,11 @@ def test_the_form_takes_a_delimiter(
     row = ["0191f5a0-0000-7000-8000-000000000001", "2026-01-06T12:00:00Z", "u1", "buy,now"]
     lines = [["event_id", "occurred_at", "user_id", "event_type"], row]
     text = "".join(stands.join(line) + "\n" for line in lines)
-    form = {"file": SimpleUploadedFile("june.csv", text.encode()), "delimiter": written}
+    form = {
+        "project": "1",
+        "file": SimpleUploadedFile("june.csv", text.encode()),
+        "delimiter": written,
+    }
     admin_client.post(f"{IMPORTS}add/", form)
     uploads.import_waiting()
     assert Import.objects.get().stored == 1
@@ -89,10 +94,10 @@ def test_a_file_that_cannot_be_imported_is_refused_in_the_form(
     admin_client: Client, tmp_path: Path, settings: Any
 ) -> None:
     settings.IMPORT_FOLDER = tmp_path
-    form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": "nonsense"}
+    form = {"project": "1", "file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": "nonsense"}
     answer = admin_client.post(f"{IMPORTS}add/", form)
     assert "&#x27;nonsense&#x27; must have the form target=value" in answer.content.decode()
-    form = {"file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": ""}
+    form = {"project": "1", "file": SimpleUploadedFile("june.csv", b"id,time\n"), "map": ""}
     answer = admin_client.post(f"{IMPORTS}add/", form)
     assert "june.csv: the header has no event_id" in answer.content.decode()
     assert not Import.objects.exists()
