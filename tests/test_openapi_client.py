@@ -88,6 +88,7 @@ def test_every_endpoint_is_called_below(generated: Generated) -> None:
     assert generated.calls.keys() == {
         *("post_events", "get_events", "post_imports", "get_import", "get_rejected_rows"),
         *("daily_active_users", "top_events", "retention", "health", "ready", "metrics"),
+        "get_projects",
     }
 
 
@@ -147,11 +148,12 @@ def test_a_file_goes_in_and_its_rejected_rows_come_out(generated: Generated) -> 
     assert (shown.state, shown.stored, shown.bad) == (generated.models.ImportState.DONE, 3, 1)
     assert "event_id is not a UUID,bad,row" in generated.ask("get_rejected_rows", taken.id)
     wrong = generated.ask("post_imports", body=generated.types.File(io.BytesIO(b"x")), map_=["x"])
-    assert "not written target=value" in wrong.detail
+    assert "must have the form target=value" in wrong.detail
     assert generated.ask("get_import", UUID(int=0)).status == HTTPStatus.NOT_FOUND
 
 
 def test_the_state_of_the_service_is_understood(generated: Generated) -> None:
+    assert [one.slug for one in generated.ask("get_projects")] == ["default"]
     assert generated.ask("health").status == "ok"
     ready = generated.ask("ready")
     assert ready.status == "ok"

@@ -26,7 +26,7 @@ from tests.samples import event, framed
 from tests.stored import deliver_all
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = pytest.mark.usefixtures("stores", "rejected_kept")
 
 DAYS = "from=2020-01-01&to=2030-01-01"
 PAIRS = 100

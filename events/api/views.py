@@ -20,7 +20,7 @@ from events.models import Batch
 from events.postgres import unavailable
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
-from events.storing.store import ProjectGone, store
+from events.storing.store import NoProject, store
 from projects import access
 from projects.of_request import project_of
 
@@ -121,7 +121,7 @@ def _stored(project: int, checked: Validated) -> HttpResponse:
             store(project=project, frames=group, source=Batch.Source.REQUEST)
             for group in groups(data)
         ]
-    except ProjectGone:
+    except NoProject:
         raise Problem(404, "There is no such project.") from None
     except unavailable.POSTGRESQL:
         # PostgreSQL may have gone in the middle of the commit.

@@ -10,7 +10,7 @@ from events.delivery import background, parking, redelivery
 from events.models import Batch
 from events.sql import load
 from events.storing import dedup
-from events.storing.store import ProjectGone, store
+from events.storing.store import NoProject, store
 
 log = get_logger(__name__)
 
@@ -51,7 +51,7 @@ def _store_again(batch: Batch) -> None:
             frames=[bytes(batch.payload or b"")],
             source=Batch.Source.QUEUE,
         )
-    except ProjectGone as error:
+    except NoProject as error:
         raise NotFailed(f"batch {batch.pk}: {error}") from None
     batch.delete()
 

@@ -30,7 +30,7 @@ from events.ingest.validation import (
 )
 from events.models import Batch, RejectedEvent
 from events.sql import load
-from events.storing.store import ProjectGone, Stored, store
+from events.storing.store import NoProject, Stored, store
 
 log = get_logger(__name__)
 
@@ -227,7 +227,7 @@ def send_again(row: RejectedEvent, text: str) -> Stored:
         try:
             project = cast(int, row.project_id)
             return store(project=project, frames=data, source=Batch.Source.REQUEST)
-        except ProjectGone as error:
+        except NoProject as error:
             raise StillRejected([str(error)]) from None
 
 

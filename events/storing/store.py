@@ -44,14 +44,18 @@ class Stored(NamedTuple):
     duplicates: int
 
 
-class ProjectGone(Exception):
+class NoProject(Exception):
+    """There is no such project. Nothing was stored."""
+
+
+class ProjectGone(NoProject):
     """The project was deleted. Nothing was stored."""
 
     def __init__(self, project: int) -> None:
         super().__init__(f"project {project} was deleted")
 
 
-class UnknownProject(Exception):
+class UnknownProject(NoProject):
     """PostgreSQL has no such project: it may be that of an older backup. Nothing was stored."""
 
 

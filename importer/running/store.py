@@ -12,7 +12,7 @@ from structlog import get_logger
 from config.monitoring import metrics
 from events.models import Batch as OutboxBatch
 from events.postgres import unavailable
-from events.storing.store import ProjectGone, Stored, store
+from events.storing.store import NoProject, Stored, store
 from importer.models import Import
 from importer.reading.chunks import FileRefused
 from importer.reading.rejects import Rejects
@@ -88,7 +88,7 @@ class Storer:
                 frames=batch.frames,
                 source=OutboxBatch.Source.IMPORT,
             )
-        except ProjectGone as error:
+        except NoProject as error:
             raise FileRefused(f"stopped: {error}") from None
 
 

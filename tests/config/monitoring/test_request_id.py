@@ -31,6 +31,7 @@ def test_an_error_and_a_refusal_carry_it_too(client: Client, settings: Any) -> N
 
 
 @pytest.mark.usefixtures("clickhouse")
+@pytest.mark.usefixtures("stores")
 def test_clickhouse_knows_for_which_request_it_computes_a_report(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
