@@ -21,6 +21,11 @@ _INSERT = {
 }
 
 
+_HOT = "event_id, occurred_at, user_id, event_type, properties, project_id"
+# The default project.
+_PROJECT = "1"
+
+
 class Chunk(NamedTuple):
     """The data to send for CHUNK events, made before the clock starts."""
 
@@ -38,7 +43,7 @@ def _chunk(events: list[dict[str, Any]], hot_since: str) -> Chunk:
     names = ("event_id", "occurred_at", "user_id", "event_type")
     ids = "".join(f"{event['event_id']}\n" for event in events)
     rows = "".join(
-        "\t".join([*(event[n] for n in names), json.dumps(event["properties"])]) + "\n"
+        "\t".join([*(event[n] for n in names), json.dumps(event["properties"]), _PROJECT]) + "\n"
         for event in events
         if event["occurred_at"] >= hot_since
     )
@@ -54,9 +59,9 @@ def load(chunks: list[Chunk], *, postgres: str, clickhouse: str) -> float:
     with psycopg.connect(postgres) as connection:
         for chunk in chunks:
             with connection.transaction(), connection.cursor() as cursor:
-                with cursor.copy("COPY dedup (event_id) FROM STDIN") as copy:
+                with cursor.copy("COPY dedup_1 (event_id) FROM STDIN") as copy:
                     copy.write(chunk.ids)
-                with cursor.copy("COPY hot_events FROM STDIN") as copy:
+                with cursor.copy(f"COPY hot_events ({_HOT}) FROM STDIN") as copy:
                     copy.write(chunk.rows)
             _insert(clickhouse, chunk.block)
     return time.perf_counter() - began

@@ -45,7 +45,7 @@ def _fill(service: Service, day: date, rows: int) -> None:
         connection.execute(f"CREATE TABLE {name} (LIKE hot_events)")
         connection.execute(
             f"INSERT INTO {name} SELECT gen_random_uuid(), timestamptz '{day} 00:00:00+00'"
-            " + n %% 86400 * interval '1 second', 'user ' || n %% 100000, 'page_view',"
+            " + n %% 86400 * interval '1 second', 1, 'user ' || n %% 100000, 'page_view',"
             " json_build_object('n', n, 'country', 'UA') FROM generate_series(1, %s) AS n",
             [rows],
         )
