@@ -44,8 +44,6 @@ _CONTENT = frozenset(
 
 SCHEMA_DIR = Path(__file__).parent / "schema"
 COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
-
-
 # ClickHouse's code for a table that is missing. It tells a fault of one database from a server that
 # is gone.
 _UNKNOWN_TABLE = 60

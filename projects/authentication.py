@@ -15,8 +15,7 @@ from projects.models import DEFAULT
 
 # A name in `request.META` that no header can have.
 _FOUND = "events.api_key"
-
-
+# Pages about all projects: anyone may read them.
 _FOR_READERS = ("/docs", "/openapi.json")
 
 
@@ -52,10 +51,10 @@ def own_limits(request: HttpRequest) -> list[Limit]:
     except APIException:
         # The request is refused later. It counts towards the limit of its address.
         return []
+    limits = [Limit(f"key:{key.id}", key.limit, "key")] if key and key.limit else []
     if request.path in _FOR_READERS or (key is None and settings.API_KEYS_REQUIRED):
         # A stranger must not use up the limit of a project.
-        return []
-    limits = [Limit(f"key:{key.id}", key.limit, "key")] if key and key.limit else []
+        return limits
     number = key.project if key else _chosen(request)
     limit = None if number is None else keyring.limit_of(number)
     return [*limits, Limit(f"project:{number}", limit, "project")] if limit else limits

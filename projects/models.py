@@ -23,7 +23,6 @@ class Project(models.Model):
     """
 
     id = models.IntegerField(primary_key=True, editable=False)
-
     slug = models.CharField(
         max_length=40,
         unique=True,

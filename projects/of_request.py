@@ -1,6 +1,7 @@
 """Which project a request is about."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -10,6 +11,8 @@ from projects.keyring import Key, KeysUnknown, keyring
 from projects.models import DEFAULT
 
 _NONE = "There is no such project."
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 def project_of(request: Request) -> int:
@@ -24,25 +27,19 @@ def project_of(request: Request) -> int:
         if slug in (None, key.slug):
             return key.project
         raise NotFound(_NONE)
-    return DEFAULT if slug is None else _found(slug)
+    return DEFAULT if slug is None else _known(keyring.find_project, slug)
 
 
 def zone_of(project: int) -> str:
     """The time zone of a project. Raises NotFound, and Unchecked if PostgreSQL can't say now."""
-    try:
-        zone = keyring.find_zone(project)
-    except KeysUnknown:
-        raise Unchecked from None
-    if zone is None:
-        raise NotFound(_NONE)
-    return zone
+    return _known(keyring.find_zone, project)
 
 
-def _found(slug: str) -> int:
+def _known(find: Callable[[A], T | None], about: A) -> T:
     try:
-        number = keyring.find_project(slug)
+        found = find(about)
     except KeysUnknown:
         raise Unchecked from None
-    if number is None:
+    if found is None:
         raise NotFound(_NONE)
-    return number
+    return found

@@ -210,3 +210,19 @@ def test_a_key_with_its_own_limit_counts_for_its_project_too(client: Client) -> 
         wait_until(lambda: keyring.limit_of(small.pk) == 3)
         asked = [client.get("/events", headers=key).status_code for _ in range(4)]
         assert asked == [200] * 3 + [429]
+
+
+def test_pages_for_readers_take_nothing_of_a_project_and_what_a_key_has(
+    client: Client, settings: Any
+) -> None:
+    with project("small", rate_limit_per_minute=2) as small:
+        key = bearer(secret(project=small, rate_limit_per_minute=3))
+        wait_until(lambda: keyring.limit_of(small.pk) == 2)
+        asked = [client.get("/openapi.json", headers=key).status_code for _ in range(4)]
+        assert asked == [200] * 3 + [429]
+        settings.API_KEYS_REQUIRED = True
+        assert [client.get("/events?project=small").status_code for _ in range(3)] == [401] * 3
+        other = bearer(secret(project=small))
+        assert [client.get("/events", headers=other).status_code for _ in range(3)] == [
+            *(200, 200, 429)
+        ]

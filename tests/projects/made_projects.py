@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from events.lifecycle import deleting, making
+from events.models import Batch
+from events.storing.store import store
 from projects.keyring import keyring
 from projects.models import Project
+from tests.samples import event, framed
 
 
 @contextmanager
@@ -20,6 +23,12 @@ def project(slug: str = "staging", **fields: Any) -> Iterator[Project]:
     finally:
         delete(made)
         keyring.forget()
+
+
+def put(number: int, count: int = 1) -> None:
+    """Store new events in a project."""
+    frames = [framed([event() for _ in range(count)])]
+    store(project=number, frames=frames, source=Batch.Source.QUEUE)
 
 
 def delete(project: Project) -> None:

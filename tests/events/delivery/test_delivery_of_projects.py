@@ -9,10 +9,8 @@ from analytics import clickhouse as engine
 from analytics.maintenance.migrate import drop_database
 from events.delivery import background, deliver
 from events.models import Batch
-from events.storing.store import store
 from projects.models import DEFAULT, Project
-from tests.projects.made_projects import project
-from tests.samples import event, framed
+from tests.projects.made_projects import project, put
 from tests.stored import cold
 
 pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
@@ -22,11 +20,6 @@ pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 def staging() -> Iterator[Project]:
     with project("staging") as made:
         yield made
-
-
-def put(number: int, count: int = 1) -> None:
-    frames = [framed([event() for _ in range(count)])]
-    store(project=number, frames=frames, source=Batch.Source.QUEUE)
 
 
 def test_batches_of_two_projects_share_no_block(staging: Project) -> None:

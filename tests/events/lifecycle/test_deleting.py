@@ -18,13 +18,13 @@ from events.lifecycle import deleting
 from events.models import Batch, Dedup, HotEvent, RejectedEvent
 from events.postgres.repair_lock import RepairRunning, alone
 from events.storing import intake
-from events.storing.store import ProjectGone, store
+from events.storing.store import ProjectGone
 from importer.models import Import
 from projects.models import DEFAULT, ApiKey, Project
 from tests.factories import ImportFactory, PropertySchemaFactory
 from tests.posting import post
 from tests.projects.made_keys import bearer, made
-from tests.projects.made_projects import delete, project
+from tests.projects.made_projects import delete, project, put
 from tests.samples import event, framed
 from tests.stored import deliver_all
 
@@ -35,11 +35,6 @@ pytestmark = pytest.mark.usefixtures("stores")
 def staging() -> Iterator[Project]:
     with project("staging") as made_project:
         yield made_project
-
-
-def put(number: int, count: int = 3) -> None:
-    frames = [framed([event() for _ in range(count)])]
-    store(project=number, frames=frames, source=Batch.Source.QUEUE)
 
 
 def databases() -> set[str]:
@@ -53,7 +48,7 @@ def rows_of(number: int) -> list[int]:
 
 
 def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept: None) -> None:
-    put(DEFAULT)
+    put(DEFAULT, 3)
     put(staging.pk)
     deliver_all()
     made("read", project=staging)
@@ -101,7 +96,7 @@ def test_events_that_wait_on_the_queue_are_dropped_and_told(staging: Project) ->
 
 def test_a_block_on_its_way_lands_nowhere(staging: Project, no_delivery: None) -> None:
     put(staging.pk)
-    put(DEFAULT)
+    put(DEFAULT, 3)
     claim = deliver._claim()
     assert claim is not None
     assert claim.project == staging.pk
