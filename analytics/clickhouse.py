@@ -19,7 +19,7 @@ from analytics import cluster, driver, insert_options
 from analytics.driver import DriverError
 from analytics.queries import load
 from config.monitoring import metrics, request_id
-from projects.models import DEFAULT
+from projects.numbers import DEFAULT
 
 Parameters: TypeAlias = Mapping[str, Any]
 Settings: TypeAlias = Mapping[str, Any]

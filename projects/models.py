@@ -7,10 +7,9 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from projects import access
+from projects import access, numbers
 
-# The number of the project that is always there. A request that names none means it.
-DEFAULT = 1
+DEFAULT = numbers.DEFAULT
 
 
 class Project(models.Model):

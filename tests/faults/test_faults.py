@@ -1,10 +1,14 @@
 """The short version of the fault suite; `make faults ARGS="--seconds 600"` is the long one."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from embedded.supervision.processes import PROJECT
 from tests.faults.proxy import Mode
 from tests.faults.purging import purge_under_load
 from tests.faults.service import Service, running
@@ -56,3 +60,14 @@ def test_nothing_is_lost_or_doubled_while_parts_die(service: Service) -> None:
     assert outcome.audit.cold > 0
     assert outcome.audit.clean, outcome.summary()
     assert not outcome.harmful, outcome.summary()
+
+
+def test_the_command_of_make_faults_needs_no_settings() -> None:
+    """It starts the stores itself, so Django has no settings when it is imported."""
+    command = [sys.executable, "-m", "tests.faults", "--help"]
+    without = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    done = subprocess.run(
+        command, cwd=PROJECT, env=without, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--seconds" in done.stdout
