@@ -171,13 +171,14 @@ def command(
     *,
     project: int,
     parameters: Parameters | None = None,
+    options: Settings | None = None,
     seconds: float | None = None,
 ) -> None:
     """Runs a statement that returns no rows. Raises ClickHouseError.
 
     The server has `seconds` to answer, by default as many as for an insert.
     """
-    _command(sql, parameters, seconds, _in(project))
+    _command(sql, parameters, seconds, {**_in(project), **(options or {})})
 
 
 def command_server(

@@ -6,10 +6,11 @@ from typing import Any
 from django.conf import settings
 
 from config.celery import app
+from events.auditing import rezoning
 from events.delivery import background
 from events.format.records import BLOCK_BYTES
 from events.ingest import rejected
-from events.lifecycle import deleting
+from events.lifecycle import deleting, history
 from events.queueing.batching import STORE_TASK, BatchTask
 from events.storing import hot, intake, purge
 
@@ -60,6 +61,17 @@ def purge_rejected_events() -> None:
 def finish_deletions() -> None:
     # A thread does it, because it may take long and this process must store messages.
     deleting.finish_soon()
+
+
+@app.task(name="events.finish_time_zones", ignore_result=True)
+def finish_time_zones() -> None:
+    rezoning.finish_soon()
+
+
+@app.task(name="events.drop_history", ignore_result=True)
+def drop_history() -> None:
+    # A thread does it, for the same reason.
+    history.drop_soon()
 
 
 @app.task(name="events.vacuum_outbox", ignore_result=True)

@@ -7,7 +7,7 @@ are still accepted.
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from threading import Condition
 from typing import NamedTuple, TypeVar
 
@@ -40,6 +40,11 @@ _COLUMNS = (
     *("digest", "pk", "project", "project__slug", "scopes", "expires_at"),
     "rate_limit_per_minute",
 )
+# In the order of Facts, after the number.
+_FACTS = (
+    *("pk", "slug", "rate_limit_per_minute", "events_per_month"),
+    *("time_zone", "rollup_zone", "history_from"),
+)
 # How exact last_used_at is.
 USE_SECONDS = 60.0
 
@@ -62,11 +67,15 @@ class Key(NamedTuple):
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
-class Zones(NamedTuple):
-    """The time zone of a project, and the one whose days its rollups hold."""
+class Facts(NamedTuple):
+    """What every process has to know of a project; see `projects.models.Project`."""
 
-    own: str
-    of_rollups: str | None
+    slug: str
+    limit: int | None
+    quota: int | None
+    zone: str
+    rollup_zone: str | None
+    history_from: date | None
 
 
 class KeysUnknown(Exception):
@@ -85,8 +94,7 @@ class Keyring:
         """Go back to the state of a process that has just started."""
         self._keys: dict[bytes, Key] = {}
         self._projects: dict[str, int] = {}
-        self._limits: dict[int, int | None] = {}
-        self._zones: dict[int, Zones] = {}
+        self._facts: dict[int, Facts] = {}
         self._read_at = self._wanted_from = float("-inf")
         self._is_down = False
         self._looks, self._looked_at = float(LOOKS), 0.0
@@ -106,7 +114,7 @@ class Keyring:
 
         Raises KeysUnknown.
         """
-        return self._found(lambda: zones.own if (zones := self._zones.get(project)) else None)
+        return self._found(lambda: facts.zone if (facts := self._facts.get(project)) else None)
 
     def rollup_zone(self, project: int) -> str | None:
         """The zone whose days the project's rollups hold.
@@ -116,21 +124,26 @@ class Keyring:
         """
         if not self._are_since(time.monotonic() - KEPT_SECONDS):
             return None
-        zones = self._zones.get(project)
-        return zones.of_rollups if zones else None
+        facts = self._facts.get(project)
+        return facts.rollup_zone if facts else None
 
     def known_project(self, slug: str) -> int | None:
         """The number of the project with this slug, if this process knows it. Never waits."""
         return self._projects.get(slug)
 
-    def limit_of(self, project: int) -> int | None:
-        """The requests a minute of a project; None if it has no limit. Never waits.
+    def facts_of(self, project: int) -> Facts | None:
+        """What this process knows of the project. Never waits.
 
-        In a process that has just started, the limit holds after the first read.
+        In a process that has just started, there are none until the first read has ended.
         """
         if self._is_stale:
             self._background.soon()
-        return self._limits.get(project)
+        return self._facts.get(project)
+
+    def limit_of(self, project: int) -> int | None:
+        """The requests a minute of a project; None if it has no limit. Never waits."""
+        facts = self.facts_of(project)
+        return facts.limit if facts else None
 
     def _found(self, look: Callable[[], T | None]) -> T | None:
         now = time.monotonic()
@@ -194,9 +207,7 @@ class Keyring:
 
     def _read(self) -> None:
         began = time.monotonic()
-        projects = Project.objects.filter(deleted_at=None).values_list(
-            "slug", "pk", "rate_limit_per_minute", "time_zone", "rollup_zone"
-        )
+        projects = Project.objects.filter(deleted_at=None).values_list(*_FACTS)
         rows = ApiKey.objects.filter(revoked_at=None, project__deleted_at=None).order_by("-pk")
         try:
             keys = {
@@ -212,9 +223,8 @@ class Keyring:
             self._tell(is_down=True)
         else:
             self._keys = keys
-            self._projects = {str(slug): pk for slug, pk, _, _, _ in found}
-            self._limits = {pk: limit for _, pk, limit, _, _ in found}
-            self._zones = {pk: Zones(own, rolled) for _, pk, _, own, rolled in found}
+            self._facts = {pk: Facts(*facts) for pk, *facts in found}
+            self._projects = {facts.slug: pk for pk, facts in self._facts.items()}
             # Last, or another thread would take what was there before for this.
             self._read_at = began
             self._tell(is_down=False)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
@@ -41,6 +41,30 @@ class Project(models.Model):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text="requests a minute of all its clients together; unlimited if left out",
+    )
+    events_per_month = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="new events of a month, in the project's time zone; past them it answers 429; "
+        "unlimited if left out",
+    )
+    history_days = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+        help_text="every night, whole months (of UTC) older than this are dropped for ever; "
+        "nothing is dropped if left out",
+    )
+    history_from = models.DateField(
+        null=True,
+        editable=False,
+        help_text="the first day of what is kept; earlier events are refused",
+    )
+    history_dropped = models.DateField(
+        null=True,
+        editable=False,
+        help_text="older events were dropped; not equal to history_from until all are",
     )
     time_zone = models.CharField(
         max_length=64,

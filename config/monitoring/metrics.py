@@ -28,6 +28,12 @@ EVENTS_STORED = Counter(
 EVENTS_DUPLICATE = Counter(
     "events_duplicate_total", "Events whose id was already in PostgreSQL.", ["source"]
 )
+# Only through projects.counts, which bounds the number of projects.
+PROJECT_EVENTS = Counter(
+    "project_events_total",
+    "Events of a project: received, rejected, stored, duplicate.",
+    ["project", "outcome"],
+)
 EVENTS_DELIVERED = Counter("events_delivered_total", "Events that ClickHouse has confirmed.")
 EVENTS_FAILED = Counter(
     "events_failed_total", "Events set aside because a store refused them.", ["stage"]
@@ -61,7 +67,7 @@ for _source in ("queue", "request", "import"):
     EVENTS_DUPLICATE.labels(_source)
 for _stage in ("store", "deliver"):
     EVENTS_FAILED.labels(_stage)
-for _limit in ("address", "key", "project", "login"):
+for _limit in ("address", "key", "project", "quota", "login"):
     RATE_LIMIT_HITS.labels(_limit)
 
 

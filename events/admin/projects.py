@@ -1,5 +1,6 @@
 """The admin's pages for projects: make one, rename it, delete it with everything of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -11,13 +12,15 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
+from redis.exceptions import RedisError
 
 from analytics.clickhouse import ClickHouseError
 from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster
 from config.admin.tables import ReadOnlyAdmin
 from config.building_blocks.messages import brief
-from events.auditing.rezoning import check_zone
-from events.lifecycle import deleting, making
+from events.auditing import rezoning
+from events.lifecycle import deleting, history, making
+from events.storing import quota
 from projects.models import DEFAULT, Project
 
 _LIST = "admin:projects_project_changelist"
@@ -26,15 +29,18 @@ _LIST = "admin:projects_project_changelist"
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Project
-        fields = ("slug", "name", "time_zone", "rate_limit_per_minute")
+        fields = (
+            *("slug", "name", "time_zone"),
+            *("rate_limit_per_minute", "events_per_month", "history_days"),
+        )
 
     def clean_time_zone(self) -> str:
-        return check_zone(self.cleaned_data["time_zone"])
+        return rezoning.check_zone(self.cleaned_data["time_zone"])
 
 
 @admin.register(Project)
 class ProjectAdmin(ReadOnlyAdmin):
-    list_display = ("slug", "name", "time_zone", "limit", "state", "created_at", "number")
+    list_display = ("slug", "name", "time_zone", "limit", "month", "state", "created_at", "number")
     ordering = ("pk",)
     form = ProjectForm
 
@@ -42,8 +48,8 @@ class ProjectAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).exclude(slug=None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """The slug stays: clients and scripts have it. A change of the zone takes too long here."""
-        return ("slug", "time_zone", "number", "created_at", "state") if obj else ()
+        """The slug stays: clients and scripts have it."""
+        return ("slug", "month", "history", "state", "created_at", "number") if obj else ()
 
     @admin.display(description="number")
     def number(self, row: Project) -> int:
@@ -53,9 +59,29 @@ class ProjectAdmin(ReadOnlyAdmin):
     def limit(self, row: Project) -> int | None:
         return row.rate_limit_per_minute
 
+    @admin.display(description="new events this month", empty_value="")
+    def month(self, row: Project) -> str | None:
+        try:
+            used = quota.used(row)
+        except RedisError:
+            return "unknown: Redis can't be reached"
+        if used is None:
+            return None
+        share = 100 * used.events // used.quota
+        said = f"{used.events:,} of {used.quota:,} ({share} %) until {used.until.date()}"
+        return said if share < 100 * quota.WARN_AT else f"⚠ {said}"
+
+    @admin.display(description="history", empty_value="all events are kept")
+    def history(self, row: Project) -> str | None:
+        return _told_history(row)
+
     @admin.display(description="state")
     def state(self, row: Project) -> str:
-        return "ready" if row.deleted_at is None else "is being deleted"
+        if row.deleted_at is not None:
+            return "is being deleted"
+        if row.rollup_zone != row.time_zone:
+            return "ready; reports are slower until its days are made"
+        return "ready"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("projects.add_project"))
@@ -76,10 +102,19 @@ class ProjectAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(reverse(_LIST))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
+        if not change:
             making.make(obj)
+            return
+        obj.save(update_fields=[name for name in form.changed_data if name != "time_zone"])
+        if "time_zone" in form.changed_data:
+            rezoning.begin(obj, obj.time_zone, by=request.user.get_username())
+            rezoning.finish_soon()
+            said = (
+                "Reports have the new days now. They are slower for a while, until these are made."
+            )
+            self.message_user(request, said, messages.INFO)
+        if "history_days" in form.changed_data and (plan := _told_history(obj)):
+            self.message_user(request, plan, messages.WARNING)
 
     @method_decorator(csrf_protect)
     def delete_view(
@@ -108,3 +143,11 @@ class ProjectAdmin(ReadOnlyAdmin):
         deleting.finish_soon()
         said = f"The project {project} answers nobody from now on, and is being deleted."
         self.message_user(request, said, messages.SUCCESS)
+
+
+def _told_history(project: Project) -> str | None:
+    try:
+        plan = history.plan(project, today=datetime.now(UTC).date())
+    except ClickHouseError:
+        return "ClickHouse can't be reached, so it is not known what goes next."
+    return None if plan is None else history.told(plan)

@@ -13,15 +13,17 @@ from config.middleware.rate_limit import client_address
 from config.monitoring import metrics
 from events.api import openapi, query_parameters, search
 from events.format.records import frames, groups
-from events.ingest import property_schemas, rejected
+from events.ingest import property_schemas, rejected, rules
 from events.ingest.request_body import EventsParser, take_body
 from events.ingest.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
 from events.models import Batch
 from events.postgres import unavailable
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
+from events.storing import quota
 from events.storing.store import NoProject, store
 from projects import access
+from projects.counts import count_events
 from projects.of_request import project_of
 
 # Registered by draft-ietf-httpapi-ratelimit-headers.
@@ -41,6 +43,7 @@ class EventsView(APIView):
         checked = _validated(request, project)
         if checked.errors and (options.strict or not checked.records):
             return _json(400, _answer(checked, accepted=0, rejected=_received(checked)))
+        _take(project, checked)
         if options.wait:
             return _stored(project, checked)
         _put(project, checked)
@@ -56,12 +59,27 @@ class EventsView(APIView):
             raise _unavailable("PostgreSQL can't be reached.") from None
 
 
+def _take(project: int, checked: Validated) -> None:
+    """Count the events to the project's quota: all of them, or Problem 429."""
+    try:
+        quota.take(project, len(checked.records))
+    except quota.QuotaReached as reached:
+        raise Problem(
+            429,
+            f"Nothing was accepted: {reached}.",
+            headers={"Retry-After": str(reached.seconds)},
+        ) from None
+
+
 def _put(project: int, checked: Validated) -> None:
     try:
         queue.put(project=project, events=checked.records)
     except queue.QueueUnavailable:
+        # The queue may have the events. But clients send again and again, and each would count.
+        quota.add(project, -len(checked.records))
         raise _unavailable("The queue can't be reached; send the events again.") from None
     except QueueFull as full:
+        quota.add(project, -len(checked.records))
         raise Problem(
             503,
             f"Nothing was accepted: {full}. Send the events again later.",
@@ -77,9 +95,7 @@ def _validated(request: Request, project: int) -> Validated:
     client = client_address(request._request)
     try:
         found = validate(body)
-        checked = property_schemas.apply(
-            found, project=project, seconds=property_schemas.REQUEST_SECONDS
-        )
+        checked = rules.apply(found, project=project, seconds=property_schemas.REQUEST_SECONDS)
     except property_schemas.Unusable as error:
         raise _unavailable(f"Nothing was accepted: {error}.") from None
     except tuple(_REFUSED_BODIES) as error:
@@ -89,6 +105,7 @@ def _validated(request: Request, project: int) -> Validated:
         )
         raise Problem(status, f"{what}: {error}.") from None
     metrics.EVENTS_RECEIVED.labels("http").inc(_received(checked))
+    count_events(project, received=_received(checked), rejected=len(checked.errors))
     room.need(room.work_bytes(len(body), events=_received(checked)))
     if checked.errors:
         metrics.EVENTS_REJECTED.labels("http").inc(len(checked.errors))
@@ -113,6 +130,7 @@ _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
 
 def _stored(project: int, checked: Validated) -> HttpResponse:
     answer = _answer(checked, accepted=0)
+    taken = len(checked.records)
     data = [data for data, _ in frames(checked.records)]
     # `store` makes its own records. With a large body, both lists would take too much memory.
     checked.records.clear()
@@ -124,6 +142,7 @@ def _stored(project: int, checked: Validated) -> HttpResponse:
     except NoProject:
         raise Problem(404, "There is no such project.") from None
     except unavailable.POSTGRESQL:
+        quota.add(project, -taken)
         # PostgreSQL may have gone in the middle of the commit.
         raise _unavailable(
             "PostgreSQL can't be reached, or the connection broke. It is not known whether the "

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from datetime import date
 
 from django.core.exceptions import ValidationError
+from django.db.models import F
 from structlog import get_logger
 
 from analytics import clickhouse, zones
 from analytics.maintenance import daily_counts
 from analytics.maintenance import rezone as rollups
+from config.building_blocks.background_work import BackgroundWork
 from events.delivery import parking, redelivery
 from events.delivery.pause import paused, wait_for_deliveries
 from events.models import Batch
-from events.postgres.repair_lock import alone
+from events.postgres.repair_lock import RepairRunning, alone
 from projects.keyring import KEPT_SECONDS
 from projects.models import Project
 
@@ -53,6 +55,41 @@ def set_time_zone(
         rows.update(time_zone=zone, rollup_zone=None)
         log.info("time_zone_set", project=project.pk, zone=zone, by=by)
         rezone(project.pk, still_alone=still_alone, done=done)
+
+
+def begin(project: Project, zone: str, *, by: str) -> None:
+    """Have the project's reports in days of the zone from now on, read from events.
+
+    `finish` makes its rollups. The name of the zone was checked. Raises django.db.Error.
+    """
+    Project.objects.filter(pk=project.pk, deleted_at=None).update(time_zone=zone)
+    log.info("time_zone_set", project=project.pk, zone=zone, by=by)
+
+
+def finish() -> None:
+    """Make the rollups of each project that has none of its zone. Raises as `set_time_zone`."""
+    others = Project.objects.filter(deleted_at=None).exclude(rollup_zone=F("time_zone"))
+    unlike = others | Project.objects.filter(deleted_at=None, rollup_zone=None)
+    for project in unlike.values_list("pk", flat=True):
+        with alone() as still_alone:
+            Project.objects.filter(pk=project).update(rollup_zone=None)
+            rezone(project, still_alone=still_alone, done=lambda table: None)
+
+
+def finish_soon() -> None:
+    """Have a thread of this process make them. Returns at once."""
+    _finisher.soon()
+
+
+def _finish_in_background() -> bool:
+    try:
+        finish()
+    except RepairRunning:
+        return False
+    return True
+
+
+_finisher = BackgroundWork("time zones", _finish_in_background, linger=0.0, longest_pause=60.0)
 
 
 def rezone(project: int, *, still_alone: Callable[[], None], done: Callable[[str], None]) -> None:

@@ -15,9 +15,8 @@ from django.db.models.functions import Cast
 from structlog import get_logger
 
 from config.building_blocks.background_work import BackgroundWork
-from events.format.inspection import EventError
 from events.format.records import Record
-from events.ingest.validation import Validated
+from events.ingest.validation import Fault, Validated, without
 from events.models import PropertySchema
 from events.schemas.engine import Judge, SchemaBroken, judge
 from events.schemas.references import SchemaRefused
@@ -59,25 +58,13 @@ def apply(checked: Validated, *, project: int, seconds: float = float("inf")) ->
     judges = _judges().get(project, {})
     if not any(record.event_type in judges for record in checked.records):
         return checked
-    return _split(checked, judges, until=time.thread_time() + seconds)
+    until = time.thread_time() + seconds
+    return without(
+        checked, lambda record: _fault(judges.get(record.event_type), record, until=until)
+    )
 
 
-def _split(checked: Validated, judges: Mapping[str, Judge], *, until: float) -> Validated:
-    records: list[Record] = []
-    errors: list[EventError] = []
-    wrong = {error.index for error in checked.errors}
-    total = len(checked.records) + len(checked.errors)
-    indexes = [index for index in range(total) if index not in wrong]
-    for index, record in zip(indexes, checked.records, strict=True):
-        message = _fault(judges.get(record.event_type), record, until=until)
-        if message is None:
-            records.append(record)
-        else:
-            errors.append(EventError(index, record.event_id, "properties", "schema", message))
-    return Validated(records, sorted(checked.errors + errors, key=lambda error: error.index))
-
-
-def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str | None:
+def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> Fault | None:
     if judge_of_type is None:
         return None
     if time.thread_time() > until:
@@ -88,12 +75,13 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> str 
     properties = msgspec.json.decode(record.properties_text)
     try:
         with _judging:
-            return judge_of_type(properties)
+            message = judge_of_type(properties)
     except SchemaBroken as error:
         raise Unusable(
             f"the property schema of {record.event_type!r} can't be used: {error}; after an "
             "administrator has corrected or disabled it, send the events again"
         ) from None
+    return None if message is None else Fault("properties", "schema", message)
 
 
 def _judges() -> Mapping[int, Mapping[str, Judge]]:

@@ -19,7 +19,7 @@ from structlog import get_logger
 from config.building_blocks.background_work import BackgroundWork
 from events.format.inspection import EventError
 from events.format.records import frames
-from events.ingest import property_schemas
+from events.ingest import property_schemas, rules
 from events.ingest.validation import (
     NotJSON,
     TooManyEvents,
@@ -30,6 +30,7 @@ from events.ingest.validation import (
 )
 from events.models import Batch, RejectedEvent
 from events.sql import load
+from events.storing import quota
 from events.storing.store import NoProject, Stored, store
 
 log = get_logger(__name__)
@@ -201,7 +202,7 @@ def check(row: RejectedEvent, text: str) -> Validated:
     """Return the events of a mended text. Raises StillRejected unless all of them are valid."""
     try:
         body = text.encode() if row.position is None else b"[" + text.encode() + b"]"
-        checked = property_schemas.apply(validate(body), project=cast(int, row.project_id))
+        checked = rules.apply(validate(body), project=cast(int, row.project_id))
     except (NotJSON, WrongShape, TooManyEvents, UnicodeEncodeError) as error:
         raise StillRejected([f"the text can't be read as JSON events: {error}"]) from None
     except property_schemas.Unusable as error:
@@ -226,6 +227,8 @@ def send_again(row: RejectedEvent, text: str) -> Stored:
         data = [data for data, _ in frames(checked.records)]
         try:
             project = cast(int, row.project_id)
+            # An operator may go past the quota.
+            quota.add(project, len(checked.records))
             return store(project=project, frames=data, source=Batch.Source.REQUEST)
         except NoProject as error:
             raise StillRejected([str(error)]) from None

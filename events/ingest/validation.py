@@ -90,6 +90,14 @@ class TooManyEvents(ValueError):
     """The body holds more events than one request may."""
 
 
+class Fault(NamedTuple):
+    """What is wrong with a record by a rule of its project."""
+
+    field: str
+    code: str
+    message: str
+
+
 class Validated(NamedTuple):
     """`received = len(records) + len(errors)`; records keep the order they came in.
 
@@ -99,6 +107,22 @@ class Validated(NamedTuple):
     records: list[Record]
     errors: list[EventError]
     readable: bytes | None = None
+
+
+def without(checked: Validated, fault: Callable[[Record], Fault | None]) -> Validated:
+    """Move the records that have a fault to the errors, in the order of the request."""
+    records: list[Record] = []
+    errors: list[EventError] = []
+    wrong = {error.index for error in checked.errors}
+    total = len(checked.records) + len(checked.errors)
+    indexes = [index for index in range(total) if index not in wrong]
+    for index, record in zip(indexes, checked.records, strict=True):
+        found = fault(record)
+        if found is None:
+            records.append(record)
+        else:
+            errors.append(EventError(index, record.event_id, *found))
+    return Validated(records, sorted(checked.errors + errors, key=lambda error: error.index))
 
 
 def validate(body: bytes, *, now: datetime | None = None) -> Validated:

@@ -31,6 +31,12 @@ EVERY: _Rows = {
         3600,
         "Goes on with deletions of projects that broke off.",
     ),
+    "finish time zones": (
+        "events.finish_time_zones",
+        {"every": 1, "period": "hours"},
+        3600,
+        "Goes on with changes of time zones that broke off.",
+    ),
     "vacuum outbox": (
         "events.vacuum_outbox",
         {"every": 1, "period": "minutes"},
@@ -62,6 +68,12 @@ DAILY: _Rows = {
         {"hour": "3", "minute": "50"},
         12 * 3600,
         "Deletes events that were rejected more than REJECTED_DAYS ago.",
+    ),
+    "drop history": (
+        "events.drop_history",
+        {"hour": "4", "minute": "20"},
+        12 * 3600,
+        "Drops whole months of projects that keep a number of days, in both stores.",
     ),
     "purge uploads": (
         "importer.purge_uploads",

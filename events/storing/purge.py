@@ -116,13 +116,16 @@ def purge_ids(*, now: datetime) -> int:
 def purge_batches(*, now: datetime) -> int:
     """Delete finished batches older than BATCH_DAYS (0: none). Returns how many.
 
-    Finished means delivered, split or discarded.
+    Finished means delivered, split or discarded. Those of this month stay if their project has a
+    quota.
     """
     if not settings.BATCH_DAYS:
         return 0
     before = now - timedelta(days=settings.BATCH_DAYS)
+    # In no zone did this month begin earlier.
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     deleted = 0
-    while bite := _run("purge_batches", {"before": before, "limit": _BITE}):
+    while bite := _run("purge_batches", {"before": before, "month": month, "limit": _BITE}):
         deleted += bite
     log.info("batches_purged", count=deleted)
     return deleted

@@ -22,7 +22,8 @@ from config.monitoring.logs import about_requests
 from events.delivery import background
 from events.format.records import Record, decoded_bytes, frame, timestamp, unframe
 from events.models import Batch
-from events.storing import dedup, hot
+from events.storing import dedup, hot, quota
+from projects.counts import count_events
 from projects.models import Project
 
 log = get_logger(__name__)
@@ -123,6 +124,8 @@ def _tell(
     seconds = time.perf_counter() - began
     metrics.EVENTS_STORED.labels(source.value).inc(stored)
     metrics.EVENTS_DUPLICATE.labels(source.value).inc(received - stored)
+    count_events(project, stored=stored, duplicate=received - stored)
+    quota.settle(project, source, received=received, stored=stored)
     metrics.EVENTS_PROCESSING_SECONDS.labels("store").observe(seconds)
     about_requests(
         log,

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from config.api.problems import Problem
 from events.postgres import unavailable
+from events.storing import quota
 from importer.mapping.arguments import Arguments
 from importer.mapping.options import OptionError
 from importer.models import Import
@@ -64,6 +65,7 @@ class ImportsView(APIView):
         project = project_of(request)
         size = _length(request)
         given = _arguments(request)
+        _require_quota(request, project)
         try:
             row = _received(request, project, size, given)
         except unavailable.POSTGRESQL:
@@ -138,6 +140,17 @@ def _received(request: Request, project: int, size: int, given: Arguments) -> Im
     except uploads.UploadRefused as error:
         _read_away(stream)
         raise Problem(_STATUS[type(error)], f"Not accepted: {error}.") from None
+
+
+def _require_quota(request: Request, project: int) -> None:
+    """Refuse a file for a project whose month is used up. A file may go past what is left of it."""
+    try:
+        quota.require_some(project)
+    except quota.QuotaReached as reached:
+        _read_away(cast(Any, request.data))
+        raise Problem(
+            429, f"Not accepted: {reached}.", headers={"Retry-After": str(reached.seconds)}
+        ) from None
 
 
 def _read_away(stream: IO[Any]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from events.format.inspection import LATEST_AHEAD, EventError
 from events.format.records import frame
-from events.ingest import property_schemas
+from events.ingest import property_schemas, rules
 from importer.reading.chunks import BadRow, Chunk, FileRefused
 from importer.running.rows import check
 
@@ -81,7 +81,7 @@ def batches(
 def _add(batch: Batch, chunk: Chunk, project: int) -> None:
     found = check(chunk.rows, latest=datetime.now(UTC) + LATEST_AHEAD)
     try:
-        checked = property_schemas.apply(found, project=project)
+        checked = rules.apply(found, project=project)
     except property_schemas.Unusable as error:
         raise FileRefused(
             f"stopped: {error}; import the file again to store the remaining rows"

@@ -18,6 +18,7 @@ from importer.reading.chunks import FileRefused
 from importer.reading.rejects import Rejects
 from importer.running import delivery, lock, record
 from importer.running.batches import Batch
+from projects.counts import count_events
 
 # How long an import waits for PostgreSQL, for example during a restart or failover.
 PATIENCE_SECONDS = 600.0
@@ -79,7 +80,7 @@ class Storer:
                 row.save(update_fields=_MOVED)
         for name in _MOVED:
             setattr(self._row, name, getattr(row, name))
-        _count(batch)
+        _count(self._project, batch)
 
     def _stored(self, batch: Batch) -> Stored:
         try:
@@ -92,9 +93,10 @@ class Storer:
             raise FileRefused(f"stopped: {error}") from None
 
 
-def _count(batch: Batch) -> None:
+def _count(project: int, batch: Batch) -> None:
     metrics.EVENTS_RECEIVED.labels("import").inc(batch.read)
     metrics.EVENTS_REJECTED.labels("import").inc(len(batch.bad))
+    count_events(project, received=batch.read, rejected=len(batch.bad))
 
 
 _MOVED = (

@@ -48,6 +48,43 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "events_per_month",
+                    models.BigIntegerField(
+                        blank=True,
+                        help_text="new events of a month, in the project's time zone; past them it answers 429; unlimited if left out",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                (
+                    "history_days",
+                    models.IntegerField(
+                        blank=True,
+                        help_text="every night, whole months (of UTC) older than this are dropped for ever; nothing is dropped if left out",
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(36500),
+                        ],
+                    ),
+                ),
+                (
+                    "history_from",
+                    models.DateField(
+                        editable=False,
+                        help_text="the first day of what is kept; earlier events are refused",
+                        null=True,
+                    ),
+                ),
+                (
+                    "history_dropped",
+                    models.DateField(
+                        editable=False,
+                        help_text="older events were dropped; not equal to history_from until all are",
+                        null=True,
+                    ),
+                ),
+                (
                     "time_zone",
                     models.CharField(
                         db_default="UTC",

@@ -22,7 +22,8 @@ class Command(ServiceCommand):
         parser.add_argument(
             "--limit", type=int, help="requests a minute of all its clients together"
         )
-
+        parser.add_argument("--quota", type=int, help="new events a month")
+        parser.add_argument("--history", type=int, metavar="DAYS", help="days of events to keep")
         parser.add_argument(
             "--time-zone", default="UTC", metavar="ZONE", help="whose days its reports have"
         )
@@ -32,6 +33,8 @@ class Command(ServiceCommand):
             slug=slug,
             name=name or slug,
             rate_limit_per_minute=options["limit"],
+            events_per_month=options["quota"],
+            history_days=options["history"],
             time_zone=options["time_zone"],
         )
         try:
