@@ -13,7 +13,7 @@ _named: dict[int, str] = {}
 def count_events(
     project: int, *, received: int = 0, rejected: int = 0, stored: int = 0, duplicate: int = 0
 ) -> None:
-    """Add to the counts of a project. Never waits."""
+    """Add to the counts of a project."""
     outcomes = {
         "received": received,
         "rejected": rejected,

@@ -132,16 +132,18 @@ class Keyring:
         return self._projects.get(slug)
 
     def facts_of(self, project: int) -> Facts | None:
-        """What this process knows of the project. Never waits.
+        """What this process knows of the project; None if it knows nothing.
 
-        In a process that has just started, there are none until the first read has ended.
+        Waits only in a process that has just started, for the first read.
         """
-        if self._is_stale:
+        if self._read_at == float("-inf"):
+            self._are_since(time.monotonic())
+        elif self._is_stale:
             self._background.soon()
         return self._facts.get(project)
 
     def limit_of(self, project: int) -> int | None:
-        """The requests a minute of a project; None if it has no limit. Never waits."""
+        """The requests a minute of a project; None if it has no limit."""
         facts = self.facts_of(project)
         return facts.limit if facts else None
 

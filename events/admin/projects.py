@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -108,7 +109,8 @@ class ProjectAdmin(ReadOnlyAdmin):
         obj.save(update_fields=[name for name in form.changed_data if name != "time_zone"])
         if "time_zone" in form.changed_data:
             rezoning.begin(obj, obj.time_zone, by=request.user.get_username())
-            rezoning.finish_soon()
+            # Or the thread would look before the change can be seen.
+            transaction.on_commit(rezoning.finish_soon)
             said = (
                 "Reports have the new days now. They are slower for a while, until these are made."
             )

@@ -30,19 +30,31 @@ def rebuild_rollups(
     """
     first, last = start or inventory.FIRST_DAY, end or inventory.LAST_DAY
     with alone() as still_alone:
+        rebuild_alone(project, first, last, still_alone=still_alone, done=done)
 
-        def settled() -> None:
-            wait_for_deliveries()
-            still_alone()
 
-        zone = rollup_zone(project)
-        if zone is None or not is_in_zone(project=project, zone=zone):
-            Project.objects.filter(pk=project).update(rollup_zone=None)
-            rezone(project, still_alone=still_alone, done=done)
-            return
-        unlike = daily_counts.unlike(project=project, zone=zone, start=first, end=last)
-        daily_counts.subtract(unlike, project=project)
-        done("daily_events")
-        for table in (*rebuild.BY_DAY, *rebuild.BY_USER):
-            rebuild.rebuild(table, project=project, start=first, end=last, settled=settled)
-            done(table)
+def rebuild_alone(
+    project: int,
+    first: date,
+    last: date,
+    *,
+    still_alone: Callable[[], None],
+    done: Callable[[str], None] = lambda table: None,
+) -> None:
+    """The same for a caller that has the lock of repairs."""
+
+    def settled() -> None:
+        wait_for_deliveries()
+        still_alone()
+
+    zone = rollup_zone(project)
+    if zone is None or not is_in_zone(project=project, zone=zone):
+        Project.objects.filter(pk=project).update(rollup_zone=None)
+        rezone(project, still_alone=still_alone, done=done)
+        return
+    unlike = daily_counts.unlike(project=project, zone=zone, start=first, end=last)
+    daily_counts.subtract(unlike, project=project)
+    done("daily_events")
+    for table in (*rebuild.BY_DAY, *rebuild.BY_USER):
+        rebuild.rebuild(table, project=project, start=first, end=last, settled=settled)
+        done(table)

@@ -31,6 +31,7 @@ from analytics.maintenance.inventory import Digest, Digests
 from events.auditing import inventory
 from events.models import Batch
 from events.storing import hot
+from projects.models import Project
 from projects.zones import rollup_zone
 
 # Ids of each store in memory at a time: about 50 MB.
@@ -116,8 +117,9 @@ def verify(
     Without days, compares the hot window by day, and all ids of both stores. With days (`start` and
     `end` are included), compares those days that are in the hot window, and checks that dedup has
     ClickHouse's ids of all the days. Lost ids have no day, so they are looked for only without
-    days. They are not looked for if DEDUP_DAYS is set, because dedup then forgets old ids. Raises
-    django.db.Error and ClickHouseError.
+    days. They are not looked for if DEDUP_DAYS is set, because dedup then forgets old ids. They are
+    not looked for in a project that has dropped months, because dedup still has the ids of these.
+    Raises django.db.Error and ClickHouseError.
     """
     report = Report(project)
     for difference in _differences(report, start, end):
@@ -138,13 +140,17 @@ def _differences(report: Report, start: date | None, end: date | None) -> Iterat
     window = [day for day in _window() if first <= day <= last]
     for day in window:
         yield from _hot_day(day, report)
-    if whole and not settings.DEDUP_DAYS:
+    if whole and not settings.DEDUP_DAYS and not _has_dropped(report.project):
         yield from _all_ids(report, kept_from=window[0])
     else:
         for day, count in counts.items():
             if not whole or day in window:
                 yield from _cold_day(report, day, count)
     yield from _miscounted(report.project, first, last)
+
+
+def _has_dropped(project: int) -> bool:
+    return Project.objects.filter(pk=project).exclude(history_dropped=None).exists()
 
 
 def _miscounted(project: int, first: date, last: date) -> Iterator[Difference]:

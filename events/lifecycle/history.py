@@ -10,11 +10,11 @@ from typing import NamedTuple
 from django.db import connection
 from structlog import get_logger
 
-from analytics.maintenance import history
+from analytics.maintenance import history, inventory
 from analytics.maintenance.history import Month
 from analytics.zones import day_of
 from config.building_blocks.background_work import BackgroundWork
-from events.auditing.rollups import rebuild_rollups
+from events.auditing.rollups import rebuild_alone
 from events.postgres.repair_lock import RepairRunning, alone
 from events.storing import hot
 from projects.models import Project
@@ -79,7 +79,7 @@ def drop_history(project: Project, *, today: date) -> list[Month]:
     due = history.months(project=project.pk, before=first)
     if not due and project.history_dropped == first:
         return []
-    with alone():
+    with alone() as still_alone:
         for month in due:
             history.drop(month.first, project=project.pk)
             log.warning(
@@ -89,8 +89,8 @@ def drop_history(project: Project, *, today: date) -> list[Month]:
                 count=month.events,
             )
         _drop_hot(project.pk, first)
-    last = day_of(datetime.combine(first, time.min, UTC), project.time_zone)
-    rebuild_rollups(project=project.pk, end=last + timedelta(days=1))
+        last = day_of(datetime.combine(first, time.min, UTC), project.time_zone)
+        rebuild_alone(project.pk, inventory.FIRST_DAY, last, still_alone=still_alone)
     project.history_dropped = first
     project.save(update_fields=["history_dropped"])
     return due

@@ -5,6 +5,7 @@ another client uses by then. This lock belongs to a transaction, which stays ope
 its own. The transaction has read nothing, so it does not hold back vacuum.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -22,6 +23,9 @@ class Lock:
         self._own.execute("SELECT 1")
 
     def release(self) -> None:
+        # By a close alone the server lets go a moment later, and the next call finds it taken.
+        with suppress(psycopg.Error):
+            self._own.rollback()
         self._own.close()
 
 

@@ -27,8 +27,11 @@ def project(slug: str = "staging", **fields: Any) -> Iterator[Project]:
 
 def put(number: int, count: int = 1) -> None:
     """Store new events in a project."""
-    frames = [framed([event() for _ in range(count)])]
-    store(project=number, frames=frames, source=Batch.Source.QUEUE)
+    put_events(number, [event() for _ in range(count)])
+
+
+def put_events(number: int, events: list[dict[str, Any]]) -> None:
+    store(project=number, frames=[framed(events)], source=Batch.Source.QUEUE)
 
 
 def delete(project: Project) -> None:

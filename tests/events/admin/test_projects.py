@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from analytics import clickhouse as engine
+from events.auditing import rezoning
 from events.lifecycle import deleting, making
 from events.models import Batch
 from events.storing.store import store
@@ -14,6 +15,7 @@ from projects.models import DEFAULT, Project
 from tests.factories import AdminFactory
 from tests.projects.made_projects import delete, project
 from tests.samples import event, framed
+from tests.stored import deliver_all
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
@@ -49,7 +51,7 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
         form = {
             "slug": "other",
             "name": "Our app",
-            "time_zone": "UTC",
+            "time_zone": "Europe/Kyiv",
             "rate_limit_per_minute": "70",
         }
         admin_client.post(f"{PROJECTS}{row.pk}/change/", form)
@@ -58,6 +60,56 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
         assert (row.time_zone, row.rollup_zone) == ("Europe/Kyiv", "Europe/Kyiv")
     finally:
         delete(row)
+
+
+def form_of(row: Project, **changes: Any) -> dict[str, Any]:
+    return {"name": row.name, "time_zone": row.time_zone, **changes}
+
+
+def test_the_zone_of_a_project_is_changed_and_its_days_are_made(
+    admin_client: Client, staging: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rezoning, "_wait_for_reports", lambda: None)
+    late = event(occurred_at="2025-01-05T20:00:00.000Z")
+    store(project=staging.pk, frames=[framed([late])], source=Batch.Source.QUEUE)
+    deliver_all()
+    url = f"{PROJECTS}{staging.pk}/change/"
+    answer = admin_client.post(url, form_of(staging, time_zone="Asia/Kathmandu"), follow=True)
+    assert "Reports have the new days now" in shown(answer)
+    wait_until(lambda: Project.objects.get(pk=staging.pk).rollup_zone == "Asia/Kathmandu")
+    days = engine.query("SELECT DISTINCT day FROM daily_users", project=staging.pk)
+    assert days == [["2025-01-06"]]
+    answer = admin_client.post(url, form_of(staging, time_zone="Mars/Olympus"), follow=True)
+    assert "is no time zone" in shown(answer)
+
+
+def test_a_change_of_the_zone_that_broke_off_is_shown_and_finished_by_the_hourly_task(
+    admin_client: Client, staging: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rezoning, "_wait_for_reports", lambda: None)
+    rezoning.begin(staging, "Asia/Kathmandu", by="a person")
+    assert "reports are slower" in shown(admin_client.get(PROJECTS))
+    rezoning.begin(staging, "America/Sao_Paulo", by="a person")
+    rezoning.finish()
+    row = Project.objects.get(pk=staging.pk)
+    assert row.rollup_zone == row.time_zone == "America/Sao_Paulo"
+    assert "reports are slower" not in shown(admin_client.get(PROJECTS))
+
+
+def test_limits_are_set_and_what_they_mean_is_told(admin_client: Client, staging: Project) -> None:
+    old = event(occurred_at="2025-01-05T20:00:00.000Z")
+    store(project=staging.pk, frames=[framed([old])], source=Batch.Source.QUEUE)
+    deliver_all()
+    url = f"{PROJECTS}{staging.pk}/change/"
+    limits = {"events_per_month": "1", "history_days": "100"}
+    page = shown(admin_client.post(url, form_of(staging, **limits), follow=True))
+    assert "those of 2025-01 are dropped for ever: 1." in page
+    assert "⚠ 1 of 1 (100 %) until" in page
+    row = Project.objects.get(pk=staging.pk)
+    assert (row.events_per_month, row.history_days) == (1, 100)
+    assert "are dropped for ever: 1." in shown(admin_client.get(url))
+    wrong = {"events_per_month": "-1", "history_days": "0"}
+    assert shown(admin_client.post(url, form_of(staging, **wrong))).count("errorlist") == 2
 
 
 def test_a_zone_that_is_none_is_an_error_in_the_form(admin_client: Client) -> None:
