@@ -122,7 +122,8 @@ def refusals(scope: str) -> dict[Any, OpenApiResponse]:
         **problem(404, "No such project, or not the key's own.", "There is no such project."),
         **problem(
             429,
-            "The rate limit is exceeded; `Retry-After` says how many seconds to wait.",
+            "The rate limit is exceeded, or the project's quota of events for the month; "
+            "`Retry-After` says how many seconds to wait.",
             "More than 1000 requests a minute from one address.",
         ),
     }
