@@ -12,6 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from events.management.commands import rebuild_rollups, verify_stores
 from events.models import Batch, Dedup, HotEvent, RejectedEvent
 from events.tasks import store_events
 from importer.models import Import
@@ -21,7 +22,7 @@ from projects.models import DEFAULT
 from tests.factories import PropertySchemaFactory
 from tests.posting import post
 from tests.projects.made_keys import bearer, secret
-from tests.projects.made_projects import project
+from tests.projects.made_projects import delete, project
 from tests.samples import event, framed
 from tests.stored import deliver_all
 from tests.waiting import wait_until
@@ -119,6 +120,26 @@ def test_messages_of_several_projects_are_stored_together(places: list[Place]) -
     assert set(HotEvent.objects.values_list("project_id", "user_id")) == {
         (place.number, place.mark) for place in places
     }
+
+
+@pytest.mark.parametrize("command", ["verify_stores", "rebuild_rollups"])
+def test_a_project_that_is_deleted_while_a_command_is_at_it_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    module = {"verify_stores": verify_stores, "rebuild_rollups": rebuild_rollups}[command]
+    name = {"verify_stores": "verify", "rebuild_rollups": "rebuild_rollups"}[command]
+    work, seen = getattr(module, name), []
+
+    def act(**given: Any) -> Any:
+        seen.append(given["project"])
+        if given["project"] == going.pk:
+            delete(going)
+        return work(**given)
+
+    monkeypatch.setattr(module, name, act)
+    with project("going") as going, project("staying") as staying:
+        call_command(command)
+        assert seen == [DEFAULT, going.pk, staying.pk]
 
 
 @pytest.mark.parametrize("slug", ["", "none", "Default", "a" * 5000, "%00", "1", "app-0/", "*"])

@@ -1,7 +1,8 @@
 """The option --project of commands: one project by its slug, or all of them."""
 
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -24,6 +25,16 @@ def projects_of(options: Mapping[str, Any]) -> list[Project]:
     if options["project"] is not None:
         return [_named(options["project"])]
     return list(Project.objects.filter(deleted_at=None).order_by("pk"))
+
+
+@contextmanager
+def or_deleted(project: Project) -> Iterator[None]:
+    """Ignore what fails in the block because the project was deleted meanwhile."""
+    try:
+        yield
+    except Exception:
+        if Project.objects.filter(pk=project.pk, deleted_at=None).exists():
+            raise
 
 
 def _named(slug: str) -> Project:

@@ -9,9 +9,17 @@ from django import db
 from django.core.management.base import CommandError
 
 from analytics import clickhouse
-from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster, apply_schema
+from analytics.maintenance.migrate import (
+    SchemaChanged,
+    ServerTooOld,
+    WrongCluster,
+    apply_schema,
+    drop_database,
+)
 from config.building_blocks.command import ServiceCommand
 from projects.models import Project
+
+_FAILURES = (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster)
 
 
 class Command(ServiceCommand):
@@ -36,22 +44,38 @@ class Command(ServiceCommand):
         except clickhouse.ClickHouseError as error:
             raise CommandError(str(error)) from error
         projects = _projects(options["project"])
-        applied = [self._apply(it, named=len(projects) > 1) for it in projects]
+        failed: list[str] = []
+        applied = [self._apply(it, failed, named=len(projects) > 1) for it in projects]
+        if failed:
+            raise CommandError("\n".join(failed))
         if not any(applied):
             self.stdout.write("ClickHouse schema is up to date")
 
-    def _apply(self, project: Project, *, named: bool) -> bool:
-        """Whether anything was applied. Says what, and with `named` to which project."""
+    def _apply(self, project: Project, failed: list[str], *, named: bool) -> bool:
+        """Whether anything was applied. Says what, and with `named` to which project.
+
+        A failure is added to `failed`, so that it keeps no other project from its schema.
+        """
         prefix = f"{project.slug}: " if named else ""
+        if _is_deleted(project):
+            return False
         try:
-            applied = apply_schema(
-                project=project.pk, zone=project.rollup_zone or project.time_zone
-            )
-        except (clickhouse.ClickHouseError, SchemaChanged, ServerTooOld, WrongCluster) as error:
-            raise CommandError(f"{prefix}{error}") from error
+            zone = project.rollup_zone or project.time_zone
+            applied = apply_schema(project=project.pk, zone=zone)
+            if _is_deleted(project):
+                # Perhaps its database was dropped before the schema was applied.
+                drop_database(project=project.pk)
+                return False
+        except _FAILURES as error:
+            failed.append(f"{prefix}{error}")
+            return False
         for name in applied:
             self.stdout.write(f"{prefix}applied {name}")
         return bool(applied)
+
+
+def _is_deleted(project: Project) -> bool:
+    return not Project.objects.filter(pk=project.pk, deleted_at=None).exists()
 
 
 def _projects(slug: str | None) -> list[Project]:

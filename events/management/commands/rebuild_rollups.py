@@ -9,7 +9,7 @@ from config.building_blocks.command import ServiceCommand
 from events.auditing.rollups import rebuild_rollups
 from events.management import failures
 from events.management.days import add_days, days_of
-from projects.management.project_option import add_project, projects_of
+from projects.management.project_option import add_project, or_deleted, projects_of
 from projects.models import Project
 
 
@@ -28,9 +28,9 @@ class Command(ServiceCommand):
         self._began = time.monotonic()
         with failures.told():
             for project in projects_of(options):
-                rebuild_rollups(
-                    project=project.pk, start=start, end=end, done=partial(self._print, project)
-                )
+                done = partial(self._print, project)
+                with or_deleted(project):
+                    rebuild_rollups(project=project.pk, start=start, end=end, done=done)
 
     def _print(self, project: Project, table: str) -> None:
         seconds = time.monotonic() - self._began

@@ -14,7 +14,7 @@ from events.auditing.verify import Difference, Kind, Report, verify
 from events.management import failures
 from events.management.days import add_days, days_of
 from events.postgres.repair_lock import alone
-from projects.management.project_option import add_project, projects_of
+from projects.management.project_option import add_project, or_deleted, projects_of
 
 # What a repair has done, in words that follow a number of differences.
 _DONE = {
@@ -66,8 +66,9 @@ class Command(ServiceCommand):
             if len(projects) > 1:
                 self.stdout.write(f"project {project}:")
             look = partial(verify, project=project.pk, start=start, end=end)
-            report = self._repaired(look) if options["repair"] else self._verified(look)
-            differences += report.differences
+            with or_deleted(project):
+                report = self._repaired(look) if options["repair"] else self._verified(look)
+                differences += report.differences
         return differences
 
     def _verified(self, look: Callable[[], Report]) -> Report:

@@ -20,6 +20,7 @@ from analytics.maintenance.migrate import (
     ServerTooOld,
     drop_database,
 )
+from analytics.management.commands import migrate_clickhouse
 from projects.models import DEFAULT, Project
 from tests import clickhouse as engine
 from tests.clickhouse import apply_schema
@@ -141,6 +142,39 @@ def test_the_project_whose_schema_was_changed_is_named(database: str) -> None:
     engine.command(record, project=shop.pk)
     with pytest.raises(CommandError, match=r"^shop: 0001_events\.sql was changed"):
         call_command("migrate_clickhouse")
+
+
+@pytest.mark.django_db
+def test_a_project_that_fails_keeps_no_other_from_its_schema(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_the_project_whose_schema_was_changed_is_named(database)
+    later = Project.objects.create(pk=79, slug="later", name="Later")
+    capsys.readouterr()
+    with pytest.raises(CommandError, match=r"^shop: 0001_events\.sql was changed"):
+        call_command("migrate_clickhouse")
+    assert capsys.readouterr().out == applied("later")
+    assert engine.query("SELECT count() FROM events", project=later.pk) == [[0]]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_project_that_is_deleted_meanwhile_gets_no_database(
+    database: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def delete() -> None:
+        Project.objects.filter(pk=78).update(deleted_at=Now())
+
+    def apply(**given: Any) -> list[str]:
+        done = migrate.apply_schema(**given)
+        if given["project"] == (DEFAULT if when == "before" else 78):
+            delete()
+        return done
+
+    monkeypatch.setattr(migrate_clickhouse, "apply_schema", apply)
+    Project.objects.create(pk=78, slug="going", name="Going")
+    call_command("migrate_clickhouse")
+    assert databases(database) == [database]
 
 
 @pytest.mark.django_db
