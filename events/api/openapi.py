@@ -104,11 +104,19 @@ _STORED = record(
 )
 # The same schema for both media types, because generators look only at the first one.
 _REFUSED = component("IngestRefusal", {"anyOf": [_RESULT, PROBLEM]})
-_PAGE = record(
+_PAGE = component(
     "EventPage",
     {
-        "events": {"type": "array", "items": _EVENT},
-        "next": {**TEXT, "nullable": True, "description": "Cursor of the next page."},
+        "type": "object",
+        "required": ["events", "next"],
+        "properties": {
+            "events": {"type": "array", "items": _EVENT},
+            "next": {**TEXT, "nullable": True, "description": "Cursor of the next page."},
+            "complete": {
+                "type": "boolean",
+                "description": "Only with `after`: false if more arrived than the answer shows.",
+            },
+        },
     },
 )
 _CODING = component(
@@ -232,6 +240,14 @@ get_events = extend_schema(
             "cursor",
             {"type": "string", "minLength": 1, "pattern": f"^{CURSOR}$"},
             description="`next` of the previous page.",
+        ),
+        OpenApiParameter(
+            "after",
+            {"type": "string", "minLength": 1, "pattern": f"^{CURSOR}$"},
+            description=(
+                "For a live view: `now` at first, then `next` of the last answer. The answer has "
+                "the events that arrived in between. Not together with `from`, `to` and `cursor`."
+            ),
         ),
         OpenApiParameter(
             "limit",

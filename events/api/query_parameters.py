@@ -14,6 +14,8 @@ from events.format.inspection import FieldError, check_name
 from events.format.instants import NotAnInstant, parse_instant
 
 CURSOR = "[A-Za-z0-9_-]+"
+# The first `after` of a client that wants to see what arrives.
+NOW = "now"
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
 _LAST = time(23, 59, 59, 999_000)
@@ -40,6 +42,7 @@ class SearchFilters(NamedTuple):
     end: datetime | None
     cursor: Cursor | None
     limit: int
+    after: datetime | None = None
 
 
 def ingest_options(params: QueryDict) -> IngestOptions:
@@ -56,12 +59,16 @@ def search_filters(params: QueryDict) -> SearchFilters:
             "from": lambda text: _moment(text, last=False),
             "to": lambda text: _moment(text, last=True),
             "cursor": _cursor,
+            "after": _after,
             "limit": whole_number(1, MAX_PAGE),
         },
     )
     start, end = values["from"], values["to"]
     if start and end and start > end:
         raise problem([{"parameter": "from", "message": "from is after to"}])
+    if values["after"] and (start or end or values["cursor"]):
+        message = "can't be combined with from, to and cursor"
+        raise problem([{"parameter": "after", "message": message}])
     return SearchFilters(
         values["user_id"],
         values["event_type"],
@@ -69,12 +76,39 @@ def search_filters(params: QueryDict) -> SearchFilters:
         end,
         values["cursor"],
         values["limit"] or DEFAULT_PAGE,
+        values["after"],
     )
 
 
 def encode_cursor(cursor: Cursor) -> str:
-    text = f"{cursor.occurred_at.isoformat()} {cursor.event_id}"
+    return _encoded(f"{cursor.occurred_at.isoformat()} {cursor.event_id}")
+
+
+def encode_after(moment: datetime) -> str:
+    return _encoded(f"after {moment.isoformat()}")
+
+
+def _after(text: str) -> datetime:
+    if text == NOW:
+        return datetime.now(UTC)
+    try:
+        word, _, moment = _decoded(text).partition(" ")
+        if word != "after":
+            raise ValueError
+        return datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"is neither {NOW!r} nor the `next` of an answer to `after`") from None
+
+
+def _encoded(text: str) -> str:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(text: str) -> str:
+    """Raises ValueError. Python's decoder alone skips characters that are not base64."""
+    if not re.fullmatch(CURSOR, text):
+        raise ValueError
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def _name(field: str, text: str) -> str:
@@ -104,11 +138,7 @@ def _moment(text: str, *, last: bool) -> datetime:
 
 def _cursor(text: str) -> Cursor:
     try:
-        # Python's decoder skips characters that are not base64.
-        if not re.fullmatch(CURSOR, text):
-            raise ValueError
-        decoded = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-        moment, _, event_id = decoded.partition(" ")
+        moment, _, event_id = _decoded(text).partition(" ")
         return Cursor(parse_instant(moment), UUID(event_id))
     except ValueError:
         raise ValueError("is not a valid cursor; use the `next` of a page") from None

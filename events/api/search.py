@@ -27,13 +27,12 @@ def search(*, project: int, filters: SearchFilters) -> dict[str, Any]:
     position in the index, not a count. A page ends early, with a cursor, if its properties would
     exceed PAGE_BYTES. Raises room.NoRoom.
     """
-    size = min(filters.limit * MAX_BYTES, PAGE_BYTES)
-    room.need_for_answer(_TIMES * size + _ROW_BYTES * filters.limit)
+    room.need_for_answer(page_bytes(filters.limit))
     rows = _rows(project, filters)
     page = rows[: filters.limit]
     last = page[-1] if page and page[0].found > len(page) else None
     return {
-        "events": [_shown(event) for event in page],
+        "events": [shown(event) for event in page],
         "next": encode_cursor(Cursor(last.occurred_at, last.event_id)) if last else None,
     }
 
@@ -63,7 +62,12 @@ def _matching(project: int, filters: SearchFilters) -> QuerySet[HotEvent]:
     return events
 
 
-def _shown(event: HotEvent) -> dict[str, Any]:
+def page_bytes(limit: int) -> int:
+    """The memory that a page of so many events may take."""
+    return _TIMES * min(limit * MAX_BYTES, PAGE_BYTES) + _ROW_BYTES * limit
+
+
+def shown(event: HotEvent) -> dict[str, Any]:
     return {
         "event_id": str(event.event_id),
         "occurred_at": timestamp(event.occurred_at),

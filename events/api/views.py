@@ -11,7 +11,7 @@ from config.api.problems import Problem
 from config.memory import room
 from config.middleware.rate_limit import client_address
 from config.monitoring import metrics
-from events.api import openapi, query_parameters, search
+from events.api import arrivals, openapi, query_parameters, search
 from events.format.records import frames, groups
 from events.ingest import property_schemas, rejected, rules
 from events.ingest.request_body import EventsParser, take_body
@@ -54,7 +54,8 @@ class EventsView(APIView):
         project = project_of(request)
         filters = query_parameters.search_filters(request.query_params)
         try:
-            return _json(200, search.search(project=project, filters=filters))
+            read = search.search if filters.after is None else arrivals.arrivals
+            return _json(200, read(project=project, filters=filters))
         except unavailable.POSTGRESQL:
             raise _unavailable("PostgreSQL can't be reached.") from None
 
