@@ -29,7 +29,7 @@ _FIRST_MONDAY = date(1969, 12, 29)
 # is for merging them.
 _SPILL_SHARE = 0.3
 # Only where the bounds in UTC let in events of the days beside.
-_ON_DAYS = "toDate(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}"
+_ON_DAYS = "toDate32(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}"
 
 
 class DailyUsers(NamedTuple):

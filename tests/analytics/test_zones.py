@@ -10,6 +10,7 @@ from django.test import Client
 from hypothesis import given, settings
 
 from analytics import reports, zones
+from analytics.maintenance import daily_counts
 from analytics.maintenance.migrate import drop_database
 from analytics.zones import Zone
 from projects.models import DEFAULT
@@ -22,6 +23,8 @@ from tests.analytics.histories import (
     zoned_histories,
 )
 from tests.clickhouse import apply_schema
+from tests.fixtures import empty_clickhouse
+from tests.samples import event
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
@@ -142,3 +145,18 @@ def test_all_zones_of_both_stores_are_accepted_and_asked_for_once() -> None:
     for name in ("America/Argentina/ComodRivadavia", "Asia/Kathmandu", "EST5EDT"):
         assert zones.checked(name) == name
     assert zones._names.cache_info().misses == 1
+
+
+def test_a_part_that_begins_on_the_last_day_of_1969_is_read_like_any_other() -> None:
+    """ClickHouse's Date has no such day, and takes it for one of 2149."""
+    first = event(occurred_at="1970-01-01T02:00:00Z", event_type="earlier")
+    second = event(occurred_at="1970-01-02T03:14:59Z", event_type="buy")
+    empty_clickhouse(project=DEFAULT)
+    deliver([first, second], blocks=1)
+    zone, day = Zone("America/Sao_Paulo"), date(1970, 1, 2)
+    asked: dict[str, Any] = {"project": DEFAULT, "zone": zone, "start": day, "end": day}
+    assert reports.top_events(limit=5, **asked) == [("buy", 1)]
+    assert reports.daily_active_users(**asked) == [(day, 1)]
+    excess = daily_counts.unlike(project=DEFAULT, zone=zone.name, start=day, end=day)
+    # The rollup has days of UTC: there the event is on the same day.
+    assert excess == {}
