@@ -1,4 +1,4 @@
-"""The admin's pages for projects: make one, rename it, delete it with everything of it."""
+"""The admin's pages for projects: make one, rename it, choose its members, delete all of it."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ from config.admin.tables import ReadOnlyAdmin
 from config.building_blocks.messages import brief
 from events.auditing.rezoning import check_zone
 from events.lifecycle import deleting, making
+from projects.admin import MembershipInline
 from projects.models import DEFAULT, Project
 
 _LIST = "admin:projects_project_changelist"
@@ -44,6 +45,9 @@ class ProjectAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """The slug stays: clients and scripts have it. A change of the zone takes too long here."""
         return ("slug", "time_zone", "number", "created_at", "state") if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
+        return [MembershipInline] if obj else []
 
     @admin.display(description="number")
     def number(self, row: Project) -> int:
