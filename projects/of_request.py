@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -28,6 +30,9 @@ def project_of(request: Request | HttpRequest) -> int:
         if slug in (None, who.slug):
             return int(who.project)
         raise NotFound(NONE)
+    if settings.API_KEYS_REQUIRED:
+        # A person, of whom it was not checked what they are in the project.
+        raise ImproperlyConfigured("a view for any person must not ask for the project")
     return DEFAULT if slug is None else _known(keyring.find_project, slug)
 
 

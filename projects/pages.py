@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponseBase
 from rest_framework.exceptions import APIException, NotAuthenticated
 
 from config.api import problems
-from projects.access import decide
+from projects.access import ANY, decide
+from projects.of_request import project_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 _Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -21,8 +22,8 @@ _Answer = Callable[[HttpRequest], HttpResponseBase]
 def needs(**scopes: str) -> Callable[[V], V]:
     """The scope of each method, of `projects.access`: `@needs(GET=READ, POST=EDIT)`.
 
-    Other methods get 405. The view finds the key or the member in `request.auth`, and its project
-    by `projects.of_request`.
+    Other methods get 405. The view finds the key or the member in `request.auth`, and the number of
+    the project in `request.project`, unless ANY will do.
     """
 
     def declared(view: V) -> V:
@@ -57,7 +58,10 @@ def _refusal(request: HttpRequest, view: Any, *_: Any) -> HttpResponseBase | Non
     if method not in scopes:
         return problems.wrong_method(request, ", ".join(scopes))
     try:
-        request.auth = decide(request, scopes[method])  # type: ignore[attr-defined]
+        page: Any = request
+        page.auth = decide(request, scopes[method])
+        if scopes[method] != ANY:
+            page.project = project_of(request)
     except APIException as refusal:
         return _refused(request, refusal, may_redirect=method == "GET")
     return None

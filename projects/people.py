@@ -41,7 +41,7 @@ class ProjectNotNamed(APIException):
 
     status_code = 400
     default_detail = (
-        "Wrong query parameters: project: is missing. You are a member of several projects; "
+        "Wrong query parameters: project: is missing, and you are a member of several projects. "
         "GET /projects lists them."
     )
 
@@ -93,8 +93,9 @@ def check_csrf(request: HttpRequest) -> None:
 def member_of(request: HttpRequest, person: User) -> Member:
     """The person in the project that `?project=` names.
 
-    Without it, this is the default project if they are a member of it, or else their only one.
-    Raises NotFound, ProjectNotNamed, and Unchecked if PostgreSQL can't say now.
+    Without it, this is the default project if they are a member of it, or else their only one. But
+    where no key is required it is always the default project, because requests that need no person
+    mean that one. Raises NotFound, ProjectNotNamed, and Unchecked if PostgreSQL can't say now.
     """
     try:
         members = members_of(person)
@@ -103,12 +104,18 @@ def member_of(request: HttpRequest, person: User) -> Member:
     slug = request.GET.get("project")
     if slug is not None:
         return named(members, slug)
+    default = next((one for one in members if one.project == DEFAULT), None)
+    return default or _only(members)
+
+
+def _only(members: list[Member]) -> Member:
+    if not settings.API_KEYS_REQUIRED:
+        raise NotFound(NONE)
     if not members:
         raise NotFound("You are a member of no project. An administrator can make you one.")
-    default = next((one for one in members if one.project == DEFAULT), None)
-    if default is None and len(members) > 1:
+    if len(members) > 1:
         raise ProjectNotNamed
-    return default or members[0]
+    return members[0]
 
 
 def named(members: list[Member], slug: str) -> Member:

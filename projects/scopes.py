@@ -37,4 +37,4 @@ OF_EVERYBODY = frozenset({READ, INGEST, EDIT, ANY})
 
 def least_role(scope: str) -> str:
     """The first role that has the scope."""
-    return next(role for role in Role if scope in OF_ROLE[role])
+    return next(role.value for role in Role if scope in OF_ROLE[role])
