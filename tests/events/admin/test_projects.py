@@ -51,6 +51,8 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
             "name": "Our app",
             "time_zone": "UTC",
             "rate_limit_per_minute": "70",
+            "membership_set-TOTAL_FORMS": "0",
+            "membership_set-INITIAL_FORMS": "0",
         }
         admin_client.post(f"{PROJECTS}{row.pk}/change/", form)
         row.refresh_from_db()
