@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -43,6 +44,12 @@ def front(request: HttpRequest) -> HttpResponse:
 
 def forgotten(request: HttpRequest) -> HttpResponse:
     return HttpResponse("all")
+
+
+@csrf_exempt
+@needs(POST=access.ADMIN)
+def exempt(request: Any) -> HttpResponse:
+    return HttpResponse("erased")
 
 
 class Page(View):
@@ -94,6 +101,7 @@ urlpatterns = [
     path("careless", Careless.as_view()),
     path("everyones", everyones),
     path("saved", saved),
+    path("exempt", exempt),
     path("erasures", erasures),
     path("front", front),
     path("forgotten", forgotten),
@@ -174,10 +182,20 @@ def test_who_is_not_logged_in_comes_to_the_login_and_back(client: Client) -> Non
     assert client.get("/settings").status_code == 401
 
 
-def test_a_page_of_another_site_sends_nothing(app: Project) -> None:
-    client = misled_browser(member("admin", app))
-    for method, url in (("POST", "/saved"), ("POST", "/erasures"), ("PATCH", "/settings")):
-        assert asked(client, method, url).status_code == 403, url
+@pytest.mark.parametrize("required", [True, False])
+def test_a_page_of_another_site_sends_nothing(app: Project, required: bool, settings: Any) -> None:
+    """Not even to a view that is exempt from the check of all others."""
+    settings.API_KEYS_REQUIRED = required
+    admin = member("admin", app)
+    misled, own = misled_browser(admin), browser(admin)
+    for method, url in (
+        ("POST", "/saved"),
+        ("POST", "/erasures"),
+        ("POST", "/exempt"),
+        ("PATCH", "/settings"),
+    ):
+        assert asked(misled, method, f"{url}?project=app").status_code == 403, url
+        assert asked(own, method, f"{url}?project=app").status_code == 200, url
 
 
 @pytest.mark.parametrize(

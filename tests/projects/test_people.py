@@ -184,6 +184,18 @@ def test_who_may_come_no_more_is_nobody_at_once(app: Project, change: str) -> No
         assert "Send an API key" in refused(answer, 401)
 
 
+def test_an_inactive_person_is_nobody_whatever_the_backend_says(
+    app: Project, settings: Any
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.AllowAllUsersModelBackend",
+    ]
+    client = browser(member("admin", app))
+    assert client.get("/events").status_code == 200
+    User.objects.update(is_active=False)
+    assert "Send an API key" in refused(client.get("/events"), 401)
+
+
 def test_a_project_that_is_deleted_is_gone_for_its_members_at_once(app: Project) -> None:
     client, staff = browser(member("admin", app)), browser(person(is_staff=True))
     deleting.begin(app, by="a test")
@@ -195,7 +207,7 @@ def test_a_project_that_is_deleted_is_gone_for_its_members_at_once(app: Project)
     assert not Membership.objects.exists()
 
 
-@pytest.mark.parametrize("cookie", ["", "nonsense", "a" * 32, '"a\\000"', "é" * 40])
+@pytest.mark.parametrize("cookie", ["", "nonsense", "a" * 32, '"a session\\000"', "é" * 40])
 def test_a_cookie_that_is_no_session_is_nobody(client: Client, cookie: str) -> None:
     answer = client.get("/events", headers={"Cookie": f"sessionid={cookie}"})
     assert "Send an API key" in refused(answer, 401)
