@@ -138,17 +138,18 @@ def test_only_those_of_the_staff_who_may_make_members(client: Client, default: P
     assert Membership.objects.get().role == "viewer"
 
 
-def test_who_may_change_projects_may_not_therefore_make_members(
-    client: Client, default: Project
-) -> None:
+def test_who_may_change_projects_may_not_therefore_make_members(client: Client) -> None:
     staff = AdminFactory.create(is_superuser=False)
     staff.user_permissions.set(Permission.objects.filter(codename="change_project"))
     client.force_login(staff)
-    form = {
-        **{"name": "Ours", "rate_limit_per_minute": ""},
-        **{"membership_set-TOTAL_FORMS": 1, "membership_set-INITIAL_FORMS": 0},
-        **inline(0, user=staff.pk, role="admin"),
-    }
-    assert client.post(PROJECT, form).status_code == 302
-    assert Project.objects.filter(name="Ours").update(name="Default") == 1
-    assert not Membership.objects.exists()
+    with project("app") as app:
+        form = {
+            **{"name": "Ours", "rate_limit_per_minute": ""},
+            **{"membership_set-TOTAL_FORMS": 1, "membership_set-INITIAL_FORMS": 0},
+            **inline(0, project=app.pk, user=staff.pk, role="admin"),
+        }
+        answer = client.post(f"/admin/projects/project/{app.pk}/change/", form)
+        assert answer.status_code == 302
+        app.refresh_from_db()
+        assert app.name == "Ours"
+        assert not Membership.objects.exists()

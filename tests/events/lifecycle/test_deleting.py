@@ -65,7 +65,7 @@ def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept:
         call_command("delete_project", "staging", "--yes=staging")
     assert rows_of(staging.pk) == [0] * 6
     assert name not in databases()
-    assert list(Project.objects.values_list("slug", flat=True)) == ["default", None]
+    assert set(Project.objects.values_list("slug", flat=True)) == {"default", None}
     assert HotEvent.objects.count() == Dedup.objects.count() == 3
     told = [(one["event"], one["slug"]) for one in logs if "slug" in one]
     assert told == [("project_deletion_began", "staging"), ("project_deleted", "staging")]
