@@ -67,7 +67,7 @@ def test_members_are_on_the_page_of_their_project(admin_client: Client, default:
     viewer, editor, new = member("viewer", default), member("editor", default), person()
     first, second = Membership.objects.order_by("pk")
     form = {
-        **{"name": "Default", "rate_limit_per_minute": ""},
+        **{"name": "Default", "time_zone": "UTC", "rate_limit_per_minute": ""},
         **{"membership_set-TOTAL_FORMS": 3, "membership_set-INITIAL_FORMS": 2},
         **inline(0, id=first.pk, user=viewer.pk, role="admin"),
         **inline(1, id=second.pk, user=editor.pk, role="editor", DELETE="on"),
@@ -144,7 +144,7 @@ def test_who_may_change_projects_may_not_therefore_make_members(client: Client) 
     client.force_login(staff)
     with project("app") as app:
         form = {
-            **{"name": "Ours", "rate_limit_per_minute": ""},
+            **{"name": "Ours", "time_zone": "UTC", "rate_limit_per_minute": ""},
             **{"membership_set-TOTAL_FORMS": 1, "membership_set-INITIAL_FORMS": 0},
             **inline(0, project=app.pk, user=staff.pk, role="admin"),
         }
