@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.middleware.impossible_values.middleware",
+    "projects.pages.middleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -257,6 +258,8 @@ REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 RATE_LIMITS_OF_KEY = "projects.authentication.own_limits"
+# Where a page sends those who are not logged in.
+LOGIN_URL = "/admin/login/"
 # Login attempts a minute at the admin, per address and per user name; 0 means no limit.
 LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
 # Origins whose pages may post events from a browser, or * for all.
@@ -319,7 +322,11 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.negotiation.Negotiation",
-    "DEFAULT_AUTHENTICATION_CLASSES": ["projects.authentication.KeyAuthentication"],
+    # In this order: a key in the headers counts, and not the session.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "projects.authentication.KeyAuthentication",
+        "projects.people.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["projects.access.HasScope"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -335,6 +342,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
+    # Clients use keys. Sessions are for the pages of the service itself.
+    "AUTHENTICATION_WHITELIST": ["projects.authentication.KeyAuthentication"],
     "SERVERS": [{"url": "/"}],
     "APPEND_COMPONENTS": {"securitySchemes": {"metrics": {"type": "http", "scheme": "bearer"}}},
     "POSTPROCESSING_HOOKS": ["config.api.openapi.complete"],

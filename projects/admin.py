@@ -1,4 +1,4 @@
-"""The admin's pages for API keys: make a key, show its secret once, revoke it."""
+"""The admin's pages for members, and for API keys: make one, show its secret once, revoke it."""
 
 from typing import Any
 
@@ -15,9 +15,40 @@ from config.admin.outcomes import Outcome
 from config.admin.tables import ReadOnlyAdmin
 from projects import keys
 from projects.keyring import MAX_KEYS
-from projects.models import ApiKey
+from projects.models import ApiKey, Membership
 
 log = get_logger(__name__)
+
+
+class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The members of a project, on its page."""
+
+    model = Membership
+    fields = ("user", "role")
+    extra = 0
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    list_display = ("user", "project", "role")
+    list_filter = ("project", "role")
+    list_select_related = ("user", "project")
+    search_fields = ("user__username",)
+    ordering = ("user__username", "project")
+    fields = ("user", "project", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        # Another person in another project is another membership, with a history of its own.
+        return ("user", "project") if obj else ()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("projects.add_membership"))
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("projects.change_membership"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("projects.delete_membership"))
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -20,13 +20,13 @@ _FOR_READERS = ("/docs", "/openapi.json")
 
 
 class Unchecked(APIException):
-    """The key or the project may exist, but PostgreSQL can't say now.
+    """The key, the person or the project may exist, but PostgreSQL can't say now.
 
     This is not a Problem, because `config.api.problems` can't be imported while DRF starts.
     """
 
     status_code = 503
-    default_detail = "The API key or the project can't be checked now; send the request again."
+    default_detail = "It can't be checked now who may do this; send the request again."
     wait = 5
 
 
@@ -35,10 +35,7 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[None, Key] | None:
         key = presented(request._request)
-        if key is None:
-            return None
-        keyring.note_use(key)
-        return None, key
+        return None if key is None else (None, key)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

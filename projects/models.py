@@ -1,13 +1,15 @@
-"""The tables of projects and of their API keys."""
+"""The tables of projects, of their members and of their API keys."""
 
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
-from projects import access, numbers
+from projects import numbers, scopes
+from projects.scopes import Role
 
 DEFAULT = numbers.DEFAULT
 
@@ -105,12 +107,38 @@ class Project(models.Model):
         return self.slug or f"deleted project {self.pk}"
 
 
+class Membership(models.Model):
+    """What a person may do in a project: see `projects.scopes`."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, limit_choices_to={"deleted_at": None}
+    )
+    role = models.CharField(max_length=16, choices=Role)
+
+    class Meta:
+        db_table = "memberships"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "project"],
+                name="memberships_one",
+                violation_error_message="This person is already a member of the project.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="memberships_role"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.project}"
+
+
 class ApiKey(models.Model):
     """A key of a project, made by `projects.keys`. Its secret is not stored."""
 
     class Scope(models.TextChoices):
-        INGEST = access.INGEST, "ingest: send events and files"
-        READ = access.READ, "read: look at events and reports"
+        INGEST = scopes.INGEST, "ingest: send events and files"
+        READ = scopes.READ, "read: look at events and reports"
 
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, default=DEFAULT, help_text="what the key is for"

@@ -2,15 +2,34 @@
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 
-from config.api.openapi import COMMON_PARAMETERS, TEXT, problem, record, refusals
+from config.api.openapi import COMMON_PARAMETERS, TEXT, component, problem, refusals
 from projects import access
+from projects.scopes import Role
 
-_PROJECT = record("Project", {"slug": TEXT, "name": TEXT})
+_PROJECT = component(
+    "Project",
+    {
+        "type": "object",
+        "required": ["slug", "name"],
+        "properties": {
+            "slug": TEXT,
+            "name": TEXT,
+            "role": {
+                "type": "string",
+                "enum": Role.values,
+                "description": "What the person is in it; only for people who are logged in.",
+            },
+        },
+    },
+)
 
 get_projects = extend_schema(
     operation_id="get_projects",
     summary="See which projects there are",
-    description="With a key, its own project. Without one, all, or the one that `project` names.",
+    description=(
+        "With a key, its own project. For a person who is logged in, the projects that they may "
+        "see, with their role. If no key is required, all. `project` chooses one of these."
+    ),
     parameters=COMMON_PARAMETERS,
     responses={
         200: OpenApiResponse(

@@ -12,8 +12,10 @@ from django_celery_beat.models import ClockedSchedule, SolarSchedule
 
 from events.models import RejectedEvent
 from events.storing import hot
+from projects.models import Project
 from tests import factories
 from tests.projects.made_keys import bearer, secret
+from tests.projects.made_people import member
 from tests.urls import every_url, models
 
 ADMIN = "/admin/"
@@ -47,6 +49,7 @@ def _a_row_of_each(stores: None, tmp_path: Path) -> None:
     RejectedEvent.objects.create(position=0, raw_bytes=2, raw="{}")
     Group.objects.create(name="readers")
     secret("read")
+    member("viewer", Project.objects.get())
     # Tests leave the tables of schedules as they are.
     ClockedSchedule.objects.get_or_create(clocked_time=datetime(2026, 1, 1, tzinfo=UTC))
     SolarSchedule.objects.get_or_create(event="sunset", latitude=50, longitude=30)

@@ -116,10 +116,14 @@ def refusals(scope: str) -> dict[Any, OpenApiResponse]:
         ),
         **problem(
             403,
-            f"The API key does not have the scope `{scope}`.",
+            f"The API key does not have the scope `{scope}`, or the person's role does not.",
             f"This request needs an API key with the scope {scope!r}.",
         ),
-        **problem(404, "No such project, or not the key's own.", "There is no such project."),
+        **problem(
+            404,
+            "No such project, or not one of the key or the person.",
+            "There is no such project.",
+        ),
         **problem(
             429,
             "The rate limit is exceeded, or the project's quota of events for the month; "
@@ -153,7 +157,7 @@ PROJECT = OpenApiParameter(
     OpenApiTypes.STR,
     description=(
         "The project's slug. Without it, the project is that of the key. Without a key, it is the "
-        "default project."
+        "default project, or the only one of the person who is logged in."
     ),
 )
 # What every call of the API accepts, and what every answer has.

@@ -87,22 +87,22 @@ def _document_of(exc: Exception, response: Response) -> dict[str, Any]:
 
 
 def wrong_method(request: HttpRequest, allowed: str) -> JsonResponse:
-    answer = _answer(405, f'Method "{request.method}" not allowed.')
-    answer["Allow"] = allowed
-    return answer
+    response = answer(405, f'Method "{request.method}" not allowed.')
+    response["Allow"] = allowed
+    return response
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return _answer(404, f"There is nothing at {request.path}.")
+    return answer(404, f"There is nothing at {request.path}.")
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    return _answer(500, "The service failed to answer; the log has the reason.")
+    return answer(500, "The service failed to answer; the log has the reason.")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return _answer(400, "The request could not be understood.")
+    return answer(400, "The request could not be understood.")
 
 
-def _answer(status: int, detail: str) -> JsonResponse:
+def answer(status: int, detail: str) -> JsonResponse:
     return JsonResponse(body(status, detail), status=status, content_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""The admin's pages for projects: make one, rename it, delete it with everything of it."""
+"""The admin's pages for projects: make one, rename it, choose its members, delete all of it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from config.building_blocks.messages import brief
 from events.auditing import rezoning
 from events.lifecycle import deleting, history, making
 from events.storing import quota
+from projects.admin import MembershipInline
 from projects.models import DEFAULT, Project
 
 _LIST = "admin:projects_project_changelist"
@@ -51,6 +52,9 @@ class ProjectAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """The slug stays: clients and scripts have it."""
         return ("slug", "month", "history", "state", "created_at", "number") if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> Any:
+        return [MembershipInline] if obj else []
 
     @admin.display(description="number")
     def number(self, row: Project) -> int:

@@ -20,7 +20,7 @@ from events.models import PropertySchema, RejectedEvent
 from events.postgres.repair_lock import alone
 from events.sql import load
 from events.storing import dedup, hot
-from projects.models import DEFAULT, ApiKey, Project
+from projects.models import DEFAULT, ApiKey, Membership, Project
 
 log = get_logger(__name__)
 
@@ -93,7 +93,7 @@ def _delete_rows(number: int) -> None:
     """Delete what PostgreSQL has of the project, except for its events."""
     while _run(load("delete_batches"), number, limit=_BITE):
         pass
-    for table in (RejectedEvent, PropertySchema, ApiKey):
+    for table in (RejectedEvent, PropertySchema, ApiKey, Membership):
         table._default_manager.filter(project=number).delete()
     # Their files are purged like those of all uploads without a row.
     _run(load("delete_imports"), number)

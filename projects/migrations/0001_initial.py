@@ -2,13 +2,14 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
+from django.conf import settings
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    dependencies = [migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(
@@ -141,6 +142,59 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             "INSERT INTO projects (id, slug, name) VALUES (1, 'default', 'Default')",
             "DELETE FROM projects",
+        ),
+        migrations.CreateModel(
+            name="Membership",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("viewer", "viewer: looks at events and reports"),
+                            ("editor", "editor: also saves views and shares them"),
+                            (
+                                "admin",
+                                "admin: also sends events and files, has keys, settings and erasures",
+                            ),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        limit_choices_to={"deleted_at": None},
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="projects.project",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "memberships",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "project"),
+                        name="memberships_one",
+                        violation_error_message="This person is already a member of the project.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["viewer", "editor", "admin"])),
+                        name="memberships_role",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ApiKey",

@@ -48,12 +48,8 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
     try:
         assert engine.query("SELECT count() FROM events", project=row.pk) == [[0]]
         assert "my-app" in listed
-        form = {
-            "slug": "other",
-            "name": "Our app",
-            "time_zone": "Europe/Kyiv",
-            "rate_limit_per_minute": "70",
-        }
+        changes = {"slug": "other", "name": "Our app", "rate_limit_per_minute": "70"}
+        form = form_of(row, **changes)
         admin_client.post(f"{PROJECTS}{row.pk}/change/", form)
         row.refresh_from_db()
         assert (row.slug, row.name, row.rate_limit_per_minute) == ("my-app", "Our app", 70)
@@ -63,7 +59,8 @@ def test_a_project_is_made_renamed_and_listed(admin_client: Client) -> None:
 
 
 def form_of(row: Project, **changes: Any) -> dict[str, Any]:
-    return {"name": row.name, "time_zone": row.time_zone, **changes}
+    no_members = {"membership_set-TOTAL_FORMS": "0", "membership_set-INITIAL_FORMS": "0"}
+    return {"name": row.name, "time_zone": row.time_zone, **no_members, **changes}
 
 
 def test_the_zone_of_a_project_is_changed_and_its_days_are_made(

@@ -1,0 +1,209 @@
+"""Who may do what: every URL by every method, for everybody who may come, against tables."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from projects.models import Project
+from projects.scopes import Role
+from tests.factories import ImportFactory
+from tests.projects.made_keys import ago, bearer, made, secret
+from tests.projects.made_people import browser, member, misled_browser, person
+from tests.projects.made_projects import project
+from tests.samples import event
+from tests.urls import UNRESOLVED, every_route, every_url
+
+pytestmark = pytest.mark.usefixtures("stores", "unlimited")
+
+# What the requests need. A request names the project `app`, of which the keys and the members are.
+NEEDS = """
+                               GET     HEAD    POST    PUT     PATCH   DELETE  OPTIONS
+/events                        read    read    send    nothing nothing nothing any
+/stats/dau                     read    read    unsent  nothing nothing nothing any
+/stats/top-events              read    read    unsent  nothing nothing nothing any
+/stats/retention               read    read    unsent  nothing nothing nothing any
+/projects                      list    list    unsent  nothing nothing nothing any
+/imports                       unread  unread  send    nothing nothing nothing any
+/imports/<uuid:pk>             watch   watch   unsent  nothing nothing nothing any
+/imports/<uuid:pk>/rejected    watch   watch   unsent  nothing nothing nothing any
+/health                        open    open    405     405     405     405     open
+/ready                         open    open    405     405     405     405     open
+/openapi.json                  open    open    405     405     405     405     open
+/docs                          open    open    405     405     405     405     open
+/metrics                       open    open    405     405     405     405     405
+/admin                         302     302     form    form    form    form    302
+"""
+
+# What is answered. `other` is a key, and `outsider` a member, of another project. `misled` is the
+# browser of the admin on a page of another site. The views have no method that is `unread`,
+# `unsent` or `nothing`.
+KEYS_REQUIRED = """
+         nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
+read     401    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
+send     401    ok     403  ok   404   401     401     403    403    ok    404      403   ok        401      403
+watch    401    ok     403  ok   404   401     401     403    403    ok    404      403   ok        401      ok
+list     401    ok     ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
+any      401    ok     ok   ok   ok    401     401     ok     ok     ok    ok       ok    ok        401      ok
+unread   401    405    405  405  405   401     401     405    405    405   405      405   405       401      405
+unsent   401    405    405  405  405   401     401     405    405    405   405      405   405       401      403
+nothing  401    405    405  405  405   401     401     405    405    405   405      405   405       401      403
+open     ok     ok     ok   ok   ok    ok      ok      ok     ok     ok    ok       ok    ok        ok       ok
+form     403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
+405      405    405    405  405  405   405     405     405    405    405   405      405   405       405      405
+302      302    302    302  302  302   302     302     302    302    302   302      302   302       302      302
+"""  # noqa: E501
+
+NO_KEYS_REQUIRED = """
+         nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
+read     ok     403    ok   ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
+send     ok     ok     403  ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       403
+watch    ok     ok     403  ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
+list     ok     ok     ok   ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
+any      ok     ok     ok   ok   ok    401     401     ok     ok     ok    ok       ok    ok        ok       ok
+unread   405    405    405  405  405   401     401     405    405    405   405      405   405       405      405
+unsent   405    405    405  405  405   401     401     405    405    405   405      405   405       405      403
+nothing  405    405    405  405  405   401     401     405    405    405   405      405   405       405      405
+open     ok     ok     ok   ok   ok    ok      ok      ok     ok     ok    ok       ok    ok        ok       ok
+form     403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
+405      405    405    405  405  405   405     405     405    405    405   405      405   405       405      405
+302      302    302    302  302  302   302     302     302    302    302   302      302   302       302      302
+"""  # noqa: E501
+
+QUERIES = {
+    "/stats/dau": "from=2026-01-01&to=2026-01-02",
+    "/stats/top-events": "from=2026-01-01&to=2026-01-02",
+    "/stats/retention": "start_date=2026-01-01",
+}
+ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"
+
+
+def table(text: str) -> dict[str, dict[str, str]]:
+    columns, *rows = [line.split() for line in text.strip().splitlines()]
+    return {name: dict(zip(columns, cells, strict=True)) for name, *cells in rows}
+
+
+@pytest.fixture
+def unlimited(settings: Any) -> None:
+    settings.RATE_LIMIT_PER_MINUTE = settings.LOGIN_LIMIT_PER_MINUTE = 0
+
+
+@pytest.fixture
+def app() -> Iterator[Project]:
+    with project("app") as made:
+        yield made
+
+
+@pytest.fixture
+def everybody(app: Project) -> Iterator[dict[str, Client]]:
+    """A client of each column."""
+    admin = member("admin", app)
+    with project("other") as other:
+        keys = {
+            "ingest": secret("ingest", project=app),
+            "read": secret("read", project=app),
+            "both": secret(project=app),
+            "other": secret(project=other),
+            "expired": secret(project=app, expires_at=ago(hours=1)),
+            "revoked": revoked(app),
+        }
+        people = {
+            **{role: member(role, app) for role in ("viewer", "editor")},
+            "admin": admin,
+            "outsider": member("admin", other),
+            "staff": person(is_staff=True),
+            "superuser": person(is_superuser=True),
+            "inactive": member("admin", app),
+        }
+        clients = {
+            "nobody": without_session(),
+            **{name: without_session(**bearer(key)) for name, key in keys.items()},
+            **{name: browser(user) for name, user in people.items()},
+            "misled": misled_browser(admin),
+        }
+        people["inactive"].is_active = False
+        people["inactive"].save()
+        yield clients
+
+
+def without_session(**headers: str) -> Client:
+    return Client(enforce_csrf_checks=True, raise_request_exception=False, headers=headers)
+
+
+def revoked(project: Project) -> str:
+    row, key = made(project=project)
+    type(row).objects.filter(pk=row.pk).update(revoked_at=ago(seconds=1))
+    return key
+
+
+@pytest.fixture
+def uploaded(app: Project, tmp_path: Path) -> str:
+    """The id of an import that has rejected rows."""
+    file = tmp_path / "rejected.csv"
+    file.write_text("line,reason,raw\n")
+    return str(ImportFactory.create(project=app, upload=True, rejected_path=str(file)).pk)
+
+
+def answered(client: Client, method: str, url: str) -> str:
+    body = json.dumps(event()) if url.startswith("/imports") else "[]"
+    answer = client.generic(method, url, body, "application/json")
+    answer.close()
+    return "ok" if answer.status_code in range(200, 300) else str(answer.status_code)
+
+
+def test_the_table_has_every_url_but_those_of_the_admin() -> None:
+    routes = {*UNRESOLVED, *(route for route, _ in every_route())}
+    assert {route for route in routes if not route.startswith(ADMIN)} == table(NEEDS).keys()
+
+
+@pytest.mark.parametrize(
+    ("required", "expected"),
+    [
+        pytest.param(True, KEYS_REQUIRED, id="keys required"),
+        pytest.param(False, NO_KEYS_REQUIRED, id="no keys required"),
+    ],
+)
+def test_everybody_may_do_what_the_tables_say(
+    required: bool, expected: str, everybody: dict[str, Client], uploaded: str, settings: Any
+) -> None:
+    settings.API_KEYS_REQUIRED = required
+    wrong, asked = [], 0
+    for route, needs in table(NEEDS).items():
+        url = route.replace("<uuid:pk>", uploaded)
+        query = "&".join(filter(None, [QUERIES.get(route), "project=app"]))
+        for method, need in needs.items():
+            for who, status in table(expected)[need].items():
+                got = answered(everybody[who], method, f"{url}?{query}")
+                asked += 1
+                if got != status:
+                    wrong.append(f"{method} {url} by {who}: {got} and not {status}")
+    assert not wrong, "\n".join(wrong)
+    assert asked == len(table(NEEDS)) * 7 * len(everybody)
+
+
+def test_who_is_logged_in_loses_no_right_where_no_key_is_required() -> None:
+    for row in table(NO_KEYS_REQUIRED).values():
+        people = [row[who] for who in (*Role.values, "outsider", "staff", "superuser", "inactive")]
+        assert set(people) in ({row["nobody"]}, {"302"}), row
+
+
+@pytest.mark.parametrize("who", ["nobody", "both", "admin", "inactive"])
+def test_the_admin_is_for_the_staff(everybody: dict[str, Client], who: str) -> None:
+    client, asked = everybody[who], 0
+    has_token = who in ("admin", "inactive")
+    for url in every_url():
+        if not url.startswith(ADMIN) or url == LOGIN:
+            continue
+        asked += 1
+        page = client.get(url)
+        assert page.status_code == 302, url
+        assert page["Location"].startswith(ADMIN if url == LOGOUT else f"{LOGIN}?next="), url
+        sent = client.post(url)
+        # Without a token it is refused, or sent to the login before the token is looked at.
+        assert sent.status_code == 302 or (sent.status_code == 403 and not has_token), url
+        assert sent.headers.get("Location", ADMIN).startswith(ADMIN), url
+    assert asked > 100
+    assert client.get(LOGIN).status_code == 200
