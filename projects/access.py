@@ -15,6 +15,8 @@ from config.middleware import cors
 
 INGEST = "ingest"
 READ = "read"
+# Save what others of the project see. No key has this scope.
+EDIT = "edit"
 
 
 class HasScope(BasePermission):
