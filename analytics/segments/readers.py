@@ -12,13 +12,13 @@ Bind: TypeAlias = Callable[[str, str, object], str]
 
 # In the name of a subcolumn, ClickHouse would read such a key as a type, an array or a sub-object.
 _MISREAD = re.compile(r"[`^\[]")
-# For each type in the JSON column: its name in JSONType and the function that reads it.
+# For each type in the JSON column: its name in JSONType and what reads it.
 _IN_TEXT = {
-    "String": ("String", "JSONExtractString"),
-    "Bool": ("Bool", "JSONExtractBool"),
-    "Int64": ("Int64", "JSONExtractInt"),
-    "UInt64": ("UInt64", "JSONExtractUInt"),
-    "Float64": ("Double", "JSONExtractFloat"),
+    "String": ("String", "JSONExtractString({path})"),
+    "Bool": ("Bool", "toBool(JSONExtractBool({path}))"),
+    "Int64": ("Int64", "JSONExtractInt({path})"),
+    "UInt64": ("UInt64", "JSONExtractUInt({path})"),
+    "Float64": ("Double", "JSONExtractFloat({path})"),
 }
 
 
@@ -47,8 +47,8 @@ def _of_text(keys: Sequence[str], bind: Bind) -> Reader:
     path = ", ".join(["properties_text", *bound])
 
     def typed(type_name: str) -> str:
-        in_json, function = _IN_TEXT[type_name]
-        return f"if(JSONType({path}) = '{in_json}', {function}({path}), NULL)"
+        in_json, read = _IN_TEXT[type_name]
+        return f"if(JSONType({path}) = '{in_json}', {read.format(path=path)}, NULL)"
 
     return Reader([*_IN_TEXT], typed, f"JSONType({path}) NOT IN ('Null', 'Object')")
 

@@ -86,7 +86,7 @@ def compare_answers(
         for report, last in expected_reports(question, zone=zone.name)
     ]
     for _ in range(question.times):
-        assert answers(question, zone=zone, project=project) == expected
+        assert answers(question, zone=zone, project=project) == expected, question
 
 
 def matching(events: Sequence[Event], question: Question, *, last: date, zone: str) -> list[Event]:

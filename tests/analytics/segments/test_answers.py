@@ -72,9 +72,12 @@ def values() -> None:
                 "occurred_at": "2025-01-06T10:00:00Z",
                 "event_type": name,
                 "user_id": f"u-{name}",
-                "properties": properties,
+                # ClickHouse would misread the second key in the name of a subcolumn.
+                "properties": {
+                    key: it for value in given.values() for key, it in [("a", value), ("[", value)]
+                },
             }
-            for name, properties in VALUES.items()
+            for name, given in VALUES.items()
         ]
     )
 
@@ -122,6 +125,7 @@ def test_an_operator_finds_its_events_and_no_others(
     client: Client, values: None, segment: str, found: set[str]
 ) -> None:
     assert types(client, segment) == found
+    assert types(client, segment.replace("properties.a", "properties.[")) == found
 
 
 def test_of_a_group_one_alternative_must_hold(client: Client, values: None) -> None:
