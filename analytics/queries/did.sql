@@ -1,5 +1,5 @@
--- The users with an event of a type on some days, for a segment. A segment without a window also
--- takes the day before the first one, which ClickHouse stores as its last.
+-- The users with an event of a type on some days, for a segment. A window that begins before 1970 also
+-- has 1969-12-31, which ClickHouse stores as its last day; for others `before` is a day of the window.
 SELECT user_hash
 FROM daily_users_by_type
 WHERE event_type = {type:String}

@@ -98,18 +98,18 @@ class _Translation:
 
     def _did(self, did: Did, name: str) -> str:
         zone, last, is_rolled_up = self._scope
-        first = max(_FIRST_DAY, last - timedelta(days=did.days - 1)) if did.days else _FIRST_DAY
+        first = last - timedelta(days=did.days - 1) if did.days else date.min
         given = {
             "type": did.event_type,
-            "first": first,
+            "first": max(first, _FIRST_DAY),
             "last": last,
-            "before": last if did.days else _BEFORE_FIRST,
+            "before": _BEFORE_FIRST if first < _FIRST_DAY else last,
         }
         if is_rolled_up and did.times == 1:
             sql = load("did")
         else:
             sql = load("did_often")
-            given |= {"tz": zone, "times": did.times, **bounds(first, last, zone)}
+            given |= {"tz": zone, "times": did.times, **bounds(given["first"], last, zone)}
         self.parameters |= {f"{name}_{key}": value for key, value in given.items()}
         return f"user_hash IN ({sql.replace('{', f'{{{name}_')})"
 

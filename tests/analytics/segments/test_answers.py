@@ -37,7 +37,10 @@ VALUES: dict[str, dict[str, Any]] = {
     "text": {"a": "Text"},
     "12": {"a": "12"},
     "1e3": {"a": "1e3"},
+    "large text": {"a": "9007199254740993"},
     "NaN": {"a": "NaN"},
+    "inf": {"a": "inf"},
+    "007": {"a": "007"},
     "empty": {"a": ""},
     "list": {"a": [42]},
     "object": {"a": {"b": 42}},
@@ -47,6 +50,7 @@ VALUES: dict[str, dict[str, Any]] = {
 }
 WITHOUT = {"object", "null", "none"}
 ALL = {*VALUES}
+NO_NUMBERS = WITHOUT | {"text", "NaN", "inf", "007", "empty", "list", "true"}
 
 
 def put(events: list[Event]) -> None:
@@ -95,15 +99,18 @@ def values() -> None:
         ("contains(properties.a):T", {"text"}),
         ("icontains(properties.a):T", {"text", "true"}),
         ("contains(properties.a):42", {"number", "float"}),
-        ("match(properties.a):^[0-9]+$", {"number", "large", "12"}),
+        ("match(properties.a):^[0-9]+$", {"number", "large", "12", "large text", "007"}),
         ("match(properties.a):(?i)^t", {"text", "true"}),
-        ("gt(properties.a):42", {"float", "large", "huge", "1e3"}),
-        ("ge(properties.a):42", {"number", "float", "large", "huge", "1e3"}),
+        ("gt(properties.a):42", {"float", "large", "large text", "huge", "1e3"}),
+        ("ge(properties.a):42", {"number", "float", "large", "large text", "huge", "1e3"}),
+        ("ge(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
+        ("lt(properties.a):42.5", {"12", "number"}),
+        ("le(properties.a):12.5", {"12"}),
         ("lt(properties.a):42", {"12"}),
         ("le(properties.a):42", {"12", "number"}),
-        ("gt(properties.a):9007199254740992", {"large", "huge"}),
+        ("gt(properties.a):9007199254740992", {"large", "large text", "huge"}),
         ("gt(properties.a):9007199254740993", {"huge"}),
-        ("le(properties.a):1e308", {"number", "float", "large", "huge", "12", "1e3"}),
+        ("lt(properties.a):1e308", ALL - NO_NUMBERS),
         ("gt(properties.a):1e308", set()),
         ("set(properties.a)", ALL - WITHOUT),
         ("unset(properties.a)", WITHOUT),
@@ -113,7 +120,9 @@ def values() -> None:
         ("notin(user_id):u-text,u-list", ALL - {"text", "list"}),
         ("contains(user_id):-n", {"number", "null", "none"}),
         ("icontains(user_id):-N", {"number", "null", "none", "NaN"}),
+        ("match(user_id):-i.f$", {"inf"}),
         ("gt(event_type):500", {"1e3"}),
+        ("lt(event_type):500", {"12"}),
         ("did(text)", {"text"}),
         ("didnot(text)", ALL - {"text"}),
         ("did(text,n>=2)", set()),
@@ -167,6 +176,34 @@ def test_users_who_did_something_are_counted_in_every_report(client: Client) -> 
     asked = "/stats/retention?start_date=2025-01-06&windows=1&segment=did(buy,n>=2)"
     [cohort] = client.get(asked).json()
     assert (cohort["week_0"], cohort["week_1"]) == (1, 0.0)
+
+
+def test_a_user_counts_once_a_day_whatever_types_a_segment_lets_in(client: Client) -> None:
+    at = "2025-01-20T10:00:00Z"
+    put([{"occurred_at": at, "event_type": name, "user_id": "a"} for name in ("buy", "view", "x")])
+    query = "/stats/dau?from=2025-01-20&to=2025-01-20"
+    for segments in (
+        "&segment=in(event_type):buy,view",
+        "&segment=not(event_type):x",
+        "&segment=contains(event_type):e&segment=event_type:view",
+        "&or.1=event_type:buy&or.1=event_type:view",
+        "&segment=didnot(nothing)&segment=set(event_type)",
+    ):
+        assert client.get(query + segments).json()[0]["unique_users"] == 1, segments
+
+
+def test_the_day_before_the_first_is_in_the_history_of_a_user(client: Client) -> None:
+    """1969-12-31 in São Paulo, which ClickHouse's days can't hold."""
+    for name, at in [("buy", "1970-01-01T01:00:00Z"), ("view", "2025-01-20T10:00:00Z")]:
+        put([{"occurred_at": at, "event_type": name, "user_id": "a"}])
+    query = "/stats/top-events?from=2025-01-20&to=2025-01-20&tz=America/Sao_Paulo&segment="
+    for segment, found in [
+        ("did(buy)", 1),
+        ("did(buy,36600d)", 1),
+        ("did(buy,20000d)", 0),
+        ("didnot(buy)", 0),
+    ]:
+        assert len(client.get(query + segment).json()) == found, segment
 
 
 def test_an_event_is_as_long_ago_as_it_is_in_the_zone_of_the_report(client: Client) -> None:
