@@ -98,18 +98,15 @@ class _Translation:
 
     def _did(self, did: Did, name: str) -> str:
         zone, last, is_rolled_up = self._scope
-        first = last - timedelta(days=did.days - 1) if did.days else date.min
-        given = {
-            "type": did.event_type,
-            "first": max(first, _FIRST_DAY),
-            "last": last,
-            "before": _BEFORE_FIRST if first < _FIRST_DAY else last,
-        }
+        since = last - timedelta(days=did.days - 1) if did.days else date.min
+        first = max(since, _FIRST_DAY)
+        before = _BEFORE_FIRST if since < _FIRST_DAY else last
+        given = {"type": did.event_type, "first": first, "last": last, "before": before}
         if is_rolled_up and did.times == 1:
             sql = load("did")
         else:
             sql = load("did_often")
-            given |= {"tz": zone, "times": did.times, **bounds(given["first"], last, zone)}
+            given |= {"tz": zone, "times": did.times, **bounds(first, last, zone)}
         self.parameters |= {f"{name}_{key}": value for key, value in given.items()}
         return f"user_hash IN ({sql.replace('{', f'{{{name}_')})"
 
