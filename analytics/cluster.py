@@ -98,6 +98,8 @@ def options(*, seconds: float | None = None) -> dict[str, Any]:
         "fallback_to_stale_replicas_for_distributed_queries": 0,
         # A query with a segment on a user goes only to that user's shard.
         "optimize_skip_unused_shards": 1,
+        # A shard looks for users who did something among its own users.
+        "distributed_product_mode": "local",
         # Each shard groups the rows of its own users.
         "optimize_distributed_group_by_sharding_key": 1,
     }

@@ -2,13 +2,14 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from analytics import clickhouse
 from analytics.maintenance.inventory import FIRST_DAY, LAST_DAY
 from analytics.queries import load_with
-from analytics.segments import Segment, condition
+from analytics.segments.expressions import ALL, Segments
+from analytics.segments.translating import Scope, condition
 
 
 class Block(NamedTuple):
@@ -29,18 +30,20 @@ def events(
     project: int,
     start: date | None = None,
     end: date | None = None,
-    segments: Sequence[Segment] = (),
+    segments: Segments = ALL,
 ) -> Generator[Block]:
     """All events of a project from `start` to `end`, both included, that match the segments.
 
     They come in no order. They are the events that ClickHouse has when the first block is
-    requested. Any block may raise ClickHouseError. A result that ends without an error is complete.
+    requested. The windows of segments end with `end`, or else today. Any block may raise
+    ClickHouseError. A result that ends without an error is complete.
     """
     days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
     if days["start"] > days["end"]:
         return  # ClickHouse would read a day before 1970 as 1970-01-01
     clickhouse.flush_buffer(project=project)
-    where = condition(segments)
+    last = min(days["end"], datetime.now(UTC).date()) if end is None else days["end"]
+    where = condition(segments, Scope("UTC", last, is_rolled_up=False))
     blocks = clickhouse.stream(
         load_with("export_events", condition=where.sql),
         project=project,

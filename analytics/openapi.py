@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
-from analytics.segments import MAX_SEGMENTS, PATTERN
+from analytics.segments.parsing import MAX_SEGMENTS, PATTERN
 from config.api.openapi import COMMON_PARAMETERS, COUNT, TEXT, problem, record, refusals
 from projects import access
 
@@ -21,23 +21,39 @@ _ERRORS = {
         "ClickHouse can't answer now; try again.",
     ),
 }
+# No maxLength: the web server refuses a URL of that length first, with an error of its own.
+_LIST = {
+    "type": "array",
+    "items": {"type": "string", "pattern": f"^{PATTERN}$"},
+    "maxItems": MAX_SEGMENTS,
+}
 _SEGMENT = OpenApiParameter(
     "segment",
-    {
-        "type": "array",
-        # No maxLength: the web server refuses a URL of that length first, with an error of its own.
-        "items": {"type": "string", "pattern": f"^{PATTERN}$"},
-        "maxItems": MAX_SEGMENTS,
-    },
+    _LIST,
     explode=True,
     description=(
         "Counts only events that match, such as `event_type:purchase`, `user_id:u1`, "
         "`properties.country:UA` or `properties.page.section:news`. If the parameter is repeated, "
         "an event must match all segments. The first `:` or `=` ends the field. Values are "
         "compared as text, numbers as numbers. In a key, write a backslash before each `.` `:` "
-        "`=` `\\`."
+        "`=` `\\`.\n\n"
+        "Operators: `not(field):value`, `in(field):a,b`, `notin(field):a,b`, "
+        "`contains(field):text`, `icontains(field):text`, `match(field):pattern`, "
+        "`gt(field):42` and `ge`, `lt`, `le`, `set(field)`, `unset(field)`. "
+        "`did(purchase,n>=3,90d)` is for all events of users who did this, `didnot(…)` for those "
+        "of all others. `saved(name)` is a saved segment of the project."
     ),
     examples=[OpenApiExample("purchases", value=["event_type:purchase"])],
+)
+_OR = OpenApiParameter(
+    "or.1",
+    _LIST,
+    explode=True,
+    description=(
+        "Segments of which an event must match at least one. There may be more such groups, with "
+        "any other number up to 999: `or.2` and so on. All groups must hold."
+    ),
+    examples=[OpenApiExample("countries", value=["properties.country:UA", "properties.plan:3"])],
 )
 
 
@@ -84,7 +100,7 @@ def _report(
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
-        parameters=[*parameters, _SEGMENT, _TZ, *COMMON_PARAMETERS],
+        parameters=[*parameters, _SEGMENT, _OR, _TZ, *COMMON_PARAMETERS],
         responses={200: rows, **_ERRORS},
     )
 

@@ -1,11 +1,10 @@
 """The reports: how many users came, what they did, whether they returned. All numbers are exact.
 
 Days and weeks are those of a time zone. Weeks run Monday to Sunday and are numbered from
-1969-12-29. A report in the zone of the rollups, without segments or with segments only on the event
-type, reads rollups. Other reports read `events`.
+1969-12-29. A report in the zone of the rollups, whose segments ask only for event types and for
+what a user did, reads rollups. Other reports read `events`.
 """
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +14,8 @@ from django.conf import settings
 
 from analytics import clickhouse
 from analytics.queries import load, load_with
-from analytics.segments import Segment, condition
+from analytics.segments.expressions import ALL, Segments
+from analytics.segments.translating import Condition, Scope, condition
 from analytics.zones import UTC, Zone, bounds
 from config.monitoring import metrics
 from config.server import disconnects
@@ -28,6 +28,12 @@ _FIRST_MONDAY = date(1969, 12, 29)
 # The share of a report's memory that intermediate results may use before they go to disk. The rest
 # is for merging them.
 _SPILL_SHARE = 0.3
+# The columns that a rollup of each report has.
+_IN_ROLLUPS = {
+    "daily_active_users": {"event_type", "user_hash"},
+    "top_events": {"event_type"},
+    "retention": {"event_type", "user_hash"},
+}
 # Only where the bounds in UTC let in events of the days beside.
 _ON_DAYS = "toDate32(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}"
 
@@ -58,11 +64,11 @@ class Cohort(NamedTuple):
 
 
 def daily_active_users(
-    *, project: int, zone: Zone, start: date, end: date, segments: Sequence[Segment] = ()
+    *, project: int, zone: Zone, start: date, end: date, segments: Segments = ALL
 ) -> list[DailyUsers]:
     """Every day from `start` to `end`, both included, oldest first; 0 where nobody came."""
     days = {"start": start, "end": end, **bounds(start, end, zone.name)}
-    rows = _ask("daily_active_users", project, zone, segments, days)
+    rows = _ask("daily_active_users", project, zone, segments, end, days)
     users = {date.fromisoformat(day): int(count) for day, count in rows}
     asked = (start + timedelta(days=n) for n in range((end - start).days + 1))
     return [DailyUsers(day, users.get(day, 0)) for day in asked]
@@ -75,11 +81,11 @@ def top_events(
     start: date,
     end: date,
     limit: int,
-    segments: Sequence[Segment] = (),
+    segments: Segments = ALL,
 ) -> list[EventCount]:
     """The `limit` most frequent event types, most frequent first; equal counts by name."""
     days = {"start": start, "end": end, **bounds(start, end, zone.name)}
-    rows = _ask("top_events", project, zone, segments, {**days, "limit": limit})
+    rows = _ask("top_events", project, zone, segments, end, {**days, "limit": limit})
     return [EventCount(event_type, int(count)) for event_type, count in rows]
 
 
@@ -90,7 +96,7 @@ def retention(
     start: date,
     windows: int,
     today: date,
-    segments: Sequence[Segment] = (),
+    segments: Segments = ALL,
 ) -> list[Cohort]:
     """Weekly cohorts from the first week that begins on or after `start` to the week of `today`.
 
@@ -105,7 +111,8 @@ def retention(
     for first in range(_week(start + timedelta(days=6)), last + 1, _MASK_WEEKS - windows):
         until = min(last, first + _MASK_WEEKS - windows - 1)
         weeks = {"first": first, "last": until, "windows": windows, "pattern": pattern}
-        for cohort, week_after, users in _ask("retention", project, zone, segments, weeks):
+        rows = _ask("retention", project, zone, segments, today, weeks)
+        for cohort, week_after, users in rows:
             counts.setdefault(int(cohort), {})[int(week_after)] = int(users)
     return [_cohort(week, counts[week], windows, last) for week in sorted(counts)]
 
@@ -132,11 +139,20 @@ def _week(day: date) -> int:
 
 
 def _ask(
-    name: str, project: int, zone: Zone, segments: Sequence[Segment], parameters: dict[str, Any]
+    name: str,
+    project: int,
+    zone: Zone,
+    segments: Segments,
+    last: date,
+    parameters: dict[str, Any],
 ) -> list[list[Any]]:
-    """Rows of the report's query, from the cheapest table that has the days and the fields."""
-    where = condition(segments)
-    sql = _sql(name, zone, segments, where.sql)
+    """Rows of the report's query, from the cheapest table that has the days and the fields.
+
+    `last` is the last day of the report, with which the windows of segments end.
+    """
+    scope = Scope(zone.name, last, zone.is_rolled_up)
+    where = condition(segments, scope)
+    sql = _sql(name, scope, segments, where)
     comment = clickhouse.log_comment(name, query=uuid4().hex)
     with (
         disconnects.stopping(partial(clickhouse.kill, comment)),
@@ -160,12 +176,19 @@ def _limits() -> dict[str, int]:
     }
 
 
-def _sql(name: str, zone: Zone, segments: Sequence[Segment], where: str) -> str:
-    if any(segment.field != "event_type" for segment in segments) or not zone.is_rolled_up:
-        if name == "top_events" and zone.name != UTC:
-            where = f"{where} AND {_ON_DAYS}"
-        return load_with(f"{name}_raw", condition=where)
+def _sql(name: str, scope: Scope, segments: Segments, where: Condition) -> str:
+    if where.columns - _IN_ROLLUPS[name] or not scope.is_rolled_up:
+        is_wider = name == "top_events" and scope.zone != UTC
+        all_of = f"{where.sql} AND {_ON_DAYS}" if is_wider else where.sql
+        return load_with(f"{name}_raw", condition=all_of)
     if not segments:
         return load(name)
-    by_type = name if name == "top_events" else f"{name}_by_type"
-    return load_with(by_type, condition=where)
+    return load_with(_rollup(name, segments, where), condition=where.sql)
+
+
+def _rollup(name: str, segments: Segments, where: Condition) -> str:
+    if name == "top_events" or "event_type" not in where.columns:
+        return name
+    if name == "daily_active_users" and not segments.have_one_type():
+        return "daily_active_users_by_types"
+    return f"{name}_by_type"

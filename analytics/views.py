@@ -1,25 +1,21 @@
 """The HTTP endpoints of the reports."""
 
 from datetime import date
-from functools import partial
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from analytics import openapi, reports, zones
+from analytics import openapi, reports
 from analytics.clickhouse import ClickHouseUnavailable
-from analytics.segments import InvalidSegment, Segment, parse_segments
-from analytics.zones import Zone
+from analytics.parameters import Asked, read_report
 from config.api.days import parse_day
 from config.api.problems import Problem
-from config.api.query_parameters import problem, read, whole_number
+from config.api.query_parameters import problem, whole_number
 from config.memory import room
 from config.server import disconnects
 from projects import access
-from projects.keyring import keyring
-from projects.of_request import project_of, zone_of
 
 MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
@@ -64,58 +60,36 @@ def _reason(error: ClickHouseUnavailable) -> str:
 class DailyActiveUsersView(ReportView):
     @openapi.daily_active_users
     def get(self, request: Request) -> Response:
-        values = _read_range(request)
+        values, asked = _read_range(request)
         room.need_for_answer(_DAY_BYTES * (values["to"] - values["from"]).days)
-        project = project_of(request)
-        rows = reports.daily_active_users(
-            project=project,
-            zone=_zone(project, values["tz"]),
-            start=values["from"],
-            end=values["to"],
-            segments=values["segment"],
-        )
+        rows = reports.daily_active_users(**asked, start=values["from"], end=values["to"])
         return Response([{"date": row.day, "unique_users": row.unique_users} for row in rows])
 
 
 class TopEventsView(ReportView):
     @openapi.top_events
     def get(self, request: Request) -> Response:
-        values = _read_range(request, limit=whole_number(1, MAX_LIMIT))
+        values, asked = _read_range(request, limit=whole_number(1, MAX_LIMIT))
         limit = values["limit"] or DEFAULT_LIMIT
         room.need_for_answer(_EVENT_TYPE_BYTES * limit)
-        project = project_of(request)
-        rows = reports.top_events(
-            project=project,
-            zone=_zone(project, values["tz"]),
-            start=values["from"],
-            end=values["to"],
-            limit=limit,
-            segments=values["segment"],
-        )
+        start, end = values["from"], values["to"]
+        rows = reports.top_events(**asked, start=start, end=end, limit=limit)
         return Response([{"event_type": row.event_type, "count": row.events} for row in rows])
 
 
 class RetentionView(ReportView):
     @openapi.retention
     def get(self, request: Request) -> Response:
-        values = _read(
+        values, asked = read_report(
             request,
             {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
             required=["start_date"],
         )
-        project, windows = project_of(request), values["windows"] or DEFAULT_WINDOWS
-        zone = _zone(project, values["tz"])
-        today = zone.today()
-        weeks = max(0, (today - values["start_date"]).days // 7 + 1)
+        start, windows = values["start_date"], values["windows"] or DEFAULT_WINDOWS
+        today = asked["zone"].today()
+        weeks = max(0, (today - start).days // 7 + 1)
         room.need_for_answer(_WINDOW_BYTES * weeks * (windows + 1))
-        rows = reports.retention(
-            project=project,
-            zone=zone,
-            start=values["start_date"],
-            windows=windows,
-            today=today,
-            segments=values["segment"],
-        )
+        rows = reports.retention(**asked, start=start, windows=windows, today=today)
         return Response([_shown(cohort) for cohort in rows])
 
 
@@ -124,33 +98,16 @@ def _shown(cohort: reports.Cohort) -> dict[str, Any]:
     return {"cohort_week": cohort.monday, "week_0": cohort.size, **weeks}
 
 
-def _read_range(request: Request, **parsers: Any) -> dict[str, Any]:
-    values = _read(request, {"from": _day, "to": _day, **parsers}, required=["from", "to"])
+def _read_range(request: Request, **parsers: Any) -> tuple[dict[str, Any], Asked]:
+    parsers = {"from": _day, "to": _day, **parsers}
+    values, asked = read_report(request, parsers, required=["from", "to"])
     days = (values["to"] - values["from"]).days
     if days < 0:
         raise problem([{"parameter": "from", "message": "from is after to"}])
     if days >= MAX_DAYS:
         message = f"a report has at most {MAX_DAYS} days"
         raise problem([{"parameter": "to", "message": message}])
-    return values
-
-
-def _read(request: Request, parsers: dict[str, Any], *, required: list[str]) -> dict[str, Any]:
-    parsers = {**parsers, "tz": zones.checked, "segment": str}
-    values = read(request.query_params, parsers, required=required, lists=["segment"])
-    values["segment"] = _segments(values["segment"])
-    return values
-
-
-def _zone(project: int, name: str | None) -> Zone:
-    return Zone(name or zone_of(project), partial(keyring.rollup_zone, project))
-
-
-def _segments(texts: list[str]) -> list[Segment]:
-    try:
-        return parse_segments(texts)
-    except InvalidSegment as error:
-        raise problem([{"parameter": "segment", "message": str(error)}]) from None
+    return values, asked
 
 
 def _day(text: str) -> date:

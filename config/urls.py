@@ -17,6 +17,7 @@ admin.site.index_title = "Data of the service"
 urlpatterns = [
     path("", include("events.api.urls")),
     path("stats/", include("analytics.urls")),
+    path("segments", include("analytics.segments.urls")),
     path("", include("projects.urls")),
     path("imports", include("importer.receiving.urls")),
     path("health", health.HealthView.as_view()),

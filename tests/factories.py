@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from factory.declarations import LazyFunction, Sequence, Trait
 from factory.django import DjangoModelFactory
 
+from analytics.models import SavedSegment
 from events.models import Batch, HotEvent, PropertySchema
 from importer.models import Import
 from projects.models import DEFAULT
@@ -84,3 +85,11 @@ class PropertySchemaFactory(DjangoModelFactory[PropertySchema]):
 
     event_type = Sequence(lambda n: f"type_{n}")
     schema = LazyFunction(lambda: {"type": "object"})
+
+
+class SavedSegmentFactory(DjangoModelFactory[SavedSegment]):
+    class Meta:
+        model = SavedSegment
+
+    name = Sequence(lambda n: f"segment {n}")
+    text = "segment=event_type:purchase"

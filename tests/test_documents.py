@@ -56,7 +56,7 @@ def test_an_index_names_every_page_beside_it(folder: Path) -> None:
 def manage_lines() -> list[str]:
     """Each whole call of manage.py in the documents, with lines that are continued made one."""
     text = documents.text().replace("\\\n", " ")
-    found = set(re.findall(r"manage\.py ([a-z_]+ [^`\n|<>)#;]*)", text))
+    found = set(re.findall(r"manage\.py ([a-z_]+ (?:'[^'\n]*'|[^`\n|<>)#;'])*)", text))
     return sorted(line.strip() for line in found if "…" not in line)
 
 
@@ -82,7 +82,7 @@ def test_the_bounds_name_tests_that_there_are() -> None:
 
 def blocks() -> list[Any]:
     """The blocks of commands that a person runs beside `make up`."""
-    names = ("api", "projects", "access", "importing")
+    names = ("api", "segments", "projects", "access", "importing")
     pages = (README, *(DOCS / f"{name}.md" for name in names))
     return [
         pytest.param(block, id=f"{documents.name(page)}-{number}")

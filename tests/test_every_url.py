@@ -44,6 +44,7 @@ def _a_row_of_each(stores: None, tmp_path: Path) -> None:
     factories.HotEventFactory.create()
     factories.BatchFactory.create()
     factories.PropertySchemaFactory.create()
+    factories.SavedSegmentFactory.create()
     factories.ImportFactory.create(upload=True, rejected_path=str(rejected))
     factories.AdminFactory.create()
     RejectedEvent.objects.create(position=0, raw_bytes=2, raw="{}")

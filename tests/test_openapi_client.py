@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from importer.receiving import uploads
+from tests.factories import SavedSegmentFactory
 from tests.importer.receiving.uploading import csv_of
 from tests.projects.made_keys import secret
 from tests.samples import event
@@ -88,7 +89,7 @@ def test_every_endpoint_is_called_below(generated: Generated) -> None:
     assert generated.calls.keys() == {
         *("post_events", "get_events", "post_imports", "get_import", "get_rejected_rows"),
         *("daily_active_users", "top_events", "retention", "health", "ready", "metrics"),
-        "get_projects",
+        *("get_projects", "get_segments", "post_segment", "delete_segment"),
     }
 
 
@@ -137,6 +138,24 @@ def test_the_reports_are_understood(generated: Generated) -> None:
     [cohort] = generated.ask("retention", start_date=date(2025, 1, 1), windows=2)
     assert (cohort.cohort_week, cohort.week_0) == (date(2025, 1, 6), 1)
     assert cohort.additional_properties == {"week_1": 100.0, "week_2": 0.0}
+
+
+def test_saved_segments_are_understood(generated: Generated) -> None:
+    row = SavedSegmentFactory.create(name="buyers")
+    [shown] = generated.ask("get_segments")
+    assert (shown.id, shown.name, shown.text) == (row.pk, row.name, row.text)
+    new = generated.models.NewSavedSegment(name="a", text="segment=user_id:u1")
+    refused = generated.answer("post_segment", body=new)
+    assert refused.status_code == HTTPStatus.FORBIDDEN
+    assert generated.answer("delete_segment", row.pk).status_code == HTTPStatus.FORBIDDEN
+    rows = generated.ask(
+        "daily_active_users",
+        from_=date(2025, 1, 6),
+        to=date(2025, 1, 6),
+        segment=["saved(buyers)"],
+        or_1=["user_id:u1", "didnot(purchase,n>=3,90d)"],
+    )
+    assert [row.unique_users for row in rows] == [0]
 
 
 def test_a_file_goes_in_and_its_rejected_rows_come_out(generated: Generated) -> None:

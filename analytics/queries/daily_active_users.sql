@@ -3,6 +3,6 @@
 -- too low counts, and the caller leaves these days out.
 SELECT day, count()
 FROM daily_users FINAL
-WHERE indexHint(day BETWEEN {start:Date} AND {end:Date})
+WHERE indexHint(day BETWEEN {start:Date} AND {end:Date}) AND /*segments*/ 1
 GROUP BY day
 SETTINGS do_not_merge_across_partitions_select_final = 1

@@ -27,6 +27,7 @@ FROM
                 abs(epoch * 128 - {first:UInt16}) < 128
             ) AS came
         FROM weekly_users
+        WHERE /*segments*/ 1
         GROUP BY user_hash
     )
     WHERE cohort BETWEEN {first:UInt16} AND {last:UInt16}

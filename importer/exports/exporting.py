@@ -1,7 +1,7 @@
 """Export: the events of ClickHouse to a file that the importer reads."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -13,7 +13,7 @@ from django.db import DatabaseError
 
 from analytics import export as cold
 from analytics.export import Block
-from analytics.segments import Segment
+from analytics.segments.expressions import ALL, Segments
 from events.auditing import inventory
 from events.models import Batch
 from importer.exports.output import STDOUT, Compression, output
@@ -40,7 +40,7 @@ class Export:
     format: Format | None = None
     start: date | None = None
     end: date | None = None
-    segments: Sequence[Segment] = ()
+    segments: Segments = ALL
     overwrite: bool = False
     watch: Callable[[int], object] = lambda _events: None
 

@@ -1,17 +1,19 @@
 """The comparison of every report with the oracle, for histories made up or written by hand."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from analytics import reports
-from analytics.segments import parse_segments
+from analytics.segments.expressions import Segments
+from analytics.segments.parsing import parse_segments
 from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics import oracle
 from tests.analytics.oracle import Event
+from tests.analytics.said import Said, World
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed
 
@@ -36,7 +38,7 @@ SEGMENTS: dict[str, oracle.Matches] = {
 class Question(NamedTuple):
     """What all three reports are asked."""
 
-    segments: tuple[str, ...]
+    segments: tuple[str | Said, ...]
     start: date
     end: date
     limit: int
@@ -46,6 +48,8 @@ class Question(NamedTuple):
     # What is asked often may be answered otherwise: ClickHouse compiles an expression that it has
     # evaluated in three queries.
     times: int = 1
+    # Of each of these groups, one segment must hold.
+    groups: tuple[tuple[Said, ...], ...] = ()
 
 
 def compare(
@@ -77,23 +81,39 @@ def compare_answers(
 ) -> None:
     """The same, for events that are in ClickHouse."""
 
-    def matches(one: Event) -> bool:
-        return all(SEGMENTS[name](one) for name in question.segments)
-
-    matching = [one for one in events if matches(one)]
-    expected = expected_answers(matching, question, zone=zone.name)
+    expected = [
+        report(matching(events, question, last=last, zone=zone.name))
+        for report, last in expected_reports(question, zone=zone.name)
+    ]
     for _ in range(question.times):
-        assert answers(question, zone=zone, project=project) == expected
+        assert answers(question, zone=zone, project=project) == expected, question
+
+
+def matching(events: Sequence[Event], question: Question, *, last: date, zone: str) -> list[Event]:
+    """The events that match all segments, in a report whose last day this is."""
+    world = World(events, last, zone)
+
+    def holds(segment: str | Said, event: Event) -> bool:
+        if isinstance(segment, Said):
+            return segment.holds(event, world)
+        return SEGMENTS[segment](event)
+
+    return [
+        one
+        for one in events
+        if all(holds(it, one) for it in question.segments)
+        and all(any(holds(it, one) for it in group) for group in question.groups)
+    ]
 
 
 def answers(
     question: Question, *, zone: Zone = OWN, project: int = DEFAULT
 ) -> list[list[tuple[Any, ...]]]:
-    names, start, end, limit, since, windows, today, _ = question
+    _, start, end, limit, since, windows, today, *_ = question
     asked: dict[str, Any] = {
         "project": project,
         "zone": zone,
-        "segments": parse_segments(names),
+        "segments": parsed(question),
     }
     days = reports.daily_active_users(start=start, end=end, **asked)
     types = reports.top_events(start=start, end=end, limit=limit, **asked)
@@ -101,12 +121,19 @@ def answers(
     return [[tuple(row) for row in report] for report in (days, types, cohorts)]
 
 
-def expected_answers(
-    events: Sequence[Event], question: Question, *, zone: str = "UTC"
-) -> list[list[tuple[Any, ...]]]:
-    _, start, end, limit, since, windows, today, _ = question
+def parsed(question: Question) -> Segments:
+    texts = [it.text if isinstance(it, Said) else it for it in question.segments]
+    groups = {f"or.{n}": [it.text for it in one] for n, one in enumerate(question.groups, start=1)}
+    return parse_segments(texts, groups)
+
+
+def expected_reports(
+    question: Question, *, zone: str = "UTC"
+) -> list[tuple[Callable[[Sequence[Event]], list[tuple[Any, ...]]], date]]:
+    """Each report by the oracle, a function of the events that count, and its last day."""
+    _, start, end, limit, since, windows, today, *_ = question
     return [
-        [*oracle.daily_active_users(events, start, end, zone)],
-        [*oracle.top_events(events, start, end, limit, zone)],
-        [*oracle.retention(events, since, windows, today, zone)],
+        (lambda events: [*oracle.daily_active_users(events, start, end, zone)], end),
+        (lambda events: [*oracle.top_events(events, start, end, limit, zone)], end),
+        (lambda events: [*oracle.retention(events, since, windows, today, zone)], today),
     ]

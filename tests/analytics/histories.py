@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from analytics.reports import MAX_WINDOWS
+from tests.analytics import said
 from tests.analytics.comparison import SEGMENTS, Question
 from tests.analytics.oracle import Event
 
@@ -57,15 +58,9 @@ LOCAL_CLOCKS = st.sampled_from(
 # Types and users that differ by little; ties among types are to be broken by bytes.
 TYPES = st.sampled_from(["view", "buy", "Buy", "buy 2", "ввод"])
 USERS = st.sampled_from(["u1", "u2", "U1", "u1 ", "Олена", "u'5", "u6", "u7"])
-SECTIONS = st.sampled_from(["news", "home"])
-PROPERTIES = st.fixed_dictionaries(
-    {},
-    optional={
-        "plan": st.sampled_from([42, "42", 42.0, 7, 7.5, None, True, "true", [42], {"a": 42}]),
-        "page": st.fixed_dictionaries({"section": SECTIONS}),
-        "page.section": SECTIONS,
-    },
-)
+SEGMENT = st.one_of(st.sampled_from([*SEGMENTS]), said.segments)
+# Half of the questions have no alternatives.
+ALTERNATIVES = st.lists(said.segments, min_size=1, max_size=3).map(tuple)
 
 
 class History(NamedTuple):
@@ -126,7 +121,7 @@ def _at(moments: st.SearchStrategy[str]) -> st.SearchStrategy[Event]:
             "occurred_at": moments,
             "user_id": USERS,
             "event_type": TYPES,
-            "properties": PROPERTIES,
+            "properties": said.PROPERTIES,
         }
     )
 
@@ -139,7 +134,8 @@ def questions(spans: Sequence[Span]) -> st.SearchStrategy[Question]:
     """Also about days and cohorts beside all events, windows past today, and a today long past."""
     return st.builds(
         _question,
-        segments=st.lists(st.sampled_from(list(SEGMENTS)), max_size=3).map(tuple),
+        segments=st.lists(SEGMENT, max_size=3).map(tuple),
+        groups=st.lists(ALTERNATIVES, max_size=2).map(tuple),
         start=_around(spans),
         length=st.one_of(st.integers(0, 30), st.sampled_from([0, 366, 800])),
         limit=st.integers(1, 6),
@@ -162,7 +158,8 @@ def _around(spans: Sequence[Span]) -> st.SearchStrategy[date]:
 
 def _question(
     *,
-    segments: tuple[str, ...],
+    segments: tuple[str | said.Said, ...],
+    groups: tuple[tuple[said.Said, ...], ...],
     start: date,
     length: int,
     limit: int,
@@ -175,4 +172,4 @@ def _question(
 ) -> Question:
     end, today = start + timedelta(days=length), max(since, today) + timedelta(days=later)
     since = max(since, today - timedelta(weeks=reach))
-    return Question(segments, start, end, limit, since, windows, today, times)
+    return Question(segments, start, end, limit, since, windows, today, times, groups)

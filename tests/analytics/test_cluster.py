@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from analytics import clickhouse, cluster, export, insert_options, reports
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
 from analytics.maintenance.migrate import SchemaFile, WrongCluster, drop_database
-from analytics.segments import parse_segments
+from analytics.segments.parsing import parse_segments
 from events.auditing.rollups import rebuild_rollups
 from projects.models import DEFAULT
 from tests import clickhouse as engine

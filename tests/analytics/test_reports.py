@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from analytics import reports
-from analytics.segments import parse_segments
+from analytics.segments.parsing import parse_segments
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics.comparison import OWN, compare

@@ -15,7 +15,8 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analytics.clickhouse import ClickHouseError
-from analytics.segments import InvalidSegment, parse_segments
+from analytics.segments.asked import segments_of
+from analytics.segments.expressions import InvalidSegment, Segments
 from config.api.days import parse_day
 from config.building_blocks.command import ServiceCommand
 from importer.exports.exporting import FORMATS, Export, ExportRefused, Summary, export
@@ -44,9 +45,18 @@ class Command(ServiceCommand):
             action="extend",
             nargs="+",
             default=[],
-            metavar="FIELD:VALUE",
-            help="export only events that match all segments; FIELD is event_type, user_id or"
-            " properties.KEY",
+            metavar="SEGMENT",
+            help="export only events that match all segments, such as event_type:purchase or"
+            " 'not(properties.country):UA'; see docs/segments.md",
+        )
+        add(
+            "--or",
+            dest="groups",
+            action="append",
+            nargs="+",
+            default=[],
+            metavar="SEGMENT",
+            help="export only events that match one of these segments; each --or is a group",
         )
         add(
             "--format",
@@ -67,15 +77,16 @@ class Command(ServiceCommand):
         names = ("start", "end", "format", "overwrite")
         with self._progress(options["output"]) as bar, _stopped_by_sigterm():
             try:
+                project = project_of(options)
                 order = Export(
-                    project_of(options),
+                    project,
                     path=options["output"],
-                    segments=parse_segments(options["segments"]),
+                    segments=_segments(options, project),
                     watch=bar.update,
                     **{name: options[name] for name in names},
                 )
                 summary = export(order)
-            except (InvalidSegment, ExportRefused, OutputRefused) as error:
+            except (ExportRefused, OutputRefused) as error:
                 raise CommandError(str(error)) from None
             except ClickHouseError as error:
                 raise CommandError(f"ClickHouse failed: {error}") from error
@@ -110,6 +121,15 @@ class Command(ServiceCommand):
         else:
             return
         self.stderr.write(f"{said}; the export does not have such events", self.style.WARNING)
+
+
+def _segments(options: dict[str, Any], project: int) -> Segments:
+    groups = {f"or.{number}": texts for number, texts in enumerate(options["groups"], start=1)}
+    try:
+        return segments_of(options["segments"], groups, project=project)
+    except InvalidSegment as error:
+        where = "" if error.place.parameter == "segment" else f"--{error.place.parameter}: "
+        raise CommandError(f"{where}{error}") from None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from psycopg.errors import UndefinedTable
 from structlog.testing import capture_logs
 
 from analytics import clickhouse as engine
+from analytics.models import SavedSegment
 from events.delivery import deliver
 from events.lifecycle import deleting
 from events.models import Batch, Dedup, HotEvent, RejectedEvent
@@ -21,7 +22,7 @@ from events.storing import intake
 from events.storing.store import ProjectGone
 from importer.models import Import
 from projects.models import DEFAULT, ApiKey, Membership, Project
-from tests.factories import ImportFactory, PropertySchemaFactory
+from tests.factories import ImportFactory, PropertySchemaFactory, SavedSegmentFactory
 from tests.posting import post
 from tests.projects.made_keys import bearer, made
 from tests.projects.made_people import member
@@ -44,7 +45,7 @@ def databases() -> set[str]:
 
 
 def rows_of(number: int) -> list[int]:
-    tables = (HotEvent, Batch, RejectedEvent, Import, ApiKey, Membership)
+    tables = (HotEvent, Batch, RejectedEvent, Import, ApiKey, Membership, SavedSegment)
     return [table.objects.filter(project_id=number).count() for table in tables]
 
 
@@ -56,6 +57,7 @@ def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept:
     member("admin", staging)
     ImportFactory.create(project=staging)
     PropertySchemaFactory.create(project=staging)
+    SavedSegmentFactory.create(project=staging)
     RejectedEvent.objects.create(
         project=staging, client="c", event_id="", field="", code="", message="", raw="", raw_bytes=0
     )
@@ -63,7 +65,7 @@ def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept:
     assert name in databases()
     with capture_logs() as logs:
         call_command("delete_project", "staging", "--yes=staging")
-    assert rows_of(staging.pk) == [0] * 6
+    assert rows_of(staging.pk) == [0] * 7
     assert name not in databases()
     assert set(Project.objects.values_list("slug", flat=True)) == {"default", None}
     assert HotEvent.objects.count() == Dedup.objects.count() == 3
@@ -192,7 +194,7 @@ def test_a_deletion_that_broke_off_is_finished(
         with pytest.raises(engine.ClickHouseUnavailable):
             delete(staging)
     assert deleting.finish() == 1
-    assert rows_of(staging.pk) == [0] * 6
+    assert rows_of(staging.pk) == [0] * 7
     assert engine.database(project=staging.pk) not in databases()
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [f"dedup_{staging.pk}"])

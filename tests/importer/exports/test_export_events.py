@@ -14,6 +14,7 @@ from importer.exports.exporting import Export, export
 from importer.exports.output import OutputRefused
 from projects.models import DEFAULT
 from tests.events.auditing.damage import agreeing, content
+from tests.factories import SavedSegmentFactory
 from tests.importer.exports.exports import (
     FORMATS,
     NASTY,
@@ -90,6 +91,27 @@ def test_all_segments_must_hold(tmp_path: Path) -> None:
     assert exported(tmp_path, "--segment", pro) == plain | bought
     assert exported(tmp_path, "--segment", pro, purchase) == bought
     assert exported(tmp_path, "--segment", pro, "--segment", purchase) == bought
+    assert (
+        exported(tmp_path, "--segment", pro, "--segment", f"not({purchase.replace('=', ')=')}")
+        == plain
+    )
+
+
+def test_of_a_group_one_segment_must_hold(tmp_path: Path) -> None:
+    plain, bought = delivered(properties={"plan": "pro"}), delivered(event_type="purchase")
+    delivered()
+    either = ("--or", "properties.plan:pro", "event_type:purchase")
+    assert exported(tmp_path, *either) == plain | bought
+    assert exported(tmp_path, *either, "--or", "event_type:purchase") == bought
+
+
+def test_a_saved_segment_and_what_a_user_did_are_exported_too(tmp_path: Path) -> None:
+    SavedSegmentFactory.create(name="buyers", text="segment=did(purchase,n>%3D2,30d)")
+    delivered(2, event_type="purchase", user_id="u1")
+    delivered(event_type="purchase", user_id="u2")
+    ours = exported(tmp_path, "--segment", "saved(buyers)")
+    assert len(ours) == 2
+    assert ours == exported(tmp_path, "--segment", "user_id:u1")
 
 
 @pytest.mark.parametrize("name", ["events.csv", "events.parquet"])
@@ -135,6 +157,9 @@ def test_what_the_buffer_holds_is_exported(tmp_path: Path, settings: Any) -> Non
         (["--to", "2025-02-30"], "argument --to: '2025-02-30' is not a date"),
         (["--segment", "country:UA"], "segment 1: the field must be event_type, user_id or"),
         (["--segment", "user_id:a", "nothing"], "segment 2: expected field:value"),
+        (["--or", "user_id:a", "--or", "x"], "--or.2: alternative 1: expected field:value"),
+        (["--segment", "saved(nobody's)"], "segment 1: there is no saved segment"),
+        (["--segment", "match(user_id):("], "segment 1: the pattern can't be used: missing )"),
         (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
         (["--output", "events.parquet.gz"], "events.parquet.gz: Parquet is compressed already"),
         (["--output", "/no/such/folder/events.csv"], "/no/such/folder/events.csv cannot be wri"),

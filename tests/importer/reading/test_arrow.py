@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analytics.reports import top_events
-from analytics.segments import parse_segments
+from analytics.segments.parsing import parse_segments
 from analytics.zones import UTC, Zone
 from importer.mapping.columns import ColumnMap
 from importer.reading.chunks import FileRefused

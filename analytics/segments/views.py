@@ -1,0 +1,104 @@
+"""The HTTP endpoints of saved segments."""
+
+from typing import Any
+
+import psycopg
+from django import db
+from django.core.exceptions import ValidationError
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from analytics.clickhouse import ClickHouseUnavailable
+from analytics.models import SavedSegment
+from analytics.segments import openapi, saved
+from analytics.segments.expressions import InvalidSegment
+from config.api.problems import Problem
+from config.api.query_parameters import read
+from projects import access
+from projects.of_request import project_of
+
+_FIELDS = ("name", "text")
+
+
+class _View(APIView):
+    """Answers 503 where a store can't be reached."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, db.Error | psycopg.Error):
+            exc = Problem(503, "PostgreSQL can't be reached.")
+        elif isinstance(exc, ClickHouseUnavailable):
+            exc = Problem(503, "ClickHouse, which checks patterns, can't be reached.")
+        return super().handle_exception(exc)
+
+
+class SavedSegmentsView(_View):
+    """`/segments`: the saved segments of a project."""
+
+    scopes = {"GET": access.READ, "POST": access.EDIT}
+    parser_classes = [JSONParser]
+
+    @openapi.get_segments
+    def get(self, request: Request) -> Response:
+        read(request.query_params, {})
+        rows = SavedSegment.objects.filter(project=project_of(request)).order_by("name")
+        return Response([_shown(row) for row in rows])
+
+    @openapi.post_segments
+    def post(self, request: Request) -> Response:
+        read(request.query_params, {})
+        row = SavedSegment(project_id=project_of(request), **_body(request.data))
+        row.saved_by = getattr(request.user, "username", "")
+        _store(row)
+        return Response(_shown(row), status=201)
+
+
+class SavedSegmentView(_View):
+    """`/segments/{id}`: one saved segment."""
+
+    scopes = {"DELETE": access.EDIT}
+
+    @openapi.delete_segment
+    def delete(self, request: Request, pk: int) -> Response:
+        read(request.query_params, {})
+        row = SavedSegment.objects.filter(project=project_of(request), pk=pk).first()
+        if row is None:
+            raise Problem(404, "There is no such saved segment.")
+        try:
+            saved.delete(row)
+        except saved.InUse as error:
+            raise Problem(409, f"{row.name!r} can't be deleted: {error}.") from None
+        return Response(status=204)
+
+
+def _shown(row: SavedSegment) -> dict[str, Any]:
+    names = ("id", "name", "text", "saved_by", "saved_at")
+    return {name: getattr(row, name) for name in names}
+
+
+def _body(data: Any) -> dict[str, str]:
+    if not isinstance(data, dict) or data.keys() != {*_FIELDS}:
+        raise Problem(400, "The body must be an object with name and text.")
+    if not all(isinstance(value, str) for value in data.values()):
+        raise Problem(400, "name and text must be strings.")
+    return data
+
+
+def _store(row: SavedSegment) -> None:
+    try:
+        saved.store(row)
+    except InvalidSegment as error:
+        raise _wrong({"text": [str(error)]}) from None
+    except ValidationError as error:
+        if "project" not in error.message_dict and "__all__" in error.message_dict:
+            raise Problem(409, "The project has a segment of this name.") from None
+        raise _wrong(error.message_dict) from None
+    except saved.TooMany as error:
+        raise Problem(409, f"Not saved: {error}.") from None
+
+
+def _wrong(messages: dict[str, list[str]]) -> Problem:
+    errors = [{"field": name, "message": it} for name, said in messages.items() for it in said]
+    said = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+    return Problem(400, f"The segment is not valid: {said}", errors=errors)

@@ -1,0 +1,171 @@
+"""`/segments` and the admin's page: saved segments listed, made, changed and deleted."""
+
+import uuid
+from html import unescape
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from analytics.models import SavedSegment
+from projects.models import Project
+from tests import clickhouse as engine
+from tests.factories import SavedSegmentFactory
+from tests.projects.made_keys import bearer, secret
+from tests.samples import event, framed
+
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
+
+PAGE = "/admin/analytics/savedsegment/"
+TEXT = "segment=in(properties.plan):pro,team"
+
+
+def post(client: Client, body: Any, **headers: str) -> Any:
+    return client.post("/segments", body, content_type="application/json", headers=headers)
+
+
+def test_a_segment_is_saved_listed_used_and_deleted(client: Client) -> None:
+    sent = [event(user_id=plan, properties={"plan": plan}) for plan in ("pro", "team", "free")]
+    for one in sent:
+        one["occurred_at"] = "2025-01-06T10:00:00Z"
+    engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
+    answer = post(client, {"name": "paying users", "text": TEXT})
+    assert answer.status_code == 201
+    assert client.get("/segments").json() == [answer.json()]
+    assert answer.json() == {
+        "id": SavedSegment.objects.get().pk,
+        "name": "paying users",
+        "text": TEXT,
+        "saved_by": "",
+        "saved_at": answer.json()["saved_at"],
+    }
+    dau = "/stats/dau?from=2025-01-06&to=2025-01-06&segment=saved(paying%20users)"
+    assert client.get(dau).json() == [{"date": "2025-01-06", "unique_users": 2}]
+    assert client.delete(f"/segments/{answer.json()['id']}").status_code == 204
+    assert client.get("/segments").json() == []
+    gone = client.get(dau)
+    assert (gone.status_code, gone.json()["errors"]) == (
+        400,
+        [
+            {
+                "parameter": "segment",
+                "message": "segment 1: there is no saved segment 'paying users'",
+            }
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "complaint"),
+    [
+        ({"name": "a"}, 400, "must be an object with name and text"),
+        ({"name": "a", "text": TEXT, "more": 1}, 400, "must be an object with name and text"),
+        ([], 400, "must be an object with name and text"),
+        ("null", 400, "must be an object with name and text"),
+        ({"name": 1, "text": TEXT}, 400, "must be strings"),
+        ({"name": "a\0", "text": TEXT}, 400, "no control characters"),
+        ({"name": "\ud800", "text": TEXT}, 400, "no control characters"),
+        ({"name": "", "text": TEXT}, 400, "name: This field cannot be blank."),
+        ({"name": "a", "text": ""}, 400, "text: This field cannot be blank."),
+        ({"name": "a", "text": "segment=user_id:\ud800"}, 400, "lone surrogate"),
+        ({"name": "a", "text": "segment=a:b"}, 400, "text: segment 1: the field must be"),
+        ({"name": "taken", "text": TEXT}, 409, "The project has a segment of this name."),
+        ("{", 400, "JSON parse error"),
+    ],
+)
+def test_what_can_not_be_saved_is_refused(
+    client: Client, body: Any, status: int, complaint: str
+) -> None:
+    SavedSegmentFactory.create(name="taken")
+    answer = post(client, body)
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert complaint in answer.json()["detail"]
+    assert SavedSegment.objects.count() == 1
+
+
+def test_one_that_others_name_is_not_deleted(client: Client) -> None:
+    used = SavedSegmentFactory.create(name="used")
+    SavedSegmentFactory.create(name="user", text="or.1=saved(used)&or.1=user_id:a")
+    answer = client.delete(f"/segments/{used.pk}")
+    assert answer.status_code == 409
+    assert "it is used by user; change these first" in answer.json()["detail"]
+    assert client.delete("/segments/999999").status_code == 404
+
+
+def test_each_project_has_its_own(client: Client) -> None:
+    other = Project.objects.create(id=2, slug="other", name="Other")
+    ours, theirs = SavedSegmentFactory.create(), SavedSegmentFactory.create(project=other)
+    assert [it["id"] for it in client.get("/segments").json()] == [ours.pk]
+    assert [it["id"] for it in client.get("/segments?project=other").json()] == [theirs.pk]
+    assert client.delete(f"/segments/{theirs.pk}").status_code == 404
+    assert client.delete(f"/segments/{theirs.pk}?project=other").status_code == 204
+
+
+def test_a_key_reads_them_and_changes_none(client: Client, settings: Any) -> None:
+    settings.API_KEYS_REQUIRED = True
+    row = SavedSegmentFactory.create()
+    reads, sends = bearer(secret("read")), bearer(secret("ingest"))
+    assert client.get("/segments", headers=reads).status_code == 200
+    assert client.get("/segments", headers=sends).status_code == 403
+    assert client.get("/segments").status_code == 401
+    assert post(client, {"name": "a", "text": TEXT}, **reads).status_code == 403
+    assert client.delete(f"/segments/{row.pk}", headers=reads).status_code == 403
+
+
+def test_a_page_of_another_site_saves_none(client: Client) -> None:
+    answer = post(client, {"name": "a", "text": TEXT}, Origin="https://elsewhere.example")
+    assert answer.status_code == 403
+    assert not SavedSegment.objects.exists()
+
+
+def test_without_postgresql_only_saved_segments_are_unavailable(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = "/stats/dau?from=2025-01-06&to=2025-01-06&segment="
+    SavedSegmentFactory.create(name="mine")
+    assert client.get(f"{days}saved(mine)").status_code == 200
+    monkeypatch.setattr(SavedSegment._meta, "db_table", "gone")
+    answer = client.get(f"{days}saved(mine)")
+    assert (answer.status_code, client.get("/segments").status_code) == (503, 503)
+    assert "PostgreSQL" in answer.json()["detail"]
+    assert client.get(f"{days}user_id:a").status_code == 200
+
+
+# --- the admin
+
+
+def saved_in_admin(client: Client, path: str = "add/", **changes: str) -> str:
+    form = {"project": "1", "name": "mine", "text": TEXT, **changes}
+    answer = client.post(f"{PAGE}{path}", form, follow=True)
+    return unescape(answer.content.decode())
+
+
+def test_a_segment_is_made_and_changed_in_the_admin(admin_client: Client) -> None:
+    saved_in_admin(admin_client)
+    row = SavedSegment.objects.get()
+    assert (row.project_id, row.name, row.text, row.saved_by) == (1, "mine", TEXT, "admin")
+    saved_in_admin(admin_client, f"{row.pk}/change/", name="ours", text="segment=user_id:a")
+    row.refresh_from_db()
+    assert (row.name, row.text) == ("ours", "segment=user_id:a")
+    assert "ours" in admin_client.get(PAGE).content.decode()
+
+
+def test_the_admin_refuses_what_the_api_refuses(admin_client: Client) -> None:
+    used = SavedSegmentFactory.create(name="used")
+    user = SavedSegmentFactory.create(name="user", text="segment=saved(used)")
+    wrong = saved_in_admin(admin_client, text="segment=gt(user_id):x")
+    assert "segment 1: gt(…) needs a number such as 42 or -1.5e3 (at character 13)" in wrong
+    assert "segment of this name" in saved_in_admin(admin_client, name="used")
+    change = f"{used.pk}/change/"
+    assert "used by user" in saved_in_admin(admin_client, change, name="renamed")
+    assert "in a circle" in saved_in_admin(
+        admin_client, change, name="used", text="segment=saved(user)"
+    )
+    delete = admin_client.get(f"{PAGE}{used.pk}/delete/").content.decode()
+    assert "user, which names used" in delete
+    admin_client.post(f"{PAGE}{used.pk}/delete/", {"post": "yes"})
+    assert SavedSegment.objects.count() == 2
+    both = {"action": "delete_selected", "_selected_action": [used.pk, user.pk], "post": "yes"}
+    admin_client.post(PAGE, both)
+    assert not SavedSegment.objects.exists()
