@@ -9,7 +9,7 @@ FROM
     SELECT toDate(occurred_at, {tz:String}) AS day, event_type, 0 AS kept, count() AS counted
     FROM events
     WHERE occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
-        AND toDate(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}
+        AND toDate32(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}
     GROUP BY day, event_type
 )
 GROUP BY day, event_type
