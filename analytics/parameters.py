@@ -28,7 +28,11 @@ class Asked(TypedDict):
 
 
 def read_report(
-    request: Request, parsers: Mapping[str, Callable[[str], Any]], *, required: Sequence[str]
+    request: Request,
+    parsers: Mapping[str, Callable[[str], Any]],
+    *,
+    required: Sequence[str],
+    lists: Sequence[str] = (),
 ) -> tuple[dict[str, Any], Asked]:
     """The values of a report's own parameters, and what every report is asked.
 
@@ -37,11 +41,12 @@ def read_report(
     """
     given = request.query_params
     groups = (name for name in given if GROUP.fullmatch(name))
-    lists = [*dict.fromkeys(["segment", "or.1", *groups])]
-    parsers = {**parsers, "tz": zones.checked, **dict.fromkeys(lists, str)}
-    values = read(given, parsers, required=required, lists=lists)
+    own = [*dict.fromkeys(["segment", "or.1", *groups])]
+    parsers = {**parsers, "tz": zones.checked, **dict.fromkeys(own, str)}
+    values = read(given, parsers, required=required, lists=[*lists, *own])
     project = project_of(request)
-    segments = _segments(project, {name: texts for name in lists if (texts := values.pop(name))})
+    found = {name: texts for name in own if (texts := values.pop(name))}
+    segments = checked_segments(found.pop("segment", []), found, project=project)
     return values, Asked(project=project, zone=_zone(project, values["tz"]), segments=segments)
 
 
@@ -49,11 +54,18 @@ def _zone(project: int, name: str | None) -> Zone:
     return Zone(name or zone_of(project), partial(keyring.rollup_zone, project))
 
 
-def _segments(project: int, given: dict[str, list[str]]) -> Segments:
-    texts = given.pop("segment", [])
+def checked_segments(
+    texts: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    project: int,
+    parameter: str | None = None,
+) -> Segments:
+    """Segments of a request. Raises Problem that names the parameter, and ClickHouseError."""
     try:
-        return segments_of(texts, given, project=project)
+        return segments_of(texts, groups, project=project)
     except InvalidSegment as error:
-        raise problem([{"parameter": error.place.parameter, "message": str(error)}]) from None
+        name = parameter or error.place.parameter
+        raise problem([{"parameter": name, "message": str(error)}]) from None
     except (db.Error, psycopg.Error):
         raise Problem(503, "PostgreSQL, which has saved segments, can't be reached.") from None

@@ -6,28 +6,19 @@ what a user did, reads rollups. Other reports read `events`.
 """
 
 from datetime import date, timedelta
-from functools import partial
 from typing import Any, NamedTuple
-from uuid import uuid4
 
-from django.conf import settings
-
-from analytics import clickhouse
+from analytics.asking import ask
 from analytics.queries import load, load_with
 from analytics.segments.expressions import ALL, Segments
 from analytics.segments.translating import Condition, Scope, condition
 from analytics.zones import UTC, Zone, bounds
-from config.monitoring import metrics
-from config.server import disconnects
 
 # The mask of a user's weeks has 128 bits. The pattern taken from the mask has 64: the cohort's week
 # and MAX_WINDOWS weeks after it.
 _MASK_WEEKS = 128
 MAX_WINDOWS = 63
 _FIRST_MONDAY = date(1969, 12, 29)
-# The share of a report's memory that intermediate results may use before they go to disk. The rest
-# is for merging them.
-_SPILL_SHARE = 0.3
 # The columns that a rollup of each report has.
 _IN_ROLLUPS = {
     "daily_active_users": {"event_type", "user_hash"},
@@ -153,27 +144,12 @@ def _ask(
     scope = Scope(zone.name, last, zone.is_rolled_up)
     where = condition(segments, scope)
     sql = _sql(name, scope, segments, where)
-    comment = clickhouse.log_comment(name, query=uuid4().hex)
-    with (
-        disconnects.stopping(partial(clickhouse.kill, comment)),
-        metrics.CLICKHOUSE_QUERY_SECONDS.labels(name).time(),
-    ):
-        return clickhouse.query(
-            sql,
-            project=project,
-            parameters={"tz": zone.name, **parameters, **where.parameters},
-            options={"log_comment": comment, **_limits()},
-        )
-
-
-def _limits() -> dict[str, int]:
-    memory = settings.CLICKHOUSE_QUERY_MEGABYTES * 1024 * 1024
-    return {
-        "max_memory_usage": memory,
-        "max_bytes_before_external_group_by": int(memory * _SPILL_SHARE),
-        "max_bytes_ratio_before_external_group_by": 0,
-        "max_rows_to_read": settings.CLICKHOUSE_QUERY_ROWS,
-    }
+    return ask(
+        name,
+        sql,
+        project=project,
+        parameters={"tz": zone.name, **parameters, **where.parameters},
+    )
 
 
 def _sql(name: str, scope: Scope, segments: Segments, where: Condition) -> str:

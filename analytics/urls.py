@@ -2,10 +2,7 @@
 
 from django.urls import path
 
-from analytics.views import DailyActiveUsersView, RetentionView, TopEventsView
+from analytics.api.reports import all_reports
+from analytics.api.view import view_of
 
-urlpatterns = [
-    path("dau", DailyActiveUsersView.as_view()),
-    path("top-events", TopEventsView.as_view()),
-    path("retention", RetentionView.as_view()),
-]
+urlpatterns = [path(report.path, view_of(report)) for report in all_reports()]

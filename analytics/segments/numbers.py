@@ -5,6 +5,9 @@ import re
 from decimal import Decimal
 
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)(?:[eE]([+-]?[0-9]+))?")
+# The same as patterns in SQL, of any number and of a whole one that 128 bits can hold.
+NUMBER_SQL = r"'^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$'"
+WHOLE_SQL = r"'^-?(0|[1-9][0-9]{0,37})$'"
 # A larger exponent of a number that a double holds belongs to 0, and a smaller one to a number
 # that is as good as this small. Decimal refuses some of 20 digits.
 _EXPONENT = 1_000_000

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from analytics.queries import load
 from analytics.segments.expressions import Comparison, Did, Saved, Segments, Term
-from analytics.segments.numbers import exact, is_number
+from analytics.segments.numbers import NUMBER_SQL, WHOLE_SQL, exact, is_number
 from analytics.segments.readers import Bind, Reader, reader
 from analytics.zones import bounds
 
@@ -22,8 +22,6 @@ _TEXTS = {
 }
 _IN_A_NUMBER = frozenset("0123456789.e+-")
 # A whole number in a text is compared as one of 128 bits, any other as a double.
-_WHOLE = r"'^-?(0|[1-9][0-9]{0,37})$'"
-_NUMBER = r"'^-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]+)?$'"
 _MOST = 10**38
 _FIRST_DAY = date(1970, 1, 1)
 # As what ClickHouse stores 1969-12-31, the day of the first events in zones west of Greenwich.
@@ -160,8 +158,8 @@ def _ordered(found: Reader, sign: str, text: str, bind: Bind) -> str:
     double = bind("double", "Float64", float(text))
     by_type: dict[str, Callable[[str], str]] = {
         "String": lambda column: (
-            f"if(match({column}, {_WHOLE}), toInt128OrNull({column}) {sign} {whole},"
-            f" match({column}, {_NUMBER}) AND toFloat64OrNull({column}) {sign} {double})"
+            f"if(match({column}, {WHOLE_SQL}), toInt128OrNull({column}) {sign} {whole},"
+            f" match({column}, {NUMBER_SQL}) AND toFloat64OrNull({column}) {sign} {double})"
         ),
         "Int64": lambda column: f"{column} {sign} {whole}",
         "UInt64": lambda column: f"{column} {sign} {whole}",

@@ -36,7 +36,7 @@ def test_where_memory_is_short_a_report_goes_on_by_way_of_the_disk(
     settings.CLICKHOUSE_QUERY_MEGABYTES = 112
     [cohort] = client.get(RETENTION).json()
     assert (cohort["cohort_week"], cohort["week_0"]) == ("2025-01-06", users)
-    monkeypatch.setattr("analytics.reports._SPILL_SHARE", 0)
+    monkeypatch.setattr("analytics.asking._SPILL_SHARE", 0)
     assert "too much memory" in refused(client)
 
 

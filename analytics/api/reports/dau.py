@@ -1,0 +1,42 @@
+"""Daily active users."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analytics import reports
+from analytics.api.report import RANGE, Report, Values, check_range
+from analytics.parameters import Asked
+from config.api.openapi import COUNT, record
+from config.memory import room
+
+# Memory for one day: as a row from ClickHouse, as objects and as JSON.
+_DAY_BYTES = 700
+
+
+def _answer(values: Values, asked: Asked) -> list[dict[str, Any]]:
+    start, end = values["from"], values["to"]
+    room.need_for_answer(_DAY_BYTES * (end - start).days)
+    rows = reports.daily_active_users(**asked, start=start, end=end)
+    return [{"date": row.day, "unique_users": row.unique_users} for row in rows]
+
+
+def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    return answer
+
+
+REPORT = Report(
+    path="dau",
+    summary="Unique users of each day",
+    description="Every day of the range, oldest first.",
+    parameters=RANGE,
+    check=check_range,
+    answer=_answer,
+    rows=_rows,
+    schema={
+        "type": "array",
+        "items": record(
+            "DailyUsers", {"date": {"type": "string", "format": "date"}, "unique_users": COUNT}
+        ),
+    },
+    example=[{"date": "2025-01-01", "unique_users": 1523}],
+)

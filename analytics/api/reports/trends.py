@@ -1,0 +1,303 @@
+"""A measure in each hour, day, week or month: by series, by values of a field, and compared."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from analytics.api.report import RANGE, Parameter, Report, Values, check_range, of_number
+from analytics.parameters import Asked, checked_segments
+from analytics.segments.expressions import Field
+from analytics.segments.parsing import PATTERN, parse_field
+from analytics.trends.buckets import UNITS, TooMany, buckets
+from analytics.trends.measures import OF_EVENTS, OF_NUMBERS, ROLLING, Number, parse_measure
+from analytics.trends.question import COMPARES, Question
+from analytics.trends.trends import BeforeAllEvents, Line, Period, trend
+from config.api.openapi import TEXT, component
+from config.api.query_parameters import problem, whole_number
+from config.memory import room
+
+MAX_SERIES = 10
+MAX_TOP, DEFAULT_TOP = 50, 10
+MAX_POINTS = 50_000
+# Memory for one point: as a row from ClickHouse, as objects and as JSON.
+_POINT_BYTES = 1_200
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}")
+        return text
+
+    return parse
+
+
+def _by(text: str) -> Field:
+    field = parse_field(text)
+    if field.name == "user_id":
+        raise ValueError("must be event_type, or a property such as properties.country")
+    return field
+
+
+def _check(values: Values) -> None:
+    check_range(values)
+    if values["unit"] == "hour" and values["measure"].name in ROLLING:
+        message = f"{values['measure'].name} is of days; it has no hours"
+        raise problem([{"parameter": "unit", "message": message}])
+    series = len(values["series"])
+    if series > MAX_SERIES:
+        message = f"at most {MAX_SERIES} series are allowed"
+        raise problem([{"parameter": "series", "message": message}])
+    if values["by"] and series > 1:
+        message = "a breakdown is of one series; leave the others out"
+        raise problem([{"parameter": "by", "message": message}])
+
+
+def _answer(values: Values, asked: Asked) -> dict[str, Any]:
+    question = Question(
+        **asked,
+        start=values["from"],
+        end=values["to"],
+        now=datetime.now(UTC),
+        unit=values["unit"],
+        measure=values["measure"],
+        series=_series(values, asked),
+        by=values["by"],
+        top=values["top"],
+        compare=values["compare"],
+    )
+    try:
+        _need_room(question)
+        found = trend(question)
+    except TooMany as error:
+        raise problem([{"parameter": "to", "message": str(error)}]) from None
+    except BeforeAllEvents as error:
+        raise problem([{"parameter": "compare", "message": str(error)}]) from None
+    answer = {"unit": question.unit, "tz": question.zone.name, **_period(found.main)}
+    if found.compared:
+        answer["compare"] = _period(found.compared)
+    return answer
+
+
+def _series(values: Values, asked: Asked) -> Sequence[tuple[str | None, Any]]:
+    texts: list[str] = values["series"]
+    found = [
+        (text, checked_segments([text], {}, project=asked["project"], parameter="series"))
+        for text in texts
+    ]
+    return found or [(None, checked_segments([], {}, project=asked["project"]))]
+
+
+def _need_room(question: Question) -> None:
+    """Raises TooMany, Problem, and room.NoRoom."""
+    each = len(buckets(question.unit, question.start, question.end, question.zone.name))
+    lines = len(question.series) * (question.top + 2 if question.by else 1)
+    points = each * lines * (2 if question.compare else 1)
+    if points > MAX_POINTS:
+        message = f"this asks for {points:,} points, and an answer has at most {MAX_POINTS:,}"
+        raise problem([{"parameter": "to", "message": message}])
+    room.need_for_answer(_POINT_BYTES * points)
+
+
+def _period(period: Period) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "from": period.start,
+        "to": period.end,
+        "series": [_line(line) for line in period.lines if not line.is_other],
+    }
+    for line in period.lines:
+        if line.is_other:
+            shown["other"] = _line(line)
+    return shown
+
+
+def _line(line: Line) -> dict[str, Any]:
+    total = _number(line.total)
+    return {
+        "series": line.series,
+        **({} if line.is_other else {"value": line.value}),
+        "total": total.pop("value"),
+        **total,
+        "points": [
+            {
+                "start": point.bucket.start,
+                "end": point.bucket.end,
+                **_number(point.number),
+                "complete": point.is_complete,
+            }
+            for point in line.points
+        ],
+    }
+
+
+def _number(number: Number) -> dict[str, Any]:
+    shown: dict[str, Any] = {"value": number.value}
+    if number.counted is not None:
+        shown["values"] = number.counted
+    if number.left_out:
+        shown["left_out"] = number.left_out
+    return shown
+
+
+def _rows(answer: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    rows = _rows_of(answer, "main")
+    return rows + _rows_of(answer["compare"], "compared") if "compare" in answer else rows
+
+
+def _rows_of(period: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    lines = [(line, False) for line in period["series"]]
+    if "other" in period:
+        lines.append((period["other"], True))
+    return [
+        {
+            "period": name,
+            "series": line["series"],
+            "value_of": line.get("value"),
+            "other": is_other,
+            "start": point["start"],
+            "end": point["end"],
+            "complete": point["complete"],
+            "value": point["value"],
+        }
+        for line, is_other in lines
+        for point in line["points"]
+    ]
+
+
+_DATE = {"type": "string", "format": "date"}
+_NUMBER = {"type": "number", "nullable": True}
+_COUNTS = {
+    "values": {
+        "type": "integer",
+        "description": "Of a measure of numbers: how many there were.",
+    },
+    "left_out": {
+        "type": "integer",
+        "description": "How many numbers beyond 1e30 were not added; left out if there are none.",
+    },
+}
+_POINT = component(
+    "TrendPoint",
+    {
+        "type": "object",
+        "required": ["start", "end", "value", "complete"],
+        "properties": {
+            "start": {**TEXT, "description": "The first day, or the moment an hour begins."},
+            "end": {**TEXT, "description": "The last day, or the moment the next hour begins."},
+            "value": _NUMBER,
+            **_COUNTS,
+            "complete": {
+                "type": "boolean",
+                "description": "False while it runs, and if the range cuts it.",
+            },
+        },
+    },
+)
+_LINE = component(
+    "TrendLine",
+    {
+        "type": "object",
+        "required": ["series", "total", "points"],
+        "properties": {
+            "series": {**TEXT, "nullable": True},
+            "value": {**TEXT, "nullable": True, "description": "With `by`; null: not set."},
+            "total": {**_NUMBER, "description": "The measure of the whole range."},
+            **_COUNTS,
+            "points": {"type": "array", "items": _POINT},
+        },
+    },
+)
+_PERIOD = {
+    "from": _DATE,
+    "to": _DATE,
+    "series": {"type": "array", "items": _LINE},
+    "other": _LINE,
+}
+
+REPORT = Report(
+    path="trends",
+    summary="A measure in each hour, day, week or month",
+    description=(
+        "Every bucket of the range. `other` has all values of the field but the first ones. "
+        "`compare` has the same lines in the period that the range is compared with."
+    ),
+    parameters=(
+        *RANGE,
+        Parameter("unit", _one_of(*UNITS), {"type": "string", "enum": [*UNITS]}, default="day"),
+        Parameter(
+            "measure",
+            parse_measure,
+            {
+                "type": "string",
+                "pattern": rf"^(?:{'|'.join(OF_EVENTS)}|(?:{'|'.join(OF_NUMBERS)})\([\s\S]+\))$",
+            },
+            "`events`, `users`, `users_7d`, `users_30d` (in the 7 or 30 days that end with it), "
+            "or `sum(properties.amount)` and so on, with `avg`, `min`, `max`, "
+            "`p50`, `p75`, `p90`, `p95`, `p99`.",
+            default="users",
+        ),
+        Parameter(
+            "series",
+            str,
+            {"type": "string", "pattern": f"^{PATTERN}$"},
+            f"A segment that a line is of. At most {MAX_SERIES}.",
+            default=[],
+            is_list=True,
+        ),
+        Parameter(
+            "by",
+            _by,
+            TEXT,
+            "A field, `event_type` or such as `properties.country`: one line for each of its first "
+            "values.",
+        ),
+        of_number(
+            "top", whole_number(1, MAX_TOP), (1, MAX_TOP), DEFAULT_TOP, "How many values of `by`."
+        ),
+        Parameter(
+            "compare",
+            _one_of(*COMPARES),
+            {"type": "string", "enum": [*COMPARES]},
+            "`previous`: the days before the range, as many. `year`: the same days a year before.",
+        ),
+    ),
+    check=_check,
+    answer=_answer,
+    rows=_rows,
+    schema=component(
+        "Trend",
+        {
+            "type": "object",
+            "required": ["unit", "tz", "from", "to", "series"],
+            "properties": {
+                "unit": {"type": "string", "enum": [*UNITS]},
+                "tz": TEXT,
+                **_PERIOD,
+                "compare": component(
+                    "ComparedTrend",
+                    {
+                        "type": "object",
+                        "required": ["from", "to", "series"],
+                        "properties": _PERIOD,
+                    },
+                ),
+            },
+        },
+    ),
+    example={
+        "unit": "day",
+        "tz": "UTC",
+        "from": "2026-11-01",
+        "to": "2026-11-01",
+        "series": [
+            {
+                "series": "event_type:purchase",
+                "value": None,
+                "total": 41,
+                "points": [
+                    {"start": "2026-11-01", "end": "2026-11-01", "value": 41, "complete": True}
+                ],
+            }
+        ],
+    },
+)

@@ -1,0 +1,30 @@
+"""An answer as CSV, for spreadsheets."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from analytics.api.report import Row
+
+# A spreadsheet takes a text that begins so for a formula, and runs it.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_of(rows: Sequence[Row]) -> str:
+    """The rows with a head. All rows have the columns of the first one."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, [*rows[0]])
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A quote before a text keeps a spreadsheet from running it. Numbers stay numbers."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULAS):
+        return f"'{value}"
+    return value

@@ -1,0 +1,43 @@
+"""On how many days users came (stickiness)."""
+
+from datetime import date
+from typing import NamedTuple
+
+from analytics.asking import ask
+from analytics.queries import load
+from analytics.segments.expressions import Segments
+from analytics.segments.translating import Scope, condition
+from analytics.trends.sources import range_of, range_parameters, source_of
+from analytics.zones import Zone
+
+
+class ActiveDays(NamedTuple):
+    """How many users came on exactly so many days."""
+
+    days: int
+    users: int
+
+
+def active_days(
+    *, project: int, zone: Zone, start: date, end: date, segments: Segments
+) -> list[ActiveDays]:
+    """Every number of days from 1 to that of the range; 0 where there is no such user.
+
+    Raises ClickHouseError.
+    """
+    scope = Scope(zone.name, end, zone.is_rolled_up)
+    where = condition(segments, scope)
+    source = source_of(scope, where, is_of_days=True, counts_users=True, columns=set())
+    texts = {
+        "day": source.day,
+        "source": source.table,
+        "range": range_of(source, zone.name),
+        "segments": where.sql,
+    }
+    sql = load("active_days")
+    for place, text in texts.items():
+        sql = sql.replace(f"/*{place}*/", text)
+    given = {"tz": zone.name, **where.parameters, **range_parameters(start, end, zone.name)}
+    rows = ask("active_days", sql, project=project, parameters=given)
+    users = {int(days): int(count) for days, count in rows}
+    return [ActiveDays(n, users.get(n, 0)) for n in range(1, (end - start).days + 2)]

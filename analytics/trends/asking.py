@@ -1,0 +1,158 @@
+"""Asks ClickHouse for one line of a trend, or for the lines of the values of a field."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from analytics.asking import ask
+from analytics.queries import load
+from analytics.segments.expressions import Segments
+from analytics.segments.translating import Scope, condition
+from analytics.trends.buckets import KEYS, parameters
+from analytics.trends.measures import ROLLING, Number, measure_sql, reading
+from analytics.trends.question import Question
+from analytics.trends.sources import Source, range_of, range_parameters, source_of
+from analytics.trends.values import value_sql
+
+# The place of a line without a field, and that of events without a value of the field.
+WHOLE = UNSET = 0
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass
+class Found:
+    """What ClickHouse says of one line: the field's value, and numbers of the range and buckets.
+
+    A bucket that is missing has no events.
+    """
+
+    value: str = ""
+    total: Number | None = None
+    numbers: dict[int, Number] = field(default_factory=dict)
+
+
+def line(question: Question, segments: Segments, start: date, end: date) -> dict[int, Found]:
+    """The lines by their place: WHOLE, or with a field UNSET, those of its first values, and one
+    more.
+    """
+    plan = _Plan(question, segments, start, end)
+    return plan.rolling() if question.measure.name in ROLLING else plan.buckets()
+
+
+class _Plan:
+    """The parts of a query, and the parameters that they need."""
+
+    def __init__(self, question: Question, segments: Segments, start: date, end: date) -> None:
+        self._question, self._start, self._end = question, start, end
+        self._zone = question.zone.name
+        # As it is now: it may change between two queries.
+        scope = Scope(self._zone, end, question.zone.is_rolled_up)
+        where = condition(segments, scope)
+        self._where = where.sql
+        self._parameters: dict[str, Any] = {"tz": self._zone, **where.parameters}
+        self._source = self._source_of(scope, where)
+
+    def _source_of(self, scope: Scope, where: Any) -> Source:
+        by, measure = self._question.by, self._question.measure
+        fields = [one.name for one in (by, measure.field) if one]
+        return source_of(
+            scope,
+            where,
+            is_of_days=self._question.unit != "hour",
+            counts_users=measure.name != "events",
+            columns={*fields},
+        )
+
+    def buckets(self) -> dict[int, Found]:
+        question = self._question
+        measure = measure_sql(question.measure, self._source, self._bind)
+        texts = {
+            "bucket": KEYS[question.unit].replace("{day}", self._source.day),
+            "measure": measure.columns,
+            "range": range_of(self._source, self._zone),
+        }
+        self._parameters |= range_parameters(self._start, self._end, self._zone)
+        self._parameters |= parameters(question.unit, self._start, self._end, self._zone)
+        read = reading(question.measure)
+        if question.by is None:
+            rows = [[WHOLE, "", *row] for row in self._ask("trend", texts)]
+        else:
+            rows = self._ask("trend_by", texts | self._field(measure.columns, measure.order))
+        found: dict[int, Found] = defaultdict(Found)
+        for place, shown, is_range, bucket, *columns in rows:
+            one = found[place]
+            one.value = shown
+            if is_range:
+                one.total = read(columns)
+            else:
+                one.numbers[bucket] = read(columns)
+        return found
+
+    def rolling(self) -> dict[int, Found]:
+        """The numbers of days, by the days since 1970."""
+        width = ROLLING[self._question.measure.name]
+        first = max(_EPOCH, self._start - timedelta(days=width - 1))
+        texts = {
+            "day": self._source.day,
+            "range": range_of(self._source, self._zone, prefix="wide_"),
+            "places": "",
+            "place": f"toUInt16({WHOLE})",
+            "shown": "''",
+        }
+        self._parameters |= {"width": width} | range_parameters(
+            first, self._end, self._zone, prefix="wide_"
+        )
+        self._parameters |= {"start_day": (self._start - _EPOCH).days}
+        if self._question.by is not None:
+            users = "uniqExact(user_hash) AS total"
+            texts |= self._field(users, "total")
+            texts |= {"place": "place_", "shown": "top[place]"}
+        return self._summed(self._ask("trend_rolling", texts))
+
+    def _summed(self, rows: Iterable[list[Any]]) -> dict[int, Found]:
+        steps: dict[int, dict[int, int]] = defaultdict(dict)
+        found: dict[int, Found] = defaultdict(Found)
+        for place, shown, at, step in rows:
+            found[place].value = shown
+            steps[place][at] = int(step)
+        first, last = (self._start - _EPOCH).days, (self._end - _EPOCH).days
+        for place, one in found.items():
+            one.total = Number(steps[place].get(-1, 0))
+            users = 0
+            for day in range(first, last + 1):
+                users += steps[place].get(day, 0)
+                one.numbers[day] = Number(users)
+        return found
+
+    def _field(self, columns: str, order: str) -> dict[str, str]:
+        """The parts of a query that are about the values of the field."""
+        assert self._question.by is not None
+        value = value_sql(self._question.by, self._bind)
+        start, end = self._question.start, self._question.end
+        self._parameters |= {"n": self._question.top}
+        self._parameters |= range_parameters(start, end, self._zone, prefix="top_")
+        top = {
+            "value": value,
+            "measure": columns,
+            "order": order,
+            "range of top": range_of(self._source, self._zone, prefix="top_"),
+        }
+        places = {"top": self._filled("trend_top", top), "value": value}
+        return {"places": self._filled("trend_places", places)}
+
+    def _bind(self, name: str, type_name: str, value: object) -> str:
+        self._parameters[f"trend_{name}"] = value
+        return f"{{trend_{name}:{type_name}}}"
+
+    def _ask(self, name: str, texts: dict[str, str]) -> list[list[Any]]:
+        sql = self._filled(name, texts)
+        return ask(name, sql, project=self._question.project, parameters=self._parameters)
+
+    def _filled(self, name: str, texts: dict[str, str]) -> str:
+        sql = load(name)
+        whole = {"source": self._source.table, "segments": self._where, **texts}
+        for place, text in whole.items():
+            sql = sql.replace(f"/*{place}*/", text)
+        return sql

@@ -1,0 +1,65 @@
+"""Where a trend reads: the cheapest table that has the days of its zone and its fields."""
+
+from datetime import date
+from typing import Any, NamedTuple
+
+from analytics.segments.translating import Condition, Scope
+from analytics.zones import UTC, bounds
+
+_DAYS = "day BETWEEN {{{start}:Date}} AND {{{end}:Date}}"
+_MOMENTS = (
+    "occurred_at >= {{{since}:DateTime64(3, 'UTC')}}"
+    " AND occurred_at < {{{until}:DateTime64(3, 'UTC')}}"
+)
+
+
+class Source(NamedTuple):
+    """SQL of a table: its name, the day of a row, and how many events and users rows count for."""
+
+    table: str
+    day: str
+    events: str
+    users: str = "uniqExact(user_hash)"
+
+    @property
+    def is_rollup(self) -> bool:
+        return self.table != "events"
+
+
+RAW = Source("events", "toDate(occurred_at, {tz:String})", "count()")
+_EVENTS = Source("daily_events", "day", "sum(events)")
+_USERS = Source("daily_users", "day", "")
+_USERS_BY_TYPE = Source("daily_users_by_type", "day", "")
+
+
+def source_of(
+    scope: Scope, where: Condition, *, is_of_days: bool, counts_users: bool, columns: set[str]
+) -> Source:
+    """The table for a question: whether it is of days, and of users or else of events.
+
+    `columns` are what it reads besides those of its condition.
+    """
+    read = where.columns | columns
+    if not is_of_days or not scope.is_rolled_up or read - {"event_type", "user_hash"}:
+        return RAW
+    if counts_users:
+        return _USERS_BY_TYPE if "event_type" in read else _USERS
+    return RAW if "user_hash" in read else _EVENTS
+
+
+def range_of(source: Source, zone: str, *, prefix: str = "") -> str:
+    """SQL for the days of a range, whose parameters `range_parameters` gives."""
+    days = _DAYS.format(start=f"{prefix}start", end=f"{prefix}end")
+    if source.is_rollup:
+        return days
+    moments = _MOMENTS.format(since=f"{prefix}since", until=f"{prefix}until")
+    if zone == UTC:
+        return moments
+    # The bounds in UTC let in events of the days beside. A Date would take 1969-12-31 for a day of
+    # 2149, and ClickHouse would then skip parts that begin on it.
+    return f"{moments} AND {days.replace('day', 'toDate32(occurred_at, {tz:String})', 1)}"
+
+
+def range_parameters(start: date, end: date, zone: str, *, prefix: str = "") -> dict[str, Any]:
+    given = {"start": start, "end": end, **bounds(start, end, zone)}
+    return {f"{prefix}{name}": value for name, value in given.items()}

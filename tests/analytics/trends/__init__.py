@@ -1,0 +1,1 @@
+"""Trends: their buckets, their numbers, and their endpoint."""

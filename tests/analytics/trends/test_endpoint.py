@@ -1,0 +1,275 @@
+"""`GET /stats/trends` and `/stats/active-days` as their clients see them."""
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+
+from analytics.api.reports import all_reports
+from analytics.api.table import csv_of
+from tests.analytics.comparison import deliver
+
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
+
+RANGE = "from=2026-11-01&to=2026-11-03"
+
+
+def sent(day: str, user: str = "u1", kind: str = "buy", **properties: Any) -> dict[str, Any]:
+    return {
+        "occurred_at": f"{day}T12:00:00Z",
+        "user_id": user,
+        "event_type": kind,
+        "properties": properties,
+    }
+
+
+def asked(client: Client, query: str, report: str = "trends") -> Any:
+    answer = client.get(f"/stats/{report}?{query}")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def values(line: dict[str, Any]) -> list[Any]:
+    return [point["value"] for point in line["points"]]
+
+
+def test_users_of_each_day_are_what_is_asked_without_more(client: Client) -> None:
+    deliver([sent("2026-11-01"), sent("2026-11-01", "u2"), sent("2026-11-03")], blocks=1)
+    answer = asked(client, RANGE)
+    assert answer == {
+        "unit": "day",
+        "tz": "UTC",
+        "from": "2026-11-01",
+        "to": "2026-11-03",
+        "series": [
+            {
+                "series": None,
+                "value": None,
+                "total": 2,
+                "points": [
+                    {"start": day, "end": day, "value": count, "complete": True}
+                    for day, count in [("2026-11-01", 2), ("2026-11-02", 0), ("2026-11-03", 1)]
+                ],
+            }
+        ],
+    }
+
+
+def test_purchases_by_country_with_their_sum(client: Client) -> None:
+    deliver(
+        [
+            sent("2026-11-01", country="UA", amount=0.1),
+            sent("2026-11-01", "u2", country="UA", amount="0.2"),
+            sent("2026-11-02", "u3", country="DE", amount=5),
+            sent("2026-11-02", "u3", country="FR", amount=1),
+            sent("2026-11-03", "u4", amount=1),
+            sent("2026-11-03", "u4", "view", country="UA", amount=100),
+        ],
+        blocks=1,
+    )
+    query = f"{RANGE}&measure=sum(properties.amount)&by=properties.country&top=2"
+    answer = asked(client, f"{query}&segment=event_type:buy")
+    shown = [(line["value"], line["total"], values(line)) for line in answer["series"]]
+    assert shown == [("DE", 5, [0, 5, 0]), ("FR", 1, [0, 1, 0]), (None, 1, [0, 0, 1])]
+    assert (answer["other"]["total"], answer["other"]["values"]) == (0.3, 2)
+    assert b'"total":0.3' in client.get(f"/stats/trends?{query}&segment=event_type:buy").content
+
+
+def test_several_series_are_lines_of_one_answer(client: Client) -> None:
+    deliver([sent("2026-11-01"), sent("2026-11-02", kind="view")], blocks=1)
+    query = f"{RANGE}&measure=events&series=event_type:buy&series=not(event_type):buy"
+    lines = asked(client, query)["series"]
+    assert [(line["series"], values(line)) for line in lines] == [
+        ("event_type:buy", [1, 0, 0]),
+        ("not(event_type):buy", [0, 1, 0]),
+    ]
+
+
+def test_the_range_is_compared_with_the_days_before_it_and_a_year_before(client: Client) -> None:
+    deliver([sent("2026-11-01"), sent("2026-10-30"), sent("2025-11-03")], blocks=1)
+    before = asked(client, f"{RANGE}&compare=previous")["compare"]
+    assert (before["from"], before["to"]) == ("2026-10-29", "2026-10-31")
+    assert values(before["series"][0]) == [0, 1, 0]
+    year = asked(client, f"{RANGE}&compare=year")["compare"]
+    assert (year["from"], year["to"]) == ("2025-11-01", "2025-11-03")
+    assert values(year["series"][0]) == [0, 0, 1]
+
+
+def test_a_running_range_is_compared_with_as_many_days(client: Client) -> None:
+    today = datetime.now(UTC).date()
+    start, end = today - timedelta(days=2), today + timedelta(days=20)
+    answer = asked(client, f"from={start}&to={end}&compare=previous")
+    compared = answer["compare"]
+    first = start - timedelta(days=23)
+    assert (compared["from"], compared["to"]) == (str(first), str(first + timedelta(days=2)))
+    assert [point["complete"] for point in answer["series"][0]["points"]] == [True] * 2 + [
+        False
+    ] * 21
+
+
+def test_an_hour_that_comes_twice_is_two_buckets(client: Client) -> None:
+    kyiv = {
+        "occurred_at": "2026-10-25T00:30:00Z",
+        "user_id": "u1",
+        "event_type": "buy",
+        "properties": {},
+    }
+    deliver([kyiv, {**kyiv, "occurred_at": "2026-10-25T01:30:00Z"}], blocks=1)
+    query = "from=2026-10-25&to=2026-10-25&unit=hour&tz=Europe/Kyiv&measure=events"
+    [line] = asked(client, query)["series"]
+    assert len(line["points"]) == 25
+    assert [(point["start"], point["value"]) for point in line["points"][2:6]] == [
+        ("2026-10-25T02:00+03:00", 0),
+        ("2026-10-25T03:00+03:00", 1),
+        ("2026-10-25T03:00+02:00", 1),
+        ("2026-10-25T04:00+02:00", 0),
+    ]
+
+
+def test_weeks_that_the_range_cuts_say_so(client: Client) -> None:
+    query = "from=2026-11-04&to=2026-11-17&unit=week&measure=events"
+    [line] = asked(client, query)["series"]
+    assert [(point["start"], point["end"], point["complete"]) for point in line["points"]] == [
+        ("2026-11-04", "2026-11-08", False),
+        ("2026-11-09", "2026-11-15", True),
+        ("2026-11-16", "2026-11-17", False),
+    ]
+
+
+def test_a_user_is_active_for_thirty_days_once(client: Client) -> None:
+    deliver([sent("2026-11-01"), sent("2026-11-20")], blocks=1)
+    query = "from=2026-10-30&to=2026-12-21&measure=users_30d"
+    [line] = asked(client, query)["series"]
+    active = [point["start"] for point in line["points"] if point["value"]]
+    assert (active[0], active[-1], len(active)) == ("2026-11-01", "2026-12-19", 49)
+    assert {point["value"] for point in line["points"]} == {0, 1}
+    assert line["total"] == 1
+
+
+def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
+    deliver([sent("2026-11-02", amount="12 apples"), sent("2026-11-02", amount=1e31)], blocks=1)
+    for measure, nothing in [("sum", 0), ("avg", None), ("min", None), ("p50", None)]:
+        [line] = asked(client, f"{RANGE}&measure={measure}(properties.amount)")["series"]
+        assert line["points"][0]["value"] == nothing
+        assert line["points"][0]["values"] == 0
+    [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
+    assert (line["points"][1]["value"], line["points"][1]["left_out"]) == (0, 1)
+
+
+def test_csv_has_a_row_a_point(client: Client) -> None:
+    deliver([sent("2026-11-01", country="=1+1"), sent("2026-11-02")], blocks=1)
+    answer = client.get(f"/stats/trends?{RANGE}&by=properties.country&format=csv&compare=previous")
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    assert len(rows) == 2 * 3 * 2
+    assert (rows[0]["value_of"], rows[0]["start"], rows[0]["value"]) == ("'=1+1", "2026-11-01", "1")
+
+
+def test_every_report_answers_in_csv(client: Client) -> None:
+    deliver([sent("2026-11-02")], blocks=1)
+    for report in all_reports():
+        query = "start_date=2026-10-26" if report.path == "retention" else RANGE
+        answer = client.get(f"/stats/{report.path}?{query}&format=csv")
+        assert answer.status_code == 200, report.path
+        head, *rows = csv.reader(io.StringIO(answer.content.decode()))
+        assert head, report.path
+        assert rows, report.path
+        assert f'filename="{report.path}.csv"' in answer["Content-Disposition"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x"])
+def test_no_text_becomes_a_formula(text: str) -> None:
+    [_, [cell]] = csv.reader(io.StringIO(csv_of([{"name": text}]), newline=""))
+    assert cell == f"'{text}"
+
+
+def test_negative_numbers_stay_numbers() -> None:
+    assert (
+        csv_of([{"value": -1.5, "other": None, "yes": True}]) == "value,other,yes\r\n-1.5,,true\r\n"
+    )
+
+
+def test_users_by_the_number_of_their_days(client: Client) -> None:
+    deliver(
+        [
+            *[sent(f"2026-11-0{n}", "u1") for n in (1, 2, 3)],
+            *[sent("2026-11-02", "u2"), sent("2026-11-02", "u2", "view"), sent("2026-11-04", "u2")],
+        ],
+        blocks=2,
+    )
+    answer = asked(client, RANGE, "active-days")
+    assert answer == {
+        "users": 2,
+        "days": [{"days": 1, "users": 1}, {"days": 2, "users": 0}, {"days": 3, "users": 1}],
+    }
+    only = asked(client, f"{RANGE}&segment=event_type:view", "active-days")
+    assert only["users"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("unit=year", "unit"),
+        ("unit=", "unit"),
+        ("measure=people", "measure"),
+        ("measure=sum", "measure"),
+        ("measure=sum()", "measure"),
+        ("measure=sum(user_id)", "measure"),
+        ("measure=sum(properties.)x", "measure"),
+        ("measure=p42(properties.amount)", "measure"),
+        ("measure=sum(properties.a:b)", "measure"),
+        ("measure=users_7d&unit=hour", "unit"),
+        ("series=nonsense", "series"),
+        ("series=saved(nobody's)", "series"),
+        ("&".join(["series=event_type:a"] * 11), "series"),
+        ("by=user_id", "by"),
+        ("by=properties", "by"),
+        ("by=country", "by"),
+        ("by=properties.a&series=event_type:a&series=event_type:b", "by"),
+        ("top=0", "top"),
+        ("top=51", "top"),
+        ("compare=month", "compare"),
+        ("format=xml", "format"),
+        ("segment=nonsense", "segment"),
+        ("tz=Mars/Olympus", "tz"),
+        ("nonsense=1", "nonsense"),
+    ],
+)
+def test_a_wrong_parameter_is_named(client: Client, query: str, parameter: str) -> None:
+    answer = client.get(f"/stats/trends?{RANGE}&{quote(query, safe='=&()')}")
+    assert answer.status_code == 400
+    assert parameter in [error["parameter"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("from=1970-01-01&to=2069-12-31&unit=hour", "to"),
+        ("from=2000-01-01&to=2030-12-31", "to"),
+        ("from=2020-01-01&to=2026-12-31&by=event_type&top=50", "to"),
+        ("from=2026-11-03&to=2026-11-01", "from"),
+        ("from=1970-01-02&to=1970-01-05&compare=previous", "compare"),
+        ("from=1970-01-02&to=1970-01-05&compare=year", "compare"),
+    ],
+)
+def test_a_range_that_is_too_much_is_refused(client: Client, query: str, parameter: str) -> None:
+    answer = client.get(f"/stats/trends?{query}")
+    assert answer.status_code == 400
+    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+
+
+def test_a_day_of_february_29_is_compared_with_the_day_before(client: Client) -> None:
+    compared = asked(client, "from=2024-02-29&to=2024-02-29&compare=year")["compare"]
+    assert (compared["from"], compared["to"]) == ("2023-02-28", "2023-02-28")
+
+
+def test_a_million_values_of_a_breakdown_are_ten_and_others(client: Client) -> None:
+    deliver([sent("2026-11-01", f"u{n}", country=f"c{n % 2000}") for n in range(4_000)], blocks=1)
+    answer = asked(client, f"{RANGE}&measure=events&by=properties.country")
+    assert [line["value"] for line in answer["series"]] == sorted(f"c{n}" for n in range(2000))[:10]
+    assert answer["other"]["total"] == 4_000 - 20
+    assert date.fromisoformat(answer["from"]) == date(2026, 11, 1)
