@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from analytics import reports, zones
 from analytics.maintenance import daily_counts
 from analytics.maintenance.migrate import drop_database
+from analytics.segments.parsing import parse_segments
 from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests.analytics.comparison import compare, deliver
@@ -157,6 +158,10 @@ def test_a_part_that_begins_on_the_last_day_of_1969_is_read_like_any_other() -> 
     asked: dict[str, Any] = {"project": DEFAULT, "zone": zone, "start": day, "end": day}
     assert reports.top_events(limit=5, **asked) == [("buy", 1)]
     assert reports.daily_active_users(**asked) == [(day, 1)]
+    who = parse_segments(["did(buy,1d)"])
+    assert reports.daily_active_users(**asked, segments=who) == [(day, 1)]
+    who = parse_segments(["did(earlier)"])
+    assert reports.daily_active_users(**asked, segments=who) == [(day, 1)]
     excess = daily_counts.unlike(project=DEFAULT, zone=zone.name, start=day, end=day)
     # The rollup has days of UTC: there the event is on the same day.
     assert excess == {}
