@@ -10,7 +10,7 @@ from django.test import Client
 from projects.models import Membership, Project
 
 _numbers = count()
-_TOKEN = "a" * 32
+TOKEN = "a" * 32
 FOREIGN = "https://stranger.example"
 
 
@@ -28,15 +28,15 @@ def member(role: str, *projects: Project, **fields: Any) -> User:
 
 def browser(user: User, **headers: str) -> Client:
     """The browser of the person, which sends the token against forged requests."""
-    client = _browser(user, **{"X-CSRFToken": _TOKEN, **headers})
-    client.cookies[settings.CSRF_COOKIE_NAME] = _TOKEN
+    client = _browser(user, **{"X-CSRFToken": TOKEN, **headers})
+    client.cookies[settings.CSRF_COOKIE_NAME] = TOKEN
     return client
 
 
 def misled_browser(user: User) -> Client:
     """The browser of the person on a page of another site, which makes it send requests."""
     client = _browser(user, Origin=FOREIGN)
-    client.cookies[settings.CSRF_COOKIE_NAME] = _TOKEN
+    client.cookies[settings.CSRF_COOKIE_NAME] = TOKEN
     return client
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ from django.db import IntegrityError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from embedded import ports
 from events.lifecycle import deleting
 from importer.models import Import
 from projects.models import DEFAULT, Membership, Project
 from projects.scopes import OF_ROLE, Role
+from tests import web_server
 from tests.posting import post
 from tests.projects.made_keys import bearer, secret
-from tests.projects.made_people import FOREIGN, browser, member, misled_browser, person
+from tests.projects.made_people import FOREIGN, TOKEN, browser, member, misled_browser, person
 from tests.projects.made_projects import project
 from tests.projects.test_keyring import postgresql_down
 from tests.samples import event
@@ -289,6 +292,25 @@ def test_a_file_is_not_searched_for_the_token(app: Project) -> None:
     unmarked = browser(member("admin", app), **{"X-CSRFToken": ""})
     token = b"csrfmiddlewaretoken=" + b"a" * 32
     assert unmarked.post("/imports", token, form).status_code == 403
+
+
+def test_through_the_web_server_a_person_sends_events_and_a_file(app: Project) -> None:
+    session = browser(member("admin", app)).cookies["sessionid"].value
+    cookies = {"Cookie": f"sessionid={session}; csrftoken={TOKEN}"}
+    line = json.dumps(event()).encode()
+    with web_server.running(API_KEYS_REQUIRED="true") as web:
+        for path, form, body in (
+            ("/events", "application/json", b"[" + line + b"]"),
+            ("/imports", "application/x-www-form-urlencoded", line),
+        ):
+            said = []
+            for headers in (cookies, {**cookies, "X-CSRFToken": TOKEN}):
+                connection = HTTPConnection(ports.HOST, web.port, timeout=60)
+                connection.request("POST", path, body, {"Content-Type": form, **headers})
+                said.append(connection.getresponse().status)
+                connection.close()
+            assert said == [403, 202], path
+    assert Import.objects.get().size == len(line)
 
 
 # --- Costs
