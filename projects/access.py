@@ -24,6 +24,9 @@ from projects.scopes import ADMIN, ANY, EDIT, INGEST, OF_EVERYBODY, READ, least_
 __all__ = ["ADMIN", "ANY", "EDIT", "INGEST", "READ", "HasScope", "decide", "person_who_asks"]
 
 
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
 def decide(request: HttpRequest, needed: str) -> Key | Member | None:
     """Who asks: a key, or a person in a project. None if it does not matter who asks.
 
@@ -39,7 +42,7 @@ def decide(request: HttpRequest, needed: str) -> Key | Member | None:
         return key
     if not settings.API_KEYS_REQUIRED and needed in OF_EVERYBODY:
         # Nobody loses a right because they are logged in: their session is not looked at.
-        if request.method == "POST" and cors.is_foreign(request):
+        if request.method not in _SAFE and cors.is_foreign(request):
             raise PermissionDenied("A page of another site may not post without an API key.")
         return None
     return _member(request, needed)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -26,6 +27,10 @@ NEEDS = """
 /stats/dau                     read    read    unsent  nothing nothing nothing any
 /stats/top-events              read    read    unsent  nothing nothing nothing any
 /stats/retention               read    read    unsent  nothing nothing nothing any
+/stats/trends                  read    read    unsent  nothing nothing nothing any
+/stats/active-days             read    read    unsent  nothing nothing nothing any
+/segments                      read    read    save    nothing nothing nothing any
+/segments/<int:pk>             unread  unread  unsent  nothing nothing remove  any
 /projects                      list    list    unsent  nothing nothing nothing any
 /imports                       unread  unread  send    nothing nothing nothing any
 /imports/<uuid:pk>             watch   watch   unsent  nothing nothing nothing any
@@ -40,12 +45,14 @@ NEEDS = """
 
 # What is answered. `other` is a key, and `outsider` a member, of another project. `misled` is the
 # browser of the admin on a page of another site. The views have no method that is `unread`,
-# `unsent` or `nothing`.
+# `unsent` or `nothing`. There is nothing to `remove`, so who may gets 404.
 KEYS_REQUIRED = """
          nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
 read     401    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
 send     401    ok     403  ok   404   401     401     403    403    ok    404      403   ok        401      403
 watch    401    ok     403  ok   404   401     401     403    403    ok    404      403   ok        401      ok
+save     401    403    403  403  403   401     401     403    ok     ok    404      403   ok        401      403
+remove   401    403    403  403  403   401     401     403    404    404   404      403   404       401      403
 list     401    ok     ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
 any      401    ok     ok   ok   ok    401     401     ok     ok     ok    ok       ok    ok        401      ok
 unread   401    405    405  405  405   401     401     405    405    405   405      405   405       401      405
@@ -62,11 +69,13 @@ NO_KEYS_REQUIRED = """
 read     ok     403    ok   ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
 send     ok     ok     403  ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       403
 watch    ok     ok     403  ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
+save     ok     403    403  403  403   401     401     ok     ok     ok    ok       ok    ok        ok       403
+remove   404    403    403  403  403   401     401     404    404    404   404      404   404       404      403
 list     ok     ok     ok   ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
 any      ok     ok     ok   ok   ok    401     401     ok     ok     ok    ok       ok    ok        ok       ok
 unread   405    405    405  405  405   401     401     405    405    405   405      405   405       405      405
 unsent   405    405    405  405  405   401     401     405    405    405   405      405   405       405      403
-nothing  405    405    405  405  405   401     401     405    405    405   405      405   405       405      405
+nothing  405    405    405  405  405   401     401     405    405    405   405      405   405       405      403
 open     ok     ok     ok   ok   ok    ok      ok      ok     ok     ok    ok       ok    ok        ok       ok
 form     403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
 405      405    405    405  405  405   405     405     405    405    405   405      405   405       405      405
@@ -77,6 +86,8 @@ QUERIES = {
     "/stats/dau": "from=2026-01-01&to=2026-01-02",
     "/stats/top-events": "from=2026-01-01&to=2026-01-02",
     "/stats/retention": "start_date=2026-01-01",
+    "/stats/trends": "from=2026-01-01&to=2026-01-02",
+    "/stats/active-days": "from=2026-01-01&to=2026-01-02",
 }
 ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"
 
@@ -149,6 +160,8 @@ def uploaded(app: Project, tmp_path: Path) -> str:
 
 def answered(client: Client, method: str, url: str) -> str:
     body = json.dumps(event()) if url.startswith("/imports") else "[]"
+    if url.startswith("/segments"):
+        body = json.dumps({"name": str(uuid4()), "text": "segment=event_type:buy"})
     answer = client.generic(method, url, body, "application/json")
     answer.close()
     return "ok" if answer.status_code in range(200, 300) else str(answer.status_code)
@@ -172,7 +185,7 @@ def test_everybody_may_do_what_the_tables_say(
     settings.API_KEYS_REQUIRED = required
     wrong, asked = [], 0
     for route, needs in table(NEEDS).items():
-        url = route.replace("<uuid:pk>", uploaded)
+        url = route.replace("<uuid:pk>", uploaded).replace("<int:pk>", "0")
         query = "&".join(filter(None, [QUERIES.get(route), "project=app"]))
         for method, need in needs.items():
             for who, status in table(expected)[need].items():
