@@ -16,9 +16,9 @@ from analytics.segments.asked import segments_of
 from analytics.segments.expressions import InvalidSegment
 from analytics.segments.saved import MAX_DEPTH, InUse, TooMany
 from analytics.segments.translating import Scope, condition
-from events.models import Batch
+from importer.models import Import
 from projects.models import DEFAULT
-from tests.factories import BatchFactory, SavedSegmentFactory
+from tests.factories import ImportFactory, SavedSegmentFactory
 from tests.meanwhile import beside, impatient, in_thread, waiting_for_locks
 from tests.waiting import wait_until
 
@@ -199,8 +199,8 @@ def test_nobody_deletes_what_somebody_else_is_about_to_name() -> None:
     assert SavedSegment.objects.count() == 2
 
 
-def test_events_are_stored_while_a_segment_is_saved() -> None:
+def test_an_import_begins_while_a_segment_is_saved() -> None:
     with transaction.atomic():
         store("mine", "segment=user_id:a")
-        in_thread(impatient(BatchFactory.create))
-    assert Batch.objects.count() == 1
+        in_thread(impatient(ImportFactory.create))
+    assert Import.objects.count() == 1
