@@ -177,11 +177,20 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...]
     return [(path, str(value).lower() if isinstance(value, bool) else value)]
 
 
-def expression(path: tuple[str, ...], value: str) -> str:
-    def escaped(key: str) -> str:
-        return "".join(f"\\{c}" if c in ".:=\\" else c for c in key)
+def expressions(path: tuple[str, ...], value: str) -> dict[str, int]:
+    """Segments, and how many of one event with this value they match."""
 
-    return f"properties.{'.'.join(map(escaped, path))}:{value}"
+    def escaped(text: str, those: str) -> str:
+        return "".join(f"\\{c}" if c in those else c for c in text)
+
+    field = f"properties.{'.'.join(escaped(key, '.:=' + chr(92)) for key in path)}"
+    return {
+        f"{field}:{value}": 1,
+        f"not({field}):{value}": 0,
+        f"in({field}):nothing,{escaped(value, ',' + chr(92))}": 1,
+        f"set({field})": 1,
+        f"unset({field})": 0,
+    }
 
 
 @SLOWLY
@@ -192,9 +201,10 @@ def test_every_accepted_value_is_found_by_its_segment(properties: list[Pairs]) -
     by_text = {written(one): one for one in properties}
     for event_id, text in accepted.items():
         for path, value in leaves(by_text[text]):
-            where = condition(parse_segments([expression(path, value)]), NOWHERE)
-            found = engine.query(
-                f"SELECT count() FROM events WHERE event_id = {{id:UUID}} AND ({where.sql})",
-                parameters={"id": event_id, **where.parameters},
-            )
-            assert found == [[1]], (path, value, text)
+            for segment, count in expressions(path, value).items():
+                where = condition(parse_segments([segment]), NOWHERE)
+                found = engine.query(
+                    f"SELECT count() FROM events WHERE event_id = {{id:UUID}} AND ({where.sql})",
+                    parameters={"id": event_id, **where.parameters},
+                )
+                assert found == [[count]], (segment, text)

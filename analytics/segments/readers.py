@@ -36,7 +36,8 @@ class Reader(NamedTuple):
 def reader(field: Field, bind: Bind) -> Reader:
     if not field.path:
         return Reader(["String"], lambda _: field.name, "1")
-    if any(_MISREAD.search(key) for key in field.path):
+    # `properties.` alone, for the key without a character, is no name of a column either.
+    if field.path == ("",) or any(_MISREAD.search(key) for key in field.path):
         return _of_text(field.path, bind)
     return _of_subcolumns(field.path, bind)
 

@@ -91,7 +91,7 @@ def _store(row: SavedSegment) -> None:
     except InvalidSegment as error:
         raise _wrong({"text": [str(error)]}) from None
     except ValidationError as error:
-        if "project" not in error.message_dict and "__all__" in error.message_dict:
+        if "__all__" in error.message_dict:
             raise Problem(409, "The project has a segment of this name.") from None
         raise _wrong(error.message_dict) from None
     except saved.TooMany as error:

@@ -103,6 +103,22 @@ def test_a_segment_on_a_user_asks_that_users_shard_alone(gateway: Gateway, store
             assert found == (user != "u3")
 
 
+@pytest.mark.parametrize(
+    ("segment", "users"), [("did(buy)", 1), ("did(buy,n>=2)", 0), ("didnot(buy,n>=2)", 1)]
+)
+def test_each_shard_looks_for_users_who_did_something_among_its_own(
+    gateway: Gateway, stored: None, segment: str, users: int
+) -> None:
+    deliver(CAME, blocks=1)
+    asked: dict[str, Any] = {"project": DEFAULT, "start": DAY, "end": date(2025, 1, 7)}
+    asked["segments"] = parse_segments([segment])
+    with clustered.spread(gateway):
+        found = reports.daily_active_users(zone=OWN, **asked)
+        types = reports.top_events(zone=OWN, limit=5, **asked)
+    assert [row.unique_users for row in found] == [users, users]
+    assert [row.events for row in types] == [2] * users
+
+
 def test_a_block_is_not_confirmed_if_a_shard_takes_no_part_of_it(
     gateway: Gateway, stored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,7 +76,7 @@ def values() -> None:
                 "occurred_at": "2025-01-06T10:00:00Z",
                 "event_type": name,
                 "user_id": f"u-{name}",
-                # ClickHouse would misread the second key in the name of a subcolumn.
+                # ClickHouse would misread the other keys in the name of a subcolumn.
                 "properties": {
                     key: it for value in given.values() for key, it in [("a", value), ("[", value)]
                 },
@@ -104,7 +104,10 @@ def values() -> None:
         ("gt(properties.a):42", {"float", "large", "large text", "huge", "1e3"}),
         ("ge(properties.a):42", {"number", "float", "large", "large text", "huge", "1e3"}),
         ("ge(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
+        ("gt(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
+        ("ge(properties.a):42.25", {"float", "large", "large text", "huge", "1e3"}),
         ("lt(properties.a):42.5", {"12", "number"}),
+        ("le(properties.a):41.5", {"12"}),
         ("le(properties.a):12.5", {"12"}),
         ("lt(properties.a):42", {"12"}),
         ("le(properties.a):42", {"12", "number"}),

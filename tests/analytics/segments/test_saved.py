@@ -1,12 +1,13 @@
 """Saved segments: what may be stored, what it means in a report, and who depends on it."""
 
 import re
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from analytics.models import SavedSegment
@@ -15,8 +16,11 @@ from analytics.segments.asked import segments_of
 from analytics.segments.expressions import InvalidSegment
 from analytics.segments.saved import MAX_DEPTH, InUse, TooMany
 from analytics.segments.translating import Scope, condition
+from importer.models import Import
 from projects.models import DEFAULT
-from tests.factories import SavedSegmentFactory
+from tests.factories import ImportFactory, SavedSegmentFactory
+from tests.meanwhile import beside, impatient, in_thread, waiting_for_locks
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
@@ -176,3 +180,27 @@ def test_clickhouse_is_asked_once_about_a_pattern(settings: Any) -> None:
     misses = patterns._complaint.cache_info().misses
     segments_of(["match(user_id):^a", "match(properties.b):^a"], {}, project=DEFAULT)
     assert patterns._complaint.cache_info().misses == misses == 1
+
+
+def test_nobody_deletes_what_somebody_else_is_about_to_name() -> None:
+    row, refusals = store("used", "segment=user_id:a"), []
+
+    def delete() -> None:
+        try:
+            saved.delete(SavedSegment.objects.get(pk=row.pk))
+        except InUse as error:
+            refusals.append(error.names)
+
+    with ExitStack() as later, transaction.atomic():
+        store("user", "segment=saved(used)")
+        later.enter_context(beside(delete))
+        wait_until(lambda: waiting_for_locks() == 1)
+    assert refusals == [["user"]]
+    assert SavedSegment.objects.count() == 2
+
+
+def test_an_import_begins_while_a_segment_is_saved() -> None:
+    with transaction.atomic():
+        store("mine", "segment=user_id:a")
+        in_thread(impatient(ImportFactory.create))
+    assert Import.objects.count() == 1

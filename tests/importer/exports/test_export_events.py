@@ -114,6 +114,14 @@ def test_a_saved_segment_and_what_a_user_did_are_exported_too(tmp_path: Path) ->
     assert ours == exported(tmp_path, "--segment", "user_id:u1")
 
 
+def test_a_window_ends_with_the_last_day_of_the_export(tmp_path: Path) -> None:
+    delivered(event_type="purchase", occurred_at="2025-01-01T12:00:00Z")
+    [later] = delivered(occurred_at="2025-01-31T12:00:00Z")
+    asked = ("--from", "2025-01-31", "--to", "2025-01-31", "--segment")
+    assert exported(tmp_path, *asked, "did(purchase,31d)") == {later}
+    assert exported(tmp_path, *asked, "did(purchase,30d)") == set()
+
+
 @pytest.mark.parametrize("name", ["events.csv", "events.parquet"])
 def test_without_events_there_is_a_file_that_can_be_imported(name: str, tmp_path: Path) -> None:
     delivered()
