@@ -2,10 +2,9 @@
 SELECT days, count()
 FROM
 (
-    SELECT user_hash, uniqExact(/*day*/) AS days
+    SELECT user_hash, /*days*/ AS days
     FROM /*source*/
     WHERE /*range*/ AND /*segments*/
     GROUP BY user_hash
 )
 GROUP BY days
-ORDER BY days

@@ -3,11 +3,11 @@
     SELECT groupArray(assumeNotNull(value))
     FROM
     (
-        SELECT /*value*/ AS value, /*measure*/
+        SELECT /*value*/ AS value
         FROM /*source*/
         WHERE /*range of top*/ AND /*segments*/ AND value IS NOT NULL
         GROUP BY value
-        ORDER BY /*order*/ DESC NULLS LAST, value
+        ORDER BY /*measure*/ DESC NULLS LAST, value
         LIMIT {n:UInt16}
     )
 )

@@ -29,8 +29,9 @@ def active_days(
     where = condition(segments, scope)
     source = source_of(scope, where, is_of_days=True, counts_users=True, columns=set())
     texts = {
-        "day": source.day,
-        "source": source.table,
+        # A row of daily_users is a user's day.
+        "days": "count()" if source.is_of_users else f"uniqExact({source.day})",
+        "source": f"{source.table} FINAL" if source.is_of_users else source.table,
         "range": range_of(source, zone.name),
         "segments": where.sql,
     }

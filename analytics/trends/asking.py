@@ -70,7 +70,8 @@ class _Plan:
         measure = measure_sql(question.measure, self._source, self._bind)
         texts = {
             "bucket": KEYS[question.unit].replace("{day}", self._source.day),
-            "measure": measure.columns,
+            "states": measure.states,
+            "merged": measure.merged,
             "range": range_of(self._source, self._zone),
         }
         self._parameters |= range_parameters(self._start, self._end, self._zone)
@@ -79,7 +80,7 @@ class _Plan:
         if question.by is None:
             rows = [[WHOLE, "", *row] for row in self._ask("trend", texts)]
         else:
-            rows = self._ask("trend_by", texts | self._field(measure.columns, measure.order))
+            rows = self._ask("trend_by", texts | self._field(measure.order))
         found: dict[int, Found] = defaultdict(Found)
         for place, shown, is_range, bucket, *columns in rows:
             one = found[place]
@@ -98,17 +99,23 @@ class _Plan:
             "day": self._source.day,
             "range": range_of(self._source, self._zone, prefix="wide_"),
             "places": "",
-            "place": f"toUInt16({WHOLE})",
-            "shown": "''",
+            "named place": f"{WHOLE} AS place, '' AS shown,",
+            "place and name": "",
+            "inner place": "",
+            "place": "",
         }
         self._parameters |= {"width": width} | range_parameters(
             first, self._end, self._zone, prefix="wide_"
         )
         self._parameters |= {"start_day": (self._start - _EPOCH).days}
         if self._question.by is not None:
-            users = "uniqExact(user_hash) AS total"
-            texts |= self._field(users, "total")
-            texts |= {"place": "place_", "shown": "top[place]"}
+            texts |= self._field("uniqExact(user_hash)")
+            texts |= {
+                "named place": "place, shown,",
+                "place and name": "place, shown,",
+                "inner place": "place_ AS place, top[place] AS shown,",
+                "place": "place,",
+            }
         return self._summed(self._ask("trend_rolling", texts))
 
     def _summed(self, rows: Iterable[list[Any]]) -> dict[int, Found]:
@@ -126,7 +133,7 @@ class _Plan:
                 one.numbers[day] = Number(users)
         return found
 
-    def _field(self, columns: str, order: str) -> dict[str, str]:
+    def _field(self, measure: str) -> dict[str, str]:
         """The parts of a query that are about the values of the field."""
         assert self._question.by is not None
         value = value_sql(self._question.by, self._bind)
@@ -135,8 +142,7 @@ class _Plan:
         self._parameters |= range_parameters(start, end, self._zone, prefix="top_")
         top = {
             "value": value,
-            "measure": columns,
-            "order": order,
+            "measure": measure,
             "range of top": range_of(self._source, self._zone, prefix="top_"),
         }
         places = {"top": self._filled("trend_top", top), "value": value}

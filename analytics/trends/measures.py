@@ -78,54 +78,100 @@ def _or(names: Sequence[str]) -> str:
 
 
 class MeasureSQL(NamedTuple):
-    """The columns that `reading` reads, and what puts values in order by the measure."""
+    """SQL of a measure: the states of a bucket, the columns that `reading` reads of merged states,
+    and what puts values in order by the measure.
+    """
 
-    columns: str
+    states: str
+    merged: str
     order: str
 
 
 def measure_sql(measure: Measure, source: Source, bind: Bind) -> MeasureSQL:
     if measure.field is not None:
         return _of_numbers(measure, measure.field, bind)
-    counted = source.events if measure.name == "events" else source.users
-    return MeasureSQL(f"{counted} AS total", "total")
+    if measure.name == "events":
+        return MeasureSQL(f"{source.events} AS n", "sum(n)", source.events)
+    return MeasureSQL(
+        "uniqExactState(user_hash) AS users", "uniqExactMerge(users)", "uniqExact(user_hash)"
+    )
 
 
 def _of_numbers(measure: Measure, field: Field, bind: Bind) -> MeasureSQL:
-    double, millionths = _numbers(field, bind)
+    numbers = _numbers(field, bind)
+    double = numbers.double
     if measure.name in ("sum", "avg"):
-        count = f"count({millionths})"
-        columns = f"toString(sum({millionths})), {count}, count({double}) - {count}"
-        if measure.name == "sum":
-            return MeasureSQL(columns, f"ifNull(sum({millionths}), 0)")
-        return MeasureSQL(columns, f"toFloat64(sum({millionths})) / {count}")
+        return _of_sums(measure.name, numbers)
+    counted = f"count({double}) AS counted"
     if measure.name in ("min", "max"):
-        value = f"{measure.name}OrNull({double})"
-    else:
-        share = PERCENTILES[measure.name]
-        value = f"quantileExactInclusiveOrNull({share})({double})"
-    return MeasureSQL(f"{value} AS total, count({double})", "total")
+        of = f"{measure.name}OrNull"
+        return MeasureSQL(
+            f"{of}({double}) AS value_, {counted}", f"{of}(value_), sum(counted)", f"{of}({double})"
+        )
+    share = PERCENTILES[measure.name]
+    return MeasureSQL(
+        f"quantileExactInclusiveState({share})({double}) AS value_, {counted}",
+        f"if(sum(counted) = 0, NULL, quantileExactInclusiveMerge({share})(value_)), sum(counted)",
+        f"quantileExactInclusiveOrNull({share})({double})",
+    )
 
 
-def _numbers(field: Field, bind: Bind) -> tuple[str, str]:
-    """SQL of the property as a double, and as millionths, which add up exactly.
+def _of_sums(name: str, numbers: "_Numbers") -> MeasureSQL:
+    added = [f"sum({one})" for one in numbers.added]
+    count = " + ".join(f"count({one})" for one in numbers.added)
+    states = ", ".join(f"{one} AS added_{place}" for place, one in enumerate(added))
+    total = " + ".join(f"ifNull(toInt256(sum(added_{place})), 0)" for place in range(len(added)))
+    total_of_rows = " + ".join(f"ifNull(toInt256({one}), 0)" for one in added)
+    return MeasureSQL(
+        f"{states}, {count} AS counted, count({numbers.double}) AS all_",
+        f"toString({total}), sum(counted), sum(all_ - counted)",
+        total_of_rows
+        if name == "sum"
+        else f"if(({count}) = 0, NULL, toFloat64({total_of_rows}) / ({count}))",
+    )
 
-    Both are NULL if it is no number. The millionths are NULL if it is too large to be added.
+
+class _Numbers(NamedTuple):
+    """SQL of the numbers of a property: as a double, and as millionths, which add up exactly.
+
+    Each is NULL where there is no number. A number has its millionths in one of `added`; one beyond
+    LARGEST has none.
     """
+
+    double: str
+    added: Sequence[str]
+
+
+def _numbers(field: Field, bind: Bind) -> _Numbers:
+    """Most numbers need one cast; only texts and large doubles need 256 bits and a closer look."""
     typed = reader(field, bind).typed
     text, integer, natural, double = map(typed, ("String", "Int64", "UInt64", "Float64"))
-    of_text = f"if(match({text}, {NUMBER_SQL}), toFloat64OrNull({text}), NULL)"
-    finite = f"if(isFinite({of_text}), {of_text}, NULL)"
-    whole = f"if(match({text}, {WHOLE_SQL}), toInt256OrNull({text}), NULL)"
-    as_double = f"coalesce(toFloat64({integer}), toFloat64({natural}), {double}, {finite})"
-    as_whole = f"coalesce(toInt256({integer}), toInt256({natural}), {whole})"
-    fraction = f"coalesce({double}, {finite})"
-    millionths = (
-        f"if(abs({as_double}) <= {LARGEST}, coalesce({as_whole} * {_MILLION},"
-        f" if(abs({fraction}) < {_WHOLE_FROM}, toInt256(round({fraction} * {_MILLION})),"
-        f" toInt256({fraction}) * {_MILLION})), NULL)"
+    of_text = f"toFloat64OrNull({text})"
+    finite = (
+        f"if(isNotNull({text}) AND match(assumeNotNull({text}), {NUMBER_SQL}),"
+        f" if(isFinite({of_text}), {of_text}, NULL), NULL)"
     )
-    return as_double, millionths
+    fraction = f"if(abs({double}) < {_WHOLE_FROM}, {double}, NULL)"
+    odd = f"ifNull({double}, {finite})"
+    closer = (
+        f"multiIf(abs({odd}) > {LARGEST} OR isNull({odd}), NULL,"
+        f" isNotNull({text}) AND match(assumeNotNull({text}), {WHOLE_SQL}),"
+        f" toInt256OrNull({text}) * {_MILLION},"
+        f" abs({odd}) < {_WHOLE_FROM}, toInt256(round({odd} * {_MILLION})),"
+        f" toInt256({odd}) * {_MILLION})"
+    )
+    return _Numbers(
+        double=(
+            f"multiIf(isNotNull({integer}), toFloat64({integer}), isNotNull({double}), {double},"
+            f" isNotNull({natural}), toFloat64({natural}), {finite})"
+        ),
+        added=[
+            f"toInt128({integer}) * {_MILLION}",
+            f"toInt128({natural}) * {_MILLION}",
+            f"toInt128(round({fraction} * {_MILLION}))",
+            f"if(isNotNull({text}) OR abs({double}) >= {_WHOLE_FROM}, {closer}, NULL)",
+        ],
+    )
 
 
 def reading(measure: Measure) -> Callable[[Sequence[Any]], Number]:
@@ -133,9 +179,9 @@ def reading(measure: Measure) -> Callable[[Sequence[Any]], Number]:
     if measure.field is None:
         return lambda row: Number(int(row[0]))
     if measure.name == "sum":
-        return lambda row: Number(_decimal(int(row[0] or 0)), int(row[1]), int(row[2]))
+        return lambda row: Number(_decimal(int(row[0])), int(row[1]), int(row[2]))
     if measure.name == "avg":
-        return lambda row: Number(_mean(int(row[0] or 0), int(row[1])), int(row[1]), int(row[2]))
+        return lambda row: Number(_mean(int(row[0]), int(row[1])), int(row[1]), int(row[2]))
     return lambda row: Number(row[0], int(row[1]))
 
 

@@ -19,11 +19,14 @@ class Source(NamedTuple):
     table: str
     day: str
     events: str
-    users: str = "uniqExact(user_hash)"
 
     @property
     def is_rollup(self) -> bool:
         return self.table != "events"
+
+    @property
+    def is_of_users(self) -> bool:
+        return self.table == "daily_users"
 
 
 RAW = Source("events", "toDate(occurred_at, {tz:String})", "count()")

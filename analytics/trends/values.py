@@ -13,7 +13,10 @@ def value_sql(field: Field, bind: Bind) -> str:
         return bind(f"value_{name}", type_name, value)
 
     typed = reader(field, named).typed
-    truth = typed("Bool")
-    numbers = (f"toString({typed(name)})" for name in ("Int64", "UInt64", "Float64"))
-    words = f"multiIf(isNull({truth}), NULL, {truth}, 'true', 'false')"
-    return f"coalesce({typed('String')}, {', '.join(numbers)}, {words})"
+    text, truth = typed("String"), typed("Bool")
+    numbers = [typed(name) for name in ("Int64", "UInt64", "Float64")]
+    as_text = ", ".join(f"isNotNull({one}), toString({one})" for one in numbers)
+    return (
+        f"multiIf(isNotNull({text}), {text}, {as_text}, isNull({truth}), NULL,"
+        f" {truth}, 'true', 'false')"
+    )
