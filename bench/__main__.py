@@ -7,7 +7,7 @@ import argparse
 import signal
 import sys
 
-from bench import history, processes, service, stack, table
+from bench import history, processes, projects, service, stack, table
 from bench.table import Bound, Row
 from bench.variants import buffer, chunks, dedup, workers
 
@@ -26,6 +26,10 @@ def main() -> None:
     with stack.running() as running:
         if options.history:
             rows = _history(running, options.history, options.users)
+        elif options.projects:
+            rows = projects.rows(
+                running, projects=options.projects, rate=options.rate, seconds=options.seconds
+            )
         else:
             rows = service.rows(
                 running,
@@ -45,6 +49,11 @@ def _options() -> argparse.Namespace:
         "--history", type=int, help="instead, measure reports on this many events in ClickHouse"
     )
     parser.add_argument("--users", type=int, default=1_000_000, help="users of --history")
+    parser.add_argument(
+        "--projects", type=int, help="instead, have so many projects send at a rate of each"
+    )
+    parser.add_argument("--rate", type=int, default=20, help="events a second of --projects")
+    parser.add_argument("--seconds", type=int, default=300, help="how long --projects send")
     parser.add_argument(
         "--compare", choices=[*COMPARISONS, "all"], help="instead, compare variants of the stack"
     )

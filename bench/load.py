@@ -63,12 +63,12 @@ def _client(
         for data in requests:
             began = time.perf_counter()
             connection.sendall(data)
-            statuses[_status(connection)] += 1
+            statuses[status(connection)] += 1
             latencies.append(time.perf_counter() - began)
     return statuses, latencies
 
 
-def _status(connection: socket.socket) -> int:
+def status(connection: socket.socket) -> int:
     """Read one answer to its end. Returns its status."""
     data = _received(connection)
     while b"\r\n\r\n" not in data:

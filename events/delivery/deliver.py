@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection
 from datetime import timedelta
 from random import uniform
 from typing import NamedTuple
@@ -76,8 +75,10 @@ class Delivered(NamedTuple):
 
 
 def deliver_due() -> Delivered:
-    """Deliver every batch that is due, one block after another.
+    """Deliver every batch that is due, one block after another, and come to an end.
 
+    What commits meanwhile is left to the next run, unless it fits in a block of this one. Or a
+    caller would never return while many send, and nothing would gather for a larger block.
     If ClickHouse can't take a batch now, the batch is due again after a pause that doubles with
     every attempt. Other batches do not wait for it. If ClickHouse refuses the content of a batch,
     the batch is split, so that its valid events arrive. The run leaves out a project that fails
@@ -87,8 +88,9 @@ def deliver_due() -> Delivered:
     blocks: Counter[int] = Counter()
     failures: Counter[int] = Counter()
     failing: set[int] = set()
+    of_run = _committed()
     try:
-        while claim := _claim(without=failing):
+        while claim := _claim(of_run & ~Q(project__in=failing) if failing else of_run):
             try:
                 if _deliver(claim):
                     blocks[claim.project] += 1
@@ -172,16 +174,27 @@ def _halved(claim: Claim, error: clickhouse.ClickHouseError) -> bool:
     return True
 
 
-def _claim(*, without: Collection[int] = ()) -> Claim | None:
+def _committed() -> Q:
+    """The batches that are there now, and parts into which they will be split.
+
+    Ids sort by time.
+    """
+    pending = Batch.objects.filter(state=Batch.State.PENDING)
+    newest = pending.order_by("-id").values_list("id", flat=True).first()
+    return Q(id__lte=newest or UUID(int=0)) | Q(split_from__isnull=False)
+
+
+def _claim(of: Q | None = None) -> Claim | None:
     """Claim the oldest due batch, and the small batches of its project that fit in the same block.
 
+    `of` says which batches may be the oldest.
     A batch that was tried before is sent again unchanged, under the same token. Only batches that
     were never tried may be merged. The first of them takes over the frames of the others, and its
     id is the token. Raises Paused.
     """
     with transaction.atomic():
         pause.check()
-        oldest = _due(~Q(project__in=without) if without else Q(), at_most=1)
+        oldest = _due(of or Q(), at_most=1)
         if not oldest:
             return None
         [first] = oldest

@@ -4,12 +4,16 @@ import argparse
 import random
 import sys
 import tempfile
+from math import ceil
 from pathlib import Path
 
 from tests.faults.purging import purge_under_load
 from tests.faults.service import running
 from tests.faults.stack import soak
 from tests.faults.suite import run, without_clickhouse
+
+# In so long one project is deleted.
+SECONDS_A_DELETION = 60
 
 
 def main() -> int:
@@ -25,21 +29,29 @@ def main() -> int:
     parser.add_argument(
         "--every", type=float, default=5, help="with --stack: seconds, by default 5"
     )
+    parser.add_argument(
+        "--projects", type=int, default=4, help="to send to, by default 4 with the default one"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="events-analytics-faults-"))
     print(f"seed {options.seed}, logs and data in {folder}")  # noqa: T201
     if options.without_clickhouse:
-        return _without_clickhouse(folder / "run", options.seconds)
+        return _without_clickhouse(folder / "run", options.seconds, options.projects)
     if options.stack:
         soaked = soak(
-            folder / "run", seed=options.seed, seconds=options.seconds, every=options.every
+            folder / "run",
+            seed=options.seed,
+            seconds=options.seconds,
+            every=options.every,
+            projects=options.projects,
         )
         print(soaked.summary())  # noqa: T201
         return 0 if soaked.clean else 1
     if options.purge:
         return _purge(folder / "run", options.purge)
-    with running(folder / "run") as service:
+    doomed = ceil(options.seconds / SECONDS_A_DELETION)
+    with running(folder / "run", projects=options.projects, doomed=doomed) as service:
         outcome = run(service, seed=options.seed, seconds=options.seconds)
     print(outcome.summary())  # noqa: T201
     if outcome.harmful:
@@ -47,8 +59,8 @@ def main() -> int:
     return 0 if outcome.audit.clean and not outcome.harmful else 1
 
 
-def _without_clickhouse(folder: Path, seconds: float) -> int:
-    with running(folder) as service:
+def _without_clickhouse(folder: Path, seconds: float, projects: int) -> int:
+    with running(folder, projects=projects) as service:
         silence = without_clickhouse(service, seconds=seconds)
     clients = silence.clients
     print(  # noqa: T201

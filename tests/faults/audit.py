@@ -1,48 +1,66 @@
-"""The count at the end: each promised event once in each layer, rollups equal to a recount."""
+"""The count at the end: each promised event once in each layer of its project, and nowhere else.
+
+And the rollups are equal to a recount, in days of the project's zone.
+"""
 
 import json
 import urllib.request
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import psycopg
 import redis
 
-from tests.faults.clients import Clients, number_of
+from projects.numbers import DEFAULT
+from tests.faults.clients import number_of
+from tests.faults.places import NEVER, PROMISED, Place, Places
 
-# Each rollup as it reads, and the same from the raw rows.
-_WEEK = "intDiv(toUInt16(toDate(occurred_at)) + 3, 7)"
-ROLLUPS = {
-    "daily_events": (
-        "SELECT day, event_type, sum(events) AS n FROM daily_events GROUP BY ALL HAVING n != 0",
-        "SELECT toDate(occurred_at), event_type, count() FROM events GROUP BY ALL",
-    ),
-    "daily_users": (
-        "SELECT DISTINCT day, user_hash FROM daily_users",
-        "SELECT DISTINCT toDate(occurred_at), sipHash64(user_id) FROM events",
-    ),
-    "daily_users_by_type": (
-        "SELECT DISTINCT event_type, day, user_hash FROM daily_users_by_type",
-        "SELECT DISTINCT event_type, toDate(occurred_at), sipHash64(user_id) FROM events",
-    ),
-    "weekly_users": (
-        "SELECT user_hash, epoch, min(first_week), groupBitOr(weeks)"
-        " FROM weekly_users GROUP BY ALL",
-        f"SELECT sipHash64(user_id), intDiv({_WEEK}, 128) AS epoch, min({_WEEK}),"
-        f" groupBitOr(bitShiftLeft(toUInt128(1), {_WEEK} % 128)) FROM events GROUP BY ALL",
-    ),
-    "weekly_users_by_type": (
-        "SELECT event_type, user_hash, epoch, min(first_week), groupBitOr(weeks)"
-        " FROM weekly_users_by_type GROUP BY ALL",
-        f"SELECT event_type, sipHash64(user_id), intDiv({_WEEK}, 128) AS epoch, min({_WEEK}),"
-        f" groupBitOr(bitShiftLeft(toUInt128(1), {_WEEK} % 128)) FROM events GROUP BY ALL",
-    ),
-}
+
+def rollups(zone: str = "UTC") -> dict[str, tuple[str, str]]:
+    """Each rollup as it reads, and the same from the raw rows in days of the zone."""
+    day = f"toDate(occurred_at, '{zone}')"
+    # See analytics/schema/0004_weekly_users.sql.
+    week = f"intDiv(toUInt16(toUInt16({day}) + 3), 7)"
+    weeks = (
+        f"sipHash64(user_id), intDiv({week}, 128) AS epoch, min({week}),"
+        f" groupBitOr(bitShiftLeft(toUInt128(1), {week} % 128)) FROM events GROUP BY ALL"
+    )
+    return {
+        "daily_events": (
+            "SELECT day, event_type, sum(events) AS n FROM daily_events GROUP BY ALL HAVING n != 0",
+            f"SELECT {day}, event_type, count() FROM events GROUP BY ALL",
+        ),
+        "daily_users": (
+            "SELECT DISTINCT day, user_hash FROM daily_users",
+            f"SELECT DISTINCT {day}, sipHash64(user_id) FROM events",
+        ),
+        "daily_users_by_type": (
+            "SELECT DISTINCT event_type, day, user_hash FROM daily_users_by_type",
+            f"SELECT DISTINCT event_type, {day}, sipHash64(user_id) FROM events",
+        ),
+        "weekly_users": (
+            "SELECT user_hash, epoch, min(first_week), groupBitOr(weeks)"
+            " FROM weekly_users GROUP BY ALL",
+            f"SELECT {weeks}",
+        ),
+        "weekly_users_by_type": (
+            "SELECT event_type, user_hash, epoch, min(first_week), groupBitOr(weeks)"
+            " FROM weekly_users_by_type GROUP BY ALL",
+            f"SELECT event_type, {weeks}",
+        ),
+    }
+
+
+ROLLUPS = rollups()
 
 
 class Audit(NamedTuple):
-    """What was found; all but the first two must be 0."""
+    """What was found in all projects together; all but the first two must be 0.
+
+    `misplaced` are rows of events that were never sent to the project that has them. `leftovers`
+    are databases, tables of ids, events and batches of no project, and batches set aside.
+    """
 
     cold: int
     hot: int
@@ -50,35 +68,56 @@ class Audit(NamedTuple):
     doubled_cold: int
     doubled_hot: int
     not_hot: int
+    not_known: int
     unlike: int
-    strangers: int
+    misplaced: int
     rollup_differences: int
+    leftovers: int = 0
 
     @property
     def clean(self) -> bool:
         return not any(self[2:])
 
 
-def ask(url: str, sql: str) -> list[list[object]]:
+class _Row(NamedTuple):
+    number: int
+    copy: int
+    project: str
+    recent: bool
+
+
+def ask(url: str, sql: str, database: str = "") -> list[list[object]]:
     """Rows of a query straight to the engine."""
     parts = urlsplit(url)
+    query = f"query={quote(sql + ' FORMAT JSONCompact')}&database={database}"
     request = urllib.request.Request(
-        f"http://{parts.hostname}:{parts.port}/?query={quote(sql + ' FORMAT JSONCompactEachRow')}",
+        f"http://{parts.hostname}:{parts.port}/?{query}",
         headers={"X-ClickHouse-Key": parts.password or ""},
     )
     with urllib.request.urlopen(request) as answer:
-        return [json.loads(line) for line in answer]
+        rows: list[list[object]] = json.load(answer)["data"]
+        return rows
 
 
-def audit(clients: Clients, *, clickhouse: str, postgres: str, window_start: str) -> Audit:
+def audit(places: Places, *, clickhouse: str, postgres: str, window_start: str) -> Audit:
     """Compare what the clients were promised with both stores, all of it at rest."""
-    cold = ask(clickhouse, _COLD.format(window_start=window_start))
     with psycopg.connect(postgres) as connection:
-        hot = connection.execute(_HOT, [window_start]).fetchall()
-    cold_copies = {number_of(str(i)): (copy, recent) for i, copy, recent in cold}
-    hot_copies = {number_of(str(i)): copy for i, copy in hot}
-    promised = [n for n, yes in enumerate(clients.accepted) if yes]
-    recent = {n for n, (_, is_recent) in cold_copies.items() if is_recent}
+        each = [_of(place, clickhouse, connection, window_start) for place in places.stay]
+        leftovers = _leftovers(places, clickhouse, connection)
+    return Audit(*map(sum, zip(*each, strict=True)))._replace(leftovers=leftovers)
+
+
+def _of(place: Place, clickhouse: str, connection: psycopg.Connection, window_start: str) -> Audit:
+    database = _database(clickhouse, place)
+    cold = _rows(ask(clickhouse, _COLD.format(window_start=window_start), database))
+    hot = _rows(connection.execute(_HOT, [window_start, place.number]))
+    ids = connection.execute(f"SELECT event_id::text FROM dedup_{place.number}")
+    known = {number_of(event_id) for [event_id] in ids}
+    cold_copies = {row.number: row.copy for row in cold}
+    hot_copies = {row.number: row.copy for row in hot}
+    recent = {row.number for row in cold if row.recent}
+    promised = [n for n, state in enumerate(place.states) if state == PROMISED]
+    pairs = rollups(place.zone).values()
     return Audit(
         cold=len(cold),
         hot=len(hot),
@@ -86,26 +125,67 @@ def audit(clients: Clients, *, clickhouse: str, postgres: str, window_start: str
         doubled_cold=len(cold) - len(cold_copies),
         doubled_hot=len(hot) - len(hot_copies),
         not_hot=len(recent ^ hot_copies.keys()),
-        unlike=sum(hot_copies[n] != cold_copies[n][0] for n in recent & hot_copies.keys()),
-        strangers=sum(n >= len(clients.accepted) for n in cold_copies),
-        rollup_differences=sum(_differing(clickhouse, *pair) for pair in ROLLUPS.values()),
+        not_known=len(known ^ cold_copies.keys()),
+        unlike=sum(hot_copies[n] != cold_copies[n] for n in recent & hot_copies.keys()),
+        misplaced=sum(
+            row.project != place.slug or place.state(row.number) == NEVER for row in [*cold, *hot]
+        )
+        + sum(place.state(n) == NEVER for n in known),
+        rollup_differences=sum(_differing(clickhouse, *pair, database) for pair in pairs),
     )
 
 
 _COLD = (
     "SELECT toString(event_id), JSONExtractInt(properties_text, 'copy'),"
+    " JSONExtractString(properties_text, 'project'),"
     " occurred_at >= toDateTime64('{window_start}', 3, 'UTC') FROM events"
 )
 _HOT = (
-    "SELECT event_id::text, (properties->>'copy')::int FROM hot_events"
-    " WHERE occurred_at >= %s::timestamp AT TIME ZONE 'UTC'"
+    "SELECT event_id::text, (properties->>'copy')::int, properties->>'project', true"
+    " FROM hot_events"
+    " WHERE occurred_at >= %s::timestamp AT TIME ZONE 'UTC' AND project_id = %s"
 )
 
 
-def _differing(url: str, kept: str, recounted: str) -> int:
+def _rows(found: Iterable[Sequence[Any]]) -> list[_Row]:
+    return [
+        _Row(number_of(event_id), copy, project, bool(recent))
+        for event_id, copy, project, recent in found
+    ]
+
+
+def _database(clickhouse: str, place: Place) -> str:
+    default = urlsplit(clickhouse).path.strip("/")
+    return default if place.number == DEFAULT else f"{default}_{place.number}"
+
+
+def _leftovers(places: Places, clickhouse: str, connection: psycopg.Connection) -> int:
+    """What there is of deleted projects, or of ones that never were."""
+    known = [*places.stay, *places.doomed]
+    databases = [_database(clickhouse, place) for place in known]
+    made = f"SELECT name FROM system.databases WHERE startsWith(name, '{databases[0]}_')"
+    strange = {str(name) for [name] in ask(clickhouse, made)} - {*databases}
+    [rows] = connection.execute(_LEFTOVERS, {"known": [place.number for place in known]})
+    return len(strange) + int(rows[0])
+
+
+_LEFTOVERS = """
+    SELECT (
+        SELECT count(*) FROM pg_tables WHERE tablename ~ '^dedup_'
+        AND tablename <> ALL(SELECT 'dedup_' || known FROM unnest(%(known)s::int[]) AS known)
+    ) + (
+        SELECT count(*) FROM hot_events WHERE project_id <> ALL(%(known)s)
+    ) + (
+        SELECT count(*) FROM batches WHERE project_id <> ALL(%(known)s)
+        OR state IN ('failed', 'unstored', 'discarded')
+    )
+"""
+
+
+def _differing(url: str, kept: str, recounted: str, database: str = "") -> int:
     rows = 0
     for one, other in ((kept, recounted), (recounted, kept)):
-        [[count]] = ask(url, f"SELECT count() FROM ({one} EXCEPT {other})")
+        [[count]] = ask(url, f"SELECT count() FROM ({one} EXCEPT {other})", database)
         rows += int(str(count))
     return rows
 

@@ -5,12 +5,14 @@ import random
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from embedded import ports
+from tests.faults.places import Place, Places
 
 SIZES = (1, 1, 5, 50, 300, 1000)
 TYPES = ("page_view", "click", "purchase", "Größe", 'q"uote\\')
@@ -21,8 +23,8 @@ TIMEOUT_SECONDS = 30.0
 _EPOCH = datetime.now(UTC)
 
 
-def event(number: int, copy: int) -> dict[str, Any]:
-    """Event `number`, the same whenever it is made, but for `copy`: who sent which one first?"""
+def event(number: int, copy: int, project: str) -> dict[str, Any]:
+    """Event `number`, always the same but for `copy` (which was first?) and its project."""
     chance = random.Random(number)
     days = chance.uniform(8, 400) if chance.random() < OLD_SHARE else chance.uniform(0, 5)
     return {
@@ -30,7 +32,13 @@ def event(number: int, copy: int) -> dict[str, Any]:
         "occurred_at": (_EPOCH - timedelta(days=days)).isoformat(timespec="milliseconds"),
         "user_id": f"user {chance.randrange(USERS)}",
         "event_type": chance.choice(TYPES),
-        "properties": {"copy": copy, "n": number, "text": "2026-01-01", "none": None},
+        "properties": {
+            "copy": copy,
+            "project": project,
+            "n": number,
+            "text": "2026-01-01",
+            "none": None,
+        },
     }
 
 
@@ -39,7 +47,8 @@ def event_id(number: int) -> UUID:
 
 
 def number_of(event_id: str) -> int:
-    return UUID(event_id).int & (1 << 62) - 1
+    """Of its last 48 bits alone: the count at the end asks this of every row, several times."""
+    return int(event_id[-12:], 16)
 
 
 class Gap:
@@ -57,21 +66,30 @@ class Gap:
             self._last = now
 
 
+class _Request(NamedTuple):
+    place: Place
+    numbers: range
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
 class Clients:
-    """Threads that post at load until told to stop; `accepted[n]` is 1 once n was promised."""
+    """Threads that post at load until told to stop, and note what they send and are promised."""
 
     def __init__(
         self,
         port: int,
+        places: Places,
         *,
         seed: int,
         threads: int = 4,
         pace: float = 0.0,
-        accepted: bytearray | None = None,
+        to: Sequence[Place] = (),
     ) -> None:
-        """Given what was `accepted` of others, they go on from there."""
+        """They send to the projects that stay, unless `to` names others."""
         self._port, self._pace = port, pace
-        self.accepted = bytearray() if accepted is None else accepted
+        self.places, self._to = places, to or places.stay
         self.statuses: Counter[int | str] = Counter()
         self.sent = self.repeated = 0
         self.longest = 0.0
@@ -79,8 +97,9 @@ class Clients:
         self._lock = threading.Lock()
         self._copies = 0
         self._running = True
-        # What one client sends for the first time another sends at the same moment.
-        self._twins: deque[range] = deque(maxlen=threads)
+        # What one client sends for the first time another sends at the same moment, perhaps to
+        # another project.
+        self._twins: deque[tuple[Place, range]] = deque(maxlen=threads)
         self._threads = [
             threading.Thread(target=self._run, args=(random.Random(seed * 100 + n),))
             for n in range(threads)
@@ -95,65 +114,70 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def claim(self, count: int) -> range:
-        """Numbers that nobody has used."""
-        with self._lock:
-            first = len(self.accepted)
-            self.accepted.extend(bytes(count))
-        return range(first, first + count)
-
-    def promise(self, numbers: range) -> None:
-        self.accepted[numbers.start : numbers.stop] = b"\1" * len(numbers)
-
     def _run(self, chance: random.Random) -> None:
         while self._running:
-            numbers, repeated = self._choose(chance)
-            body = self._body(numbers)
-            path = chance.choice(("/events", "/events", "/events?wait=true"))
+            place, numbers = self._choose(chance)
+            request = self._request(place, numbers, chance)
+            repeated = self.places.send(place, numbers)
             # A refused request is sent again until it is taken, as a client's outbox would.
-            while not self._post(path, body) and self._running:
+            while not self._post(request) and self._running:
                 time.sleep(0.2)
             with self._lock:
                 self.sent += len(numbers)
                 self.repeated += repeated
             time.sleep(self._pace)
 
-    def _choose(self, chance: random.Random) -> tuple[range, int]:
-        """New numbers, or a stretch of old ones, or what another client is sending now."""
-        kind, size = chance.random(), chance.choice(SIZES)
-        if kind < 0.1 and self._twins:
-            twin = self._twins.popleft()
-            return twin, len(twin)
-        if kind < 0.45 and self.accepted:
-            first = chance.randrange(len(self.accepted))
-            old = range(first, min(first + size, len(self.accepted)))
-            return old, len(old)
-        new = self.claim(size)
-        self._twins.append(new)
-        return new, 0
+    def _choose(self, chance: random.Random) -> tuple[Place, range]:
+        """New numbers, or a stretch of old ones, or what another client is sending now.
 
-    def _body(self, numbers: range) -> tuple[range, bytes]:
+        Most of those that are not new go to a project that had them.
+        """
+        kind, size, place = chance.random(), chance.choice(SIZES), chance.choice(self._to)
+        goes_again = chance.random() < 0.7
+        with self._lock:
+            twin = self._twins.popleft() if kind < 0.1 and self._twins else None
+        if twin:
+            return (twin[0] if goes_again else place), twin[1]
+        if kind < 0.55 and (claimed := self.places.claimed):
+            first = chance.randrange(claimed)
+            had = [one for one in self._to if one.state(first)]
+            place = chance.choice(had) if goes_again and had else place
+            return place, range(first, min(first + size, claimed))
+        new = self.places.claim(size)
+        self._twins.append((place, new))
+        return place, new
+
+    def _request(self, place: Place, numbers: range, chance: random.Random) -> _Request:
+        """It names its project in either way."""
         with self._lock:
             self._copies += 1
             copy = self._copies
-        return numbers, json.dumps([event(number, copy) for number in numbers]).encode()
+        queries = chance.choice(([], [], ["wait=true"]))
+        headers = {"Content-Type": "application/json"}
+        if chance.random() < 0.5:
+            headers["X-API-Key"] = place.key
+        else:
+            queries = [*queries, f"project={place.slug}"]
+        body = json.dumps([event(number, copy, place.slug) for number in numbers])
+        path = f"/events?{'&'.join(queries)}"
+        return _Request(place, numbers, path, headers, body.encode())
 
-    def _post(self, path: str, body: tuple[range, bytes]) -> bool:
+    def _post(self, request: _Request) -> bool:
         began = time.monotonic()
-        status = self._status(path, body[1])
+        status = self._status(request)
         with self._lock:
             self.statuses[status] += 1
             self.longest = max(self.longest, time.monotonic() - began)
         if status in (200, 202):
-            self.promise(body[0])
+            self.places.promise(request.place, request.numbers)
             self.promises.note()
             return True
         return False
 
-    def _status(self, path: str, body: bytes) -> int | str:
+    def _status(self, request: _Request) -> int | str:
         connection = HTTPConnection(ports.HOST, self._port, timeout=TIMEOUT_SECONDS)
         try:
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            connection.request("POST", request.path, request.body, request.headers)
             return connection.getresponse().status
         except TimeoutError:
             return "timeout"

@@ -136,11 +136,32 @@ def unmount_small_disk(folder: Path) -> None:
     subprocess.run(["umount", "-l", str(folder / "small")], capture_output=True, check=False)
 
 
-def importer(service: Service, file: Path) -> "subprocess.Popen[bytes]":
+def importer(
+    service: Service, file: Path, *, project: str = "default"
+) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "manage.py", "import_events", "--force", str(file)],
+        [sys.executable, "manage.py", "import_events", "--force", "--project", project, str(file)],
         cwd=PROJECT,
         env=service.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def delete(service: Service, project: str) -> None:
+    """Delete a project; the command is given again while parts that it needs are down."""
+    command = [sys.executable, "manage.py", "delete_project", project, "--yes", project]
+    while True:
+        done = subprocess.run(
+            command,
+            cwd=PROJECT,
+            env=service.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        # It may have died after its last step.
+        if done.returncode == 0 or "there is no project" in done.stderr:
+            return
+        time.sleep(0.5)

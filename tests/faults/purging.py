@@ -13,7 +13,8 @@ from embedded.supervision.processes import PROJECT
 from tests.faults.clients import Clients
 from tests.faults.service import Service
 
-_LOAD_SECONDS = 3
+# Before that, the command takes seconds to start.
+_BEFORE_SECONDS, _AFTER_SECONDS = 1, 3
 
 
 class Purge(NamedTuple):
@@ -28,11 +29,11 @@ def purge_under_load(service: Service, *, rows: int, pace: float = 0.0) -> Purge
     """Purge one day of `rows` events amid requests, some seconds of them before and after."""
     day = datetime.now(UTC).date() - timedelta(days=9)
     _fill(service, day, rows)
-    clients = Clients(service.port, seed=1, pace=pace, accepted=service.accepted)
+    clients = Clients(service.port, service.places, seed=1, pace=pace)
     clients.start()
-    time.sleep(_LOAD_SECONDS)
+    time.sleep(_BEFORE_SECONDS)
     seconds = _purge(service)
-    time.sleep(_LOAD_SECONDS)
+    time.sleep(_AFTER_SECONDS)
     clients.stop()
     assert not _exists(service, day)
     return Purge(rows, seconds, clients)

@@ -14,12 +14,14 @@ from typing import TypeAlias
 from unittest.mock import patch
 
 import psutil
+import psycopg
 
 from analytics.clickhouse import MARGIN_SECONDS
 from embedded import application, ports
 from embedded.__main__ import STORE_VARIABLES
 from embedded.stores import clickhouse, postgres, redis_server
 from embedded.supervision.processes import Process, Program
+from tests.faults.places import Places, made
 from tests.faults.proxy import Proxy
 
 Fronts: TypeAlias = Mapping[str, Callable[[Mapping[str, str]], Program]]
@@ -50,11 +52,11 @@ class Service:
             ),
         }
         self.proxy = Proxy(self._ports["clickhouse"])
-        # Of all clients so far.
-        self.accepted = bytearray()
+        # With what all clients so far have sent.
+        self.places = Places([], [])
         self.variables: dict[str, str] = {}
 
-    def start(self) -> None:
+    def start(self, *, projects: int, doomed: int) -> None:
         for name in ("postgres", "redis", "clickhouse"):
             self.restart(name)
         self.variables = {
@@ -73,8 +75,19 @@ class Service:
             if program.once:
                 with Process(program):
                     continue
+            if program.name == "beat":
+                self._have_beat_hurry()
             self._programs[program.name] = lambda program=program: program  # type: ignore[misc]
             self.restart(program.name)
+        self.places = made(self.environment(), projects=projects, doomed=doomed)
+
+    def _have_beat_hurry(self) -> None:
+        """Its 10 seconds between two looks for what was left would only make the end later too."""
+        with psycopg.connect(self.variables["DATABASE_URL"]) as connection:
+            connection.execute(
+                "UPDATE django_celery_beat_intervalschedule SET every = 2"
+                " WHERE every = 10 AND period = 'seconds'"
+            )
 
     def settings(self) -> dict[str, str]:
         return {**SETTINGS, **self.variables, "DATA_DIR": str(self.folder)}
@@ -137,8 +150,13 @@ class Service:
 
 
 @contextmanager
-def running(folder: Path, fronts: Fronts = MappingProxyType({})) -> Iterator[Service]:
-    """`fronts` makes of the stores' variables programs whose addresses take their places."""
+def running(
+    folder: Path, fronts: Fronts = MappingProxyType({}), *, projects: int = 1, doomed: int = 0
+) -> Iterator[Service]:
+    """A service with so many projects, and others to be deleted.
+
+    `fronts` makes of the stores' variables programs whose addresses take their places.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ))
@@ -147,5 +165,5 @@ def running(folder: Path, fronts: Fronts = MappingProxyType({})) -> Iterator[Ser
             os.environ.pop(name, None)
         service = Service(folder, fronts)
         stack.callback(service.stop)
-        service.start()
+        service.start(projects=projects, doomed=doomed)
         yield service

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import psutil
 
 from embedded import data_folder, ports
-from tests.embedded.stack import Stack, left_of, running
+from tests.embedded.stack import Stack, environment, left_of, running
 from tests.faults import suite
 from tests.faults.clients import Clients, Gap
+from tests.faults.places import made
 from tests.faults.service import SETTINGS
 from tests.waiting import wait_until
 
@@ -63,17 +64,20 @@ class Soak(NamedTuple):
         )
 
 
-def soak(folder: Path, *, seed: int, seconds: float, every: float, pace: float = 0.0) -> Soak:
+def soak(
+    folder: Path, *, seed: int, seconds: float, every: float, projects: int, pace: float = 0.0
+) -> Soak:
     """Kill one part after another, each kind in its turn. Raises AssertionError."""
     began = time.monotonic()
     settings = {name: value for name, value in SETTINGS.items() if name != "DJANGO_SECRET_KEY"}
     with running(folder, **settings) as stack:
         stack.wait_until_ready()
         stores = data_folder.announced_in(folder)
-        clients, health = Clients(stack.port, seed=seed, pace=pace), Gap()
+        places = made(environment(folder, stack.port), projects=projects, doomed=0)
+        clients, health = Clients(stack.port, places, seed=seed, pace=pace), Gap()
         kills = _under_load(stack, clients, health, seed=seed, seconds=seconds, every=every)
         suite.drain(stores)
-        counted = suite.count_in(clients, stores["CLICKHOUSE_URL"], stores["DATABASE_URL"])
+        counted = suite.count_in(places, stores["CLICKHOUSE_URL"], stores["DATABASE_URL"])
         assert stack.stop(signal.SIGTERM) == 0, stack.printed()
         restarts = re.findall(r"stack *\| (\S+) .*; started again ", stack.printed())
     outcome = suite.Outcome(seed, kills, clients, counted, time.monotonic() - began)

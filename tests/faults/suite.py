@@ -5,15 +5,18 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
 from embedded import ports
 from tests.faults import audit, plan
 from tests.faults.clients import Clients, event
+from tests.faults.places import Place, Places
 from tests.faults.proxy import Mode
 from tests.faults.service import Service
 from tests.waiting import wait_until
@@ -22,20 +25,29 @@ DRAIN_SECONDS = 120
 IMPORT_ROWS = 5_000
 # What a client may see of a service whose parts are dying; anything else is a defect.
 HARMLESS = {200, 202, 503, "timeout", "broken off"}
+# What it may see besides if its project is deleted.
+OF_DELETED = {401, 404}
+# Clients go on sending so long to a project that is gone.
+_AFTERWARDS_SECONDS = 2
 
 
 class Outcome(NamedTuple):
-    """`faults` by name, what the clients saw, and the count."""
+    """`faults` by name, what the clients saw, and the count.
+
+    `deleted` are the clients of each project that was deleted meanwhile.
+    """
 
     seed: int
     faults: Counter[str]
     clients: Clients
     audit: audit.Audit
     seconds: float
+    deleted: Sequence[Clients] = ()
 
     @property
     def harmful(self) -> set[int | str]:
-        return set(self.clients.statuses) - HARMLESS
+        of_deleted = {status for clients in self.deleted for status in clients.statuses}
+        return (set(self.clients.statuses) | (of_deleted - OF_DELETED)) - HARMLESS
 
     def summary(self) -> str:
         clients = self.clients
@@ -43,8 +55,11 @@ class Outcome(NamedTuple):
         lines = [
             f"seed {self.seed}, {self.seconds:.0f} s, {self.faults.total()} faults",
             *(f"  {count:4} x {name}" for name, count in sorted(self.faults.items())),
+            f"{len(clients.places.stay)} projects, {len(self.deleted)} more were deleted",
             f"sent {clients.sent:,} events, {share:.0%} of them repeated;"
-            f" promised {sum(clients.accepted):,}",
+            f" promised {clients.places.promised:,},"
+            f" {clients.places.shared:,} of them in more than one project",
+            *(f"to a deleted project: {dict(one.statuses)}" for one in self.deleted),
             f"answers {dict(clients.statuses)}, longest {clients.longest:.1f} s",
             *(
                 f"{name.replace('_', ' ')}: {value:,}"
@@ -61,13 +76,14 @@ def run(service: Service, *, seed: int, seconds: float, pace: float = 0.0) -> Ou
         names = list(plan.FAULTS)
         if not plan.make_small_disk(service):
             names.remove("outbox disk full")
-        clients = Clients(service.port, seed=seed, pace=pace, accepted=service.accepted)
-        faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
+        clients = Clients(service.port, service.places, seed=seed, pace=pace)
+        with _deleting(service, seed=seed, seconds=seconds, pace=pace) as deleted:
+            faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
         drain(service.variables)
-        counted = count(service, clients)
+        counted = count(service)
     finally:
         plan.unmount_small_disk(service.folder)
-    return Outcome(seed, faults, clients, counted, time.monotonic() - began)
+    return Outcome(seed, faults, clients, counted, time.monotonic() - began, deleted)
 
 
 def _under_load(
@@ -94,27 +110,61 @@ def _under_load(
     return faults
 
 
+@contextmanager
+def _deleting(
+    service: Service, *, seed: int, seconds: float, pace: float
+) -> Iterator[list[Clients]]:
+    """Delete one project after another meanwhile, each amid its events. Yields their clients."""
+    doomed, deleted = service.places.doomed, list[Clients]()
+    pause, over = seconds / (len(doomed) + 1), threading.Event()
+
+    def delete() -> None:
+        while doomed and not over.is_set():
+            place = doomed.pop(0)
+            clients = Clients(
+                service.port, service.places, seed=seed + 1, threads=1, pace=pace, to=[place]
+            )
+            deleted.append(clients)
+            clients.start()
+            over.wait(pause)
+            plan.delete(service, place.slug)
+            time.sleep(_AFTERWARDS_SECONDS)
+            clients.stop()
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    try:
+        yield deleted
+    finally:
+        over.set()
+        thread.join()
+
+
 def _import(service: Service, clients: Clients, stop: threading.Event) -> None:
     """One file after another, each until it is in: an import that died is begun again."""
-    while not stop.wait(2):
-        numbers = clients.claim(IMPORT_ROWS)
+    places = clients.places
+    for place in cycle(places.stay):
+        if stop.wait(2):
+            return
+        numbers = places.claim(IMPORT_ROWS)
         file = service.folder / f"import-{numbers.start}.csv"
-        write(file, numbers)
+        write(file, numbers, place)
+        places.send(place, numbers)
         # The last one is finished even after the faults have ended.
-        while plan.importer(service, file).wait() != 0:
+        while plan.importer(service, file, project=place.slug).wait() != 0:
             time.sleep(0.5)
-        clients.promise(numbers)
+        places.promise(place, numbers)
         clients.sent += len(numbers)
         file.unlink()
 
 
-def write(file: Path, numbers: range) -> None:
+def write(file: Path, numbers: range, place: Place) -> None:
     fields = ("event_id", "occurred_at", "user_id", "event_type")
     with file.open("w", newline="") as target:
         rows = csv.writer(target)
         rows.writerow([*fields, "properties"])
         for number in numbers:
-            made = event(number, -1)
+            made = event(number, -1, place.slug)
             rows.writerow([*(made[f] for f in fields), json.dumps(made["properties"])])
 
 
@@ -150,7 +200,7 @@ def without_clickhouse(
     service: Service, *, seconds: float, pace: float = 0.0, mode: Mode = Mode.GONE
 ) -> Silence:
     """ClickHouse is gone for so long under load; `drained` is the seconds of catching up."""
-    clients = Clients(service.port, seed=1, pace=pace, accepted=service.accepted)
+    clients = Clients(service.port, service.places, seed=1, pace=pace)
     service.proxy.mode = mode
     clients.start()
     time.sleep(seconds)
@@ -168,7 +218,7 @@ def without_clickhouse(
     began = time.monotonic()
     drain(service.variables)
     drained = time.monotonic() - began
-    return Silence(clients, stored, ready, backlog, drained, count(service, clients))
+    return Silence(clients, stored, ready, backlog, drained, count(service))
 
 
 def _ready(port: int) -> int:
@@ -180,12 +230,12 @@ def _ready(port: int) -> int:
         connection.close()
 
 
-def count(service: Service, clients: Clients) -> audit.Audit:
+def count(service: Service) -> audit.Audit:
     """Past the proxy."""
-    return count_in(clients, service.clickhouse_url, service.variables["DATABASE_URL"])
+    return count_in(service.places, service.clickhouse_url, service.variables["DATABASE_URL"])
 
 
-def count_in(clients: Clients, clickhouse: str, postgres: str) -> audit.Audit:
+def count_in(places: Places, clickhouse: str, postgres: str) -> audit.Audit:
     return audit.audit(
-        clients, clickhouse=clickhouse, postgres=postgres, window_start=_window_start()
+        places, clickhouse=clickhouse, postgres=postgres, window_start=_window_start()
     )

@@ -12,7 +12,7 @@ from embedded.supervision.processes import PROJECT
 from tests.faults.proxy import Mode
 from tests.faults.purging import purge_under_load
 from tests.faults.service import Service, running
-from tests.faults.suite import run, without_clickhouse
+from tests.faults.suite import OF_DELETED, run, without_clickhouse
 
 SEED = 7
 
@@ -20,7 +20,8 @@ SEED = 7
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One for all, since its start takes long."""
-    with running(tmp_path_factory.mktemp("service") / "run") as started:
+    folder = tmp_path_factory.mktemp("service") / "run"
+    with running(folder, projects=4, doomed=1) as started:
         yield started
 
 
@@ -60,6 +61,9 @@ def test_nothing_is_lost_or_doubled_while_parts_die(service: Service) -> None:
     assert outcome.audit.cold > 0
     assert outcome.audit.clean, outcome.summary()
     assert not outcome.harmful, outcome.summary()
+    [deleted] = outcome.deleted
+    assert deleted.statuses[202] > 0
+    assert deleted.statuses.keys() & OF_DELETED
 
 
 def test_the_command_of_make_faults_needs_no_settings() -> None:

@@ -65,32 +65,34 @@ def direct(service: Service, sql: str) -> list[tuple[object, ...]]:
 
 
 def test_events_come_in_by_every_way_once_and_the_stores_agree(service: Service) -> None:
-    clients = Clients(service.port, seed=11, threads=2, pace=0.3)
+    clients = Clients(service.port, service.places, seed=11, threads=2, pace=0.3)
     with another_worker(service):
         clients.start()
         try:
-            _import_twice_at_once(service, clients)
+            _import_twice_at_once(service)
             said(each_in_turn(service, "deliver_batches", "purge_hot_events"))
             time.sleep(LOAD_SECONDS)
         finally:
             clients.stop()
         suite.drain(service.variables)
-    found = suite.count(service, clients)
+    found = suite.count(service)
     assert found.clean, found
     assert set(clients.statuses) == {200, 202}
     assert "the stores agree" in said(each_in_turn(service, "verify_stores", "rebuild_rollups"))
-    assert suite.count(service, clients).clean
+    assert suite.count(service).clean
 
 
-def _import_twice_at_once(service: Service, clients: Clients) -> None:
+def _import_twice_at_once(service: Service) -> None:
     """One of them is told that the other is at it, or that it was done."""
-    numbers = clients.claim(suite.IMPORT_ROWS)
+    places = service.places
+    [place], numbers = places.stay, places.claim(suite.IMPORT_ROWS)
     file = service.folder / "events.csv"
-    suite.write(file, numbers)
+    suite.write(file, numbers, place)
+    places.send(place, numbers)
     both = [plan.importer(service, file) for _ in range(2)]
     assert 0 in [one.wait(120) for one in both]
     assert plan.importer(service, file).wait(120) == 0
-    clients.promise(numbers)
+    places.promise(place, numbers)
 
 
 def test_a_repair_keeps_another_out_and_leaves_no_lock_behind(service: Service) -> None:

@@ -34,6 +34,22 @@ def test_batches_of_two_projects_share_no_block(staging: Project) -> None:
     assert engine.query("SELECT count() FROM events", project=staging.pk) == [[3]]
 
 
+def test_a_run_ends_though_others_send_all_the_time(staging: Project, monkeypatch: Any) -> None:
+    real = deliver._deliver
+
+    def deliver_and_get_more(claim: deliver.Claim) -> bool:
+        assert Batch.objects.count() < 10, "the run goes on for ever"
+        put(claim.project)
+        return real(claim)
+
+    put(DEFAULT)
+    put(staging.pk)
+    with monkeypatch.context() as sending:
+        sending.setattr(deliver, "_deliver", deliver_and_get_more)
+        assert deliver.deliver_due() == (2, False, 2)
+    assert Batch.objects.filter(state=Batch.State.PENDING).count() == 2
+
+
 @pytest.mark.parametrize("code", [81, 241, 252])
 def test_a_project_that_fails_holds_up_no_other(
     staging: Project, monkeypatch: Any, code: int
