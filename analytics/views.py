@@ -1,6 +1,5 @@
 """The HTTP endpoints of the reports."""
 
-from datetime import date
 from typing import Any
 
 from rest_framework.request import Request
@@ -9,15 +8,13 @@ from rest_framework.views import APIView
 
 from analytics import openapi, reports
 from analytics.clickhouse import ClickHouseUnavailable
-from analytics.parameters import Asked, read_report
-from config.api.days import parse_day
+from analytics.parameters import Asked, check_range, read_report, report_day
 from config.api.problems import Problem
-from config.api.query_parameters import problem, whole_number
+from config.api.query_parameters import whole_number
 from config.memory import room
 from config.server import disconnects
 from projects import access
 
-MAX_DAYS = 36_600
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 10
 DEFAULT_WINDOWS = 3
@@ -82,7 +79,7 @@ class RetentionView(ReportView):
     def get(self, request: Request) -> Response:
         values, asked = read_report(
             request,
-            {"start_date": _day, "windows": whole_number(1, reports.MAX_WINDOWS)},
+            {"start_date": report_day, "windows": whole_number(1, reports.MAX_WINDOWS)},
             required=["start_date"],
         )
         start, windows = values["start_date"], values["windows"] or DEFAULT_WINDOWS
@@ -99,23 +96,7 @@ def _shown(cohort: reports.Cohort) -> dict[str, Any]:
 
 
 def _read_range(request: Request, **parsers: Any) -> tuple[dict[str, Any], Asked]:
-    parsers = {"from": _day, "to": _day, **parsers}
+    parsers = {"from": report_day, "to": report_day, **parsers}
     values, asked = read_report(request, parsers, required=["from", "to"])
-    days = (values["to"] - values["from"]).days
-    if days < 0:
-        raise problem([{"parameter": "from", "message": "from is after to"}])
-    if days >= MAX_DAYS:
-        message = f"a report has at most {MAX_DAYS} days"
-        raise problem([{"parameter": "to", "message": message}])
+    check_range(values["from"], values["to"])
     return values, asked
-
-
-def _day(text: str) -> date:
-    """A day from 1970-01-01 to 2099-12-31. Raises ValueError.
-
-    No event is older than 1970, and ClickHouse's Date can't hold an older day.
-    """
-    day = parse_day(text)
-    if not date(1970, 1, 1) <= day < date(2100, 1, 1):
-        raise ValueError("must be from 1970-01-01 to 2099-12-31")
-    return day

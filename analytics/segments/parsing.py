@@ -130,6 +130,18 @@ def parse_text(text: str) -> Segments:
     return parse_segments(given.pop("segment", []), given)
 
 
+def parse_field(text: str) -> Field:
+    """A field alone, such as `properties.country`. Raises ValueError."""
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"is longer than {MAX_LENGTH} characters")
+    if not _storable(text):
+        raise ValueError("contains NUL or a lone surrogate; no event does")
+    names, end = _names(text, 0)
+    if end < len(text):
+        raise _Wrong(f"a field takes no value; in a key, write \\{text[end]}", end)
+    return _field(names, 0)
+
+
 def _terms(parameter: str, texts: Sequence[str]) -> tuple[Term, ...]:
     return tuple(_term(text, Place(parameter, n)) for n, text in enumerate(texts, start=1))
 

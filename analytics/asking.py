@@ -1,0 +1,43 @@
+"""Asks ClickHouse a report's query: bounded, measured, and stopped if the client leaves."""
+
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+
+from analytics import clickhouse
+from config.monitoring import metrics
+from config.server import disconnects
+
+# The share of a report's memory that intermediate results may use before they go to disk. The rest
+# is for merging them.
+_SPILL_SHARE = 0.3
+
+
+def ask(name: str, sql: str, *, project: int, parameters: dict[str, Any]) -> list[list[Any]]:
+    """Rows of a report's query; `name` is for the metrics and the query log.
+
+    Raises ClickHouseError, and ClientLeft.
+    """
+    comment = clickhouse.log_comment(name, query=uuid4().hex)
+    with (
+        disconnects.stopping(partial(clickhouse.kill, comment)),
+        metrics.CLICKHOUSE_QUERY_SECONDS.labels(name).time(),
+    ):
+        return clickhouse.query(
+            sql,
+            project=project,
+            parameters=parameters,
+            options={"log_comment": comment, **_limits()},
+        )
+
+
+def _limits() -> dict[str, int]:
+    memory = settings.CLICKHOUSE_QUERY_MEGABYTES * 1024 * 1024
+    return {
+        "max_memory_usage": memory,
+        "max_bytes_before_external_group_by": int(memory * _SPILL_SHARE),
+        "max_bytes_ratio_before_external_group_by": 0,
+        "max_rows_to_read": settings.CLICKHOUSE_QUERY_ROWS,
+    }

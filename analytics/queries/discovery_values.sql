@@ -1,0 +1,13 @@
+-- The most frequent values of a property, as text, that begin like this; equal counts by text.
+SELECT value, count() AS events
+FROM
+(
+    SELECT /*value*/ NULL AS value
+    FROM events
+    WHERE /*looked at*/ 1
+)
+WHERE lengthUTF8(value) <= {longest:UInt32}
+GROUP BY value
+HAVING startsWith(caseFoldUTF8(value), caseFoldUTF8({prefix:String}))
+ORDER BY events DESC, value
+LIMIT {limit:UInt32}
