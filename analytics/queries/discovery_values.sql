@@ -7,7 +7,7 @@ FROM
     WHERE /*looked at*/ 1
 )
 WHERE lengthUTF8(value) <= {longest:UInt32}
+    AND ({prefix:String} = '' OR startsWith(caseFoldUTF8(value), caseFoldUTF8({prefix:String})))
 GROUP BY value
-HAVING startsWith(caseFoldUTF8(value), caseFoldUTF8({prefix:String}))
 ORDER BY events DESC, value
 LIMIT {limit:UInt32}

@@ -262,7 +262,7 @@ PREFIXES = st.sampled_from(
 )
 
 
-@settings(made_up, max_examples=ASKED_FOR or 25)
+@settings(made_up, max_examples=ASKED_FOR or 12)
 @given(st.lists(EVENTS, min_size=20, max_size=60), st.data())
 def test_every_answer_is_what_counting_by_hand_gives(
     events: list[Event], data: st.DataObject
@@ -279,8 +279,8 @@ def test_every_answer_is_what_counting_by_hand_gives(
 
 def assert_as_counted(events: list[Event], question: Question, prefix: str) -> None:
     here = counted.within(events, question.start, question.end, question.zone.name)
-    rows = finding.event_types(question, prefix=prefix, limit=1_000).rows
-    assert rows == counted.event_types(here, question.zone.name, prefix)
+    types = finding.event_types(question, prefix=prefix, limit=1_000)
+    assert types.rows == counted.event_types(here, question.zone.name, prefix)
     if question.event_type:
         here = [one for one in here if one["event_type"] == question.event_type]
     found = finding.properties(question, prefix=prefix, limit=1_000)
@@ -288,5 +288,5 @@ def assert_as_counted(events: list[Event], question: Question, prefix: str) -> N
     assert found.rows == counted.properties(here, prefix)
     for keys in said.PATHS:
         field = parse_field(said.written(keys))
-        rows = finding.values(question, field, prefix=prefix, limit=1_000).rows
-        assert rows == counted.values(here, keys, prefix), keys
+        of_it = finding.values(question, field, prefix=prefix, limit=1_000)
+        assert of_it.rows == counted.values(here, keys, prefix), keys
