@@ -123,6 +123,9 @@ def _text(field: Field, given: dict[str, Any]) -> str:
         given[f"value_{name}"] = value
         return f"{{value_{name}:{type_name}}}"
 
-    found = reader(field, bind)
-    texts = (f"toString({found.typed(name)})" for name in found.types)
-    return f"coalesce({', '.join(texts)})"
+    typed = reader(field, bind).typed
+    truth = typed("Bool")
+    # Read from text, a boolean is the number 0 or 1.
+    words = f"multiIf(isNull({truth}), NULL, {truth}, 'true', 'false')"
+    numbers = (f"toString({typed(name)})" for name in ("Int64", "UInt64", "Float64"))
+    return f"coalesce({typed('String')}, {words}, {', '.join(numbers)})"

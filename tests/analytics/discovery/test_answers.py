@@ -102,10 +102,14 @@ def test_properties_come_with_the_types_of_their_values(client: Client) -> None:
     assert paths(client, event_type="buy", prefix="PL") == {"plan": ["text"]}
 
 
-def test_values_come_most_frequent_first(client: Client) -> None:
-    for n, one in enumerate(["UA", "UA", "us", "DE", "Ukraine", 42, 42.0, "42", True, None, [1]]):
-        put({"event_type": "view" if n else "buy", "properties": {"country": one}})
-    assert asked(client, "/properties/values", path="country", prefix="u") == {
+@pytest.mark.parametrize("key", ["country", "country["])
+def test_values_come_most_frequent_first(client: Client, key: str) -> None:
+    """A key with a bracket is read from the text of the properties."""
+    for n, one in enumerate(
+        ["UA", "UA", "us", "DE", "Ukraine", 42, 42.0, "42", True, False, None, [1]]
+    ):
+        put({"event_type": "view" if n else "buy", "properties": {key: one}})
+    assert asked(client, "/properties/values", path=key, prefix="u") == {
         "from": "2025-01-01",
         "to": "2025-01-31",
         "more": False,
@@ -117,9 +121,10 @@ def test_values_come_most_frequent_first(client: Client) -> None:
             {"value": "us", "events": 1},
         ],
     }
-    assert values(client, "country", limit="2") == [("42", 3), ("UA", 2)]
-    assert values(client, "country", event_type="buy") == [("UA", 1)]
-    assert values(client, "country", prefix="t") == [("true", 1)]
+    assert values(client, key, limit="2") == [("42", 3), ("UA", 2)]
+    assert values(client, key, event_type="buy") == [("UA", 1)]
+    assert values(client, key, prefix="t") == [("true", 1)]
+    assert values(client, key, prefix="f") == [("false", 1)]
     assert values(client, "nobody.sent") == []
 
 
