@@ -1,6 +1,6 @@
 """How many events a look reads: a field that completes can't wait until all were read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -37,18 +37,20 @@ class Look:
 
 
 def look(question: Question, *, most: int) -> Look:
-    """The newest days that have about `most` events together; of a day with more, only a part.
+    """The newest days that have about `most` events together; of days with far more, only a part.
 
-    Whole days, because a part of a range would hardly have the rare types. Raises ClickHouseError.
+    Whole days, because a part of a long range would hardly have the rare types. At least half as
+    many events and at most half as many more. Raises ClickHouseError.
     """
     everything = Look(question.start, question.end)
     if question.all:
         return everything
     first, near, total = _counted(question, most)
-    if near == total <= most:
-        return everything
-    start = question.start if near == total else max(question.start, min(first, question.end))
-    return Look(start, question.end, one_in=-(-near // most), complete=False)
+    one_in = max(1, (near + most // 2) // most)
+    if near == total:
+        return replace(everything, one_in=one_in, complete=one_in == 1)
+    start = max(question.start, min(first, question.end))
+    return Look(start, question.end, one_in=one_in, complete=False)
 
 
 def _counted(question: Question, most: int) -> tuple[date, int, int]:

@@ -1,5 +1,6 @@
--- How far back a look at so many events goes: the first of the newest days that have no more events
--- together, and their events. The newest day with events always counts. Then all events of the range.
+-- How far back a look at about so many events goes. It takes the newest days that together have no more,
+-- and also the next day as long as it has less than half as many. The first of these days, their
+-- events, and all events of the range.
 SELECT
     minIf(day, is_near) AS first,
     sumIf(events, is_near) AS near,
@@ -10,7 +11,7 @@ FROM
         day,
         events,
         sum(events) OVER (ORDER BY day DESC) AS so_far,
-        so_far <= {most:UInt64} OR so_far = events AS is_near
+        so_far <= {most:UInt64} OR (so_far - events) * 2 < {most:UInt64} AS is_near
     FROM
     (
         SELECT day, sum(events) AS events
@@ -18,6 +19,5 @@ FROM
         WHERE day BETWEEN {start:Date} AND {end:Date}
             AND ({type:String} = '' OR event_type = {type:String})
         GROUP BY day
-        HAVING events > 0 -- a correction may have left 0
     )
 )

@@ -53,25 +53,32 @@ def days(first: int, last: int = 31, **changes: Any) -> Look:
     ("most", "expected"),
     [
         (1_000, days(1)),
-        (9, days(1)),
-        (8, days(6, complete=False)),
-        (5, days(6, complete=False)),
-        (4, days(20, complete=False)),
+        (19, days(1)),
+        (13, days(6, complete=False)),
+        (9, days(6, complete=False)),
+        (6, days(20, complete=False)),
         (3, days(20, complete=False)),
         (2, days(20, one_in=2, complete=False)),
         (1, days(20, one_in=3, complete=False)),
     ],
 )
 def test_a_look_takes_the_newest_days_that_have_so_many_events(most: int, expected: Look) -> None:
-    put({5: 4, 6: 2, 20: 3})
+    put({5: 10, 6: 6, 20: 3})
     assert seen(most) == expected
     assert seen(most, all=True) == days(1)
+
+
+def test_after_a_day_with_few_events_a_part_of_a_large_one_is_looked_at() -> None:
+    """Just after midnight the new day has hardly any."""
+    put({19: 5, 20: 21, 21: 1})
+    assert seen(4) == days(20, one_in=6, complete=False)
+    assert seen(2) == days(21, complete=False)
 
 
 def test_of_a_single_day_that_is_too_large_a_part_is_looked_at() -> None:
     put({20: 7})
     assert seen(2) == days(1, one_in=4, complete=False)
-    assert seen(7) == days(1)
+    assert seen(5) == seen(7) == days(1)
 
 
 def test_where_there_is_nothing_everything_is_looked_at() -> None:
@@ -86,6 +93,7 @@ def test_only_events_of_the_type_count() -> None:
     put({6: 1, 21: 9}, event_type="buy")
     assert seen(6, event_type="page_view") == days(20, complete=False)
     assert seen(10, event_type="buy") == days(1)
+    assert seen(10) == days(21, complete=False)
 
 
 def test_events_beside_the_range_count_where_the_days_are_those_of_another_zone() -> None:
@@ -165,12 +173,14 @@ def test_a_look_is_as_counted_by_hand(counts: list[int], most: int, start: int) 
 
 
 def counted(counts: Sequence[int], start: date, most: int) -> Look:
-    """Goes back a day at a time while the next still fits."""
+    """Goes back a day at a time while the next still fits, or too little was found."""
     near, first = 0, start
-    for back, count in enumerate(reversed(counts)):
-        if near and count and near + count > most:
-            return Look(first, LAST, one_in=-(-near // most), complete=False)
+    for days_on, count in reversed([*enumerate(counts)]):
+        if near * 2 >= most and near + count > most:
+            break
         if count:
-            near, first = near + count, start + timedelta(days=len(counts) - 1 - back)
-    one_in = max(1, -(-near // most))
-    return Look(start, LAST, one_in=one_in, complete=one_in == 1)
+            near, first = near + count, start + timedelta(days=days_on)
+    one_in = max(1, int(near / most + 0.5))
+    if near == sum(counts):
+        return Look(start, LAST, one_in=one_in, complete=one_in == 1)
+    return Look(first, LAST, one_in=one_in, complete=False)
