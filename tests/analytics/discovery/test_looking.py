@@ -110,7 +110,8 @@ def test_events_beside_the_range_count_where_the_days_are_those_of_another_zone(
 
 def test_what_was_looked_at_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     put({5: 4, 6: 2, 20: 3})
-    monkeypatch.setattr(finding, "MOST", 5)
+    monkeypatch.setattr(finding, "PROPERTIES_MOST", 5)
+    monkeypatch.setattr(finding, "VALUES_MOST", 5)
     found = client.get(f"/properties?{RANGE}").json()
     assert [row["path"] for row in found.pop("properties")] == ["day 20", "day 6"]
     span = {"to": "2025-01-31", "more": False, "one_in": 1}
@@ -133,7 +134,7 @@ def test_of_a_large_day_whole_blocks_are_looked_at(
         " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
         """ toString(number), 'view', '{"plan":"pro"}' FROM numbers(40000)"""
     )
-    monkeypatch.setattr(finding, "MOST", 10_000)
+    monkeypatch.setattr(finding, "VALUES_MOST", 10_000)
     found = client.get(f"/properties/values?path=plan&{RANGE}").json()
     assert (found["one_in"], found["complete"]) == (4, False)
     assert found["values"] == [{"value": "pro", "events": 40_000 - 3 * 8_192}]
