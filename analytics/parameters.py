@@ -1,6 +1,7 @@
 """What every report is asked: its project, its time zone and its segments."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any, TypedDict
 
@@ -13,10 +14,13 @@ from analytics.segments.asked import segments_of
 from analytics.segments.expressions import InvalidSegment, Segments
 from analytics.segments.parsing import GROUP
 from analytics.zones import Zone
+from config.api.days import parse_day
 from config.api.problems import Problem
 from config.api.query_parameters import problem, read
 from projects.keyring import keyring
 from projects.of_request import project_of, zone_of
+
+MAX_DAYS = 36_600
 
 
 class Asked(TypedDict):
@@ -47,10 +51,11 @@ def read_report(
     project = project_of(request)
     found = {name: texts for name in own if (texts := values.pop(name))}
     segments = checked_segments(found.pop("segment", []), found, project=project)
-    return values, Asked(project=project, zone=_zone(project, values["tz"]), segments=segments)
+    return values, Asked(project=project, zone=zone_asked(project, values["tz"]), segments=segments)
 
 
-def _zone(project: int, name: str | None) -> Zone:
+def zone_asked(project: int, name: str | None) -> Zone:
+    """The zone that a request names, or else the project's. Raises what `zone_of` raises."""
     return Zone(name or zone_of(project), partial(keyring.rollup_zone, project))
 
 
@@ -69,3 +74,24 @@ def checked_segments(
         raise problem([{"parameter": name, "message": str(error)}]) from None
     except (db.Error, psycopg.Error):
         raise Problem(503, "PostgreSQL, which has saved segments, can't be reached.") from None
+
+
+def report_day(text: str) -> date:
+    """A day from 1970-01-01 to 2099-12-31. Raises ValueError.
+
+    No event is older than 1970, and ClickHouse's Date can't hold an older day.
+    """
+    day = parse_day(text)
+    if not date(1970, 1, 1) <= day < date(2100, 1, 1):
+        raise ValueError("must be from 1970-01-01 to 2099-12-31")
+    return day
+
+
+def check_range(start: date, end: date) -> None:
+    """Raises Problem unless these are the first and the last day of a report."""
+    days = (end - start).days
+    if days < 0:
+        raise problem([{"parameter": "from", "message": "from is after to"}])
+    if days >= MAX_DAYS:
+        message = f"a report has at most {MAX_DAYS} days"
+        raise problem([{"parameter": "to", "message": message}])

@@ -32,7 +32,30 @@ def fill(running: Stack, events: int, *, users: int) -> float:
 
 def latencies(running: Stack, *, segment: str = "") -> Iterator[tuple[str, float]]:
     """The reports, each with its median latency in milliseconds."""
-    for name, path in _paths(segment).items():
+    return _latencies(running, _paths(segment))
+
+
+def looks(running: Stack) -> Iterator[tuple[str, float]]:
+    """The questions of a field that completes, in the same way."""
+    start, end = _year()
+    days = f"from={end - timedelta(days=29)}&to={end}"
+    return _latencies(
+        running,
+        {
+            "event types, 30 days": f"/event-types?{days}",
+            "properties, 30 days": f"/properties?{days}",
+            "properties of a type, 30 days": f"/properties?{days}&event_type=purchase",
+            "values, 30 days": f"/properties/values?path=country&{days}",
+            "values by prefix, 30 days": f"/properties/values?path=country&{days}&prefix=u",
+            "values by prefix, 365 days": (
+                f"/properties/values?path=country&from={start}&to={end}&prefix=u"
+            ),
+        },
+    )
+
+
+def _latencies(running: Stack, paths: dict[str, str]) -> Iterator[tuple[str, float]]:
+    for name, path in paths.items():
         asked = [load.request("GET", path)] * _ASKED
         answers = load.run_requests(running.address, asked, clients=1)
         if set(answers.statuses) != {200}:

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("events.api.urls")),
     path("stats/", include("analytics.urls")),
     path("segments", include("analytics.segments.urls")),
+    path("", include("analytics.discovery.urls")),
     path("", include("projects.urls")),
     path("imports", include("importer.receiving.urls")),
     path("health", health.HealthView.as_view()),

@@ -29,6 +29,9 @@ NEEDS = """
 /stats/retention               read    read    unsent  nothing nothing nothing any
 /stats/trends                  read    read    unsent  nothing nothing nothing any
 /stats/active-days             read    read    unsent  nothing nothing nothing any
+/event-types                   read    read    unsent  nothing nothing nothing any
+/properties                    read    read    unsent  nothing nothing nothing any
+/properties/values             read    read    unsent  nothing nothing nothing any
 /segments                      read    read    save    nothing nothing nothing any
 /segments/<int:pk>             unread  unread  unsent  nothing nothing remove  any
 /projects                      list    list    unsent  nothing nothing nothing any
@@ -87,6 +90,7 @@ QUERIES = {
     "/stats/top-events": "from=2026-01-01&to=2026-01-02",
     "/stats/retention": "start_date=2026-01-01",
     "/stats/trends": "from=2026-01-01&to=2026-01-02",
+    "/properties/values": "path=plan",
     "/stats/active-days": "from=2026-01-01&to=2026-01-02",
 }
 ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"

@@ -2,14 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, NamedTuple
 
-from analytics.parameters import Asked
-from config.api.days import parse_day
-from config.api.query_parameters import problem
+from analytics.parameters import Asked, check_range, report_day
 
-MAX_DAYS = 36_600
 _DATE = {"type": "string", "format": "date"}
 Values = Mapping[str, Any]
 # One row of the answer as CSV: a value by the name of its column.
@@ -53,19 +49,8 @@ class Report:
         return self.path.replace("-", "_")
 
 
-def day(text: str) -> date:
-    """A day from 1970-01-01 to 2099-12-31. Raises ValueError.
-
-    No event is older than 1970, and ClickHouse's Date can't hold an older day.
-    """
-    found = parse_day(text)
-    if not date(1970, 1, 1) <= found < date(2100, 1, 1):
-        raise ValueError("must be from 1970-01-01 to 2099-12-31")
-    return found
-
-
 def of_day(name: str, description: str) -> Parameter:
-    return Parameter(name, day, _DATE, description, is_required=True)
+    return Parameter(name, report_day, _DATE, description, is_required=True)
 
 
 def of_number(
@@ -82,11 +67,6 @@ RANGE = (
 )
 
 
-def check_range(values: Values) -> None:
+def check_days(values: Values) -> None:
     """Raises Problem if the range ends before it begins, or is too long."""
-    days = (values["to"] - values["from"]).days
-    if days < 0:
-        raise problem([{"parameter": "from", "message": "from is after to"}])
-    if days >= MAX_DAYS:
-        message = f"a report has at most {MAX_DAYS} days"
-        raise problem([{"parameter": "to", "message": message}])
+    check_range(values["from"], values["to"])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from random import sample
+from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,6 +32,8 @@ log = get_logger(__name__)
 # events are repeats, the lookup finds one with a probability of 80 %; if a third are, 99.8 %. A
 # wrong guess costs time, but the result is still exact.
 _PROBES = 16
+# Its own: a program that imports this one may seed the common one, or watch it.
+_random = Random()
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_UUID = b"\0\x01\0\0\0\x10"
 _COPY_TRAILER = b"\xff\xff"
@@ -172,7 +174,7 @@ def _insert_dedup(project: int, records: list[Record]) -> list[Record]:
 
 
 def _any_known(project: int, records: list[Record]) -> bool:
-    probes = records if len(records) <= _PROBES else sample(records, _PROBES)
+    probes = records if len(records) <= _PROBES else _random.sample(records, _PROBES)
     return bool(_known(project, probes))
 
 

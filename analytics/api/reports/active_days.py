@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from analytics.api.report import RANGE, Report, Values, check_range
+from analytics.api.report import RANGE, Report, Values, check_days
 from analytics.parameters import Asked
 from analytics.trends.active_days import active_days
 from config.api.openapi import COUNT, record
@@ -33,7 +33,7 @@ REPORT = Report(
     summary="Users by the number of days on which they came",
     description="Every number of days from 1 to that of the range. `users` counts all of them.",
     parameters=RANGE,
-    check=check_range,
+    check=check_days,
     answer=_answer,
     rows=_rows,
     schema=record(

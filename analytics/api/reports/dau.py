@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics import reports
-from analytics.api.report import RANGE, Report, Values, check_range
+from analytics.api.report import RANGE, Report, Values, check_days
 from analytics.parameters import Asked
 from config.api.openapi import COUNT, record
 from config.memory import room
@@ -29,7 +29,7 @@ REPORT = Report(
     summary="Unique users of each day",
     description="Every day of the range, oldest first.",
     parameters=RANGE,
-    check=check_range,
+    check=check_days,
     answer=_answer,
     rows=_rows,
     schema={

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analytics import reports
-from analytics.api.report import RANGE, Report, Values, check_range, of_number
+from analytics.api.report import RANGE, Report, Values, check_days, of_number
 from analytics.parameters import Asked
 from config.api.openapi import COUNT, TEXT, record
 from config.api.query_parameters import whole_number
@@ -41,7 +41,7 @@ REPORT = Report(
             "The most rows to return.",
         ),
     ),
-    check=check_range,
+    check=check_days,
     answer=_answer,
     rows=_rows,
     schema={"type": "array", "items": record("EventCount", {"event_type": TEXT, "count": COUNT})},

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from analytics.api.report import RANGE, Parameter, Report, Values, check_range, of_number
+from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number
 from analytics.parameters import Asked, checked_segments
 from analytics.segments.expressions import Field
 from analytics.segments.parsing import PATTERN, parse_field
@@ -40,7 +40,7 @@ def _by(text: str) -> Field:
 
 
 def _check(values: Values) -> None:
-    check_range(values)
+    check_days(values)
     if values["unit"] == "hour" and values["measure"].name in ROLLING:
         message = f"{values['measure'].name} is of days; it has no hours"
         raise problem([{"parameter": "unit", "message": message}])

@@ -1,0 +1,133 @@
+"""What there is to ask about in a project: its event types, properties and their values."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from analytics.asking import ask
+from analytics.discovery.looking import Look, Question, look, parameters
+from analytics.queries import load
+from analytics.segments.expressions import Field
+from analytics.segments.readers import reader
+from analytics.zones import bounds
+
+# About how many events are looked at; with more, an answer takes longer than 50 ms. All properties
+# of an event are read at once, but of one property only its own columns.
+PROPERTIES_MOST = 50_000
+VALUES_MOST = 100_000
+# Of a path or a value. Nobody chooses a longer one from a list.
+LONGEST = 1_000
+_TYPES = {
+    "String": "text",
+    "Bool": "boolean",
+    "Int64": "number",
+    "UInt64": "number",
+    "Float64": "number",
+}
+_Row = TypeVar("_Row")
+
+
+class EventType(NamedTuple):
+    """How many events of a type there are, and the first and the last day that has one."""
+
+    event_type: str
+    events: int
+    first_day: date
+    last_day: date
+
+
+class Property(NamedTuple):
+    """A property as a segment names it after `properties.`, and the types of its values."""
+
+    path: str
+    types: Sequence[str]
+
+
+class Value(NamedTuple):
+    """A value as text, and how many of the events that were looked at have it."""
+
+    value: str
+    events: int
+
+
+class Found(NamedTuple, Generic[_Row]):
+    """At most as many rows as asked for, whether there are more, and what was looked at."""
+
+    rows: list[_Row]
+    more: bool
+    seen: Look
+
+
+def event_types(question: Question, *, prefix: str, limit: int) -> Found[EventType]:
+    """Event types, most frequent first; equal counts by name. Raises ClickHouseError."""
+    zone = question.zone
+    name = "discovery_event_types" if zone.is_rolled_up else "discovery_event_types_raw"
+    given = {
+        "tz": zone.name,
+        "start": question.start,
+        "end": question.end,
+        **bounds(question.start, question.end, zone.name),
+    }
+    rows = _ask(name, load(name), question, {**given, "prefix": prefix}, limit)
+    types = [
+        EventType(event_type, int(events), date.fromisoformat(first), date.fromisoformat(last))
+        for event_type, events, first, last in rows
+    ]
+    return Found(types[:limit], len(types) > limit, Look(question.start, question.end))
+
+
+def properties(question: Question, *, prefix: str, limit: int) -> Found[Property]:
+    """Properties by path. Raises ClickHouseError.
+
+    A property that is always null, and an object itself, is none: nothing of it is stored.
+    """
+    seen = look(question, most=PROPERTIES_MOST)
+    given = {**parameters(question, seen), "prefix": prefix, "longest": LONGEST}
+    sql = _looking(load("discovery_properties"))
+    rows = _ask("discovery_properties", sql, question, given, limit)
+    found = [Property(path, sorted({_type(name) for name in names})) for path, names in rows]
+    return Found(found[:limit], len(found) > limit, seen)
+
+
+def values(question: Question, field: Field, *, prefix: str, limit: int) -> Found[Value]:
+    """Values of a property, most frequent first; equal counts by text. Raises ClickHouseError.
+
+    Arrays and objects are no values.
+    """
+    seen = look(question, most=VALUES_MOST)
+    given = {**parameters(question, seen), "prefix": prefix, "longest": LONGEST}
+    sql = load("discovery_values").replace("/*value*/ NULL", _text(field, given))
+    rows = _ask("discovery_values", _looking(sql), question, given, limit)
+    found = [Value(value, int(events)) for value, events in rows]
+    return Found(found[:limit], len(found) > limit, seen)
+
+
+def _ask(
+    name: str, sql: str, question: Question, given: dict[str, Any], limit: int
+) -> list[list[Any]]:
+    """The rows, and one more than the limit if there is one."""
+    return ask(name, sql, project=question.project, parameters={**given, "limit": limit + 1})
+
+
+def _looking(sql: str) -> str:
+    return sql.replace("/*looked at*/ 1", load("discovery_looked_at"))
+
+
+def _type(name: str) -> str:
+    """The word for a type of ClickHouse. Every type that is not in the table is an array."""
+    return _TYPES.get(name, "array")
+
+
+def _text(field: Field, given: dict[str, Any]) -> str:
+    """SQL of the value as a segment takes it, else NULL. Its parameters are added to `given`."""
+
+    def bind(name: str, type_name: str, value: object) -> str:
+        given[f"value_{name}"] = value
+        return f"{{value_{name}:{type_name}}}"
+
+    typed = reader(field, bind).typed
+    truth = typed("Bool")
+    # Read from text, a boolean is the number 0 or 1.
+    words = f"multiIf(isNull({truth}), NULL, {truth}, 'true', 'false')"
+    numbers = (f"toString({typed(name)})" for name in ("Int64", "UInt64", "Float64"))
+    return f"coalesce({typed('String')}, {words}, {', '.join(numbers)})"

@@ -1,0 +1,82 @@
+"""How many events a look reads: a field that completes can't wait until all were read."""
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from analytics.asking import ask
+from analytics.queries import load
+from analytics.zones import Zone, bounds
+
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which events to look at: of which days, of which type, and whether really at all of them."""
+
+    project: int
+    zone: Zone
+    start: date
+    end: date
+    event_type: str | None = None
+    all: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """The events that are looked at: from `start` to `end`, and there one block in `one_in`.
+
+    With `complete`, they are all that were asked for.
+    """
+
+    start: date
+    end: date
+    one_in: int = 1
+    complete: bool = True
+
+
+def look(question: Question, *, most: int) -> Look:
+    """The newest days that have about `most` events together; of days with far more, only a part.
+
+    Whole days, because a part of a long range would hardly have the rare types. At least half as
+    many events and at most half as many more. Raises ClickHouseError.
+    """
+    everything = Look(question.start, question.end)
+    if question.all:
+        return everything
+    first, near, total = _counted(question, most)
+    one_in = max(1, (near + most // 2) // most)
+    if near == total:
+        return replace(everything, one_in=one_in, complete=one_in == 1)
+    start = max(question.start, min(first, question.end))
+    return Look(start, question.end, one_in=one_in, complete=False)
+
+
+def _counted(question: Question, most: int) -> tuple[date, int, int]:
+    """The first of the newest days, their events, and all events.
+
+    The rollup has days of one zone. For another, a day more on both sides has all events.
+    """
+    beside = timedelta(days=0 if question.zone.is_rolled_up else 1)
+    asked = {
+        "start": max(_FIRST_DAY, question.start - beside),
+        "end": min(_LAST_DAY, question.end + beside),
+        "type": question.event_type or "",
+        "most": most,
+    }
+    sql = load("discovery_days")
+    [(first, near, total)] = ask("discovery_days", sql, project=question.project, parameters=asked)
+    return date.fromisoformat(first), int(near), int(total)
+
+
+def parameters(question: Question, seen: Look) -> dict[str, Any]:
+    """The parameters of discovery_looked_at.sql."""
+    return {
+        "tz": question.zone.name,
+        "type": question.event_type or "",
+        "start": seen.start,
+        "end": seen.end,
+        "step": seen.one_in,
+        **bounds(seen.start, seen.end, question.zone.name),
+    }

@@ -1,0 +1,129 @@
+"""The HTTP endpoints of discovery."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from analytics import zones
+from analytics.api.view import ReportView
+from analytics.discovery import finding, openapi
+from analytics.discovery.finding import Found
+from analytics.discovery.looking import Question
+from analytics.parameters import check_range, report_day, zone_asked
+from analytics.segments.expressions import Field
+from analytics.segments.parsing import parse_field
+from analytics.zones import Zone
+from config.api.query_parameters import flag, read, whole_number
+from config.memory import room
+from projects.of_request import project_of
+
+MAX_LIMIT = 1_000
+DEFAULT_LIMIT = 100
+DEFAULT_DAYS = 30
+# Of a name, and of what it begins with.
+_LONGEST = 1_000
+# Memory for one row with a text of 1,000 characters: from ClickHouse, as objects and as JSON.
+_ROW_BYTES = 16_000
+_FIRST_DAY = date(1970, 1, 1)
+
+
+class _Asked(NamedTuple):
+    """What every endpoint is asked, and the values of its own parameters."""
+
+    question: Question
+    prefix: str
+    limit: int
+    values: dict[str, Any]
+
+
+class EventTypesView(ReportView):
+    @openapi.event_types
+    def get(self, request: Request) -> Response:
+        asked = _read(request, {})
+        found = finding.event_types(asked.question, prefix=asked.prefix, limit=asked.limit)
+        return Response({**_range(found), "event_types": _rows(found)})
+
+
+class PropertiesView(ReportView):
+    @openapi.properties
+    def get(self, request: Request) -> Response:
+        asked = _read(request, {"event_type": _name, "all": flag})
+        found = finding.properties(asked.question, prefix=asked.prefix, limit=asked.limit)
+        return Response({**_looked_at(found), "properties": _rows(found)})
+
+
+class PropertyValuesView(ReportView):
+    @openapi.property_values
+    def get(self, request: Request) -> Response:
+        parsers = {"path": _field, "event_type": _name, "all": flag}
+        asked = _read(request, parsers, required=("path",))
+        field = asked.values["path"]
+        found = finding.values(asked.question, field, prefix=asked.prefix, limit=asked.limit)
+        return Response({**_looked_at(found), "values": _rows(found)})
+
+
+def _range(found: Found[Any]) -> dict[str, Any]:
+    return {"from": found.seen.start, "to": found.seen.end, "more": found.more}
+
+
+def _looked_at(found: Found[Any]) -> dict[str, Any]:
+    seen = found.seen
+    return {**_range(found), "complete": seen.complete, "one_in": seen.one_in}
+
+
+def _rows(found: Found[Any]) -> list[dict[str, Any]]:
+    return [row._asdict() for row in found.rows]
+
+
+def _read(
+    request: Request, parsers: dict[str, Callable[[str], Any]], *, required: tuple[str, ...] = ()
+) -> _Asked:
+    """Also waits for the memory of an answer with so many rows."""
+    values = read(
+        request.query_params,
+        {
+            **{"from": report_day, "to": report_day, "tz": zones.checked},
+            **{"prefix": _text, "limit": whole_number(1, MAX_LIMIT), **parsers},
+        },
+        required=required,
+    )
+    project = project_of(request)
+    zone = zone_asked(project, values["tz"])
+    start, end = _days(values, zone)
+    limit = values["limit"] or DEFAULT_LIMIT
+    room.need_for_answer(_ROW_BYTES * limit)
+    question = Question(
+        project, zone, start, end, values.get("event_type"), all=bool(values.get("all"))
+    )
+    return _Asked(question, values["prefix"] or "", limit, values)
+
+
+def _days(values: dict[str, Any], zone: Zone) -> tuple[date, date]:
+    end = values["to"] or zone.today()
+    start = values["from"] or max(_FIRST_DAY, end - timedelta(days=DEFAULT_DAYS - 1))
+    check_range(start, end)
+    return start, end
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("contains NUL; no event does")
+    if len(text) > _LONGEST:
+        raise ValueError(f"is longer than {_LONGEST} characters")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; leave it out for all types")
+    return _text(text)
+
+
+def _field(path: str) -> Field:
+    try:
+        return parse_field(f"properties.{path}")
+    except ValueError as error:
+        raise ValueError(f"properties.{path[:100]} can't be read: {error}") from None
