@@ -24,8 +24,8 @@ log = get_logger(__name__)
 
 # The most batches that are considered for one block.
 _MERGE_AT_MOST = 500
+_random = Random()  # noqa: S311 - chance, not secrecy
 # The pause after an attempt doubles each time: 1 to 2 s after the first, and at most 30 s.
-_random = Random()
 _BACKOFF_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 30.0
 # After this many failures in a row, a run leaves a project out.
@@ -288,4 +288,4 @@ def _pause(attempt: int) -> float:
     So processes that failed at the same time do not try again at the same time.
     """
     longest = min(_BACKOFF_SECONDS * 2.0 ** min(attempt, 10), _LONGEST_BACKOFF_SECONDS)
-    return longest * _random.uniform(0.5, 1)  # noqa: S311 - chance, not secrecy
+    return longest * _random.uniform(0.5, 1)

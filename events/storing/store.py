@@ -33,7 +33,7 @@ log = get_logger(__name__)
 # wrong guess costs time, but the result is still exact.
 _PROBES = 16
 # Its own: a program that imports this one may seed the common one, or watch it.
-_random = Random()
+_random = Random()  # noqa: S311 - chance, not secrecy
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_UUID = b"\0\x01\0\0\0\x10"
 _COPY_TRAILER = b"\xff\xff"
