@@ -63,6 +63,24 @@ def _latencies(running: Stack, paths: dict[str, str]) -> Iterator[tuple[str, flo
         yield name, answers.percentile(0.5)
 
 
+def trends(running: Stack) -> Iterator[tuple[str, float]]:
+    """Trends, in the same way."""
+    start, end = _year()
+    month, half = end - timedelta(days=29), end - timedelta(days=179)
+    year = f"/stats/trends?from={start}&to={end}"
+    asked = {
+        "trend: events by hour, 365 days": f"{year}&measure=events&unit=hour",
+        "trend: users by month, 365 days": f"{year}&unit=month",
+        "trend: users_7d, 180 days": f"/stats/trends?from={half}&to={end}&measure=users_7d",
+        "trend: sum of a property by day, 365 days": f"{year}&measure=sum(properties.price)",
+        "trend: users by country, 30 days": (
+            f"/stats/trends?from={month}&to={end}&by=properties.country"
+        ),
+        "active days, 365 days": f"/stats/active-days?from={start}&to={end}",
+    }
+    return _latencies(running, asked)
+
+
 def recounted(running: Stack) -> Iterator[tuple[str, Any, Any]]:
     """For each report its answer, and the result of counting all events, both in short form."""
     start, end = _year()
