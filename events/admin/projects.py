@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_protect
-from redis.exceptions import RedisError
 
 from analytics.clickhouse import ClickHouseError
 from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster
@@ -68,7 +67,7 @@ class ProjectAdmin(ReadOnlyAdmin):
     def month(self, row: Project) -> str | None:
         try:
             used = quota.used(row)
-        except RedisError:
+        except quota.Uncounted:
             return "unknown: Redis can't be reached"
         if used is None:
             return None

@@ -6,36 +6,26 @@ lasts an hour at most. If a store is down, events are accepted without a count: 
 an event.
 """
 
-import hashlib
 from datetime import UTC, date, datetime
-from pathlib import Path
-from threading import Condition
+from types import ModuleType
 from typing import NamedTuple
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-from django_redis import get_redis_connection
-from redis.exceptions import NoScriptError, RedisError
 from structlog import get_logger
 
-from config.building_blocks.background_work import BackgroundWork
 from config.monitoring import metrics
 from events.models import Batch
-from events.postgres import unavailable
-from events.sql import load
 from projects.keyring import keyring
 from projects.models import Project
 
 log = get_logger(__name__)
 
-_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
-_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
-_COUNT_SECONDS = 3600
-# How long a request waits for PostgreSQL. While it is down, only the background waits for it.
-_PATIENCE_SECONDS = 1.0
 # When a project has used this much of its month, the log says so.
 WARN_AT = 0.8
+
+
+class Uncounted(Exception):
+    """Redis can't count now."""
 
 
 class QuotaReached(Exception):
@@ -57,14 +47,16 @@ class Used(NamedTuple):
     until: datetime
 
 
-class _Quota(NamedTuple):
+class Quota(NamedTuple):
+    """The most events of a month, in the zone of the project."""
+
     project: int
     events: int
     zone: str
 
     @property
     def key(self) -> str:
-        return f"quota:{self.project}:{_month(self.zone)[0]:%Y-%m}"
+        return f"quota:{self.project}:{month(self.zone)[0]:%Y-%m}"
 
 
 def take(project: int, events: int) -> None:
@@ -76,14 +68,14 @@ def take(project: int, events: int) -> None:
     if quota is None:
         return
     try:
-        fits, count = _counted(quota, events)
-    except RedisError as error:
+        fits, count = _counts().counted(quota, events)
+    except Uncounted as error:
         _tell_uncounted(project, error)
         return
     if not fits:
         metrics.RATE_LIMIT_HITS.labels("quota").inc()
         left = max(0, quota.events - count)
-        raise QuotaReached(quota.events, left=left, events=events, until=_month(quota.zone)[1])
+        raise QuotaReached(quota.events, left=left, events=events, until=month(quota.zone)[1])
     if count - events < quota.events * WARN_AT <= count:
         log.warning("quota_nearly_used", project=project, count=count, quota=quota.events)
 
@@ -95,8 +87,8 @@ def add(project: int, events: int) -> None:
         return
     try:
         # Without a count there is nothing to correct: the next one begins with what is stored.
-        _run(quota, events, always=True)
-    except RedisError as error:
+        _counts().add(quota, events)
+    except Uncounted as error:
         _tell_uncounted(project, error)
 
 
@@ -112,94 +104,36 @@ def require_some(project: int) -> None:
 
 
 def used(project: Project) -> Used | None:
-    """What the project has used of its month; None without a quota. Raises redis' RedisError."""
+    """What the project has used of its month; None without a quota. Raises Uncounted."""
     if project.events_per_month is None:
         return None
-    quota = _Quota(project.pk, project.events_per_month, project.time_zone)
-    _, count = _counted(quota, 0)
-    return Used(count, quota.events, _month(quota.zone)[1])
+    quota = Quota(project.pk, project.events_per_month, project.time_zone)
+    _, count = _counts().counted(quota, 0)
+    return Used(count, quota.events, month(quota.zone)[1])
 
 
-def _of(project: int) -> _Quota | None:
+def _of(project: int) -> Quota | None:
     facts = keyring.facts_of(project)
     if not facts or facts.quota is None:
         return None
-    return _Quota(project, facts.quota, facts.zone)
+    return Quota(project, facts.quota, facts.zone)
 
 
-def _tell_uncounted(project: int, error: Exception) -> None:
-    log.warning("quota_uncounted", project=project, error=type(error).__name__)
+def _tell_uncounted(project: int, error: Uncounted) -> None:
+    log.warning("quota_uncounted", project=project, error=str(error))
 
 
-def _counted(quota: _Quota, events: int) -> tuple[bool, int]:
-    """Whether the events fit, and the count with them if they do. Without a count they fit."""
-    state, count = _run(quota, events)
-    if state < 0:
-        _begin(quota)
-        state, count = _run(quota, events)
-    return state != 0, count
+def _counts() -> ModuleType:
+    """Loads Redis' client: commands about projects without a quota need none."""
+    from events.storing import quota_counts  # noqa: PLC0415
+
+    return quota_counts
 
 
-def _run(quota: _Quota, events: int, *, always: bool = False) -> tuple[int, int]:
-    redis = get_redis_connection("rate_limit")
-    arguments = (1, quota.key, events, quota.events, int(always))
-    try:
-        state, count = redis.evalsha(_SCRIPT_SHA, *arguments)
-    except NoScriptError:
-        state, count = redis.eval(_SCRIPT, *arguments)
-    return int(state), int(count)
-
-
-# --- the beginning of a count
-
-_missing: dict[str, _Quota] = {}
-_begun, _is_down = Condition(), False
-
-
-def _begin(quota: _Quota) -> None:
-    """Have the background begin the count, and wait for it: for a moment, if PostgreSQL answers."""
-    global _is_down  # noqa: PLW0603
-    _missing[quota.key] = quota
-    _beginner.soon()
-    if not _is_down:
-        with _begun:
-            _is_down = not _begun.wait_for(lambda: quota.key not in _missing, _PATIENCE_SECONDS)
-
-
-def _begin_counts() -> bool:
-    global _is_down  # noqa: PLW0603
-    for key, quota in list(_missing.items()):
-        try:
-            stored = _stored(quota.project, _month(quota.zone)[0])
-            get_redis_connection("rate_limit").set(key, stored, ex=_COUNT_SECONDS, nx=True)
-        except (RedisError, *unavailable.POSTGRESQL) as error:
-            _tell_uncounted(quota.project, error)
-            return False
-        with _begun:
-            _missing.pop(key, None)
-            _is_down = False
-            _begun.notify_all()
-    return True
-
-
-_beginner = BackgroundWork("quotas", _begin_counts, linger=0.0, longest_pause=5.0)
-
-
-def _month(zone: str) -> tuple[datetime, datetime]:
+def month(zone: str) -> tuple[datetime, datetime]:
     """When this month began in the zone, and when the next one begins."""
     tz = ZoneInfo(zone)
     first = datetime.now(tz).date().replace(day=1)
     following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
     begins = [datetime(day.year, day.month, day.day, tzinfo=tz) for day in (first, following)]
     return begins[0], begins[1]
-
-
-def _stored(project: int, since: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(load("quota_used"), {"project": project, "first": _first_id(since)})
-        return int(cursor.fetchone()[0])
-
-
-def _first_id(moment: datetime) -> UUID:
-    """The lowest UUIDv7 of that moment."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)

@@ -17,7 +17,7 @@ from config.building_blocks.background_work import BackgroundWork
 from events.models import Batch
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
-from events.storing import purge, quota
+from events.storing import purge, quota, quota_counts
 from events.storing.intake import store_messages
 from projects.keyring import keyring
 from projects.models import Project
@@ -119,8 +119,11 @@ def test_a_count_is_kept_for_an_hour_and_not_longer(client: Client, staging: Pro
 
 def test_what_was_stored_before_the_month_does_not_count(client: Client, staging: Project) -> None:
     assert post_some(client, 60, WAIT).status_code == 200
-    month = quota._month("UTC")[0]
-    old, new = quota._first_id(month - timedelta(milliseconds=1)), quota._first_id(month)
+    month = quota.month("UTC")[0]
+    old, new = (
+        quota_counts._first_id(month - timedelta(milliseconds=1)),
+        quota_counts._first_id(month),
+    )
     Batch.objects.filter(project=staging).update(id=old)
     forget_counts()
     assert used(staging) == 0
@@ -131,7 +134,7 @@ def test_what_was_stored_before_the_month_does_not_count(client: Client, staging
 
 def test_a_month_is_that_of_the_projects_time_zone() -> None:
     for zone in ("UTC", "Asia/Kathmandu", "America/Sao_Paulo"):
-        first, following = quota._month(zone)
+        first, following = quota.month(zone)
         now = datetime.now(ZoneInfo(zone))
         assert (first.year, first.month, first.day, first.hour) == (now.year, now.month, 1, 0)
         assert first <= now < following
@@ -172,13 +175,13 @@ def test_events_are_taken_uncounted_while_postgresql_does_not_answer(
     def down(*_: Any) -> int:
         raise OperationalError("down")
 
-    monkeypatch.setattr(quota, "_PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(quota, "_beginner", quick(quota._begin_counts))
-    stored = quota._stored
-    monkeypatch.setattr(quota, "_stored", down)
+    monkeypatch.setattr(quota_counts, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(quota_counts, "_beginner", quick(quota_counts._begin_counts))
+    stored = quota_counts._stored
+    monkeypatch.setattr(quota_counts, "_stored", down)
     some = [event() for _ in range(1_000)]
     assert post(client, some, OF).status_code == 202
-    monkeypatch.setattr(quota, "_stored", stored)
+    monkeypatch.setattr(quota_counts, "_stored", stored)
     store_messages([message(staging, some)])
     wait_until(lambda: post_some(client, 1, OF).status_code == 429)
 
@@ -198,7 +201,7 @@ def test_the_log_says_once_that_little_is_left(client: Client, staging: Project)
 def test_a_project_without_a_quota_asks_no_store(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quota, "_run", None)
+    monkeypatch.setattr(quota_counts, "_run", None)
     assert post_some(client, 1, WAIT.replace("staging", "default")).status_code == 200
 
 
