@@ -11,8 +11,8 @@ from analytics.segments.expressions import Field
 from analytics.segments.readers import reader
 from analytics.zones import bounds
 
-# About how many events are looked at; with more, an answer takes longer than 50 ms. All properties
-# of an event are read at once, but of one property only its own columns.
+# About how many events are looked at, so that ClickHouse needs some 50 ms of CPU. All properties of
+# an event are read at once, but of one property only its own columns.
 PROPERTIES_MOST = 50_000
 VALUES_MOST = 100_000
 # Of a path or a value. Nobody chooses a longer one from a list.

@@ -58,8 +58,8 @@ _LOOKS = [
     _optional(
         "all",
         OpenApiTypes.BOOL,
-        "Look at all events of the range, however long it takes; else only at about as many of "
-        "the newest as take 50 ms.",
+        "Look at all events of the range, however long it takes. Without it, about 50,000 of the "
+        "newest are looked at for properties, and 100,000 for values.",
     ),
 ]
 _PATH = OpenApiParameter(
