@@ -1,5 +1,6 @@
 """Asks ClickHouse a report's query: bounded, measured, and stopped if the client leaves."""
 
+import time
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -13,13 +14,24 @@ from config.server import disconnects
 # The share of a report's memory that intermediate results may use before they go to disk. The rest
 # is for merging them.
 _SPILL_SHARE = 0.3
+_RESULT_BYTES = 64 * 1024 * 1024
 
 
-def ask(name: str, sql: str, *, project: int, parameters: dict[str, Any]) -> list[list[Any]]:
+def ask(
+    name: str,
+    sql: str,
+    *,
+    project: int,
+    parameters: dict[str, Any],
+    until: float = float("inf"),
+) -> list[list[Any]]:
     """Rows of a report's query; `name` is for the metrics and the query log.
 
-    Raises ClickHouseError, and ClientLeft.
+    A report of several queries gives each the time that is left `until` a moment of
+    `time.monotonic`. Raises ClickHouseError, and ClientLeft.
     """
+    seconds = settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS
+    left = max(1, min(seconds, int(min(until - time.monotonic(), seconds))))
     comment = clickhouse.log_comment(name, query=uuid4().hex)
     with (
         disconnects.stopping(partial(clickhouse.kill, comment)),
@@ -29,7 +41,7 @@ def ask(name: str, sql: str, *, project: int, parameters: dict[str, Any]) -> lis
             sql,
             project=project,
             parameters=parameters,
-            options={"log_comment": comment, **_limits()},
+            options={"log_comment": comment, "max_execution_time": left, **_limits()},
         )
 
 
@@ -40,4 +52,6 @@ def _limits() -> dict[str, int]:
         "max_bytes_before_external_group_by": int(memory * _SPILL_SHARE),
         "max_bytes_ratio_before_external_group_by": 0,
         "max_rows_to_read": settings.CLICKHOUSE_QUERY_ROWS,
+        # The answer is held in memory whole.
+        "max_result_bytes": _RESULT_BYTES,
     }

@@ -66,7 +66,12 @@ class Project(models.Model):
     history_dropped = models.DateField(
         null=True,
         editable=False,
-        help_text="older events were dropped; not equal to history_from until all are",
+        help_text="events before this day were dropped",
+    )
+    history_stale = models.DateField(
+        null=True,
+        editable=False,
+        help_text="rollups may hold dropped events of days before it, until they are made anew",
     )
     time_zone = models.CharField(
         max_length=64,

@@ -90,6 +90,7 @@ def test_every_endpoint_is_called_below(generated: Generated) -> None:
         *("post_events", "get_events", "post_imports", "get_import", "get_rejected_rows"),
         *("daily_active_users", "top_events", "retention", "health", "ready", "metrics"),
         *("get_projects", "get_segments", "post_segment", "delete_segment"),
+        *("trends", "active_days", "event_types", "properties", "property_values"),
     }
 
 
@@ -156,6 +157,19 @@ def test_saved_segments_are_understood(generated: Generated) -> None:
         or_1=["user_id:u1", "didnot(purchase,n>=3,90d)"],
     )
     assert [row.unique_users for row in rows] == [0]
+
+
+def test_trends_and_what_there_is_are_understood(generated: Generated) -> None:
+    days = {"from_": date(2025, 1, 6), "to": date(2025, 1, 7)}
+    before = generated.models.TrendsCompare.PREVIOUS
+    trend = generated.ask("trends", **days, by="event_type", compare=before, measure="events")
+    assert (trend.unit, trend.series, trend.compare.series) == ("day", [], [])
+    [line] = generated.ask("trends", **days, measure="sum(properties.amount)").series
+    assert [(point.value, point.complete) for point in line.points] == [(0, True), (0, True)]
+    assert [row.users for row in generated.ask("active_days", **days).days] == [0, 0]
+    for operation in ("event_types", "properties"):
+        assert not generated.ask(operation, **days).more
+    assert not generated.ask("property_values", path="plan", **days).more
 
 
 def test_a_file_goes_in_and_its_rejected_rows_come_out(generated: Generated) -> None:

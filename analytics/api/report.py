@@ -41,12 +41,14 @@ class Report:
     rows: Callable[[Any], Sequence[Row]]
     schema: Mapping[str, Any]
     example: Any
+    # What clients that are made of the document call it; without it, as its address.
+    name: str = ""
     # Checks values together, before anything is asked. Raises Problem.
     check: Callable[[Values], None] = lambda values: None
 
     @property
     def operation(self) -> str:
-        return self.path.replace("-", "_")
+        return self.name or self.path.replace("-", "_")
 
 
 def of_day(name: str, description: str) -> Parameter:

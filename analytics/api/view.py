@@ -23,6 +23,7 @@ _LESS = "Ask for fewer days, leave out segments on properties, or increase {}."
 _LIMITS = {
     158: "The report reads too many rows. " + _LESS.format("CLICKHOUSE_QUERY_ROWS"),
     159: "The report takes too long. " + _LESS.format("CLICKHOUSE_QUERY_TIMEOUT_SECONDS"),
+    396: "The answer is too large. Ask for fewer values or buckets.",
     241: "The report takes too much memory. " + _LESS.format("CLICKHOUSE_QUERY_MEGABYTES"),
 }
 # Sums have more digits than a double.

@@ -1,15 +1,22 @@
 -- Users with an event in the last days, for each day of a range, as steps: how many more they become
 -- on a day (negative: fewer). A user's days make intervals; each begins on the user's first day of it
 -- and ends so many days after the last one. Day -1 counts the users of the range itself.
-SELECT /*named place*/ at, sum(step)
+-- Only that row has the value, which may be long, and its mark; it is there for every place.
+WITH /*top*/ AS top
+SELECT
+    /*place*/ AS place,
+    if(at = -1, /*shown*/, '') AS shown,
+    if(at = -1, hex(sipHash128(shown)), '') AS mark,
+    at,
+    sum(step)
 FROM
 (
     SELECT
-        /*place and name*/
+        /*place and*/
         arrayDifference(days) AS gaps,
         arrayPushBack(arrayPopFront(gaps), {width:Int32}) AS following,
         arrayJoin(arrayConcat(
-            if(days[-1] >= {start_day:Int32}, [(toInt32(-1), toInt8(1))], []),
+            [(toInt32(-1), toInt8(days[-1] >= {start_day:Int32}))],
             arrayMap(
                 day -> (greatest(day, {start_day:Int32}), toInt8(1)),
                 arrayFilter(
@@ -25,14 +32,14 @@ FROM
         change.2 AS step
     FROM
     (
-        /*places*/
+        /*with value*/
         SELECT
-            /*inner place*/
+            /*place_ and*/
             user_hash,
             arraySort(groupUniqArray(toInt32(toUInt16(/*day*/)))) AS days
         FROM /*source*/
         WHERE /*range*/ AND /*segments*/
-        GROUP BY /*place*/ user_hash
+        GROUP BY /*place and*/ user_hash
     )
 )
-GROUP BY /*place and name*/ at
+GROUP BY /*place and*/ at

@@ -1,7 +1,7 @@
 """Asks ClickHouse for one line of a trend, or for the lines of the values of a field."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -18,6 +18,8 @@ from analytics.trends.values import value_sql
 
 # The place of a line without a field, and that of events without a value of the field.
 WHOLE = UNSET = 0
+# The day that stands for the range in trend_rolling.sql.
+_RANGE = -1
 _EPOCH = date(1970, 1, 1)
 
 
@@ -25,27 +27,45 @@ _EPOCH = date(1970, 1, 1)
 class Found:
     """What ClickHouse says of one line: the field's value, and numbers of the range and buckets.
 
+    The mark is a hash of the value, by which a period that is compared knows it.
     A bucket that is missing has no events.
     """
 
     value: str = ""
+    mark: str = ""
     total: Number | None = None
     numbers: dict[int, Number] = field(default_factory=dict)
 
 
-def line(question: Question, segments: Segments, start: date, end: date) -> dict[int, Found]:
+def line(
+    question: Question,
+    segments: Segments,
+    start: date,
+    end: date,
+    *,
+    marks: Sequence[str] | None = None,
+) -> dict[int, Found]:
     """The lines by their place: WHOLE, or with a field UNSET, those of its first values, and one
     more.
+
+    With `marks`, the first values are those that have them, in this order.
     """
-    plan = _Plan(question, segments, start, end)
+    plan = _Plan(question, segments, start, end, marks)
     return plan.rolling() if question.measure.name in ROLLING else plan.buckets()
 
 
 class _Plan:
     """The parts of a query, and the parameters that they need."""
 
-    def __init__(self, question: Question, segments: Segments, start: date, end: date) -> None:
-        self._question, self._start, self._end = question, start, end
+    def __init__(
+        self,
+        question: Question,
+        segments: Segments,
+        start: date,
+        end: date,
+        marks: Sequence[str] | None,
+    ) -> None:
+        self._question, self._start, self._end, self._marks = question, start, end, marks
         self._zone = question.zone.name
         # As it is now: it may change between two queries.
         scope = Scope(self._zone, end, question.zone.is_rolled_up)
@@ -78,15 +98,14 @@ class _Plan:
         self._parameters |= parameters(question.unit, self._start, self._end, self._zone)
         read = reading(question.measure)
         if question.by is None:
-            rows = [[WHOLE, "", *row] for row in self._ask("trend", texts)]
+            rows = [[WHOLE, "", "", *row] for row in self._ask("trend", texts)]
         else:
             rows = self._ask("trend_by", texts | self._field(measure.order))
         found: dict[int, Found] = defaultdict(Found)
-        for place, shown, is_range, bucket, *columns in rows:
+        for place, shown, mark, is_range, bucket, *columns in rows:
             one = found[place]
-            one.value = shown
             if is_range:
-                one.total = read(columns)
+                one.value, one.mark, one.total = shown, mark, read(columns)
             else:
                 one.numbers[bucket] = read(columns)
         return found
@@ -98,11 +117,12 @@ class _Plan:
         texts = {
             "day": self._source.day,
             "range": range_of(self._source, self._zone, prefix="wide_"),
-            "places": "",
-            "named place": f"{WHOLE} AS place, '' AS shown,",
-            "place and name": "",
-            "inner place": "",
-            "place": "",
+            "top": "[]",
+            "place": f"{WHOLE}",
+            "shown": "''",
+            "place and": "",
+            "place_ and": "",
+            "with value": "",
         }
         self._parameters |= {"width": width} | range_parameters(
             first, self._end, self._zone, prefix="wide_"
@@ -111,22 +131,23 @@ class _Plan:
         if self._question.by is not None:
             texts |= self._field("uniqExact(user_hash)")
             texts |= {
-                "named place": "place, shown,",
-                "place and name": "place, shown,",
-                "inner place": "place_ AS place, top[place] AS shown,",
-                "place": "place,",
+                "place": "place",
+                "shown": "top[place]",
+                "place and": "place,",
+                "place_ and": "place_ AS place,",
             }
         return self._summed(self._ask("trend_rolling", texts))
 
     def _summed(self, rows: Iterable[list[Any]]) -> dict[int, Found]:
         steps: dict[int, dict[int, int]] = defaultdict(dict)
         found: dict[int, Found] = defaultdict(Found)
-        for place, shown, at, step in rows:
-            found[place].value = shown
+        for place, shown, mark, at, step in rows:
+            if at == _RANGE:
+                found[place].value, found[place].mark = shown, mark
             steps[place][at] = int(step)
         first, last = (self._start - _EPOCH).days, (self._end - _EPOCH).days
         for place, one in found.items():
-            one.total = Number(steps[place].get(-1, 0))
+            one.total = Number(steps[place].get(_RANGE, 0))
             users = 0
             for day in range(first, last + 1):
                 users += steps[place].get(day, 0)
@@ -137,16 +158,31 @@ class _Plan:
         """The parts of a query that are about the values of the field."""
         assert self._question.by is not None
         value = value_sql(self._question.by, self._bind)
-        start, end = self._question.start, self._question.end
         self._parameters |= {"n": self._question.top}
+        place = load("trend_place")
+        if self._marks is None:
+            top = self._top(value, measure)
+            place = place.replace("/*known by*/", "assumeNotNull(value)")
+        else:
+            top = self._bind("marks", "Array(String)", [*self._marks])
+            place = place.replace("/*known by*/", "hex(sipHash128(assumeNotNull(value)))")
+        with_value = f"WITH {value} AS value, {place} AS place_"
+        return {
+            "top": top,
+            "value": value,
+            "place of the value": place,
+            "with value": with_value,
+        }
+
+    def _top(self, value: str, measure: str) -> str:
+        start, end = self._question.start, self._question.end
         self._parameters |= range_parameters(start, end, self._zone, prefix="top_")
-        top = {
+        texts = {
             "value": value,
             "measure": measure,
             "range of top": range_of(self._source, self._zone, prefix="top_"),
         }
-        places = {"top": self._filled("trend_top", top), "value": value}
-        return {"places": self._filled("trend_places", places)}
+        return self._filled("trend_top", texts)
 
     def _bind(self, name: str, type_name: str, value: object) -> str:
         self._parameters[f"trend_{name}"] = value
@@ -154,7 +190,13 @@ class _Plan:
 
     def _ask(self, name: str, texts: dict[str, str]) -> list[list[Any]]:
         sql = self._filled(name, texts)
-        return ask(name, sql, project=self._question.project, parameters=self._parameters)
+        return ask(
+            name,
+            sql,
+            project=self._question.project,
+            parameters=self._parameters,
+            until=self._question.deadline,
+        )
 
     def _filled(self, name: str, texts: dict[str, str]) -> str:
         sql = load(name)

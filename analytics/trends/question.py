@@ -34,3 +34,4 @@ class Question:
     by: Field | None = None
     top: int = 10
     compare: Compare | None = None
+    deadline: float = float("inf")

@@ -1,7 +1,7 @@
 """The trend: a measure in each bucket of a range, by series and by values of a field."""
 
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from analytics.segments.expressions import Segments
@@ -51,28 +51,28 @@ def trend(question: Question) -> Trend:
     The first values of a field are those with the highest measure in the range; the period that it
     is compared with has the same values. Raises TooMany and ClickHouseError.
     """
-    known: list[dict[int, str]] = [{} for _ in question.series]
-    main = _period(question, question.start, question.end, known)
+    main, known = _period(question, question.start, question.end)
     if question.compare is None:
         return Trend(main, None)
-    return Trend(main, _period(question, *_compared(question), known))
+    return Trend(main, _period(question, *_compared(question), known)[0])
 
 
 def _compared(question: Question) -> tuple[date, date]:
     """The period that the range is compared with.
 
-    If the range is running, both end on the same day number. Raises BeforeAllEvents.
+    If the range is running, both end on the same day. Raises BeforeAllEvents.
     """
-    start, end = question.start, question.end
-    if question.compare == "previous":
-        before = start - timedelta(days=(end - start).days + 1)
-    else:
-        before = _a_year_before(start)
+    start = question.start
     today = question.now.astimezone(ZoneInfo(question.zone.name)).date()
-    elapsed = (min(end, max(start, today)) - start).days
+    end = min(question.end, max(start, today))
+    if question.compare == "previous":
+        shift = timedelta(days=(question.end - start).days + 1)
+        before, until = start - shift, end - shift
+    else:
+        before, until = _a_year_before(start), _a_year_before(end)
     if before < _EPOCH:
         raise BeforeAllEvents
-    return before, before + timedelta(days=elapsed)
+    return before, until
 
 
 class BeforeAllEvents(ValueError):
@@ -88,34 +88,50 @@ def _a_year_before(day: date) -> date:
     return day.replace(year=day.year - 1)
 
 
-def _period(question: Question, start: date, end: date, known: list[dict[int, str]]) -> Period:
-    """The lines of a period. `known` has the values of each series by their places, once found."""
+# The lines that were found for a series, by their places.
+_Known: TypeAlias = dict[int, Found]
+
+
+def _period(
+    question: Question, start: date, end: date, known: list[_Known] | None = None
+) -> tuple[Period, list[_Known]]:
+    """The lines of a period, and what was found for each series.
+
+    `known` is what was found in the main period: the lines are then those of the same values.
+    """
     all_buckets = buckets(question.unit, start, end, question.zone.name)
     lines: list[Line] = []
-    for (name, segments), values in zip(question.series, known, strict=True):
+    all_found: list[_Known] = []
+    for place, (name, segments) in enumerate(question.series):
         both = Segments((*question.segments.groups, *segments.groups))
-        found = asking.line(question, both, start, end)
+        main = known[place] if known else None
+        marks = None if main is None else _marks(question, main)
+        found = asking.line(question, both, start, end, marks=marks)
         if question.by is None:
             lines.append(_line(question, name, found.get(asking.WHOLE), all_buckets))
         else:
-            lines += _by_value(question, name, found, all_buckets, values)
-    return Period(start, end, lines)
+            lines += _by_value(question, name, found, all_buckets, main or found)
+        all_found.append(found)
+    return Period(start, end, lines), all_found
+
+
+def _marks(question: Question, main: _Known) -> list[str]:
+    return [main[place].mark for place in range(1, question.top + 1) if place in main]
 
 
 def _by_value(
     question: Question,
     name: str | None,
-    found: dict[int, Found],
+    found: _Known,
     all_buckets: list[Bucket],
-    values: dict[int, str],
+    main: _Known,
 ) -> list[Line]:
     """A line for each of the first values, for events without one, and for all other values."""
     others = question.top + 1
-    values.update({place: one.value for place, one in found.items() if place not in values})
     lines = []
-    for place in sorted(values, key=lambda it: (it == others, it == UNSET, it)):
+    for place in sorted({*main, *found}, key=lambda it: (it == others, it == UNSET, it)):
         line = _line(question, name, found.get(place), all_buckets)
-        value = None if place in (UNSET, others) else values[place]
+        value = None if place in (UNSET, others) else main[place].value
         lines.append(line._replace(value=value, is_other=place == others))
     return lines
 

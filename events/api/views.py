@@ -21,7 +21,7 @@ from events.postgres import unavailable
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
 from events.storing import quota
-from events.storing.store import NoProject, store
+from events.storing.store import NoProject, Stored, store
 from projects import access
 from projects.counts import count_events
 from projects.of_request import project_of
@@ -56,6 +56,8 @@ class EventsView(APIView):
         try:
             read = search.search if filters.after is None else arrivals.arrivals
             return _json(200, read(project=project, filters=filters))
+        except NoProject:
+            raise Problem(404, "There is no such project.") from None
         except unavailable.POSTGRESQL:
             raise _unavailable("PostgreSQL can't be reached.") from None
 
@@ -131,19 +133,19 @@ _REFUSED_BODIES: dict[type[Exception], tuple[int, str, str]] = {
 
 def _stored(project: int, checked: Validated) -> HttpResponse:
     answer = _answer(checked, accepted=0)
-    taken = len(checked.records)
+    unsettled = len(checked.records)
     data = [data for data, _ in frames(checked.records)]
     # `store` makes its own records. With a large body, both lists would take too much memory.
     checked.records.clear()
+    stored: list[Stored] = []
     try:
-        stored = [
-            store(project=project, frames=group, source=Batch.Source.REQUEST)
-            for group in groups(data)
-        ]
+        for group in groups(data):
+            stored.append(store(project=project, frames=group, source=Batch.Source.REQUEST))
+            unsettled -= stored[-1].received
     except NoProject:
         raise Problem(404, "There is no such project.") from None
     except unavailable.POSTGRESQL:
-        quota.add(project, -taken)
+        quota.add(project, -unsettled)
         # PostgreSQL may have gone in the middle of the commit.
         raise _unavailable(
             "PostgreSQL can't be reached, or the connection broke. It is not known whether the "

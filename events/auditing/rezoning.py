@@ -10,11 +10,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date
 
+import psycopg
+from django import db
 from django.core.exceptions import ValidationError
 from django.db.models import F
 from structlog import get_logger
 
 from analytics import clickhouse, zones
+from analytics.clickhouse import ClickHouseError
 from analytics.maintenance import daily_counts
 from analytics.maintenance import rezone as rollups
 from config.building_blocks.background_work import BackgroundWork
@@ -66,14 +69,25 @@ def begin(project: Project, zone: str, *, by: str) -> None:
     log.info("time_zone_set", project=project.pk, zone=zone, by=by)
 
 
-def finish() -> None:
-    """Make the rollups of each project that has none of its zone. Raises as `set_time_zone`."""
+def finish() -> bool:
+    """Make the rollups of each project that has none of its zone. Returns whether all have them.
+
+    A project that fails keeps no other from it. Raises django.db.Error.
+    """
+    done = True
     others = Project.objects.filter(deleted_at=None).exclude(rollup_zone=F("time_zone"))
     unlike = others | Project.objects.filter(deleted_at=None, rollup_zone=None)
-    for project in unlike.values_list("pk", flat=True):
-        with alone() as still_alone:
-            Project.objects.filter(pk=project).update(rollup_zone=None)
-            rezone(project, still_alone=still_alone, done=lambda table: None)
+    for project in list(unlike.values_list("pk", flat=True)):
+        try:
+            with alone() as still_alone:
+                Project.objects.filter(pk=project).update(rollup_zone=None)
+                rezone(project, still_alone=still_alone, done=lambda table: None)
+        except RepairRunning:
+            done = False
+        except (ClickHouseError, db.Error, psycopg.Error):
+            log.exception("time_zone_unfinished", project=project)
+            done = False
+    return done
 
 
 def finish_soon() -> None:
@@ -81,15 +95,7 @@ def finish_soon() -> None:
     _finisher.soon()
 
 
-def _finish_in_background() -> bool:
-    try:
-        finish()
-    except RepairRunning:
-        return False
-    return True
-
-
-_finisher = BackgroundWork("time zones", _finish_in_background, linger=0.0, longest_pause=60.0)
+_finisher = BackgroundWork("time zones", finish, linger=0.0, longest_pause=60.0)
 
 
 def rezone(project: int, *, still_alone: Callable[[], None], done: Callable[[str], None]) -> None:

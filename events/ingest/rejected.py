@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple, cast
 
 from django.conf import settings
@@ -227,8 +228,8 @@ def send_again(row: RejectedEvent, text: str) -> Stored:
         data = [data for data, _ in frames(checked.records)]
         try:
             project = cast(int, row.project_id)
-            # An operator may go past the quota.
-            quota.add(project, len(checked.records))
+            # An operator may go past the quota. Before the store corrects the count.
+            transaction.on_commit(partial(quota.add, project, len(checked.records)))
             return store(project=project, frames=data, source=Batch.Source.REQUEST)
         except NoProject as error:
             raise StillRejected([str(error)]) from None

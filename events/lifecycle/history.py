@@ -74,25 +74,40 @@ def drop_history(project: Project, *, today: date) -> list[Month]:
     if first != project.history_from:
         project.history_from = first
         project.save(update_fields=["history_from"])
-    if first is None:
-        return []
-    due = history.months(project=project.pk, before=first)
-    if not due and project.history_dropped == first:
+    due = history.months(project=project.pk, before=first) if first else []
+    if not due and project.history_stale is None:
         return []
     with alone() as still_alone:
-        for month in due:
-            history.drop(month.first, project=project.pk)
-            log.warning(
-                "month_dropped",
-                project=project.slug,
-                month=f"{month.first:%Y-%m}",
-                count=month.events,
-            )
-        _drop_hot(project.pk, first)
-        last = day_of(datetime.combine(first, time.min, UTC), project.time_zone)
-        rebuild_alone(project.pk, inventory.FIRST_DAY, last, still_alone=still_alone)
-    project.history_dropped = first
-    project.save(update_fields=["history_dropped"])
+        # It may have waited for long, and somebody may have changed the limit meanwhile.
+        project.refresh_from_db()
+        dropped = _drop(project, today)
+        if project.history_stale is not None:
+            moment = datetime.combine(project.history_stale, time.min, UTC)
+            last = day_of(moment, project.time_zone)
+            rebuild_alone(project.pk, inventory.FIRST_DAY, last, still_alone=still_alone)
+            project.history_stale = None
+            project.save(update_fields=["history_stale"])
+    return dropped
+
+
+def _drop(project: Project, today: date) -> list[Month]:
+    """Drop the months that are too old. Before the first one, note that it was begun."""
+    first = _kept_from(project, today)
+    due = history.months(project=project.pk, before=first) if first else []
+    if not due or first is None:
+        return []
+    project.history_stale = max(first, project.history_stale or first)
+    project.history_dropped = max(first, project.history_dropped or first)
+    project.save(update_fields=["history_stale", "history_dropped"])
+    _drop_hot(project.pk, first)
+    for month in due:
+        history.drop(month.first, project=project.pk)
+        log.warning(
+            "month_dropped",
+            project=project.slug,
+            month=f"{month.first:%Y-%m}",
+            count=month.events,
+        )
     return due
 
 
@@ -103,7 +118,7 @@ def drop_all() -> bool:
     """
     limited = Project.objects.filter(deleted_at=None)
     done = True
-    for project in limited.exclude(history_days=None, history_from=None):
+    for project in limited.exclude(history_days=None, history_from=None, history_stale=None):
         try:
             drop_history(project, today=datetime.now(UTC).date())
         except RepairRunning:

@@ -1,7 +1,7 @@
 -- Returns the newest events that arrived from one moment to another, as far as the hot layer has them.
 -- Their properties together have at most `bytes`, but the first row is always returned. `found` is
--- the number of rows without that limit, and `arrived` the number of all events that arrived. The
--- arrivals are bounded, so that a crowd of them takes no longer.
+-- the number of rows without that limit, and `arrived` the number of arrivals that were looked at:
+-- the newest ones, at most `most`. There is always a row; without an event it has none.
 WITH arrivals AS MATERIALIZED (
     SELECT event_id, first_seen
     FROM /*dedup*/
@@ -17,19 +17,19 @@ matching AS (
       AND (%(event_type)s::text IS NULL OR hot.event_type = %(event_type)s)
     ORDER BY first_seen DESC, event_id DESC
     LIMIT %(limit)s + 1
-)
-SELECT event_id, occurred_at, user_id, event_type, properties::text AS properties, found, arrived
-FROM (
+),
+measured AS (
     SELECT
         matching.*,
         count(*) OVER () AS found,
-        (SELECT count(*) FROM arrivals) AS arrived,
         row_number() OVER newest_first AS place,
         sum(octet_length(properties::text)) OVER newest_first AS so_far
     FROM matching
     WINDOW newest_first AS (
         ORDER BY first_seen DESC, event_id DESC ROWS UNBOUNDED PRECEDING
     )
-) AS measured
-WHERE so_far <= %(bytes)s OR place = 1
+)
+SELECT event_id, occurred_at, user_id, event_type, properties::text AS properties, found, arrived
+FROM (SELECT count(*) AS arrived FROM arrivals) AS counted
+LEFT JOIN measured ON so_far <= %(bytes)s OR place = 1
 ORDER BY place

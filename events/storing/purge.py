@@ -122,8 +122,9 @@ def purge_batches(*, now: datetime) -> int:
     if not settings.BATCH_DAYS:
         return 0
     before = now - timedelta(days=settings.BATCH_DAYS)
-    # In no zone did this month begin earlier.
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    # West of Greenwich the month before may still run; nowhere did it begin a day earlier.
+    yesterday = now - timedelta(days=1)
+    month = yesterday.replace(day=1, hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     deleted = 0
     while bite := _run("purge_batches", {"before": before, "month": month, "limit": _BITE}):
         deleted += bite

@@ -4,5 +4,6 @@
 local count = tonumber(redis.call('GET', KEYS[1]))
 if not count then return {-1, 0} end
 local events = tonumber(ARGV[1])
-if ARGV[3] ~= '1' and count + events > tonumber(ARGV[2]) then return {0, count} end
-return {1, redis.call('INCRBY', KEYS[1], events)}
+if ARGV[3] ~= '1' and events > 0 and count + events > tonumber(ARGV[2]) then return {0, count} end
+-- Events that came again after a kill are taken off twice; the count stays one.
+return {1, redis.call('INCRBY', KEYS[1], math.max(events, -count))}

@@ -2,8 +2,8 @@
 
 Redis counts what was accepted. It begins with what PostgreSQL has stored in the month, and begins
 anew every hour. So an error of the count, left by a killed process or a Redis that lost its data,
-lasts an hour at most. If a store is down, events are accepted without a count: no quota is worth
-an event.
+lasts an hour at most. What waits on the queue when it begins is not counted. If a store is down,
+events are accepted without a count: no quota is worth an event.
 """
 
 from datetime import UTC, date, datetime
@@ -99,8 +99,17 @@ def settle(project: int, source: Batch.Source, *, received: int, stored: int) ->
 
 def require_some(project: int) -> None:
     """Raises QuotaReached if not a single event more would fit."""
-    take(project, 1)
-    add(project, -1)
+    quota = _of(project)
+    if quota is None:
+        return
+    try:
+        _, count = _counts().counted(quota, 0)
+    except Uncounted as error:
+        _tell_uncounted(project, error)
+        return
+    if count >= quota.events:
+        metrics.RATE_LIMIT_HITS.labels("quota").inc()
+        raise QuotaReached(quota.events, left=0, events=1, until=month(quota.zone)[1])
 
 
 def used(project: Project) -> Used | None:

@@ -81,7 +81,15 @@ class Migration(migrations.Migration):
                     "history_dropped",
                     models.DateField(
                         editable=False,
-                        help_text="older events were dropped; not equal to history_from until all are",
+                        help_text="events before this day were dropped",
+                        null=True,
+                    ),
+                ),
+                (
+                    "history_stale",
+                    models.DateField(
+                        editable=False,
+                        help_text="rollups may hold dropped events of days before it, until they are made anew",
                         null=True,
                     ),
                 ),

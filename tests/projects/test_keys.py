@@ -27,6 +27,12 @@ ENDPOINTS = [
     ("GET", "/stats/dau?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/top-events?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/retention?start_date=2026-01-01", "read"),
+    ("GET", "/stats/trends?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", "/stats/active-days?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", "/event-types", "read"),
+    ("GET", "/properties", "read"),
+    ("GET", "/properties/values?path=plan", "read"),
+    ("GET", "/segments", "read"),
     ("POST", "/imports", "ingest"),
     ("GET", f"/imports/{UPLOAD}", "ingest"),
     ("GET", f"/imports/{UPLOAD}/rejected", "ingest"),
@@ -34,6 +40,8 @@ ENDPOINTS = [
 OPEN = ["/health", "/ready", "/openapi.json", "/docs"]
 # A key of any scope may ask for its own project.
 ANY_SCOPE = "/projects"
+# What no key may do, only people.
+OF_PEOPLE = [("POST", "/segments"), ("DELETE", "/segments/")]
 
 
 @pytest.fixture
@@ -73,7 +81,7 @@ def test_the_endpoints_above_are_all_of_them(client: Client) -> None:
         if path not in (*OPEN, ANY_SCOPE, "/metrics")
     }
     asked = {(method, path.partition("?")[0]) for method, path, _ in ENDPOINTS}
-    for method, path in documented:
+    for method, path in documented - {*OF_PEOPLE}:
         assert [one for one in asked if one[0] == method and one[1].startswith(path)], path
 
 

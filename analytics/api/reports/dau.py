@@ -26,6 +26,7 @@ def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
 
 REPORT = Report(
     path="dau",
+    name="daily_active_users",
     summary="Unique users of each day",
     description="Every day of the range, oldest first.",
     parameters=RANGE,

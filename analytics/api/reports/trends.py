@@ -1,8 +1,11 @@
 """A measure in each hour, day, week or month: by series, by values of a field, and compared."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+from django.conf import settings
 
 from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number
 from analytics.parameters import Asked, checked_segments
@@ -21,6 +24,8 @@ MAX_TOP, DEFAULT_TOP = 50, 10
 MAX_POINTS = 50_000
 # Memory for one point: as a row from ClickHouse, as objects and as JSON.
 _POINT_BYTES = 1_200
+# The longest value of a property, as a row and in the answer, for both periods.
+_VALUE_BYTES = 4 * 64 * 1024
 
 
 def _one_of(*names: str) -> Callable[[str], str]:
@@ -65,6 +70,7 @@ def _answer(values: Values, asked: Asked) -> dict[str, Any]:
         by=values["by"],
         top=values["top"],
         compare=values["compare"],
+        deadline=time.monotonic() + settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
     )
     try:
         _need_room(question)
@@ -96,7 +102,8 @@ def _need_room(question: Question) -> None:
     if points > MAX_POINTS:
         message = f"this asks for {points:,} points, and an answer has at most {MAX_POINTS:,}"
         raise problem([{"parameter": "to", "message": message}])
-    room.need_for_answer(_POINT_BYTES * points)
+    names = _VALUE_BYTES * lines if question.by else 0
+    room.need_for_answer(_POINT_BYTES * points + names)
 
 
 def _period(period: Period) -> dict[str, Any]:
@@ -153,15 +160,24 @@ def _rows_of(period: dict[str, Any], name: str) -> list[dict[str, Any]]:
             "period": name,
             "series": line["series"],
             "value_of": line.get("value"),
-            "other": is_other,
+            "kind": _kind(line, is_other=is_other),
             "start": point["start"],
             "end": point["end"],
             "complete": point["complete"],
             "value": point["value"],
+            "values": point.get("values"),
+            "left_out": point.get("left_out"),
         }
         for line, is_other in lines
         for point in line["points"]
     ]
+
+
+def _kind(line: dict[str, Any], *, is_other: bool) -> str:
+    """Tells lines without a value apart, which have an empty cell."""
+    if is_other:
+        return "all other values"
+    return "" if line["value"] is not None else "no value"
 
 
 _DATE = {"type": "string", "format": "date"}

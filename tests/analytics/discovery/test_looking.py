@@ -128,7 +128,7 @@ def test_what_was_looked_at_is_said(client: Client, monkeypatch: pytest.MonkeyPa
 def test_of_a_large_day_whole_blocks_are_looked_at(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of five blocks the first and the last, which is not full."""
+    """Of five blocks the first and the last, which is not full, or one of those between."""
     engine.command(
         "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
         " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
@@ -137,7 +137,8 @@ def test_of_a_large_day_whole_blocks_are_looked_at(
     monkeypatch.setattr(finding, "VALUES_MOST", 10_000)
     found = client.get(f"/properties/values?path=plan&{RANGE}").json()
     assert (found["one_in"], found["complete"]) == (4, False)
-    assert found["values"] == [{"value": "pro", "events": 40_000 - 3 * 8_192}]
+    [value] = found["values"]
+    assert value["events"] in (40_000 - 3 * 8_192, 8_192)
     found = client.get(f"/properties/values?path=plan&{RANGE}&all=true").json()
     assert found["values"] == [{"value": "pro", "events": 40_000}]
 

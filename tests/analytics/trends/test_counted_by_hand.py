@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from analytics.maintenance.migrate import drop_database
 from analytics.segments.parsing import parse_field, parse_segments
 from analytics.trends.measures import parse_measure
 from analytics.trends.question import COMPARES, Question
-from analytics.trends.trends import Trend, _compared, trend
+from analytics.trends.trends import Trend, trend
 from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests.analytics.comparison import deliver
@@ -131,7 +132,7 @@ def assert_as_counted(
     )
     other = None
     if question.compare:
-        start, end = _compared(question)
+        start, end = compared(given)
         other = Asked(start, end, *(given[n] for n in ("unit", "measure", "by", "top", "zone")))
     expected_main: list[Line] = []
     expected_other: list[Line] = []
@@ -147,6 +148,21 @@ def assert_as_counted(
     assert plain(found, of_main=True) == expected_main
     if other:
         assert plain(found, of_main=False) == expected_other
+
+
+def compared(given: dict[str, Any]) -> tuple[date, date]:
+    """The period before, or the same days of the year before; of a running range what has begun."""
+    start, end = given["start"], given["end"]
+    today = given["now"].astimezone(ZoneInfo(given["zone"])).date()
+    last = start if today < start else min(today, end)
+    if given["compare"] == "previous":
+        length = end - start + timedelta(days=1)
+        return start - length, last - length
+    first, until = (
+        date(day.year - 1, day.month, 28 if (day.month, day.day) == (2, 29) else day.day)
+        for day in (start, last)
+    )
+    return first, until
 
 
 def asked_of(given: dict[str, Any], zone: Zone, project: int) -> Question:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,8 +10,11 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
+from analytics import asking as analytics_asking
+from analytics import clickhouse
 from analytics.api.reports import all_reports
 from analytics.api.table import csv_of
+from analytics.trends import asking
 from tests.analytics.comparison import deliver
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
@@ -263,13 +267,77 @@ def test_a_range_that_is_too_much_is_refused(client: Client, query: str, paramet
 
 
 def test_a_day_of_february_29_is_compared_with_the_day_before(client: Client) -> None:
-    compared = asked(client, "from=2024-02-29&to=2024-02-29&compare=year")["compare"]
-    assert (compared["from"], compared["to"]) == ("2023-02-28", "2023-02-28")
+    for days, before in [
+        (("2024-02-29", "2024-02-29"), ("2023-02-28", "2023-02-28")),
+        (("2024-02-01", "2024-03-31"), ("2023-02-01", "2023-03-31")),
+        (("2025-02-01", "2025-03-31"), ("2024-02-01", "2024-03-31")),
+    ]:
+        compared = asked(client, f"from={days[0]}&to={days[1]}&compare=year")["compare"]
+        assert (compared["from"], compared["to"]) == before
 
 
-def test_a_million_values_of_a_breakdown_are_ten_and_others(client: Client) -> None:
+def test_two_thousand_values_of_a_breakdown_are_ten_and_others(client: Client) -> None:
     deliver([sent("2026-11-01", f"u{n}", country=f"c{n % 2000}") for n in range(4_000)], blocks=1)
     answer = asked(client, f"{RANGE}&measure=events&by=properties.country")
     assert [line["value"] for line in answer["series"]] == sorted(f"c{n}" for n in range(2000))[:10]
     assert answer["other"]["total"] == 4_000 - 20
     assert date.fromisoformat(answer["from"]) == date(2026, 11, 1)
+
+
+@pytest.mark.parametrize("measure", ["events", "users_7d"])
+def test_the_values_of_the_period_before_are_those_of_the_range_whatever_arrives_meanwhile(
+    client: Client, monkeypatch: pytest.MonkeyPatch, measure: str
+) -> None:
+    before = [sent("2026-10-31", "u1", country="DE"), sent("2026-10-31", "u2", country="UA")]
+    now = [sent("2026-11-01", "u3", country="DE"), sent("2026-11-01", "u4", country="UA")]
+    deliver([*before, sent("2026-10-31", "u5", country="UA"), *now], blocks=1)
+    ask = asking.line
+    asks: list[Any] = []
+
+    def line(*arguments: Any, **options: Any) -> Any:
+        found = ask(*arguments, **options)
+        if not asks:
+            deliver([sent("2026-11-01", f"v{n}", country="UA") for n in range(9)], blocks=1)
+        asks.append(options)
+        return found
+
+    monkeypatch.setattr(asking, "line", line)
+    query = f"{RANGE}&measure={measure}&by=properties.country&top=1&compare=previous"
+    answer = asked(client, query)
+    assert [line["value"] for line in answer["series"]] == ["DE"]
+    assert [line["value"] for line in answer["compare"]["series"]] == ["DE"]
+    assert answer["compare"]["series"][0]["total"] == 1
+    assert answer["compare"]["other"]["total"] == 2
+    assert len(asks) == 2
+
+
+def test_a_long_value_is_sent_once_for_each_line(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else 64 KiB for each of its hours would be in the memory of a web process."""
+    monkeypatch.setattr(analytics_asking, "_RESULT_BYTES", 300_000)
+    days = [f"2026-11-{n:02}" for n in range(1, 29)]
+    deliver([sent(day, country="x" * 60_000) for day in days], blocks=1)
+    query = "from=2026-11-01&to=2026-11-28&by=properties.country&measure="
+    for measure in ("events", "users", "users_7d"):
+        [line] = asked(client, f"{query}{measure}")["series"]
+        assert len(line["value"]) == 60_000
+
+
+def test_a_report_of_several_queries_has_the_time_of_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    given = []
+
+    def query(sql: str, *, options: dict[str, Any], **others: Any) -> Any:
+        given.append(options["max_execution_time"])
+        time.sleep(1.1)
+        return ask(sql, options=options, **others)
+
+    ask = clickhouse.query
+    monkeypatch.setattr(clickhouse, "query", query)
+    settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS = 20
+    asked(client, f"{RANGE}&compare=previous&series=event_type:a&series=event_type:b")
+    assert given == sorted(given, reverse=True)
+    assert given[0] >= 19
+    assert given[3] <= given[0] - 3

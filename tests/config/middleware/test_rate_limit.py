@@ -6,8 +6,22 @@ import pytest
 from django.test import Client, RequestFactory
 from django_redis import get_redis_connection
 
-from config.middleware.rate_limit import WINDOW_SECONDS, Allowance, client_address, network, take
+from config.middleware.rate_limit import (
+    LIMITED_PATHS,
+    WINDOW_SECONDS,
+    Allowance,
+    client_address,
+    network,
+    take,
+)
 from tests.waiting import wait_until
+
+
+def test_every_address_of_the_api_has_a_limit(client: Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {path for path in paths if not path.startswith(LIMITED_PATHS)} == {
+        *("/health", "/ready", "/metrics")
+    }
 
 
 def test_a_bucket_is_emptied_by_requests_and_refused_then() -> None:

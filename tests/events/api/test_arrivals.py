@@ -10,6 +10,7 @@ from django.test import Client
 from events.api import arrivals
 from events.api.query_parameters import encode_after
 from events.models import Dedup
+from events.storing import dedup
 from projects.models import DEFAULT
 from tests.posting import post
 from tests.projects.made_projects import project, put
@@ -96,6 +97,24 @@ def test_more_than_an_answer_shows_is_told(client: Client, monkeypatch: pytest.M
     assert (len(ids(answer)), answer["complete"]) == (5, False)
 
 
+def test_more_arrivals_than_are_looked_at_are_told_even_if_none_of_these_is_shown(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = asked(client, "now")["next"]
+    post(client, [event(user_id="olga")], "?wait=true")
+    post(client, [event() for _ in range(5)], "?wait=true")
+    monkeypatch.setattr(arrivals, "MOST_ARRIVALS", 5)
+    answer = asked(client, after, "&user_id=olga")
+    assert (ids(answer), answer["complete"]) == ([], False)
+    assert asked(client, after, "&user_id=nobody")["complete"] is False
+
+
+def test_a_project_that_is_being_deleted_has_no_arrivals(client: Client, staging: int) -> None:
+    dedup.drop(staging)
+    ago = encode_after(datetime.now(UTC) - timedelta(seconds=9))
+    assert client.get(f"/events?after={ago}&project=staging").status_code == 404
+
+
 def test_large_events_end_an_answer_early(client: Client) -> None:
     after = asked(client, "now")["next"]
     post(client, [event(properties={"text": "x" * 60_000}) for _ in range(30)], "?wait=true")
@@ -108,7 +127,7 @@ def test_who_was_away_for_long_sees_the_last_minutes(client: Client) -> None:
     post(client, [event(), event()], "?wait=true")
     an_hour_ago = encode_after(datetime.now(UTC) - timedelta(hours=1))
     Dedup.objects.filter(event_id=Dedup.objects.first().pk).update(  # type: ignore[union-attr]
-        first_seen=datetime.now(UTC) - timedelta(minutes=30)
+        first_seen=datetime.now(UTC) - timedelta(minutes=2)
     )
     answer = asked(client, an_hour_ago)
     assert (len(ids(answer)), answer["complete"]) == (1, False)

@@ -15,7 +15,7 @@ from analytics.maintenance import daily_counts, rebuild
 from analytics.maintenance import history as cold
 from analytics.maintenance.history import Month
 from events.auditing import repair
-from events.auditing.verify import Difference, verify
+from events.auditing.verify import Difference, Kind, verify
 from events.lifecycle import history
 from events.models import Dedup, HotEvent
 from events.postgres.repair_lock import RepairRunning, alone
@@ -70,6 +70,11 @@ def fill(project: Project) -> None:
     ]
     made_projects.put_events(project.pk, events)
     deliver_all()
+
+
+def limit(project: Project, days: int | None) -> None:
+    project.history_days = days
+    project.save(update_fields=["history_days"])
 
 
 def moments(project: Project) -> list[str]:
@@ -154,7 +159,7 @@ def test_hot_events_go_too_if_their_month_does(plain: Project) -> None:
     for number in (plain.pk, DEFAULT):
         made_projects.put_events(number, [hot_one])
     deliver_all()
-    plain.history_days = 1
+    limit(plain, 1)
     history.drop_history(plain, today=today + timedelta(days=40))
     assert not HotEvent.objects.filter(project_id=plain.pk).exists()
     assert HotEvent.objects.filter(project_id=DEFAULT).count() == 1
@@ -172,6 +177,44 @@ def test_what_broke_off_is_finished_by_the_next_run(
     assert moments(plain) == list(STAYS)
     assert_rollups_are_those_of_the_events(plain)
     assert Project.objects.get(pk=plain.pk).history_dropped == date(2026, 8, 1)
+
+
+@pytest.mark.parametrize("then", ["again", "no limit", "a longer one"])
+def test_a_later_run_that_broke_off_is_finished_whatever_the_limit_is_by_then(
+    plain: Project, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    """What was dropped at first is not what a late event made necessary."""
+    history.drop_history(plain, today=TODAY)
+    made_projects.put_events(plain.pk, [event(occurred_at=GOES[1])])
+    deliver_all()
+    with monkeypatch.context() as patch:
+        break_at(rebuild.BY_DAY[0], patch)
+        with pytest.raises(ClickHouseUnavailable):
+            history.drop_history(plain, today=TODAY)
+    if then != "again":
+        limit(plain, None if then == "no limit" else 400)
+    assert history.drop_all()
+    assert moments(plain) == list(STAYS)
+    assert_rollups_are_those_of_the_events(plain)
+    assert Project.objects.get(pk=plain.pk).history_stale is None
+
+
+def test_a_limit_that_was_withdrawn_meanwhile_drops_nothing(plain: Project) -> None:
+    loaded = Project.objects.get(pk=plain.pk)
+    limit(plain, None)
+    assert history.drop_history(loaded, today=TODAY) == []
+    assert moments(plain) == [*GOES, *STAYS]
+
+
+def test_verification_misses_nothing_while_months_are_dropped(
+    plain: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        break_at("drop", patch)
+        with pytest.raises(ClickHouseUnavailable):
+            history.drop_history(plain, today=TODAY)
+    kinds = {kind for _, kind in verify(project=plain.pk).found}
+    assert Kind.LOST not in kinds
 
 
 def break_at(step: str, patch: pytest.MonkeyPatch) -> None:
@@ -223,7 +266,7 @@ def test_verification_still_finds_what_is_missing(plain: Project) -> None:
 def test_nothing_is_dropped_without_a_limit_or_while_a_repair_runs(plain: Project) -> None:
     with alone(), pytest.raises(RepairRunning):
         history.drop_history(plain, today=TODAY)
-    plain.history_days = None
+    limit(plain, None)
     assert history.plan(plain, today=TODAY) is None
     assert history.drop_history(plain, today=TODAY) == []
     assert moments(plain) == [*GOES, *STAYS]
