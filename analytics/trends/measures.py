@@ -117,8 +117,8 @@ def _of_numbers(measure: Measure, field: Field, bind: Bind) -> MeasureSQL:
 
 
 def _of_sums(name: str, numbers: "_Numbers") -> MeasureSQL:
-    added = [f"sum({one})" for one in numbers.added]
-    count = " + ".join(f"count({one})" for one in numbers.added)
+    added = [f"sum({one.millionths})" for one in numbers.added]
+    count = " + ".join(one.counted for one in numbers.added)
     states = ", ".join(f"{one} AS added_{place}" for place, one in enumerate(added))
     total = " + ".join(f"ifNull(toInt256(sum(added_{place})), 0)" for place in range(len(added)))
     total_of_rows = " + ".join(f"ifNull(toInt256({one}), 0)" for one in added)
@@ -131,19 +131,28 @@ def _of_sums(name: str, numbers: "_Numbers") -> MeasureSQL:
     )
 
 
-class _Numbers(NamedTuple):
-    """SQL of the numbers of a property: as a double, and as millionths, which add up exactly.
+class _Added(NamedTuple):
+    """SQL of the millionths of some numbers, which add up exactly, and of their count."""
 
-    Each is NULL where there is no number. A number has its millionths in one of `added`; one beyond
-    LARGEST has none.
+    millionths: str
+    counted: str
+
+
+class _Numbers(NamedTuple):
+    """SQL of the numbers of a property: as a double, NULL where there is none, and as millionths.
+
+    A number has its millionths in one of `added`; one beyond LARGEST has none.
     """
 
     double: str
-    added: Sequence[str]
+    added: Sequence[_Added]
 
 
 def _numbers(field: Field, bind: Bind) -> _Numbers:
-    """Most numbers need one cast; only texts and large doubles need 256 bits and a closer look."""
+    """Most numbers need one cast; only texts and large doubles need 256 bits and a closer look.
+
+    A cast fails for what is no whole number, even where its result is not used. So there it gets 0.
+    """
     typed = reader(field, bind).typed
     text, integer, natural, double = map(typed, ("String", "Int64", "UInt64", "Float64"))
     of_text = f"toFloat64OrNull({text})"
@@ -151,25 +160,29 @@ def _numbers(field: Field, bind: Bind) -> _Numbers:
         f"if(isNotNull({text}) AND match(assumeNotNull({text}), {NUMBER_SQL}),"
         f" if(isFinite({of_text}), {of_text}, NULL), NULL)"
     )
-    fraction = f"if(abs({double}) < {_WHOLE_FROM}, {double}, NULL)"
+    is_small = f"ifNull(abs({double}) < {_WHOLE_FROM}, 0)"
     odd = f"ifNull({double}, {finite})"
+    is_addable = f"ifNull(abs({odd}) <= {LARGEST}, 0)"
+    addable = f"if({is_addable}, assumeNotNull({odd}), 0)"
     closer = (
-        f"multiIf(abs({odd}) > {LARGEST} OR isNull({odd}), NULL,"
+        f"multiIf(NOT {is_addable}, NULL,"
         f" isNotNull({text}) AND match(assumeNotNull({text}), {WHOLE_SQL}),"
-        f" toInt256OrNull({text}) * {_MILLION},"
-        f" abs({odd}) < {_WHOLE_FROM}, toInt256(round({odd} * {_MILLION})),"
-        f" toInt256({odd}) * {_MILLION})"
+        f" toInt256OrNull({text}) * {_MILLION}, abs({addable}) < {_WHOLE_FROM},"
+        f" toInt256(round(if(abs({addable}) < {_WHOLE_FROM}, {addable}, 0) * {_MILLION})),"
+        f" toInt256({addable}) * {_MILLION})"
     )
+    large = f"if(isNotNull({text}) OR abs({double}) >= {_WHOLE_FROM}, {closer}, NULL)"
+    small = f"round(if({is_small}, assumeNotNull({double}), 0) * {_MILLION})"
     return _Numbers(
         double=(
             f"multiIf(isNotNull({integer}), toFloat64({integer}), isNotNull({double}), {double},"
             f" isNotNull({natural}), toFloat64({natural}), {finite})"
         ),
         added=[
-            f"toInt128({integer}) * {_MILLION}",
-            f"toInt128({natural}) * {_MILLION}",
-            f"toInt128(round({fraction} * {_MILLION}))",
-            f"if(isNotNull({text}) OR abs({double}) >= {_WHOLE_FROM}, {closer}, NULL)",
+            _Added(f"toInt128({integer}) * {_MILLION}", f"count({integer})"),
+            _Added(f"toInt128({natural}) * {_MILLION}", f"count({natural})"),
+            _Added(f"toInt128({small})", f"countIf({is_small})"),
+            _Added(large, f"count({large})"),
         ],
     )
 
@@ -182,7 +195,7 @@ def reading(measure: Measure) -> Callable[[Sequence[Any]], Number]:
         return lambda row: Number(_decimal(int(row[0])), int(row[1]), int(row[2]))
     if measure.name == "avg":
         return lambda row: Number(_mean(int(row[0]), int(row[1])), int(row[1]), int(row[2]))
-    return lambda row: Number(row[0], int(row[1]))
+    return lambda row: Number(_double(row[0]), int(row[1]))
 
 
 def _decimal(millionths: int) -> int | Decimal:
@@ -191,6 +204,11 @@ def _decimal(millionths: int) -> int | Decimal:
         return millionths // _MILLION
     # Arithmetic with decimals would round it.
     return Decimal(f"{'-' * (millionths < 0)}{whole}.{rest:06}".rstrip("0"))
+
+
+def _double(number: int | float | None) -> int | float | None:
+    """ClickHouse writes a large double as a whole number whose last digits are not the double's."""
+    return number if number is None or abs(number) < int(_WHOLE_FROM) else float(number)
 
 
 def _mean(millionths: int, count: int) -> float | None:

@@ -115,8 +115,14 @@ def _value(event: Event, asked: Asked) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, float):
-        return str(int(found)) if found.is_integer() and abs(found) < 1e15 else repr(found)
+        is_short = found.is_integer() and abs(found) < 1e15
+        # ClickHouse writes 1e-7 and 1e300 where Python has 1e-07 and 1e+300.
+        return str(int(found)) if is_short else re.sub(r"e([+-])0*", _exponent, repr(found))
     return str(found)
+
+
+def _exponent(match: re.Match[str]) -> str:
+    return "e-" if match[1] == "-" else "e"
 
 
 def _number(events: Sequence[Event], measure: tuple[str, str | None]) -> Number:

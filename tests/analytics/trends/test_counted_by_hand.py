@@ -23,6 +23,7 @@ from tests.analytics.trends.counted import Asked, Line, lines
 from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
 
+
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
 USERS = st.sampled_from(["u1", "u2", "U1", "Олена", "u5", "u6", "u7", "u8"])
@@ -73,7 +74,7 @@ SEGMENTS: dict[str, Callable[[Event], bool]] = {
 @st.composite
 def asked(draw: st.DrawFn, spans: list[Span], zone: str) -> dict[str, Any]:
     first, last = draw(st.sampled_from(spans))
-    start = draw(st.dates(first, last))
+    start = draw(st.dates(max(date(1970, 1, 1), first), last))
     measure = draw(st.sampled_from(MEASURES))
     units = (
         ["day", "week", "month"]
