@@ -23,7 +23,6 @@ from tests.analytics.trends.counted import Asked, Line, lines
 from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
 
-
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
 USERS = st.sampled_from(["u1", "u2", "U1", "Олена", "u5", "u6", "u7", "u8"])
