@@ -5,6 +5,8 @@ from typing import Any
 import psycopg
 from django import db
 from django.core.exceptions import ValidationError
+from django.db.models import Sum
+from django.db.models.functions import Length
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,10 +18,13 @@ from analytics.segments import openapi, saved
 from analytics.segments.expressions import InvalidSegment
 from config.api.problems import Problem
 from config.api.query_parameters import read
+from config.memory import room
 from projects import access
 from projects.of_request import project_of
 
 _FIELDS = ("name", "text")
+# Memory of an answer, by the characters of its texts: as they arrive, as text, and as JSON.
+_TIMES = 12
 
 
 class _View(APIView):
@@ -43,6 +48,8 @@ class SavedSegmentsView(_View):
     def get(self, request: Request) -> Response:
         read(request.query_params, {})
         rows = SavedSegment.objects.filter(project=project_of(request)).order_by("name")
+        length = rows.aggregate(total=Sum(Length("text")))["total"] or 0
+        room.need_for_answer(_TIMES * length)
         return Response([_shown(row) for row in rows])
 
     @openapi.post_segments
