@@ -14,6 +14,7 @@ from config.server import disconnects
 # The share of a report's memory that intermediate results may use before they go to disk. The rest
 # is for merging them.
 _SPILL_SHARE = 0.3
+_LEAST_SECONDS = 0.1
 _RESULT_BYTES = 64 * 1024 * 1024
 
 
@@ -31,7 +32,8 @@ def ask(
     `time.monotonic`. Raises ClickHouseError, and ClientLeft.
     """
     seconds = settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS
-    left = max(1, min(seconds, int(min(until - time.monotonic(), seconds))))
+    # 0 would be no limit at all.
+    left = min(seconds, max(until - time.monotonic(), _LEAST_SECONDS))
     comment = clickhouse.log_comment(name, query=uuid4().hex)
     with (
         disconnects.stopping(partial(clickhouse.kill, comment)),
