@@ -72,6 +72,9 @@ def test_purchases_by_country_with_their_sum(client: Client) -> None:
             sent("2026-11-02", "u3", country="FR", amount=1),
             sent("2026-11-03", "u4", amount=1),
             sent("2026-11-03", "u4", "view", country="UA", amount=100),
+            # The first moment that is too late, and the last one that is too early.
+            {**sent("", country="DE", amount=1_000), "occurred_at": "2026-11-04T00:00:00Z"},
+            {**sent("", country="DE", amount=1_000), "occurred_at": "2026-10-31T23:59:59.999Z"},
         ],
         blocks=1,
     )
