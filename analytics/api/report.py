@@ -38,9 +38,10 @@ class Report:
     description: str
     parameters: Sequence[Parameter]
     answer: Callable[[Values, Asked], Any]
-    rows: Callable[[Any], Sequence[Row]]
     schema: Mapping[str, Any]
     example: Any
+    # An answer that is a list of rows is the table already.
+    rows: Callable[[Any], Sequence[Row]] = lambda answer: answer
     # What clients that are made of the document call it; without it, as its address.
     name: str = ""
     # Checks values together, before anything is asked. Raises Problem.

@@ -8,7 +8,7 @@ from analytics.asking import ask
 from analytics.discovery.looking import Look, Question, look, parameters
 from analytics.queries import load
 from analytics.segments.expressions import Field
-from analytics.segments.readers import reader
+from analytics.segments.readers import Bind, value_as_text
 from analytics.zones import bounds
 
 # About how many events are looked at, so that ClickHouse needs some 50 ms of CPU. All properties of
@@ -96,7 +96,7 @@ def values(question: Question, field: Field, *, prefix: str, limit: int) -> Foun
     """
     seen = look(question, most=VALUES_MOST)
     given = {**parameters(question, seen), "prefix": prefix, "longest": LONGEST}
-    sql = load("discovery_values").replace("/*value*/ NULL", _text(field, given))
+    sql = load("discovery_values").replace("/*value*/ NULL", value_as_text(field, _binding(given)))
     rows = _ask("discovery_values", _looking(sql), question, given, limit)
     found = [Value(value, int(events)) for value, events in rows]
     return Found(found[:limit], len(found) > limit, seen)
@@ -118,16 +118,11 @@ def _type(name: str) -> str:
     return _TYPES.get(name, "array")
 
 
-def _text(field: Field, given: dict[str, Any]) -> str:
-    """SQL of the value as a segment takes it, else NULL. Its parameters are added to `given`."""
+def _binding(given: dict[str, Any]) -> Bind:
+    """Binds parameters by adding them to `given`."""
 
     def bind(name: str, type_name: str, value: object) -> str:
-        given[f"value_{name}"] = value
-        return f"{{value_{name}:{type_name}}}"
+        given[name] = value
+        return f"{{{name}:{type_name}}}"
 
-    typed = reader(field, bind).typed
-    truth = typed("Bool")
-    # Read from text, a boolean is the number 0 or 1.
-    words = f"multiIf(isNull({truth}), NULL, {truth}, 'true', 'false')"
-    numbers = (f"toString({typed(name)})" for name in ("Int64", "UInt64", "Float64"))
-    return f"coalesce({typed('String')}, {words}, {', '.join(numbers)})"
+    return bind

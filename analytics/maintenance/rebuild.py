@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date
 
 from analytics import clickhouse, cluster
-from analytics.queries import load
+from analytics.queries import load, load_filled
 
 BY_DAY = ("daily_users", "daily_users_by_type")
 # A row is for a user and some years, without a day, so these tables are rebuilt as a whole.
@@ -93,7 +93,5 @@ def run(
 
     `texts` become part of the SQL: they are names of this service and the server's own SELECT.
     """
-    sql = load(name)
-    for place, text in texts.items():
-        sql = sql.replace(f"/*{place}*/", text)
+    sql = load_filled(name, texts)
     clickhouse.command(sql, project=project, parameters=values, seconds=clickhouse.SILENCE_SECONDS)

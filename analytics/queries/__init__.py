@@ -1,5 +1,7 @@
 """The SQL for ClickHouse, one query a file. A report's file is named after its function."""
 
+from collections.abc import Mapping
+
 from config.building_blocks.sql_files import reader
 
 # The place in a query for the condition of the segments. The file is valid SQL without one.
@@ -7,6 +9,14 @@ SEGMENTS = "/*segments*/"
 
 
 load = reader(__file__)
+
+
+def load_filled(name: str, texts: Mapping[str, str]) -> str:
+    """The text of a query with its places, such as /*source*/, filled with SQL of this service."""
+    sql = load(name)
+    for place, text in texts.items():
+        sql = sql.replace(f"/*{place}*/", text)
+    return sql
 
 
 def load_with(name: str, *, condition: str) -> str:

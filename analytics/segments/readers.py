@@ -70,3 +70,21 @@ def _of_subcolumns(keys: Sequence[str], bind: Bind) -> Reader:
     return Reader(
         [*_IN_TEXT], typed, f"{bind('column', 'Identifier', Identifier(column))} IS NOT NULL"
     )
+
+
+def value_as_text(field: Field, bind: Bind) -> str:
+    """SQL of the value as text; NULL for null, an object, an array, and where there is none."""
+    if not field.path:
+        return f"toString({field.name})"
+
+    def named(name: str, type_name: str, value: object) -> str:
+        return bind(f"value_{name}", type_name, value)
+
+    typed = reader(field, named).typed
+    text, truth = typed("String"), typed("Bool")
+    numbers = [typed(name) for name in ("Int64", "UInt64", "Float64")]
+    as_text = ", ".join(f"isNotNull({one}), toString({one})" for one in numbers)
+    return (
+        f"multiIf(isNotNull({text}), {text}, {as_text}, isNull({truth}), NULL,"
+        f" {truth}, 'true', 'false')"
+    )

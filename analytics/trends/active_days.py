@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from analytics.asking import ask
-from analytics.queries import load
+from analytics.queries import load_filled
 from analytics.segments.expressions import Segments
 from analytics.segments.translating import Scope, condition
 from analytics.trends.sources import range_of, range_parameters, source_of
@@ -35,9 +35,7 @@ def active_days(
         "range": range_of(source, zone.name),
         "segments": where.sql,
     }
-    sql = load("active_days")
-    for place, text in texts.items():
-        sql = sql.replace(f"/*{place}*/", text)
+    sql = load_filled("active_days", texts)
     given = {"tz": zone.name, **where.parameters, **range_parameters(start, end, zone.name)}
     rows = ask("active_days", sql, project=project, parameters=given)
     users = {int(days): int(count) for days, count in rows}

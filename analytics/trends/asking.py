@@ -7,14 +7,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from analytics.asking import ask
-from analytics.queries import load
+from analytics.queries import load_filled
 from analytics.segments.expressions import Segments
+from analytics.segments.readers import value_as_text
 from analytics.segments.translating import Scope, condition
 from analytics.trends.buckets import KEYS, parameters
 from analytics.trends.measures import ROLLING, Number, measure_sql, reading
 from analytics.trends.question import Question
 from analytics.trends.sources import Source, range_of, range_parameters, source_of
-from analytics.trends.values import value_sql
 
 # The place of a line without a field, and that of events without a value of the field.
 WHOLE = UNSET = 0
@@ -157,15 +157,15 @@ class _Plan:
     def _field(self, measure: str) -> dict[str, str]:
         """The parts of a query that are about the values of the field."""
         assert self._question.by is not None
-        value = value_sql(self._question.by, self._bind)
+        value = value_as_text(self._question.by, self._bind)
         self._parameters |= {"n": self._question.top}
-        place = load("trend_place")
         if self._marks is None:
             top = self._top(value, measure)
-            place = place.replace("/*known by*/", "assumeNotNull(value)")
+            known_by = "assumeNotNull(value)"
         else:
             top = self._bind("marks", "Array(String)", [*self._marks])
-            place = place.replace("/*known by*/", "hex(sipHash128(assumeNotNull(value)))")
+            known_by = "hex(sipHash128(assumeNotNull(value)))"
+        place = load_filled("trend_place", {"known by": known_by})
         with_value = f"WITH {value} AS value, {place} AS place_"
         return {
             "top": top,
@@ -199,8 +199,4 @@ class _Plan:
         )
 
     def _filled(self, name: str, texts: dict[str, str]) -> str:
-        sql = load(name)
-        whole = {"source": self._source.table, "segments": self._where, **texts}
-        for place, text in whole.items():
-            sql = sql.replace(f"/*{place}*/", text)
-        return sql
+        return load_filled(name, {"source": self._source.table, "segments": self._where, **texts})

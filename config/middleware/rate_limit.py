@@ -6,7 +6,6 @@ Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names th
 window in seconds, `RateLimit` what is left and when the bucket is full again.
 """
 
-import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
@@ -17,11 +16,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.module_loading import import_string
 from django_redis import get_redis_connection
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from config.api import problems
 from config.middleware.limits import Limit
 from config.monitoring import metrics
+from config.redis.scripts import run, script
 
 WINDOW_SECONDS = 60
 # A test holds that every address of the API is here.
@@ -29,8 +29,7 @@ LIMITED_PATHS = (
     *("/events", "/stats", "/segments", "/event-types", "/properties", "/imports", "/projects"),
     *("/openapi.json", "/docs"),
 )
-_SCRIPT = Path(__file__).with_suffix(".lua").read_text()
-_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_SCRIPT = script(Path(__file__).with_suffix(".lua"))
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -90,11 +89,8 @@ def _tightest(limits: list[Limit]) -> tuple[Limit, Allowance | None]:
 def take(bucket: str, *, limit: int) -> Allowance:
     """Take one token from a bucket of `limit` tokens a minute. Raises redis' RedisError."""
     connection = get_redis_connection("rate_limit")
-    arguments = (1, f"rate_limit:{bucket}", limit, WINDOW_SECONDS, 1)
-    try:
-        allowed, remaining, reset = connection.evalsha(_SCRIPT_SHA, *arguments)
-    except NoScriptError:
-        allowed, remaining, reset = connection.eval(_SCRIPT, *arguments)
+    key = f"rate_limit:{bucket}"
+    allowed, remaining, reset = run(connection, _SCRIPT, key, limit, WINDOW_SECONDS, 1)
     return Allowance(bool(allowed), remaining, reset)
 
 

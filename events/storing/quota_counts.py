@@ -1,6 +1,5 @@
 """The counts of quotas in Redis, and their beginnings from PostgreSQL."""
 
-import hashlib
 from datetime import datetime
 from pathlib import Path
 from threading import Condition
@@ -8,18 +7,18 @@ from uuid import UUID
 
 from django.db import connection
 from django_redis import get_redis_connection
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 from structlog import get_logger
 
 from config.building_blocks.background_work import BackgroundWork
+from config.redis import scripts
 from events.postgres import unavailable
 from events.sql import load
 from events.storing.quota import Quota, Uncounted, month
 
 log = get_logger(__name__)
 
-_SCRIPT = Path(__file__).with_name("quota.lua").read_text()
-_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
+_SCRIPT = scripts.script(Path(__file__).with_name("quota.lua"))
 _COUNT_SECONDS = 3600
 # How long a request waits for PostgreSQL. While it is down, only the background waits for it.
 _PATIENCE_SECONDS = 1.0
@@ -43,13 +42,9 @@ def add(quota: Quota, events: int) -> None:
 
 
 def _run(quota: Quota, events: int, *, always: bool = False) -> tuple[int, int]:
-    arguments = (1, quota.key, events, quota.events, int(always))
     try:
         redis = get_redis_connection("rate_limit")
-        try:
-            state, count = redis.evalsha(_SCRIPT_SHA, *arguments)
-        except NoScriptError:
-            state, count = redis.eval(_SCRIPT, *arguments)
+        state, count = scripts.run(redis, _SCRIPT, quota.key, events, quota.events, int(always))
     except RedisError as error:
         raise Uncounted(type(error).__name__) from error
     return int(state), int(count)

@@ -1,6 +1,5 @@
 """Daily active users."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from analytics import reports
@@ -20,10 +19,6 @@ def _answer(values: Values, asked: Asked) -> list[dict[str, Any]]:
     return [{"date": row.day, "unique_users": row.unique_users} for row in rows]
 
 
-def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    return answer
-
-
 REPORT = Report(
     path="dau",
     name="daily_active_users",
@@ -32,7 +27,6 @@ REPORT = Report(
     parameters=RANGE,
     check=check_days,
     answer=_answer,
-    rows=_rows,
     schema={
         "type": "array",
         "items": record(

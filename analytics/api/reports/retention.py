@@ -1,6 +1,5 @@
 """Weekly retention by cohort."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from analytics import reports
@@ -29,10 +28,6 @@ def _shown(cohort: reports.Cohort) -> dict[str, Any]:
     return {"cohort_week": cohort.monday, "week_0": cohort.size, **weeks}
 
 
-def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    return answer
-
-
 REPORT = Report(
     path="retention",
     summary="Weekly retention by cohort",
@@ -52,7 +47,6 @@ REPORT = Report(
         ),
     ),
     answer=_answer,
-    rows=_rows,
     schema={
         "type": "array",
         "items": record(

@@ -1,6 +1,5 @@
 """The most frequent event types."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from analytics import reports
@@ -23,10 +22,6 @@ def _answer(values: Values, asked: Asked) -> list[dict[str, Any]]:
     return [{"event_type": row.event_type, "count": row.events} for row in rows]
 
 
-def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    return answer
-
-
 REPORT = Report(
     path="top-events",
     summary="Most frequent event types",
@@ -43,7 +38,6 @@ REPORT = Report(
     ),
     check=check_days,
     answer=_answer,
-    rows=_rows,
     schema={"type": "array", "items": record("EventCount", {"event_type": TEXT, "count": COUNT})},
     example=[{"event_type": "page_view", "count": 15234}],
 )
