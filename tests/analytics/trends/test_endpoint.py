@@ -137,6 +137,23 @@ def test_an_hour_that_comes_twice_is_two_buckets(client: Client) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "moment", "hour"),
+    [
+        ("Asia/Kathmandu", "2026-11-01T10:20:00Z", "2026-11-01T16:00+05:45"),
+        ("Asia/Kathmandu", "2026-11-01T10:14:59Z", "2026-11-01T15:00+05:45"),
+        ("UTC", "2026-11-01T13:59:59.999Z", "2026-11-01T13:00+00:00"),
+    ],
+)
+def test_an_hour_is_that_of_the_clock_of_the_zone(
+    client: Client, zone: str, moment: str, hour: str
+) -> None:
+    deliver([{**sent("2026-11-01"), "occurred_at": moment}], blocks=1)
+    query = f"from=2026-11-01&to=2026-11-01&unit=hour&tz={zone}&measure=events"
+    [line] = asked(client, query)["series"]
+    assert [point["start"] for point in line["points"] if point["value"]] == [hour]
+
+
 def test_weeks_that_the_range_cuts_say_so(client: Client) -> None:
     query = "from=2026-11-04&to=2026-11-17&unit=week&measure=events"
     [line] = asked(client, query)["series"]
