@@ -175,13 +175,20 @@ def test_a_user_is_active_for_thirty_days_once(client: Client) -> None:
 
 
 def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
-    deliver([sent("2026-11-02", amount="12 apples"), sent("2026-11-02", amount=1e31)], blocks=1)
+    deliver(
+        [
+            sent("2026-11-02", amount="12 apples"),
+            sent("2026-11-02", amount=1e31),
+            sent("2026-11-02", amount=2),
+        ],
+        blocks=1,
+    )
     for measure, nothing in [("sum", 0), ("avg", None), ("min", None), ("p50", None)]:
         [line] = asked(client, f"{RANGE}&measure={measure}(properties.amount)")["series"]
         assert line["points"][0]["value"] == nothing
         assert line["points"][0]["values"] == 0
     [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
-    assert (line["points"][1]["value"], line["points"][1]["left_out"]) == (0, 1)
+    assert (line["points"][1]["value"], line["points"][1]["left_out"]) == (2, 1)
 
 
 def test_csv_has_a_row_a_point(client: Client) -> None:
