@@ -115,14 +115,15 @@ def _value(event: Event, asked: Asked) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, float):
-        is_short = found.is_integer() and abs(found) < 1e15
-        # ClickHouse writes 1e-7 and 1e300 where Python has 1e-07 and 1e+300.
-        return str(int(found)) if is_short else re.sub(r"e([+-])0*", _exponent, repr(found))
+        return _float(found)
     return str(found)
 
 
-def _exponent(match: re.Match[str]) -> str:
-    return "e-" if match[1] == "-" else "e"
+def _float(value: float) -> str:
+    """As ClickHouse writes it: all digits from 1e-6 to under 1e21, an exponent outside of that."""
+    if value == 0 or 1e-6 <= abs(value) < 1e21:
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return re.sub(r"e([+-])0*", lambda sign: "e-" if sign[1] == "-" else "e", repr(value))
 
 
 def _number(events: Sequence[Event], measure: tuple[str, str | None]) -> Number:
