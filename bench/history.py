@@ -13,7 +13,7 @@ from bench.stack import Stack
 
 _FILL = Path(__file__).with_suffix(".sql").read_text()
 _QUERIES = Path(__file__).parent.parent / "analytics" / "queries"
-_ROLLUPS = ("daily_events", "daily_users", "daily_users_by_type", "weekly_users")
+_ROLLUPS = ("daily_events", "daily_users", "daily_users_by_type", "weekly_users", "users")
 _SLICE = 2_000_000
 _ASKED = 30
 

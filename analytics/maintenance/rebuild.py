@@ -2,8 +2,9 @@
 
 A new table is filled beside the old one and then replaces it in one step. Until then, reports read
 the old table. New events reach both tables, because the new table has a view of its own. These
-tables are sets, minima and masks, in which a repeated row counts once. So new events and the events
-that are read from `events` may overlap. Counts may not: `daily_counts` corrects `daily_events`.
+tables are sets, masks, first and last moments, in which a repeated row counts once. So new events
+and the events that are read from `events` may overlap. Counts may not: `daily_counts` corrects
+`daily_events`.
 """
 
 import re
@@ -16,6 +17,9 @@ from analytics.queries import load, load_filled
 BY_DAY = ("daily_users", "daily_users_by_type")
 # A row is for a user and some years, without a day, so these tables are rebuilt as a whole.
 BY_USER = ("weekly_users", "weekly_users_by_type")
+# Nor has a row of this one a day, and its moments are the same in every zone.
+IN_ANY_ZONE = ("users",)
+ALL = (*BY_DAY, *BY_USER, *IN_ANY_ZONE)
 
 
 def rebuild(
@@ -40,11 +44,11 @@ def rebuild(
         run("rebuild_view", project, texts)
         settled()
         clickhouse.flush_buffer(project=project)
-        if table in BY_USER:
-            run("rebuild_fill", project, texts)
-        else:
+        if table in BY_DAY:
             run("rebuild_fill_days", project, texts, days)
             run("rebuild_keep", project, texts, days)
+        else:
+            run("rebuild_fill", project, texts)
         run("rebuild_merge", project, texts)
         settled()  # fails if the caller has lost its lock
         run("rebuild_exchange", project, texts)

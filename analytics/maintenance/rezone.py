@@ -6,6 +6,8 @@ table and its view can't be exchanged in one step. So in between an insert would
 zone into the table of the other, and nobody may insert. Nobody may read the rollups from the first
 step to the last, because they are of different zones meanwhile.
 
+The table of `users` has no days, so it stays as it is.
+
 Counts must have each event once, so they are filled in the pause. Both may be repeated after they
 were broken off anywhere: they begin anew, with views out of the files of the schema.
 """

@@ -12,6 +12,7 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
+from config.api.cursors import PATTERN as CURSOR
 from config.api.openapi import (
     COMMON_PARAMETERS,
     COUNT,
@@ -23,7 +24,7 @@ from config.api.openapi import (
     record,
     refusals,
 )
-from events.api.query_parameters import CURSOR, DEFAULT_PAGE, MAX_PAGE
+from events.api.query_parameters import DEFAULT_PAGE, MAX_PAGE
 from events.format.inspection import MAX_TEXT
 from events.ingest.validation import MAX_EVENTS
 from projects import access

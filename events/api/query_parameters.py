@@ -1,19 +1,17 @@
 """Checks the query parameters of `/events`. An error names its parameter."""
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, time
 from typing import NamedTuple
 from uuid import UUID
 
 from django.http import QueryDict
 
+from config.api.cursors import decoded, encoded
 from config.api.days import is_written_as_day, parse_day
 from config.api.query_parameters import flag, problem, read, whole_number
 from events.format.inspection import FieldError, check_name
 from events.format.instants import NotAnInstant, parse_instant
 
-CURSOR = "[A-Za-z0-9_-]+"
 # The first `after` of a client that wants to see what arrives.
 NOW = "now"
 MAX_PAGE = 1_000
@@ -81,34 +79,23 @@ def search_filters(params: QueryDict) -> SearchFilters:
 
 
 def encode_cursor(cursor: Cursor) -> str:
-    return _encoded(f"{cursor.occurred_at.isoformat()} {cursor.event_id}")
+    return encoded(f"{cursor.occurred_at.isoformat()} {cursor.event_id}")
 
 
 def encode_after(moment: datetime) -> str:
-    return _encoded(f"after {moment.isoformat()}")
+    return encoded(f"after {moment.isoformat()}")
 
 
 def _after(text: str) -> datetime:
     if text == NOW:
         return datetime.now(UTC)
     try:
-        word, _, moment = _decoded(text).partition(" ")
+        word, _, moment = decoded(text).partition(" ")
         if word != "after":
             raise ValueError
         return datetime.fromisoformat(moment).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError(f"is neither {NOW!r} nor the `next` of an answer to `after`") from None
-
-
-def _encoded(text: str) -> str:
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decoded(text: str) -> str:
-    """Raises ValueError. Python's decoder alone skips characters that are not base64."""
-    if not re.fullmatch(CURSOR, text):
-        raise ValueError
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
 
 
 def _name(field: str, text: str) -> str:
@@ -138,7 +125,7 @@ def _moment(text: str, *, last: bool) -> datetime:
 
 def _cursor(text: str) -> Cursor:
     try:
-        moment, _, event_id = _decoded(text).partition(" ")
+        moment, _, event_id = decoded(text).partition(" ")
         return Cursor(parse_instant(moment), UUID(event_id))
     except ValueError:
         raise ValueError("is not a valid cursor; use the `next` of a page") from None

@@ -1,6 +1,6 @@
 """Rebuild the rollups of ClickHouse from its events, while new events arrive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from analytics.maintenance import daily_counts, inventory, rebuild
@@ -47,14 +47,18 @@ def rebuild_alone(
         wait_for_deliveries()
         still_alone()
 
+    def make_anew(tables: Sequence[str]) -> None:
+        for table in tables:
+            rebuild.rebuild(table, project=project, start=first, end=last, settled=settled)
+            done(table)
+
     zone = rollup_zone(project)
     if zone is None or not is_in_zone(project=project, zone=zone):
         Project.objects.filter(pk=project).update(rollup_zone=None)
         rezone(project, still_alone=still_alone, done=done)
+        make_anew(rebuild.IN_ANY_ZONE)
         return
     unlike = daily_counts.unlike(project=project, zone=zone, start=first, end=last)
     daily_counts.subtract(unlike, project=project)
     done("daily_events")
-    for table in (*rebuild.BY_DAY, *rebuild.BY_USER):
-        rebuild.rebuild(table, project=project, start=first, end=last, settled=settled)
-        done(table)
+    make_anew(rebuild.ALL)

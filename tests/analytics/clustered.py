@@ -28,7 +28,7 @@ from tests.embedded.gateway import Gateway
 STORED, SPREAD, HALF = "stored", "spread", "half"
 TABLES = (
     *("events", "daily_events", "daily_users", "daily_users_by_type"),
-    *("weekly_users", "weekly_users_by_type"),
+    *("weekly_users", "weekly_users_by_type", "users"),
 )
 # Counts have no user; any division of them must do.
 _SHARD_OF = {"daily_events": "1 + events % 2"}

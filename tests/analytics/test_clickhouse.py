@@ -22,6 +22,7 @@ ROLLUPS = {
     "daily_users_by_type": "count()",
     "weekly_users": "count()",
     "weekly_users_by_type": "count()",
+    "users": "count()",
 }
 
 

@@ -89,6 +89,7 @@ def expect(count: int) -> None:
         "daily_users_by_type": "SELECT uniqExact(day, user_hash) FROM daily_users_by_type",
         "weekly_users": "SELECT uniqExact(user_hash) FROM weekly_users",
         "weekly_users_by_type": "SELECT uniqExact(user_hash) FROM weekly_users_by_type",
+        "users": "SELECT uniqExact(user_hash) FROM users",
     }
     assert {name: clickhouse.query(sql, project=DEFAULT) for name, sql in rolled.items()} == {
         name: [[count]] for name in rolled
@@ -99,7 +100,7 @@ def expect(count: int) -> None:
     "table",
     [
         *("events", "daily_events", "daily_users", "daily_users_by_type"),
-        *("weekly_users", "weekly_users_by_type"),
+        *("weekly_users", "weekly_users_by_type", "users"),
     ],
 )
 def test_killed_between_noting_a_token_and_keeping_its_part_it_loses_nothing(

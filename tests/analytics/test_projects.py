@@ -127,7 +127,7 @@ def test_surplus_copies_go_from_one_project_alone(other: int) -> None:
     assert daily_counts.unlike(project=other, zone="UTC", start=DAY, end=DAY) == {}
 
 
-@pytest.mark.parametrize("table", [*rebuild.BY_DAY, *rebuild.BY_USER])
+@pytest.mark.parametrize("table", rebuild.ALL)
 def test_a_rollup_is_rebuilt_from_the_events_of_its_project(other: int, table: str) -> None:
     put(DEFAULT)
     put(other, user_id="u1")

@@ -49,6 +49,11 @@ def rollups(zone: str = "UTC") -> dict[str, tuple[str, str]]:
             " FROM weekly_users_by_type GROUP BY ALL",
             f"SELECT event_type, {weeks}",
         ),
+        "users": (
+            "SELECT user_hash, user_id, min(first_at), max(last_at) FROM users GROUP BY ALL",
+            "SELECT sipHash64(user_id), user_id, min(occurred_at), max(occurred_at)"
+            " FROM events GROUP BY ALL",
+        ),
     }
 
 
