@@ -65,13 +65,18 @@ def checked_segments(
     *,
     project: int,
     parameter: str | None = None,
+    part: str = "",
 ) -> Segments:
-    """Segments of a request. Raises Problem that names the parameter, and ClickHouseError."""
+    """Segments of a request. `part` says which part of the parameter they are.
+
+    Raises Problem that names the parameter, and ClickHouseError.
+    """
     try:
         return segments_of(texts, groups, project=project)
     except InvalidSegment as error:
         name = parameter or error.place.parameter
-        raise problem([{"parameter": name, "message": str(error)}]) from None
+        message = f"{part}: {error.message}" if part else str(error)
+        raise problem([{"parameter": name, "message": message}]) from None
     except (db.Error, psycopg.Error):
         raise Problem(503, "PostgreSQL, which has saved segments, can't be reached.") from None
 

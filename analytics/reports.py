@@ -111,13 +111,13 @@ def retention(
 def _cohort(week: int, users: dict[int, int], windows: int, present: int) -> Cohort:
     size = users[0]
     returned = [
-        _percent(users.get(k, 0), size) if week + k <= present else None
+        percent(users.get(k, 0), size) if week + k <= present else None
         for k in range(1, windows + 1)
     ]
     return Cohort(_FIRST_MONDAY + timedelta(weeks=week), size, returned)
 
 
-def _percent(part: int, whole: int) -> float:
+def percent(part: int, whole: int) -> float:
     """`part` as a percentage of `whole`, rounded half up to one decimal.
 
     Computed in whole numbers: with floats, a half may be rounded up or down.

@@ -64,6 +64,17 @@ def of_number(
     return Parameter(name, parse, schema, about, default=default)
 
 
+def one_of(*names: str) -> Callable[[str], str]:
+    """Parses one of these words."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}")
+        return text
+
+    return parse
+
+
 RANGE = (
     of_day("from", "First day, such as 2026-01-31."),
     of_day("to", "Last day, included."),

@@ -56,19 +56,29 @@ def condition(segments: Segments, scope: Scope) -> Condition:
 
     Saved segments must be in their places already.
     """
-    translation = _Translation(scope)
-    sql = translation.all_of(segments)
-    return Condition(sql, translation.parameters, frozenset(translation.columns))
+    return conditions([segments], scope)[0]
+
+
+def conditions(asked: Sequence[Segments], scope: Scope) -> list[Condition]:
+    """A condition for each of these, for one query: no two share the name of a parameter."""
+    found: list[Condition] = []
+    count = 0
+    for segments in asked:
+        translation = _Translation(scope, count)
+        sql = translation.all_of(segments)
+        found.append(Condition(sql, translation.parameters, frozenset(translation.columns)))
+        count = translation.count
+    return found
 
 
 class _Translation:
     """What was translated so far. The names of each condition's parameters begin with its own."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, count: int) -> None:
         self.parameters: dict[str, object] = {}
         self.columns: set[str] = set()
+        self.count = count
         self._scope = scope
-        self._count = 0
 
     def all_of(self, segments: Segments) -> str:
         groups = (" OR ".join(f"({self._term(it)})" for it in group) for group in segments.groups)
@@ -79,8 +89,8 @@ class _Translation:
             return self.all_of(term)
         if isinstance(term, Saved):
             raise TypeError(f"saved({term.name}) is not in its place")
-        self._count += 1
-        name = f"segment_{self._count}"
+        self.count += 1
+        name = f"segment_{self.count}"
         if isinstance(term, Did):
             self.columns.add("user_hash")
             sql = self._did(term, name)

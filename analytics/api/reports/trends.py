@@ -1,13 +1,13 @@
 """A measure in each hour, day, week or month: by series, by values of a field, and compared."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
-from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number
+from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number, one_of
 from analytics.parameters import Asked, checked_segments
 from analytics.segments.expressions import Field
 from analytics.segments.parsing import PATTERN, parse_field
@@ -28,16 +28,8 @@ _POINT_BYTES = 1_200
 _VALUE_BYTES = 4 * 64 * 1024
 
 
-def _one_of(*names: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}")
-        return text
-
-    return parse
-
-
-def _by(text: str) -> Field:
+def parse_by(text: str) -> Field:
+    """A field of which a report has a line for each value. Raises ValueError."""
     field = parse_field(text)
     if field.name == "user_id":
         raise ValueError("must be event_type, or a property such as properties.country")
@@ -239,7 +231,7 @@ REPORT = Report(
     ),
     parameters=(
         *RANGE,
-        Parameter("unit", _one_of(*UNITS), {"type": "string", "enum": [*UNITS]}, default="day"),
+        Parameter("unit", one_of(*UNITS), {"type": "string", "enum": [*UNITS]}, default="day"),
         Parameter(
             "measure",
             parse_measure,
@@ -262,7 +254,7 @@ REPORT = Report(
         ),
         Parameter(
             "by",
-            _by,
+            parse_by,
             TEXT,
             "A field, `event_type` or such as `properties.country`: one line for each of its first "
             "values.",
@@ -272,7 +264,7 @@ REPORT = Report(
         ),
         Parameter(
             "compare",
-            _one_of(*COMPARES),
+            one_of(*COMPARES),
             {"type": "string", "enum": [*COMPARES]},
             "`previous`: the days before the range, as many. `year`: the same days a year before.",
         ),
