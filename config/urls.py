@@ -19,6 +19,7 @@ urlpatterns = [
     path("stats/", include("analytics.urls")),
     path("segments", include("analytics.segments.urls")),
     path("", include("analytics.discovery.urls")),
+    path("", include("analytics.people.urls")),
     path("", include("projects.urls")),
     path("imports", include("importer.receiving.urls")),
     path("health", health.HealthView.as_view()),

@@ -14,8 +14,9 @@ from projects.scopes import Role
 from tests.factories import ImportFactory
 from tests.projects.made_keys import ago, bearer, made, secret
 from tests.projects.made_people import browser, member, misled_browser, person
-from tests.projects.made_projects import project
+from tests.projects.made_projects import project, put_events
 from tests.samples import event
+from tests.stored import deliver_all
 from tests.urls import UNRESOLVED, every_route, every_url
 
 pytestmark = pytest.mark.usefixtures("stores", "unlimited")
@@ -32,6 +33,9 @@ NEEDS = """
 /event-types                   read    read    unsent  nothing nothing nothing any
 /properties                    read    read    unsent  nothing nothing nothing any
 /properties/values             read    read    unsent  nothing nothing nothing any
+/users                         read    read    unsent  nothing nothing nothing any
+/users/<path:user_id>          read    read    unsent  nothing nothing nothing any
+/users/<path:user_id>/events   read    read    unsent  nothing nothing nothing any
 /segments                      read    read    save    nothing nothing nothing any
 /segments/<int:pk>             unread  unread  unsent  nothing nothing remove  any
 /projects                      list    list    unsent  nothing nothing nothing any
@@ -162,6 +166,14 @@ def uploaded(app: Project, tmp_path: Path) -> str:
     return str(ImportFactory.create(project=app, upload=True, rejected_path=str(file)).pk)
 
 
+@pytest.fixture
+def known(app: Project) -> str:
+    """The id of a user who has an event."""
+    put_events(app.pk, [event(user_id="u1")])
+    deliver_all()
+    return "u1"
+
+
 def answered(client: Client, method: str, url: str) -> str:
     body = json.dumps(event()) if url.startswith("/imports") else "[]"
     if url.startswith("/segments"):
@@ -184,12 +196,18 @@ def test_the_table_has_every_url_but_those_of_the_admin() -> None:
     ],
 )
 def test_everybody_may_do_what_the_tables_say(
-    required: bool, expected: str, everybody: dict[str, Client], uploaded: str, settings: Any
+    required: bool,
+    expected: str,
+    everybody: dict[str, Client],
+    uploaded: str,
+    known: str,
+    settings: Any,
 ) -> None:
     settings.API_KEYS_REQUIRED = required
     wrong, asked = [], 0
     for route, needs in table(NEEDS).items():
         url = route.replace("<uuid:pk>", uploaded).replace("<int:pk>", "0")
+        url = url.replace("<path:user_id>", known)
         query = "&".join(filter(None, [QUERIES.get(route), "project=app"]))
         for method, need in needs.items():
             for who, status in table(expected)[need].items():

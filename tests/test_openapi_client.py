@@ -91,6 +91,7 @@ def test_every_endpoint_is_called_below(generated: Generated) -> None:
         *("daily_active_users", "top_events", "retention", "health", "ready", "metrics"),
         *("get_projects", "get_segments", "post_segment", "delete_segment"),
         *("trends", "active_days", "event_types", "properties", "property_values"),
+        *("get_users", "get_user", "get_user_events"),
     }
 
 
@@ -170,6 +171,22 @@ def test_trends_and_what_there_is_are_understood(generated: Generated) -> None:
     for operation in ("event_types", "properties"):
         assert not generated.ask(operation, **days).more
     assert not generated.ask("property_values", path="plan", **days).more
+
+
+def test_people_are_understood(generated: Generated) -> None:
+    sent = [generated.event(user_id="a/b"), generated.event(user_id="c")]
+    generated.ask("post_events", body=sent, wait=True)
+    deliver_all()
+    page = generated.ask("get_users", limit=1)
+    rest = generated.ask("get_users", cursor=page.next_, segment=["event_type:page_view"])
+    assert {it.user_id for it in [*page.users, *rest.users]} == {"a/b", "c"}
+    assert (page.total, rest.next_) == (2, None)
+    told = generated.ask("get_user", "a/b")
+    assert (told.user_id, told.events, told.first_seen) == ("a/b", 1, told.last_seen)
+    assert [it.event_type for it in told.event_types] == ["page_view"]
+    shown = generated.ask("get_user_events", "a/b")
+    assert [it.event_id for it in shown.events] == [sent[0].event_id]
+    assert generated.ask("get_user", "nobody").status == HTTPStatus.NOT_FOUND
 
 
 def test_a_file_goes_in_and_its_rejected_rows_come_out(generated: Generated) -> None:

@@ -105,7 +105,7 @@ _STORED = record(
 )
 # The same schema for both media types, because generators look only at the first one.
 _REFUSED = component("IngestRefusal", {"anyOf": [_RESULT, PROBLEM]})
-_PAGE = component(
+EVENT_PAGE = component(
     "EventPage",
     {
         "type": "object",
@@ -125,7 +125,7 @@ _CODING = component(
 )
 
 _ID = "0191f5a0-0000-7000-8000-000000000001"
-_SAMPLE_EVENT = {
+SAMPLE_EVENT = {
     "event_id": _ID,
     "occurred_at": "2026-01-06T12:00:00Z",
     "user_id": "u1",
@@ -168,8 +168,8 @@ post_events = extend_schema(
         *COMMON_PARAMETERS,
     ],
     examples=[
-        OpenApiExample("one event", value={"events": [_SAMPLE_EVENT]}, request_only=True),
-        OpenApiExample("a bare array", value=[_SAMPLE_EVENT], request_only=True),
+        OpenApiExample("one event", value={"events": [SAMPLE_EVENT]}, request_only=True),
+        OpenApiExample("a bare array", value=[SAMPLE_EVENT], request_only=True),
     ],
     responses={
         200: OpenApiResponse(
@@ -258,10 +258,10 @@ get_events = extend_schema(
     ],
     responses={
         200: OpenApiResponse(
-            _PAGE,
+            EVENT_PAGE,
             description="A page; `next` is null on the last page. A page has fewer events than "
             "`limit` if their properties together would take more than 1 MiB.",
-            examples=[OpenApiExample("page", value={"events": [_SAMPLE_EVENT], "next": None})],
+            examples=[OpenApiExample("page", value={"events": [SAMPLE_EVENT], "next": None})],
         ),
         **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),
         **refusals(access.READ),

@@ -16,6 +16,9 @@ from events.format.instants import NotAnInstant, parse_instant
 NOW = "now"
 MAX_PAGE = 1_000
 DEFAULT_PAGE = 100
+# The first word of a timeline's cursor.
+_TIMELINE = "timeline"
+_NO_CURSOR = "is not a valid cursor; use the `next` of a page"
 _LAST = time(23, 59, 59, 999_000)
 
 
@@ -29,6 +32,13 @@ class Cursor(NamedTuple):
 
     occurred_at: datetime
     event_id: UUID
+
+
+class TimelinePage(NamedTuple):
+    """Which page of a person's events, and how many it has at most."""
+
+    cursor: Cursor | None
+    limit: int
 
 
 class SearchFilters(NamedTuple):
@@ -82,6 +92,16 @@ def encode_cursor(cursor: Cursor) -> str:
     return encoded(f"{cursor.occurred_at.isoformat()} {cursor.event_id}")
 
 
+def timeline_page(params: QueryDict) -> TimelinePage:
+    values = read(params, {"cursor": _place, "limit": whole_number(1, MAX_PAGE)})
+    return TimelinePage(values["cursor"], values["limit"] or DEFAULT_PAGE)
+
+
+def encode_place(cursor: Cursor) -> str:
+    """The cursor of a timeline."""
+    return encoded(f"{_TIMELINE} {cursor.occurred_at.isoformat()} {cursor.event_id}")
+
+
 def encode_after(moment: datetime) -> str:
     return encoded(f"after {moment.isoformat()}")
 
@@ -123,9 +143,23 @@ def _moment(text: str, *, last: bool) -> datetime:
         ) from None
 
 
+def _place(text: str) -> Cursor:
+    try:
+        word, _, place = decoded(text).partition(" ")
+        if word != _TIMELINE:
+            raise ValueError
+        return _read_place(place)
+    except ValueError:
+        raise ValueError(_NO_CURSOR) from None
+
+
 def _cursor(text: str) -> Cursor:
     try:
-        moment, _, event_id = decoded(text).partition(" ")
-        return Cursor(parse_instant(moment), UUID(event_id))
+        return _read_place(decoded(text))
     except ValueError:
-        raise ValueError("is not a valid cursor; use the `next` of a page") from None
+        raise ValueError(_NO_CURSOR) from None
+
+
+def _read_place(text: str) -> Cursor:
+    moment, _, event_id = text.partition(" ")
+    return Cursor(parse_instant(moment), UUID(event_id))

@@ -28,13 +28,19 @@ def search(*, project: int, filters: SearchFilters) -> dict[str, Any]:
     exceed PAGE_BYTES. Raises room.NoRoom.
     """
     room.need_for_answer(page_bytes(filters.limit))
-    rows = _rows(project, filters)
-    page = rows[: filters.limit]
-    last = page[-1] if page and page[0].found > len(page) else None
+    page, more = hot_page(project, filters)
+    last = page[-1] if more else None
     return {
         "events": [shown(event) for event in page],
         "next": encode_cursor(Cursor(last.occurred_at, last.event_id)) if last else None,
     }
+
+
+def hot_page(project: int, filters: SearchFilters) -> tuple[list[Any], bool]:
+    """The events of a page, and whether there are more."""
+    rows = _rows(project, filters)
+    page = rows[: filters.limit]
+    return page, bool(page) and page[0].found > len(page)
 
 
 def _rows(project: int, filters: SearchFilters) -> list[Any]:

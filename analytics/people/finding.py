@@ -1,0 +1,54 @@
+"""Finds people: by the beginning of their id, and by what they did."""
+
+from datetime import date
+
+from analytics.people.listing import Cursor, People, everyone, people_of
+from analytics.queries import load_filled
+from analytics.segments.expressions import Segments
+from analytics.segments.translating import Scope, condition
+from analytics.trends.sources import range_of, range_parameters, source_of
+from analytics.zones import Zone
+
+_FIRST_DAY = date(1970, 1, 1)
+
+
+def search(
+    *,
+    project: int,
+    zone: Zone,
+    segments: Segments,
+    start: date | None,
+    end: date | None,
+    prefix: str,
+    limit: int,
+    cursor: Cursor | None,
+) -> People:
+    """A page of the people with an event that matches, on the days from `start` to `end`.
+
+    Both days are included and may be left out: all days until today. The windows of segments end
+    with the last day. Without segments and days, all people are found, also those whose events are
+    dated in the future. Raises ClickHouseError.
+    """
+    if not segments and start is None and end is None:
+        return everyone(project=project, limit=limit, cursor=cursor, prefix=prefix)
+    last = end or zone.today()
+    scope = Scope(zone.name, last, zone.is_rolled_up)
+    where = condition(segments, scope)
+    source = source_of(scope, where, is_of_days=True, counts_users=True, columns=set())
+    sql = load_filled(
+        "people_active",
+        {
+            "source": source.table,
+            "range": range_of(source, zone.name),
+            "segments": where.sql,
+        },
+    )
+    days = range_parameters(start or _FIRST_DAY, last, zone.name)
+    return people_of(
+        sql,
+        {"tz": zone.name, **where.parameters, **days},
+        project=project,
+        limit=limit,
+        cursor=cursor,
+        prefix=prefix,
+    )
