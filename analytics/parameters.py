@@ -5,8 +5,6 @@ from datetime import date
 from functools import partial
 from typing import Any, TypedDict
 
-import psycopg
-from django import db
 from rest_framework.request import Request
 
 from analytics import zones
@@ -17,6 +15,7 @@ from analytics.zones import Zone
 from config.api.days import parse_day
 from config.api.problems import Problem
 from config.api.query_parameters import problem, read
+from config.building_blocks import unavailable
 from projects.keyring import keyring
 from projects.of_request import project_of, zone_of
 
@@ -72,7 +71,7 @@ def checked_segments(
     except InvalidSegment as error:
         name = parameter or error.place.parameter
         raise problem([{"parameter": name, "message": str(error)}]) from None
-    except (db.Error, psycopg.Error):
+    except unavailable.POSTGRESQL:
         raise Problem(503, "PostgreSQL, which has saved segments, can't be reached.") from None
 
 

@@ -33,7 +33,7 @@ NEEDS = """
 /properties                    read    read    unsent  nothing nothing nothing any
 /properties/values             read    read    unsent  nothing nothing nothing any
 /segments                      read    read    save    nothing nothing nothing any
-/segments/<int:pk>             unread  unread  unsent  nothing nothing remove  any
+/segments/<int:pk>             unread  unread  unsent  remove  nothing remove  any
 /projects                      list    list    unsent  nothing nothing nothing any
 /imports                       unread  unread  send    nothing nothing nothing any
 /imports/<uuid:pk>             watch   watch   unsent  nothing nothing nothing any
@@ -48,7 +48,7 @@ NEEDS = """
 
 # What is answered. `other` is a key, and `outsider` a member, of another project. `misled` is the
 # browser of the admin on a page of another site. The views have no method that is `unread`,
-# `unsent` or `nothing`. There is nothing to `remove`, so who may gets 404.
+# `unsent` or `nothing`. There is nothing to `remove` or to change, so who may gets 404.
 KEYS_REQUIRED = """
          nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
 read     401    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
