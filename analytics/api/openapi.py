@@ -1,6 +1,6 @@
 """The reports in the OpenAPI document."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -66,7 +66,7 @@ _TZ = OpenApiParameter(
 )
 
 
-_FORMAT = OpenApiParameter(
+FORMAT = OpenApiParameter(
     "format",
     {"type": "string", "enum": ["json", "csv"], "default": "json"},
     description="`csv` is for spreadsheets.",
@@ -80,19 +80,23 @@ def documented(report: Report) -> Callable[[_View], _View]:
         summary=report.summary,
         parameters=[
             *map(_parameter, report.parameters),
-            *(_SEGMENT, _OR, _TZ, _FORMAT),
+            *(_SEGMENT, _OR, _TZ, FORMAT),
             *COMMON_PARAMETERS,
         ],
-        responses={
-            (200, "application/json"): OpenApiResponse(
-                dict(report.schema),
-                description=report.description,
-                examples=[OpenApiExample("answer", value=report.example)],
-            ),
-            (200, "text/csv"): OpenApiResponse(TEXT, description="With `format=csv`."),
-            **_ERRORS,
-        },
+        responses={**answers(report.schema, report.description, report.example), **_ERRORS},
     )
+
+
+def answers(schema: Mapping[str, Any], description: str, example: Any) -> dict[Any, Any]:
+    """An answer in each of the formats."""
+    return {
+        (200, "application/json"): OpenApiResponse(
+            dict(schema),
+            description=description,
+            examples=[OpenApiExample("answer", value=example)],
+        ),
+        (200, "text/csv"): OpenApiResponse(TEXT, description="With `format=csv`."),
+    }
 
 
 def _parameter(given: Parameter) -> OpenApiParameter:

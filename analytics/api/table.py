@@ -5,10 +5,29 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from django.http import HttpResponse
+
 from analytics.api.report import Row
 
+FORMATS = ("json", "csv")
 # A spreadsheet takes a text that begins so for a formula, and runs it.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def parse_format(text: str) -> str:
+    """The value of the parameter `format`. Raises ValueError."""
+    if text not in FORMATS:
+        raise ValueError("must be json or csv")
+    return text
+
+
+def table(name: str, rows: Sequence[Row]) -> HttpResponse:
+    """The answer that is a file of the rows."""
+    return HttpResponse(
+        csv_of(rows),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
 
 
 def csv_of(rows: Sequence[Row]) -> str:

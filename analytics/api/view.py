@@ -10,14 +10,13 @@ from rest_framework.views import APIView
 
 from analytics.api import openapi
 from analytics.api.report import Report
-from analytics.api.table import csv_of
+from analytics.api.table import parse_format, table
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.parameters import read_report
 from config.api.problems import Problem
 from config.server import disconnects
 from projects import access
 
-FORMATS = ("json", "csv")
 _LESS = "Ask for fewer days, leave out segments on properties, or increase {}."
 # Advice for a report that is over a limit, by ClickHouse's number for the error.
 _LIMITS = {
@@ -68,7 +67,7 @@ def _answered(report: Report, request: Request) -> HttpResponse:
     parsers = {one.name: one.parse for one in report.parameters}
     values, asked = read_report(
         request,
-        {**parsers, "format": _format},
+        {**parsers, "format": parse_format},
         required=[one.name for one in report.parameters if one.is_required],
         lists=[one.name for one in report.parameters if one.is_list],
     )
@@ -78,16 +77,5 @@ def _answered(report: Report, request: Request) -> HttpResponse:
     report.check(values)
     answer = report.answer(values, asked)
     if values["format"] == "csv":
-        name = f"{report.path}.csv"
-        return HttpResponse(
-            csv_of(report.rows(answer)),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        )
+        return table(report.path, report.rows(answer))
     return HttpResponse(_encode(answer), content_type="application/json")
-
-
-def _format(text: str) -> str:
-    if text not in FORMATS:
-        raise ValueError("must be json or csv")
-    return text
