@@ -5,8 +5,6 @@ from datetime import date
 from functools import partial
 from typing import Any, TypedDict
 
-import psycopg
-from django import db
 from rest_framework.request import Request
 
 from analytics import zones
@@ -17,6 +15,7 @@ from analytics.zones import Zone
 from config.api.days import parse_day
 from config.api.problems import Problem
 from config.api.query_parameters import problem, read
+from config.building_blocks import unavailable
 from projects.keyring import keyring
 from projects.of_request import project_of, zone_of
 
@@ -77,7 +76,7 @@ def checked_segments(
         name = parameter or error.place.parameter
         message = f"{part}: {error.message}" if part else str(error)
         raise problem([{"parameter": name, "message": message}]) from None
-    except (db.Error, psycopg.Error):
+    except unavailable.POSTGRESQL:
         raise Problem(503, "PostgreSQL, which has saved segments, can't be reached.") from None
 
 

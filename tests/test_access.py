@@ -37,7 +37,7 @@ NEEDS = """
 /users/<path:user_id>          read    read    unsent  nothing nothing nothing any
 /users/<path:user_id>/events   read    read    unsent  nothing nothing nothing any
 /segments                      read    read    save    nothing nothing nothing any
-/segments/<int:pk>             unread  unread  unsent  nothing nothing remove  any
+/segments/<int:pk>             unread  unread  unsent  remove  nothing remove  any
 /projects                      list    list    unsent  nothing nothing nothing any
 /imports                       unread  unread  send    nothing nothing nothing any
 /imports/<uuid:pk>             watch   watch   unsent  nothing nothing nothing any
@@ -52,7 +52,7 @@ NEEDS = """
 
 # What is answered. `other` is a key, and `outsider` a member, of another project. `misled` is the
 # browser of the admin on a page of another site. The views have no method that is `unread`,
-# `unsent` or `nothing`. There is nothing to `remove`, so who may gets 404.
+# `unsent` or `nothing`. There is nothing to `remove` or to change, so who may gets 404.
 KEYS_REQUIRED = """
          nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
 read     401    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok

@@ -89,7 +89,7 @@ def test_every_endpoint_is_called_below(generated: Generated) -> None:
     assert generated.calls.keys() == {
         *("post_events", "get_events", "post_imports", "get_import", "get_rejected_rows"),
         *("daily_active_users", "top_events", "retention", "health", "ready", "metrics"),
-        *("get_projects", "get_segments", "post_segment", "delete_segment"),
+        *("get_projects", "get_segments", "post_segment", "put_segment", "delete_segment"),
         *("trends", "active_days", "event_types", "properties", "property_values"),
         *("get_users", "get_user", "get_user_events"),
     }
@@ -149,6 +149,8 @@ def test_saved_segments_are_understood(generated: Generated) -> None:
     new = generated.models.NewSavedSegment(name="a", text="segment=user_id:u1")
     refused = generated.answer("post_segment", body=new)
     assert refused.status_code == HTTPStatus.FORBIDDEN
+    changed = generated.answer("put_segment", row.pk, body=new)
+    assert changed.status_code == HTTPStatus.FORBIDDEN
     assert generated.answer("delete_segment", row.pk).status_code == HTTPStatus.FORBIDDEN
     rows = generated.ask(
         "daily_active_users",

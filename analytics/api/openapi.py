@@ -11,7 +11,7 @@ from config.api.openapi import COMMON_PARAMETERS, TEXT, problem, refusals
 from projects import access
 
 _View = TypeVar("_View", bound=Callable[..., Any])
-_ERRORS = {
+ERRORS = {
     **problem(400, "A wrong or missing parameter.", "Wrong query parameters: from: is missing."),
     **refusals(access.READ),
     **problem(
@@ -81,11 +81,11 @@ def documented(report: Report) -> Callable[[_View], _View]:
         operation_id=report.operation,
         summary=report.summary,
         parameters=[
-            *map(_parameter, report.parameters),
+            *map(parameter, report.parameters),
             *(*SEGMENTS, FORMAT),
             *COMMON_PARAMETERS,
         ],
-        responses={**answers(report.schema, report.description, report.example), **_ERRORS},
+        responses={**answers(report.schema, report.description, report.example), **ERRORS},
     )
 
 
@@ -101,7 +101,8 @@ def answers(schema: Mapping[str, Any], description: str, example: Any) -> dict[A
     }
 
 
-def _parameter(given: Parameter) -> OpenApiParameter:
+def parameter(given: Parameter) -> OpenApiParameter:
+    """Documents a parameter of a report."""
     schema = {**given.schema}
     if given.default is not None:
         schema["default"] = given.default

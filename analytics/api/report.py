@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from analytics.parameters import Asked, check_range, report_day
+from analytics.queries import Query
 
 _DATE = {"type": "string", "format": "date"}
 Values = Mapping[str, Any]
+# What makes most reports cheaper; the end of the sentence says which setting gives them more.
+ADVICE = "Ask for fewer days, leave out segments on properties"
 # One row of the answer as CSV: a value by the name of its column.
 Row = Mapping[str, Any]
 
@@ -22,6 +25,21 @@ class Parameter(NamedTuple):
     is_required: bool = False
     default: Any = None
     is_list: bool = False
+
+
+@dataclass(frozen=True)
+class People:
+    """The people behind a number of a report, at `/stats/{path}/users`.
+
+    `parameters` come after those of the report, and say which number is meant. `users` gives SQL of
+    the `user_hash` of each of them, once or more often; it raises ClickHouseError and Problem.
+    """
+
+    description: str
+    parameters: Sequence[Parameter]
+    users: Callable[[Values, Asked], Query]
+    # Checks values together, after those of the report. Raises Problem.
+    check: Callable[[Values], None] = lambda values: None
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,8 @@ class Report:
     name: str = ""
     # Checks values together, before anything is asked. Raises Problem.
     check: Callable[[Values], None] = lambda values: None
+    people: People | None = None
+    advice: str = ADVICE
 
     @property
     def operation(self) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from analytics.asking import ask
 from analytics.queries import load
-from analytics.zones import Zone, bounds
+from analytics.trends.sources import RAW, range_of, range_parameters
+from analytics.zones import Zone
 
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 
@@ -70,13 +71,21 @@ def _counted(question: Question, most: int) -> tuple[date, int, int]:
     return date.fromisoformat(first), int(near), int(total)
 
 
+def condition(question: Question, seen: Look) -> str:
+    """SQL for the events that are looked at. What always holds is left out: it has its price."""
+    parts = [range_of(RAW, question.zone.name)]
+    if question.event_type:
+        parts.append("event_type = {type:String}")
+    if seen.one_in > 1:
+        parts.append(load("discovery_block"))
+    return " AND ".join(parts)
+
+
 def parameters(question: Question, seen: Look) -> dict[str, Any]:
-    """The parameters of discovery_looked_at.sql."""
+    """The parameters of the condition."""
     return {
         "tz": question.zone.name,
         "type": question.event_type or "",
-        "start": seen.start,
-        "end": seen.end,
         "step": seen.one_in,
-        **bounds(seen.start, seen.end, question.zone.name),
+        **range_parameters(seen.start, seen.end, question.zone.name),
     }

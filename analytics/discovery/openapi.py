@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 
+from analytics.api.openapi import FORMAT, answers
 from config.api.openapi import COMMON_PARAMETERS, COUNT, TEXT, problem, record, refusals
 from projects import access
 
@@ -80,15 +81,12 @@ def _found(
     schema: dict[str, Any],
     example: Mapping[str, Any],
 ) -> Callable[[_View], _View]:
-    found = OpenApiResponse(
-        schema, description=description, examples=[OpenApiExample("found", value=example)]
-    )
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
-        parameters=[*parameters, *COMMON_PARAMETERS],
+        parameters=[*parameters, FORMAT, *COMMON_PARAMETERS],
         responses={
-            200: found,
+            **answers(schema, description, example),
             **problem(
                 400, "A wrong or missing parameter.", "Wrong query parameters: path: is missing."
             ),

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from analytics import zones
+from analytics.api.table import parse_format, table
 from analytics.api.view import ReportView
 from analytics.discovery import finding, openapi
 from analytics.discovery.finding import Found
@@ -41,28 +43,28 @@ class _Asked(NamedTuple):
 
 class EventTypesView(ReportView):
     @openapi.event_types
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse | Response:
         asked = _read(request, {})
         found = finding.event_types(asked.question, prefix=asked.prefix, limit=asked.limit)
-        return Response({**_range(found), "event_types": _rows(found)})
+        return _answer(asked, "event_types", _range(found), found)
 
 
 class PropertiesView(ReportView):
     @openapi.properties
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse | Response:
         asked = _read(request, {"event_type": _name, "all": flag})
         found = finding.properties(asked.question, prefix=asked.prefix, limit=asked.limit)
-        return Response({**_looked_at(found), "properties": _rows(found)})
+        return _answer(asked, "properties", _looked_at(found), found)
 
 
 class PropertyValuesView(ReportView):
     @openapi.property_values
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse | Response:
         parsers = {"path": _field, "event_type": _name, "all": flag}
         asked = _read(request, parsers, required=("path",))
         field = asked.values["path"]
         found = finding.values(asked.question, field, prefix=asked.prefix, limit=asked.limit)
-        return Response({**_looked_at(found), "values": _rows(found)})
+        return _answer(asked, "values", _looked_at(found), found)
 
 
 def _range(found: Found[Any]) -> dict[str, Any]:
@@ -74,8 +76,18 @@ def _looked_at(found: Found[Any]) -> dict[str, Any]:
     return {**_range(found), "complete": seen.complete, "one_in": seen.one_in}
 
 
-def _rows(found: Found[Any]) -> list[dict[str, Any]]:
-    return [row._asdict() for row in found.rows]
+def _answer(
+    asked: _Asked, name: str, about: dict[str, Any], found: Found[Any]
+) -> HttpResponse | Response:
+    """The rows, and what is said about all of them: in a table, each row has it."""
+    rows = [row._asdict() for row in found.rows]
+    if asked.values["format"] == "csv":
+        return table(name.replace("_", "-"), [{**_cells(row), **about} for row in rows])
+    return Response({**about, name: rows})
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: " ".join(it) if isinstance(it, list) else it for name, it in row.items()}
 
 
 def _read(
@@ -86,7 +98,8 @@ def _read(
         request.query_params,
         {
             **{"from": report_day, "to": report_day, "tz": zones.checked},
-            **{"prefix": _text, "limit": whole_number(1, MAX_LIMIT), **parsers},
+            **{"prefix": _text, "limit": whole_number(1, MAX_LIMIT)},
+            **{"format": parse_format, **parsers},
         },
         required=required,
     )

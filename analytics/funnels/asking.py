@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from analytics.funnels.question import Question
-from analytics.queries import load_filled
+from analytics.queries import Query, load_filled
 from analytics.segments.readers import value_as_text
 from analytics.segments.translating import Scope, conditions
 from analytics.trends.sources import RAW, range_of, range_parameters
@@ -15,13 +15,6 @@ from analytics.zones import UTC
 _IN_RANGE, _FIRST_STEP = 1 << 10, 1
 # What is no step of the funnel comes after all steps of the same millisecond.
 _NO_STEP = 15
-
-
-class Query(NamedTuple):
-    """SQL and its parameters."""
-
-    sql: str
-    parameters: dict[str, Any]
 
 
 def users(question: Question) -> Query:

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from analytics.asking import ask
-from analytics.funnels.asking import Query, users
+from analytics.funnels.asking import users
 from analytics.funnels.question import Question
-from analytics.queries import load_filled
+from analytics.queries import Query, load_filled
 from analytics.zones import start_of
 
 Rest: TypeAlias = Literal["unset", "other"]

@@ -1,11 +1,19 @@
 """The SQL for ClickHouse, one query a file. A report's file is named after its function."""
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from config.building_blocks.sql_files import reader
 
 # The place in a query for the condition of the segments. The file is valid SQL without one.
 SEGMENTS = "/*segments*/"
+
+
+class Query(NamedTuple):
+    """SQL of this service, and its parameters."""
+
+    sql: str
+    parameters: Mapping[str, Any]
 
 
 load = reader(__file__)

@@ -8,7 +8,7 @@ FROM
 (
     SELECT distinctJSONPathsAndTypes(properties) AS found
     FROM events
-    WHERE /*looked at*/ 1
+    WHERE /*looked at*/
 )
 WHERE lengthUTF8(path) <= {longest:UInt32}
     AND startsWith(caseFoldUTF8(path), caseFoldUTF8({prefix:String}))

@@ -37,6 +37,9 @@ _NEW = component(
 _SHOWN = {**_EXAMPLE, "id": 1, "saved_by": "olena", "saved_at": "2026-01-31T12:00:00Z"}
 _UNKNOWN = problem(400, "An unknown parameter.", "Wrong query parameters: x: unknown parameter.")
 _DOWN = problem(503, "PostgreSQL or ClickHouse is down.", "PostgreSQL can't be reached.")
+_NOT_JSON = problem(415, "The body is not JSON.", 'Unsupported media type "text/plain" in request.')
+_GONE = problem(404, "No such project or segment.", "There is no such saved segment.")
+_ID = OpenApiParameter("id", OpenApiTypes.INT, OpenApiParameter.PATH)
 
 get_segments = extend_schema(
     operation_id="get_segments",
@@ -65,22 +68,40 @@ post_segments = extend_schema(
         **problem(400, "The name or the text is wrong.", "The segment is not valid: text: …"),
         **refusals(access.EDIT),
         **problem(409, "The name is taken.", "The project has a segment of this name."),
-        **problem(415, "The body is not JSON.", 'Unsupported media type "text/plain" in request.'),
+        **_NOT_JSON,
+        **_DOWN,
+    },
+)
+put_segment = extend_schema(
+    operation_id="put_segment",
+    summary="Change a saved segment",
+    description="Reports that name it count by the new text at once.",
+    parameters=[_ID, *COMMON_PARAMETERS],
+    request={"application/json": _NEW},
+    examples=[OpenApiExample("segment", value=_EXAMPLE, request_only=True)],
+    responses={
+        200: OpenApiResponse(_SAVED, examples=[OpenApiExample("segment", value=_SHOWN)]),
+        **problem(400, "The name or the text is wrong.", "The segment is not valid: text: …"),
+        **refusals(access.EDIT),
+        **_GONE,
+        **problem(
+            409,
+            "The name is taken, or other saved segments have the old one.",
+            "It can't be renamed: it is used by 'active'; change these first.",
+        ),
+        **_NOT_JSON,
         **_DOWN,
     },
 )
 delete_segment = extend_schema(
     operation_id="delete_segment",
     summary="Delete a saved segment",
-    parameters=[
-        OpenApiParameter("id", OpenApiTypes.INT, OpenApiParameter.PATH),
-        *COMMON_PARAMETERS,
-    ],
+    parameters=[_ID, *COMMON_PARAMETERS],
     responses={
         204: OpenApiResponse(description="It is gone. Reports that name it answer 400."),
         **_UNKNOWN,
         **refusals(access.EDIT),
-        **problem(404, "No such project or segment.", "There is no such saved segment."),
+        **_GONE,
         **problem(
             409,
             "Other saved segments name it.",

@@ -59,17 +59,21 @@ def in_full(segments: Segments, *, project: int) -> Segments:
     return _Replacement(texts).of(segments)
 
 
-@transaction.atomic
 def store(row: SavedSegment) -> None:
     """Store a new or a changed segment.
 
-    Raises Django's ValidationError, InvalidSegment, InUse, TooMany, django.db.Error and
-    ClickHouseError.
+    Raises Django's ValidationError, InvalidSegment, InUse, TooMany, django.db.Error,
+    ClickHouseError, and DoesNotExist for a changed one that somebody has deleted.
     """
-    others = _others(row)
-    row.full_clean()
-    _check(row, others)
-    row.save()
+    row.clean_fields()
+    _check_patterns(row)
+    with transaction.atomic():
+        others = _others(row)
+        if row.pk is not None:
+            SavedSegment.objects.get(pk=row.pk)  # or `save` would make it again
+        row.validate_constraints()
+        _check(row, others)
+        row.save()
 
 
 @transaction.atomic
@@ -86,6 +90,7 @@ def check(row: SavedSegment) -> None:
     It must make sense itself, and those that name it must still make sense. Raises InvalidSegment,
     InUse, TooMany, django.db.Error and ClickHouseError.
     """
+    _check_patterns(row)
     _check(row, _others(row))
 
 
@@ -102,11 +107,19 @@ def _others(row: SavedSegment) -> list[SavedSegment]:
     return [other for other in rows if other.pk != row.pk]
 
 
+def _check_patterns(row: SavedSegment) -> None:
+    """Before a lock is taken: nobody should wait for ClickHouse's answer with us.
+
+    Those of saved segments that it names were checked when these were saved.
+    """
+    patterns.check(parse_text(row.text))
+
+
 def _check(row: SavedSegment, others: list[SavedSegment]) -> None:
     if row.pk is None and len(others) >= MAX_SAVED:
         raise TooMany
     texts = {other.name: other.text for other in others} | {row.name: row.text}
-    patterns.check(_Replacement(texts).of(parse_text(row.text), (row.name,)))
+    _Replacement(texts).of(parse_text(row.text), (row.name,))
     named = {name: _names_in(text) for name, text in texts.items()}
     for before in SavedSegment.objects.filter(pk=row.pk or 0).exclude(name=row.name):
         if users := [name for name, names in named.items() if before.name in names]:

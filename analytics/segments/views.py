@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import psycopg
-from django import db
 from django.core.exceptions import ValidationError
 from django.db.models import Sum
 from django.db.models.functions import Length
@@ -18,11 +16,13 @@ from analytics.segments import openapi, saved
 from analytics.segments.expressions import InvalidSegment
 from config.api.problems import Problem
 from config.api.query_parameters import read
+from config.building_blocks import unavailable
 from config.memory import room
 from projects import access
 from projects.of_request import project_of
 
 _FIELDS = ("name", "text")
+_NONE = "There is no such saved segment."
 # Memory of an answer, by the characters of its texts: as they arrive, as text, and as JSON.
 _TIMES = 12
 
@@ -31,7 +31,7 @@ class _View(APIView):
     """Answers 503 where a store can't be reached."""
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, db.Error | psycopg.Error):
+        if isinstance(exc, unavailable.POSTGRESQL):
             exc = Problem(503, "PostgreSQL can't be reached.")
         elif isinstance(exc, ClickHouseUnavailable):
             exc = Problem(503, "ClickHouse, which checks patterns, can't be reached.")
@@ -56,27 +56,39 @@ class SavedSegmentsView(_View):
     def post(self, request: Request) -> Response:
         read(request.query_params, {})
         row = SavedSegment(project_id=project_of(request), **_body(request.data))
-        row.saved_by = getattr(request.user, "username", "")
-        _store(row)
+        _store(request, row)
         return Response(_shown(row), status=201)
 
 
 class SavedSegmentView(_View):
     """`/segments/{id}`: one saved segment."""
 
-    scopes = {"DELETE": access.EDIT}
+    scopes = {"PUT": access.EDIT, "DELETE": access.EDIT}
+    parser_classes = [JSONParser]
+
+    @openapi.put_segment
+    def put(self, request: Request, pk: int) -> Response:
+        row = _found(request, pk)
+        row.name, row.text = (_body(request.data)[name] for name in _FIELDS)
+        _store(request, row)
+        return Response(_shown(row))
 
     @openapi.delete_segment
     def delete(self, request: Request, pk: int) -> Response:
-        read(request.query_params, {})
-        row = SavedSegment.objects.filter(project=project_of(request), pk=pk).first()
-        if row is None:
-            raise Problem(404, "There is no such saved segment.")
+        row = _found(request, pk)
         try:
             saved.delete(row)
         except saved.InUse as error:
             raise Problem(409, f"{row.name!r} can't be deleted: {error}.") from None
         return Response(status=204)
+
+
+def _found(request: Request, pk: int) -> SavedSegment:
+    read(request.query_params, {})
+    row = SavedSegment.objects.filter(project=project_of(request), pk=pk).first()
+    if row is None:
+        raise Problem(404, _NONE)
+    return row
 
 
 def _shown(row: SavedSegment) -> dict[str, Any]:
@@ -92,7 +104,8 @@ def _body(data: Any) -> dict[str, str]:
     return data
 
 
-def _store(row: SavedSegment) -> None:
+def _store(request: Request, row: SavedSegment) -> None:
+    row.saved_by = getattr(request.user, "username", "")
     try:
         saved.store(row)
     except InvalidSegment as error:
@@ -101,8 +114,12 @@ def _store(row: SavedSegment) -> None:
         if "__all__" in error.message_dict:
             raise Problem(409, "The project has a segment of this name.") from None
         raise _wrong(error.message_dict) from None
+    except saved.InUse as error:
+        raise Problem(409, f"It can't be renamed: {error}.") from None
     except saved.TooMany as error:
         raise Problem(409, f"Not saved: {error}.") from None
+    except SavedSegment.DoesNotExist:
+        raise Problem(404, _NONE) from None
 
 
 def _wrong(messages: dict[str, list[str]]) -> Problem:

@@ -10,11 +10,11 @@ from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
-from psycopg_pool import PoolTimeout
 
 from config.admin.dates import DateDrillDown
 from config.admin.outcomes import Outcome
 from config.admin.tables import ReadOnlyAdmin
+from config.building_blocks import unavailable
 from config.building_blocks.messages import brief
 from events.ingest import rejected
 from events.models import RejectedEvent
@@ -22,11 +22,6 @@ from events.storing.store import Stored
 
 # Events sent again in one request. Each needs its own transaction, and a person waits for the page.
 MOST_SENT = 1_000
-# Errors that mean that PostgreSQL is gone. Each further row would wait for it in vain.
-_GONE = (
-    *(db.OperationalError, db.InterfaceError),
-    *(psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout),
-)
 
 
 class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -110,7 +105,7 @@ class RejectedEventAdmin(ReadOnlyAdmin):
         for key in keys[:MOST_SENT]:
             try:
                 one = rejected.send_again_as_it_is(key)
-            except _GONE as error:
+            except unavailable.POSTGRESQL as error:  # each further row would wait in vain
                 outcome.fault(f"PostgreSQL failed, so the other events were not sent: {error}")
                 break
             except (rejected.StillRejected, db.Error, psycopg.Error) as error:

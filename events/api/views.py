@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from config.api.problems import Problem
+from config.building_blocks import unavailable
 from config.memory import room
 from config.middleware.rate_limit import client_address
 from config.monitoring import metrics
@@ -17,7 +18,6 @@ from events.ingest import property_schemas, rejected, rules
 from events.ingest.request_body import EventsParser, take_body
 from events.ingest.validation import NotJSON, TooManyEvents, Validated, WrongShape, validate
 from events.models import Batch
-from events.postgres import unavailable
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull
 from events.storing import quota

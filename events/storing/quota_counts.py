@@ -10,9 +10,9 @@ from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 from structlog import get_logger
 
+from config.building_blocks import unavailable
 from config.building_blocks.background_work import BackgroundWork
 from config.redis import scripts
-from events.postgres import unavailable
 from events.sql import load
 from events.storing.quota import Quota, Uncounted, month
 

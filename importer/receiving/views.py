@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.api.problems import Problem
-from events.postgres import unavailable
+from config.building_blocks import unavailable
 from events.storing import quota
 from importer.mapping.arguments import Arguments
 from importer.mapping.options import OptionError

@@ -9,9 +9,9 @@ from django.db import DatabaseError, connection, transaction
 from psycopg import errors
 from structlog import get_logger
 
+from config.building_blocks import unavailable
 from config.monitoring import metrics
 from events.models import Batch as OutboxBatch
-from events.postgres import unavailable
 from events.storing.store import NoProject, Stored, store
 from importer.models import Import
 from importer.reading.chunks import FileRefused

@@ -44,7 +44,7 @@ OPEN = ["/health", "/ready", "/openapi.json", "/docs"]
 # A key of any scope may ask for its own project.
 ANY_SCOPE = "/projects"
 # What no key may do, only people.
-OF_PEOPLE = [("POST", "/segments"), ("DELETE", "/segments/")]
+OF_PEOPLE = [("POST", "/segments"), ("PUT", "/segments/"), ("DELETE", "/segments/")]
 
 
 @pytest.fixture

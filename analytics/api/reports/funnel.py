@@ -5,9 +5,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number, one_of
-from analytics.api.reports.trends import DEFAULT_TOP, MAX_TOP, parse_by
-from analytics.funnels.funnel import Funnel, Line, Step, funnel
+from analytics.api.breakdown import LINES, breakdown, check_line
+from analytics.api.report import (
+    RANGE,
+    Parameter,
+    People,
+    Report,
+    Values,
+    check_days,
+    one_of,
+)
+from analytics.funnels.funnel import Cell, Funnel, Line, Step, funnel, people
 from analytics.funnels.question import (
     LEAST_STEPS,
     LEAST_WINDOW,
@@ -17,6 +25,7 @@ from analytics.funnels.question import (
     Question,
 )
 from analytics.parameters import Asked, checked_segments
+from analytics.queries import Query
 from analytics.reports import percent
 from analytics.segments.expressions import Segments
 from config.api.openapi import COUNT, TEXT, component, record
@@ -153,6 +162,28 @@ def _row(step: dict[str, Any], value: str | None, kind: str) -> dict[str, Any]:
     }
 
 
+def _cell(values: Values) -> Cell:
+    step = values["dropped"] or values["reached"] or 1
+    return Cell(step, bool(values["dropped"]), values["value"], values["line"])
+
+
+def _check_cell(values: Values) -> None:
+    steps = len(values["step"])
+    if values["reached"] and values["dropped"]:
+        raise problem([{"parameter": "dropped", "message": "takes no reached beside it"}])
+    if values["dropped"] == 1:
+        message = "is from 2 on; nobody is dropped before the first step"
+        raise problem([{"parameter": "dropped", "message": message}])
+    for name in ("reached", "dropped"):
+        if (values[name] or 1) > steps:
+            raise problem([{"parameter": name, "message": f"the funnel has {steps} steps"}])
+    check_line(values)
+
+
+def _users(values: Values, asked: Asked) -> Query:
+    return people(question_of(values, asked), _cell(values))
+
+
 _SHARE = {"type": "number", "nullable": True}
 _STEPS = {
     "type": "array",
@@ -175,6 +206,12 @@ _STEPS = {
     ),
 }
 _OTHERS = record("FunnelOfOtherValues", {"steps": _STEPS})
+
+
+def _step_number(name: str, about: str) -> Parameter:
+    schema = {"type": "integer", "minimum": 1, "maximum": MOST_STEPS}
+    return Parameter(name, whole_number(1, MOST_STEPS), schema, about)
+
 
 REPORT = Report(
     path="funnel",
@@ -210,18 +247,23 @@ REPORT = Report(
             "segments lies between them. `any`: the steps may come in any order.",
             default="ordered",
         ),
-        Parameter(
-            "by",
-            parse_by,
-            TEXT,
-            "A field, `event_type` or such as `properties.country`: the funnel for each of its "
-            "first values. A user has that of the first event that enters the funnel.",
-        ),
-        of_number(
-            "top", whole_number(1, MAX_TOP), (1, MAX_TOP), DEFAULT_TOP, "How many values of `by`."
+        *breakdown(
+            "The funnel for each of its first values. A user has that of the first event that "
+            "enters the funnel."
         ),
     ),
     check=_check,
+    people=People(
+        "The users who reached a step, or who did not come from the step before to it.",
+        parameters=(
+            _step_number("reached", "The number of the step; without it the first."),
+            _step_number("dropped", "Users who reached the step before this one and not this one."),
+            *LINES,
+        ),
+        users=_users,
+        check=_check_cell,
+    ),
+    advice="Ask for fewer days, a shorter window, or steps and segments that match fewer events",
     answer=_answer,
     rows=_rows,
     schema=component(

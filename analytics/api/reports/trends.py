@@ -7,33 +7,24 @@ from typing import Any
 
 from django.conf import settings
 
-from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number, one_of
+from analytics.api.breakdown import breakdown
+from analytics.api.report import RANGE, Parameter, Report, Values, check_days, one_of
 from analytics.parameters import Asked, checked_segments
-from analytics.segments.expressions import Field
-from analytics.segments.parsing import PATTERN, parse_field
+from analytics.segments.parsing import PATTERN
 from analytics.trends.buckets import UNITS, TooMany, buckets
 from analytics.trends.measures import OF_EVENTS, OF_NUMBERS, ROLLING, Number, parse_measure
 from analytics.trends.question import COMPARES, Question
 from analytics.trends.trends import BeforeAllEvents, Line, Period, trend
 from config.api.openapi import TEXT, component
-from config.api.query_parameters import problem, whole_number
+from config.api.query_parameters import problem
 from config.memory import room
 
 MAX_SERIES = 10
-MAX_TOP, DEFAULT_TOP = 50, 10
 MAX_POINTS = 50_000
 # Memory for one point: as a row from ClickHouse, as objects and as JSON.
 _POINT_BYTES = 1_200
 # The longest value of a property, as a row and in the answer, for both periods.
 _VALUE_BYTES = 4 * 64 * 1024
-
-
-def parse_by(text: str) -> Field:
-    """A field of which a report has a line for each value. Raises ValueError."""
-    field = parse_field(text)
-    if field.name == "user_id":
-        raise ValueError("must be event_type, or a property such as properties.country")
-    return field
 
 
 def _check(values: Values) -> None:
@@ -252,16 +243,7 @@ REPORT = Report(
             default=[],
             is_list=True,
         ),
-        Parameter(
-            "by",
-            parse_by,
-            TEXT,
-            "A field, `event_type` or such as `properties.country`: one line for each of its first "
-            "values.",
-        ),
-        of_number(
-            "top", whole_number(1, MAX_TOP), (1, MAX_TOP), DEFAULT_TOP, "How many values of `by`."
-        ),
+        *breakdown("One line for each of its first values."),
         Parameter(
             "compare",
             one_of(*COMPARES),

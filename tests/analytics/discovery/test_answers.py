@@ -158,6 +158,40 @@ def test_without_a_range_the_last_thirty_days_of_the_zone_are_asked_for(
     assert (early["from"], early["to"]) == ("1970-01-01", "1970-01-02")
 
 
+def test_each_answer_is_a_table_too(client: Client) -> None:
+    """A row also has what is said about all of them."""
+    put({"event_type": "=view", "properties": {"plan": 1}})
+    put({"event_type": "=view", "properties": {"plan": "pro"}})
+    span = "2025-01-01,2025-01-31,false"
+    for url, name, lines in [
+        (
+            "/event-types?x",
+            "event-types",
+            [
+                "event_type,events,first_day,last_day,from,to,more",
+                f"'=view,2,2025-01-06,2025-01-06,{span}",
+            ],
+        ),
+        (
+            "/properties?x",
+            "properties",
+            ["path,types,from,to,more,complete,one_in", f"plan,number text,{span},true,1"],
+        ),
+        (
+            "/properties/values?path=plan",
+            "values",
+            [
+                "value,events,from,to,more,complete,one_in",
+                *(f"{value},1,{span},true,1" for value in ("1", "pro")),
+            ],
+        ),
+    ]:
+        answer = client.get(f"{url.removesuffix('x')}&{urlencode(RANGE)}&format=csv")
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer["Content-Disposition"] == f'attachment; filename="{name}.csv"'
+        assert answer.content.decode().split("\r\n") == [*lines, ""]
+
+
 def test_nothing_is_found_where_there_is_nothing(client: Client) -> None:
     assert asked(client, "/event-types")["event_types"] == []
     assert asked(client, "/properties")["properties"] == []

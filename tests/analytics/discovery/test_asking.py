@@ -48,6 +48,7 @@ RANGE = "from=2025-01-01&to=2025-01-31"
                 "prefix=" + "x" * 1_001,
                 "prefix=a&prefix=b",
                 "unknown=1",
+                "format=xml",
                 "segment=event_type:a",
             )
         ),

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from analytics import clickhouse
 from analytics.models import SavedSegment
 from analytics.segments import patterns, saved
 from analytics.segments.asked import segments_of
@@ -19,7 +20,7 @@ from analytics.segments.translating import Scope, condition
 from importer.models import Import
 from projects.models import DEFAULT
 from tests.factories import ImportFactory, SavedSegmentFactory
-from tests.meanwhile import beside, impatient, in_thread, waiting_for_locks
+from tests.meanwhile import before, beside, impatient, in_thread, waiting_for_locks
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
@@ -197,6 +198,24 @@ def test_nobody_deletes_what_somebody_else_is_about_to_name() -> None:
         wait_until(lambda: waiting_for_locks() == 1)
     assert refusals == [["user"]]
     assert SavedSegment.objects.count() == 2
+
+
+def test_what_somebody_has_deleted_is_not_made_again() -> None:
+    row = store("mine", "segment=user_id:a")
+    saved.delete(SavedSegment.objects.get())
+    with pytest.raises(SavedSegment.DoesNotExist):
+        saved.store(row)
+    assert not SavedSegment.objects.exists()
+
+
+def test_while_clickhouse_checks_a_pattern_others_save_segments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patterns._complaint.cache_clear()
+    happens = impatient(lambda: store("theirs", "segment=user_id:a"))
+    before(monkeypatch, clickhouse, "query_server", happens)
+    store("ours", "segment=match(user_id):^b")
+    assert {row.name for row in SavedSegment.objects.all()} == {"ours", "theirs"}
 
 
 def test_an_import_begins_while_a_segment_is_saved() -> None:

@@ -5,6 +5,8 @@ from html import unescape
 from typing import Any
 
 import pytest
+from django.db import OperationalError, ProgrammingError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 
 from analytics.models import SavedSegment
@@ -20,8 +22,17 @@ PAGE = "/admin/analytics/savedsegment/"
 TEXT = "segment=in(properties.plan):pro,team"
 
 
+def gone(*_: object, **__: object) -> None:
+    raise OperationalError("gone")
+
+
 def post(client: Client, body: Any, **headers: str) -> Any:
     return client.post("/segments", body, content_type="application/json", headers=headers)
+
+
+def put(client: Client, pk: int, body: Any, query: str = "", **headers: str) -> Any:
+    url = f"/segments/{pk}{query}"
+    return client.put(url, body, content_type="application/json", headers=headers)
 
 
 def test_a_segment_is_saved_listed_used_and_deleted(client: Client) -> None:
@@ -53,6 +64,41 @@ def test_a_segment_is_saved_listed_used_and_deleted(client: Client) -> None:
             }
         ],
     )
+
+
+def test_a_saved_segment_is_changed(client: Client) -> None:
+    made = SavedSegmentFactory.create(name="mine", text="segment=user_id:a", saved_by="olena")
+    answer = put(client, made.pk, {"name": "ours", "text": TEXT})
+    assert answer.status_code == 200
+    shown = answer.json()
+    assert (shown["id"], shown["name"], shown["text"]) == (made.pk, "ours", TEXT)
+    assert shown["saved_by"] == ""
+    assert client.get("/segments").json() == [shown]
+    assert put(client, made.pk, {"name": "ours", "text": TEXT}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "status", "complaint"),
+    [
+        ("used", "segment=a:b", 400, "text: segment 1: the field must be"),
+        ("used", "segment=saved(user)", 400, "in a circle"),
+        ("used", "segment=saved(nobody's)", 400, "there is no saved segment"),
+        ("used", "segment=match(user_id):(", 400, "the pattern can't be used"),
+        ("renamed", TEXT, 409, "It can't be renamed: it is used by user; change these first."),
+        ("user", TEXT, 409, "The project has a segment of this name."),
+        ("a\nb", TEXT, 400, "no control characters"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(
+    client: Client, name: str, text: str, status: int, complaint: str
+) -> None:
+    used = SavedSegmentFactory.create(name="used", text="segment=user_id:a")
+    SavedSegmentFactory.create(name="user", text="segment=saved(used)")
+    answer = put(client, used.pk, {"name": name, "text": text})
+    assert answer.status_code == status
+    assert complaint in answer.json()["detail"]
+    used.refresh_from_db()
+    assert (used.name, used.text) == ("used", "segment=user_id:a")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +144,9 @@ def test_each_project_has_its_own(client: Client) -> None:
     ours, theirs = SavedSegmentFactory.create(), SavedSegmentFactory.create(project=other)
     assert [it["id"] for it in client.get("/segments").json()] == [ours.pk]
     assert [it["id"] for it in client.get("/segments?project=other").json()] == [theirs.pk]
+    body = {"name": "a", "text": TEXT}
+    assert put(client, theirs.pk, body).status_code == 404
+    assert put(client, theirs.pk, body, "?project=other").status_code == 200
     assert client.delete(f"/segments/{theirs.pk}").status_code == 404
     assert client.delete(f"/segments/{theirs.pk}?project=other").status_code == 204
 
@@ -110,6 +159,7 @@ def test_a_key_reads_them_and_changes_none(client: Client, settings: Any) -> Non
     assert client.get("/segments", headers=sends).status_code == 403
     assert client.get("/segments").status_code == 401
     assert post(client, {"name": "a", "text": TEXT}, **reads).status_code == 403
+    assert put(client, row.pk, {"name": "a", "text": TEXT}, **reads).status_code == 403
     assert client.delete(f"/segments/{row.pk}", headers=reads).status_code == 403
 
 
@@ -125,11 +175,21 @@ def test_without_postgresql_only_saved_segments_are_unavailable(
     days = "/stats/dau?from=2025-01-06&to=2025-01-06&segment="
     SavedSegmentFactory.create(name="mine")
     assert client.get(f"{days}saved(mine)").status_code == 200
-    monkeypatch.setattr(SavedSegment._meta, "db_table", "gone")
-    answer = client.get(f"{days}saved(mine)")
-    assert (answer.status_code, client.get("/segments").status_code) == (503, 503)
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "cursor", gone)
+        answer = client.get(f"{days}saved(mine)")
+        assert (answer.status_code, client.get("/segments").status_code) == (503, 503)
     assert "PostgreSQL" in answer.json()["detail"]
     assert client.get(f"{days}user_id:a").status_code == 200
+
+
+@pytest.mark.parametrize("url", ["/segments", "/stats/dau?from=2025-01-06&to=2025-01-06&segment="])
+def test_a_fault_of_the_service_is_not_taken_for_a_store_that_is_gone(
+    client: Client, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(SavedSegment._meta, "db_table", "nowhere")
+    with pytest.raises(ProgrammingError):
+        client.get(f"{url}saved(mine)" if url.endswith("=") else url)
 
 
 # --- the admin
