@@ -64,6 +64,20 @@ def of_number(
     return Parameter(name, parse, schema, about, default=default)
 
 
+def of_choice(
+    name: str, choices: Sequence[str], description: str = "", *, default: str | None = None
+) -> Parameter:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be {', '.join(choices[:-1])} or {choices[-1]}")
+        return text
+
+    schema = {"type": "string", "enum": [*choices]}
+    return Parameter(name, parse, schema, description, default=default)
+
+
 RANGE = (
     of_day("from", "First day, such as 2026-01-31."),
     of_day("to", "Last day, included."),

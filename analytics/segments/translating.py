@@ -25,7 +25,7 @@ _IN_A_NUMBER = frozenset("0123456789.e+-")
 _MOST = 10**38
 _FIRST_DAY = date(1970, 1, 1)
 # As what ClickHouse stores 1969-12-31, the day of the first events in zones west of Greenwich.
-_BEFORE_FIRST = date(2149, 6, 6)
+BEFORE_FIRST = date(2149, 6, 6)
 
 
 class Scope(NamedTuple):
@@ -51,12 +51,13 @@ class Condition:
     columns: frozenset[str]
 
 
-def condition(segments: Segments, scope: Scope) -> Condition:
+def condition(segments: Segments, scope: Scope, *, prefix: str = "segment") -> Condition:
     """One condition for all segments; without segments it is always true.
 
-    Saved segments must be in their places already.
+    Saved segments must be in their places already. The names of parameters begin with `prefix`, so
+    that a query can have several conditions.
     """
-    translation = _Translation(scope)
+    translation = _Translation(scope, prefix)
     sql = translation.all_of(segments)
     return Condition(sql, translation.parameters, frozenset(translation.columns))
 
@@ -64,10 +65,11 @@ def condition(segments: Segments, scope: Scope) -> Condition:
 class _Translation:
     """What was translated so far. The names of each condition's parameters begin with its own."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, prefix: str) -> None:
         self.parameters: dict[str, object] = {}
         self.columns: set[str] = set()
         self._scope = scope
+        self._prefix = prefix
         self._count = 0
 
     def all_of(self, segments: Segments) -> str:
@@ -80,7 +82,7 @@ class _Translation:
         if isinstance(term, Saved):
             raise TypeError(f"saved({term.name}) is not in its place")
         self._count += 1
-        name = f"segment_{self._count}"
+        name = f"{self._prefix}_{self._count}"
         if isinstance(term, Did):
             self.columns.add("user_hash")
             sql = self._did(term, name)
@@ -98,7 +100,7 @@ class _Translation:
         zone, last, is_rolled_up = self._scope
         since = last - timedelta(days=did.days - 1) if did.days else date.min
         first = max(since, _FIRST_DAY)
-        before = _BEFORE_FIRST if since < _FIRST_DAY else last
+        before = BEFORE_FIRST if since < _FIRST_DAY else last
         given = {"type": did.event_type, "first": first, "last": last, "before": before}
         if is_rolled_up and did.times == 1:
             sql = load("did")

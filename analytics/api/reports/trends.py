@@ -1,13 +1,21 @@
 """A measure in each hour, day, week or month: by series, by values of a field, and compared."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
-from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_number
+from analytics.api.report import (
+    RANGE,
+    Parameter,
+    Report,
+    Values,
+    check_days,
+    of_choice,
+    of_number,
+)
 from analytics.parameters import Asked, checked_segments
 from analytics.segments.expressions import Field
 from analytics.segments.parsing import PATTERN, parse_field
@@ -26,15 +34,6 @@ MAX_POINTS = 50_000
 _POINT_BYTES = 1_200
 # The longest value of a property, as a row and in the answer, for both periods.
 _VALUE_BYTES = 4 * 64 * 1024
-
-
-def _one_of(*names: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}")
-        return text
-
-    return parse
 
 
 def _by(text: str) -> Field:
@@ -239,7 +238,7 @@ REPORT = Report(
     ),
     parameters=(
         *RANGE,
-        Parameter("unit", _one_of(*UNITS), {"type": "string", "enum": [*UNITS]}, default="day"),
+        of_choice("unit", UNITS, default="day"),
         Parameter(
             "measure",
             parse_measure,
@@ -270,10 +269,9 @@ REPORT = Report(
         of_number(
             "top", whole_number(1, MAX_TOP), (1, MAX_TOP), DEFAULT_TOP, "How many values of `by`."
         ),
-        Parameter(
+        of_choice(
             "compare",
-            _one_of(*COMPARES),
-            {"type": "string", "enum": [*COMPARES]},
+            COMPARES,
             "`previous`: the days before the range, as many. `year`: the same days a year before.",
         ),
     ),
