@@ -1,6 +1,7 @@
 """Asks ClickHouse a report's query: bounded, measured, and stopped if the client leaves."""
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -23,7 +24,7 @@ def ask(
     sql: str,
     *,
     project: int,
-    parameters: dict[str, Any],
+    parameters: Mapping[str, Any],
     until: float = float("inf"),
 ) -> list[list[Any]]:
     """Rows of a report's query; `name` is for the metrics and the query log.
@@ -42,7 +43,7 @@ def ask(
         return clickhouse.query(
             sql,
             project=project,
-            parameters=parameters,
+            parameters={**parameters},
             options={"log_comment": comment, "max_execution_time": left, **_limits()},
         )
 

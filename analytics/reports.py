@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from analytics.asking import ask
+from analytics.percent import percent
 from analytics.queries import load, load_with
 from analytics.segments.expressions import ALL, Segments
 from analytics.segments.translating import Condition, Scope, condition
@@ -115,14 +116,6 @@ def _cohort(week: int, users: dict[int, int], windows: int, present: int) -> Coh
         for k in range(1, windows + 1)
     ]
     return Cohort(_FIRST_MONDAY + timedelta(weeks=week), size, returned)
-
-
-def percent(part: int, whole: int) -> float:
-    """`part` as a percentage of `whole`, rounded half up to one decimal.
-
-    Computed in whole numbers: with floats, a half may be rounded up or down.
-    """
-    return (2000 * part + whole) // (2 * whole) / 10
 
 
 def _week(day: date) -> int:

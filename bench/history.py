@@ -81,6 +81,25 @@ def trends(running: Stack) -> Iterator[tuple[str, float]]:
     return _latencies(running, asked)
 
 
+def cohorts(running: Stack) -> Iterator[tuple[str, float]]:
+    """Tables of cohorts, in the same way."""
+    start, end = _year()
+    month = f"/stats/cohorts?from={end - timedelta(days=29)}&to={end}"
+    year = f"/stats/cohorts?from={start}&to={end}"
+    asked = {
+        "cohorts: 30 days, new users": month,
+        "cohorts: 30 days, active users": f"{month}&cohort=active",
+        "cohorts: 52 weeks, new users": f"{year}&unit=week",
+        "cohorts: 52 weeks, active users": f"{year}&unit=week&cohort=active",
+        "cohorts: 12 months, new users": f"{year}&unit=month",
+        "cohorts: 30 days, purchase after signup": (
+            f"{month}&start=event_type:signup&return=event_type:purchase"
+        ),
+        "cohorts: 30 days, properties.country:UA": f"{month}&segment=properties.country:UA",
+    }
+    return _latencies(running, asked)
+
+
 def recounted(running: Stack) -> Iterator[tuple[str, Any, Any]]:
     """For each report its answer, and the result of counting all events, both in short form."""
     start, end = _year()

@@ -29,6 +29,7 @@ NEEDS = """
 /stats/top-events              read    read    unsent  nothing nothing nothing any
 /stats/retention               read    read    unsent  nothing nothing nothing any
 /stats/trends                  read    read    unsent  nothing nothing nothing any
+/stats/cohorts                 read    read    unsent  nothing nothing nothing any
 /stats/active-days             read    read    unsent  nothing nothing nothing any
 /event-types                   read    read    unsent  nothing nothing nothing any
 /properties                    read    read    unsent  nothing nothing nothing any
@@ -95,6 +96,7 @@ QUERIES = {
     "/stats/retention": "start_date=2026-01-01",
     "/stats/trends": "from=2026-01-01&to=2026-01-02",
     "/properties/values": "path=plan",
+    "/stats/cohorts": "from=2026-01-01&to=2026-01-02",
     "/stats/active-days": "from=2026-01-01&to=2026-01-02",
 }
 ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"

@@ -90,7 +90,16 @@ def test_every_endpoint_is_called_below(generated: Generated) -> None:
         *("post_events", "get_events", "post_imports", "get_import", "get_rejected_rows"),
         *("daily_active_users", "top_events", "retention", "health", "ready", "metrics"),
         *("get_projects", "get_segments", "post_segment", "put_segment", "delete_segment"),
-        *("trends", "active_days", "event_types", "properties", "property_values"),
+        *(
+            "trends",
+            "active_days",
+            "cohorts",
+            "funnel",
+            "funnel_users",
+            "event_types",
+            "properties",
+            "property_values",
+        ),
         *("get_users", "get_user", "get_user_events"),
     }
 
@@ -170,6 +179,8 @@ def test_trends_and_what_there_is_are_understood(generated: Generated) -> None:
     [line] = generated.ask("trends", **days, measure="sum(properties.amount)").series
     assert [(point.value, point.complete) for point in line.points] == [(0, True), (0, True)]
     assert [row.users for row in generated.ask("active_days", **days).days] == [0, 0]
+    mode = generated.models.CohortsMode.ON_OR_AFTER
+    assert generated.ask("cohorts", **days, mode=mode, return_="event_type:a") == []
     for operation in ("event_types", "properties"):
         assert not generated.ask(operation, **days).more
     assert not generated.ask("property_values", path="plan", **days).more

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from analytics.api.report import Parameter, Values, of_number, one_of
+from analytics.api.report import Parameter, Values, of_choice, of_number
 from analytics.segments.expressions import Field
 from analytics.segments.parsing import parse_field
 from config.api.openapi import TEXT
@@ -15,10 +15,9 @@ RESTS: tuple[Rest, ...] = ("unset", "other")
 # Which of the lines is meant, for a number of one of them.
 LINES = (
     Parameter("value", str, TEXT, "With `by`: the value of the line that is meant."),
-    Parameter(
+    of_choice(
         "line",
-        one_of(*RESTS),
-        {"type": "string", "enum": [*RESTS]},
+        RESTS,
         "With `by`: `unset` for the line without a value, `other` for that of all other values.",
     ),
 )

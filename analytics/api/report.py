@@ -84,15 +84,18 @@ def of_number(
     return Parameter(name, parse, schema, about, default=default)
 
 
-def one_of(*names: str) -> Callable[[str], str]:
-    """Parses one of these words."""
+def of_choice(
+    name: str, choices: Sequence[str], description: str = "", *, default: str | None = None
+) -> Parameter:
+    """One of some words."""
 
     def parse(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"must be {', '.join(names[:-1])} or {names[-1]}")
+        if text not in choices:
+            raise ValueError(f"must be {', '.join(choices[:-1])} or {choices[-1]}")
         return text
 
-    return parse
+    schema = {"type": "string", "enum": [*choices]}
+    return Parameter(name, parse, schema, description, default=default)
 
 
 RANGE = (

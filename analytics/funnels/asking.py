@@ -7,7 +7,7 @@ from typing import Any
 from analytics.funnels.question import Question
 from analytics.queries import Query, load_filled
 from analytics.segments.readers import value_as_text
-from analytics.segments.translating import Scope, conditions
+from analytics.segments.translating import Scope, condition
 from analytics.trends.sources import RAW, range_of, range_parameters
 from analytics.zones import UTC
 
@@ -20,7 +20,10 @@ _NO_STEP = 15
 def users(question: Question) -> Query:
     """Rows of `user_hash`, `value` if there is a breakdown, and `took`; see funnel_users.sql."""
     scope = Scope(question.zone.name, question.end, question.zone.is_rolled_up)
-    where, *steps = conditions([question.segments, *question.steps], scope)
+    where = condition(question.segments, scope)
+    steps = [
+        condition(step, scope, prefix=f"step_{k}") for k, step in enumerate(question.steps, start=1)
+    ]
     parameters: dict[str, Any] = {
         "tz": question.zone.name,
         "window": question.window // timedelta(milliseconds=1),

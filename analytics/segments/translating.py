@@ -25,7 +25,7 @@ _IN_A_NUMBER = frozenset("0123456789.e+-")
 _MOST = 10**38
 _FIRST_DAY = date(1970, 1, 1)
 # As what ClickHouse stores 1969-12-31, the day of the first events in zones west of Greenwich.
-_BEFORE_FIRST = date(2149, 6, 6)
+BEFORE_FIRST = date(2149, 6, 6)
 
 
 class Scope(NamedTuple):
@@ -51,34 +51,26 @@ class Condition:
     columns: frozenset[str]
 
 
-def condition(segments: Segments, scope: Scope) -> Condition:
+def condition(segments: Segments, scope: Scope, *, prefix: str = "segment") -> Condition:
     """One condition for all segments; without segments it is always true.
 
-    Saved segments must be in their places already.
+    Saved segments must be in their places already. The names of parameters begin with `prefix`, so
+    that a query can have several conditions.
     """
-    return conditions([segments], scope)[0]
-
-
-def conditions(asked: Sequence[Segments], scope: Scope) -> list[Condition]:
-    """A condition for each of these, for one query: no two share the name of a parameter."""
-    found: list[Condition] = []
-    count = 0
-    for segments in asked:
-        translation = _Translation(scope, count)
-        sql = translation.all_of(segments)
-        found.append(Condition(sql, translation.parameters, frozenset(translation.columns)))
-        count = translation.count
-    return found
+    translation = _Translation(scope, prefix)
+    sql = translation.all_of(segments)
+    return Condition(sql, translation.parameters, frozenset(translation.columns))
 
 
 class _Translation:
     """What was translated so far. The names of each condition's parameters begin with its own."""
 
-    def __init__(self, scope: Scope, count: int) -> None:
+    def __init__(self, scope: Scope, prefix: str) -> None:
         self.parameters: dict[str, object] = {}
         self.columns: set[str] = set()
-        self.count = count
         self._scope = scope
+        self._prefix = prefix
+        self._count = 0
 
     def all_of(self, segments: Segments) -> str:
         groups = (" OR ".join(f"({self._term(it)})" for it in group) for group in segments.groups)
@@ -89,8 +81,8 @@ class _Translation:
             return self.all_of(term)
         if isinstance(term, Saved):
             raise TypeError(f"saved({term.name}) is not in its place")
-        self.count += 1
-        name = f"segment_{self.count}"
+        self._count += 1
+        name = f"{self._prefix}_{self._count}"
         if isinstance(term, Did):
             self.columns.add("user_hash")
             sql = self._did(term, name)
@@ -108,7 +100,7 @@ class _Translation:
         zone, last, is_rolled_up = self._scope
         since = last - timedelta(days=did.days - 1) if did.days else date.min
         first = max(since, _FIRST_DAY)
-        before = _BEFORE_FIRST if since < _FIRST_DAY else last
+        before = BEFORE_FIRST if since < _FIRST_DAY else last
         given = {"type": did.event_type, "first": first, "last": last, "before": before}
         if is_rolled_up and did.times == 1:
             sql = load("did")

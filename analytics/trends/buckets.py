@@ -77,7 +77,7 @@ def _spans(unit: Unit, start: date, end: date, zone: str) -> Iterator[Bucket]:
         last = min(end, follows - timedelta(days=1))
         is_whole = begins == first and last + timedelta(days=1) == follows
         until = start_of(last + timedelta(days=1), zone)
-        yield Bucket(_key(unit, first), first.isoformat(), last.isoformat(), is_whole, until)
+        yield Bucket(key_of(unit, first), first.isoformat(), last.isoformat(), is_whole, until)
         first = follows
 
 
@@ -91,7 +91,8 @@ def _span(unit: Unit, day: date) -> tuple[date, date]:
     return day.replace(day=1), (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
-def _key(unit: Unit, day: date) -> int:
+def key_of(unit: Unit, day: date) -> int:
+    """The key of the bucket of a day; an hour has none."""
     if unit == "month":
         return day.year * 12 + day.month - 1
     days = (day - _EPOCH).days

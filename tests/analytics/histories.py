@@ -88,13 +88,17 @@ some_spans = st.lists(st.sampled_from(SPANS), min_size=1, max_size=3, unique=Tru
 @st.composite
 def zoned_histories(draw: st.DrawFn, zone: str) -> History:
     """Events beside the midnights of a zone and the hours that its clock skips or repeats."""
-    spans = ZONE_SPANS[zone]
-    moments = st.builds(_local, _days(spans), LOCAL_CLOCKS, st.just(zone), st.sampled_from([0, 1]))
     return History(
-        events=draw(st.lists(_at(moments.filter(_is_storable)), min_size=5, max_size=40)),
+        events=draw(st.lists(zoned_events(zone), min_size=5, max_size=40)),
         blocks=draw(st.integers(1, 3)),
-        questions=draw(st.lists(questions(spans), min_size=1, max_size=3)),
+        questions=draw(st.lists(questions(ZONE_SPANS[zone]), min_size=1, max_size=3)),
     )
+
+
+def zoned_events(zone: str) -> st.SearchStrategy[Event]:
+    days = _days(ZONE_SPANS[zone])
+    moments = st.builds(_local, days, LOCAL_CLOCKS, st.just(zone), st.sampled_from([0, 1]))
+    return _at(moments.filter(_is_storable))
 
 
 def _local(day: date, clock: time, zone: str, fold: int) -> str:

@@ -28,6 +28,7 @@ ENDPOINTS = [
     ("GET", "/stats/top-events?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/retention?start_date=2026-01-01", "read"),
     ("GET", "/stats/trends?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", "/stats/cohorts?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/active-days?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/event-types", "read"),
     ("GET", "/properties", "read"),

@@ -13,7 +13,7 @@ from analytics.api.report import (
     Report,
     Values,
     check_days,
-    one_of,
+    of_choice,
 )
 from analytics.funnels.funnel import Cell, Funnel, Line, Step, funnel, people
 from analytics.funnels.question import (
@@ -25,8 +25,8 @@ from analytics.funnels.question import (
     Question,
 )
 from analytics.parameters import Asked, checked_segments
+from analytics.percent import percent
 from analytics.queries import Query
-from analytics.reports import percent
 from analytics.segments.expressions import Segments
 from config.api.openapi import COUNT, TEXT, component, record
 from config.api.query_parameters import problem, whole_number
@@ -239,10 +239,9 @@ REPORT = Report(
             f"`{MOST_WINDOW.days}d`.",
             default="1d",
         ),
-        Parameter(
+        of_choice(
             "order",
-            one_of(*ORDERS),
-            {"type": "string", "enum": [*ORDERS]},
+            ORDERS,
             "`ordered`: other events may lie between the steps. `strict`: no other event of the "
             "segments lies between them. `any`: the steps may come in any order.",
             default="ordered",

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from analytics.api.breakdown import breakdown
-from analytics.api.report import RANGE, Parameter, Report, Values, check_days, one_of
+from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_choice
 from analytics.parameters import Asked, checked_segments
 from analytics.segments.parsing import PATTERN
 from analytics.trends.buckets import UNITS, TooMany, buckets
@@ -222,7 +222,7 @@ REPORT = Report(
     ),
     parameters=(
         *RANGE,
-        Parameter("unit", one_of(*UNITS), {"type": "string", "enum": [*UNITS]}, default="day"),
+        of_choice("unit", UNITS, default="day"),
         Parameter(
             "measure",
             parse_measure,
@@ -244,10 +244,9 @@ REPORT = Report(
             is_list=True,
         ),
         *breakdown("One line for each of its first values."),
-        Parameter(
+        of_choice(
             "compare",
-            one_of(*COMPARES),
-            {"type": "string", "enum": [*COMPARES]},
+            COMPARES,
             "`previous`: the days before the range, as many. `year`: the same days a year before.",
         ),
     ),

@@ -1,0 +1,1 @@
+"""Cohorts: their numbers, the people behind them, and their endpoint."""
