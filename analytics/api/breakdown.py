@@ -1,17 +1,13 @@
 """The parameters of reports that have a line for each of the first values of a field."""
 
-from typing import Literal, TypeAlias
-
 from analytics.api.report import Parameter, Values, of_choice, of_number
+from analytics.breakdowns import RESTS, OfLine
 from analytics.segments.expressions import Field
 from analytics.segments.parsing import parse_field
 from config.api.openapi import TEXT
 from config.api.query_parameters import problem, whole_number
 
 MAX_TOP, DEFAULT_TOP = 50, 10
-# The lines that are of no single value.
-Rest: TypeAlias = Literal["unset", "other"]
-RESTS: tuple[Rest, ...] = ("unset", "other")
 # Which of the lines is meant, for a number of one of them.
 LINES = (
     Parameter("value", str, TEXT, "With `by`: the value of the line that is meant."),
@@ -31,6 +27,10 @@ def breakdown(about: str) -> tuple[Parameter, ...]:
             "top", whole_number(1, MAX_TOP), (1, MAX_TOP), DEFAULT_TOP, "How many values of `by`."
         ),
     )
+
+
+def line_of(values: Values) -> OfLine:
+    return OfLine(values["value"], values["line"])
 
 
 def check_line(values: Values) -> None:

@@ -46,7 +46,7 @@ def view_of_people(report: Report, people: People) -> Any:
 
 
 def _answered(report: Report, people: People, request: Request) -> HttpResponse:
-    values, asked = read_values(request, [*report.parameters, *people.parameters, *_OF_PAGES])
+    values, asked = read_values(request, [*_parameters(report, people), *_OF_PAGES])
     report.check(values)
     people.check(values)
     room.need_for_answer(PERSON_BYTES * values["limit"])
@@ -62,12 +62,18 @@ def _answered(report: Report, people: People, request: Request) -> HttpResponse:
     return answer(request, found, values["format"], name=f"{report.path}-users")
 
 
+def _parameters(report: Report, people: People) -> list[Parameter]:
+    """Those of the report and of the number. A report's own limit is not that of a page."""
+    pages = {one.name for one in _OF_PAGES}
+    return [*(one for one in report.parameters if one.name not in pages), *people.parameters]
+
+
 def _documented(report: Report, people: People) -> Callable[[_View], _View]:
     return extend_schema(
         operation_id=f"{report.operation}_users",
         summary=f"The users behind a number: {report.summary[0].lower()}{report.summary[1:]}",
         parameters=[
-            *map(parameter, [*report.parameters, *people.parameters]),
+            *map(parameter, _parameters(report, people)),
             *(*PAGES, *SEGMENTS, FORMAT),
             *COMMON_PARAMETERS,
         ],

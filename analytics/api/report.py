@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from analytics.parameters import Asked, check_range, report_day
 from analytics.queries import Query
+from config.api.query_parameters import problem
 
 _DATE = {"type": "string", "format": "date"}
 Values = Mapping[str, Any]
@@ -102,6 +103,15 @@ RANGE = (
     of_day("from", "First day, such as 2026-01-31."),
     of_day("to", "Last day, included."),
 )
+
+
+AT = Parameter("at", report_day, _DATE, "The day that is meant; without it all days of the range.")
+
+
+def check_at(values: Values) -> None:
+    """Raises Problem if the day that is meant is not in the range."""
+    if values["at"] and not values["from"] <= values["at"] <= values["to"]:
+        raise problem([{"parameter": "at", "message": "is not in the range"}])
 
 
 def check_days(values: Values) -> None:

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from analytics.asking import ask
+from analytics.breakdowns import OfLine
 from analytics.funnels.asking import users
 from analytics.funnels.question import Question
 from analytics.queries import Query, load_filled
 from analytics.zones import start_of
-
-Rest: TypeAlias = Literal["unset", "other"]
-RESTS: tuple[Rest, ...] = ("unset", "other")
 
 
 class Step(NamedTuple):
@@ -45,13 +43,12 @@ class Funnel:
 class Cell(NamedTuple):
     """A number of a funnel: users who reached a step, or who `dropped` before it.
 
-    Of all users, or of those who entered with `value`, or with none, or with another one.
+    `line` says with which value they entered.
     """
 
     step: int
     dropped: bool = False
-    value: str | None = None
-    rest: Rest | None = None
+    line: OfLine = OfLine()
 
 
 def funnel(question: Question) -> Funnel:
@@ -77,17 +74,17 @@ def people(question: Question, cell: Cell) -> Query:
     reached = "length(took) >= {step:UInt8}"
     if cell.dropped:
         reached = "length(took) = {step:UInt8} - 1"
-    texts = {"reached": reached, "line": _of_line(cell, sql), "users": sql}
-    more = {"step": cell.step, "value": cell.value or "", "n": question.top}
+    texts = {"reached": reached, "line": _of_line(cell.line, sql), "users": sql}
+    more = {"step": cell.step, "value": cell.line.value or "", "n": question.top}
     return Query(load_filled("funnel_cell", texts), {**parameters, **more})
 
 
-def _of_line(cell: Cell, sql: str) -> str:
-    if cell.rest == "unset":
+def _of_line(line: OfLine, sql: str) -> str:
+    if line.rest == "unset":
         return "isNull(value)"
-    if cell.rest == "other":
+    if line.rest == "other":
         return f"value NOT IN ({load_filled('funnel_first_values', {'users': sql})})"
-    return "1" if cell.value is None else "value = {value:String}"
+    return "1" if line.value is None else "value = {value:String}"
 
 
 def _ask(name: str, question: Question, query: Query) -> list[list[Any]]:

@@ -2,9 +2,6 @@
 SELECT days, count()
 FROM
 (
-    SELECT user_hash, /*days*/ AS days
-    FROM /*source*/
-    WHERE /*range*/ AND /*segments*/
-    GROUP BY user_hash
+    /*users*/
 )
 GROUP BY days

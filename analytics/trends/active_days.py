@@ -4,7 +4,7 @@ from datetime import date
 from typing import NamedTuple
 
 from analytics.asking import ask
-from analytics.queries import load_filled
+from analytics.queries import Query, load_filled
 from analytics.segments.expressions import Segments
 from analytics.segments.translating import Scope, condition
 from analytics.trends.sources import range_of, range_parameters, source_of
@@ -25,6 +25,23 @@ def active_days(
 
     Raises ClickHouseError.
     """
+    of_users = _days_of_users(zone, start, end, segments)
+    sql = load_filled("active_days", {"users": of_users.sql})
+    rows = ask("active_days", sql, project=project, parameters=of_users.parameters)
+    users = {int(days): int(count) for days, count in rows}
+    return [ActiveDays(n, users.get(n, 0)) for n in range(1, (end - start).days + 2)]
+
+
+def people(
+    *, project: int, zone: Zone, start: date, end: date, segments: Segments, days: int | None
+) -> Query:
+    """SQL of the user_hash of everybody who came on so many days; None: on any."""
+    of_users = _days_of_users(zone, start, end, segments)
+    sql = load_filled("active_days_users", {"users": of_users.sql})
+    return Query(sql, {**of_users.parameters, "days": days or 0})
+
+
+def _days_of_users(zone: Zone, start: date, end: date, segments: Segments) -> Query:
     scope = Scope(zone.name, end, zone.is_rolled_up)
     where = condition(segments, scope)
     source = source_of(scope, where, is_of_days=True, counts_users=True, columns=set())
@@ -35,8 +52,5 @@ def active_days(
         "range": range_of(source, zone.name),
         "segments": where.sql,
     }
-    sql = load_filled("active_days", texts)
     given = {"tz": zone.name, **where.parameters, **range_parameters(start, end, zone.name)}
-    rows = ask("active_days", sql, project=project, parameters=given)
-    users = {int(days): int(count) for days, count in rows}
-    return [ActiveDays(n, users.get(n, 0)) for n in range(1, (end - start).days + 2)]
+    return Query(load_filled("days_of_users", texts), given)

@@ -3,16 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from analytics.asking import ask
-from analytics.queries import load_filled
+from analytics.breakdowns import OfLine
+from analytics.queries import Query, load_filled
 from analytics.segments.expressions import Segments
 from analytics.segments.readers import value_as_text
-from analytics.segments.translating import Scope, condition
+from analytics.segments.translating import Condition, Scope, condition
 from analytics.trends.buckets import KEYS, parameters
-from analytics.trends.measures import ROLLING, Number, measure_sql, reading
+from analytics.trends.measures import ROLLING, Number, measure_sql, numbers_of, reading
 from analytics.trends.question import Question
 from analytics.trends.sources import Source, range_of, range_parameters, source_of
 
@@ -54,6 +55,25 @@ def line(
     return plan.rolling() if question.measure.name in ROLLING else plan.buckets()
 
 
+def users(
+    question: Question,
+    segments: Segments,
+    days: tuple[date, date],
+    last: date,
+    *,
+    line: OfLine,
+    moments: tuple[datetime, datetime] | None,
+) -> Query:
+    """SQL of the user_hash of each event of a line on some days, and between two `moments`.
+
+    `last` is the last day of the period, with which the windows of segments end.
+    """
+    plan = _Plan(question, segments, *days, None, last=last, of_users=True)
+    # These are the first values of the range, also in the period that is compared.
+    main = _Plan(question, segments, question.start, question.end, None, prefix="main")
+    return plan.users(line, main, moments)
+
+
 class _Plan:
     """The parts of a query, and the parameters that they need."""
 
@@ -64,24 +84,28 @@ class _Plan:
         start: date,
         end: date,
         marks: Sequence[str] | None,
+        *,
+        last: date | None = None,
+        of_users: bool = False,
+        prefix: str = "segment",
     ) -> None:
         self._question, self._start, self._end, self._marks = question, start, end, marks
         self._zone = question.zone.name
         # As it is now: it may change between two queries.
-        scope = Scope(self._zone, end, question.zone.is_rolled_up)
-        where = condition(segments, scope)
+        scope = Scope(self._zone, last or end, question.zone.is_rolled_up)
+        where = condition(segments, scope, prefix=prefix)
         self._where = where.sql
         self._parameters: dict[str, Any] = {"tz": self._zone, **where.parameters}
-        self._source = self._source_of(scope, where)
+        self._source = self._source_of(scope, where, of_users or question.measure.name != "events")
 
-    def _source_of(self, scope: Scope, where: Any) -> Source:
+    def _source_of(self, scope: Scope, where: Condition, counts_users: bool) -> Source:
         by, measure = self._question.by, self._question.measure
         fields = [one.name for one in (by, measure.field) if one]
         return source_of(
             scope,
             where,
             is_of_days=self._question.unit != "hour",
-            counts_users=measure.name != "events",
+            counts_users=counts_users,
             columns={*fields},
         )
 
@@ -109,6 +133,47 @@ class _Plan:
             else:
                 one.numbers[bucket] = read(columns)
         return found
+
+    def users(
+        self, line: OfLine, main: "_Plan", moments: tuple[datetime, datetime] | None
+    ) -> Query:
+        by, measure = self._question.by, self._question.measure
+        self._parameters |= range_parameters(self._start, self._end, self._zone)
+        number = numbers_of(measure.field, self._bind) if measure.field else None
+        texts = {
+            "value": value_as_text(by, self._bind) if by else "NULL",
+            "range": range_of(self._source, self._zone),
+            "moments": self._between(moments) if moments else "1",
+            "number": f"isNotNull({number.double})" if number else "1",
+            "line": self._of_line(line, main),
+        }
+        return Query(self._filled("trend_users", texts), self._parameters)
+
+    def _between(self, moments: tuple[datetime, datetime]) -> str:
+        names = ("first_moment", "next_moment")
+        first, following = (
+            self._bind(name, "DateTime64(3, 'UTC')", f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}")
+            for name, moment in zip(names, moments, strict=True)
+        )
+        return f"occurred_at >= {first} AND occurred_at < {following}"
+
+    def _of_line(self, line: OfLine, main: "_Plan") -> str:
+        if line.value is not None:
+            return f"value = {self._bind('line_value', 'String', line.value)}"
+        if line.rest is None:
+            return "1"
+        if line.rest == "unset":
+            return "isNull(value)"
+        top, parameters = main.first_values()
+        self._parameters |= parameters
+        return f"isNotNull(value) AND NOT has({top}, value)"
+
+    def first_values(self) -> Query:
+        """SQL for an array of the first values of the field."""
+        assert self._question.by is not None
+        order = measure_sql(self._question.measure, self._source, self._bind).order
+        top = self._top(value_as_text(self._question.by, self._bind), order)
+        return Query(top, {**self._parameters, "n": self._question.top})
 
     def rolling(self) -> dict[int, Found]:
         """The numbers of days, by the days since 1970."""

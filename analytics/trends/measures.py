@@ -98,7 +98,7 @@ def measure_sql(measure: Measure, source: Source, bind: Bind) -> MeasureSQL:
 
 
 def _of_numbers(measure: Measure, field: Field, bind: Bind) -> MeasureSQL:
-    numbers = _numbers(field, bind)
+    numbers = numbers_of(field, bind)
     double = numbers.double
     if measure.name in ("sum", "avg"):
         return _of_sums(measure.name, numbers)
@@ -116,7 +116,7 @@ def _of_numbers(measure: Measure, field: Field, bind: Bind) -> MeasureSQL:
     )
 
 
-def _of_sums(name: str, numbers: "_Numbers") -> MeasureSQL:
+def _of_sums(name: str, numbers: "Numbers") -> MeasureSQL:
     added = [f"sum({one.millionths})" for one in numbers.added]
     count = " + ".join(one.counted for one in numbers.added)
     states = ", ".join(f"{one} AS added_{place}" for place, one in enumerate(added))
@@ -138,7 +138,7 @@ class _Added(NamedTuple):
     counted: str
 
 
-class _Numbers(NamedTuple):
+class Numbers(NamedTuple):
     """SQL of the numbers of a property: as a double, NULL where there is none, and as millionths.
 
     A number has its millionths in one of `added`; one beyond LARGEST has none.
@@ -148,8 +148,10 @@ class _Numbers(NamedTuple):
     added: Sequence[_Added]
 
 
-def _numbers(field: Field, bind: Bind) -> _Numbers:
-    """Most numbers need one cast; only texts and large doubles need 256 bits and a closer look.
+def numbers_of(field: Field, bind: Bind) -> Numbers:
+    """The numbers of a property in SQL.
+
+    Most numbers need one cast; only texts and large doubles need 256 bits and a closer look.
 
     A cast fails for what is no whole number, even where its result is not used. So there it gets 0.
     """
@@ -173,7 +175,7 @@ def _numbers(field: Field, bind: Bind) -> _Numbers:
     )
     large = f"if(isNotNull({text}) OR abs({double}) >= {_WHOLE_FROM}, {closer}, NULL)"
     small = f"round(if({is_small}, assumeNotNull({double}), 0) * {_MILLION})"
-    return _Numbers(
+    return Numbers(
         double=(
             f"multiIf(isNotNull({integer}), toFloat64({integer}), isNotNull({double}), {double},"
             f" isNotNull({natural}), toFloat64({natural}), {finite})"

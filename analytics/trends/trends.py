@@ -54,10 +54,10 @@ def trend(question: Question) -> Trend:
     main, known = _period(question, question.start, question.end)
     if question.compare is None:
         return Trend(main, None)
-    return Trend(main, _period(question, *_compared(question), known)[0])
+    return Trend(main, _period(question, *compared(question), known)[0])
 
 
-def _compared(question: Question) -> tuple[date, date]:
+def compared(question: Question) -> tuple[date, date]:
     """The period that the range is compared with.
 
     If the range is running, both end on the same day. Raises BeforeAllEvents.

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -9,15 +10,18 @@ from django.conf import settings
 from analytics.api.report import (
     RANGE,
     Parameter,
+    People,
     Report,
     Values,
     check_days,
     of_choice,
+    of_day,
     of_number,
 )
-from analytics.cohorts.cohorts import Average, Cohort, Period, averages, cohorts
+from analytics.cohorts.cohorts import Average, Cohort, NoSuchCell, Period, averages, cohorts, people
 from analytics.cohorts.question import COHORTS, MAX_PERIODS, MODES, UNITS, Question
 from analytics.parameters import Asked, checked_segments
+from analytics.queries import Query
 from analytics.segments.expressions import ALL, Segments
 from analytics.segments.parsing import PATTERN
 from config.api.openapi import COUNT, component
@@ -111,6 +115,18 @@ def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     ]
 
 
+def cell_of(question: Question, at: date, period: int) -> Query:
+    """SQL of the users of a cell; `at` is the first day of its cohort. Raises Problem."""
+    try:
+        return people(question, cohort=at, period=period)
+    except NoSuchCell as error:
+        raise problem([{"parameter": "at", "message": str(error)}]) from None
+
+
+def _users(values: Values, asked: Asked) -> Query:
+    return cell_of(question_of(values, asked), values["at"], values["period"])
+
+
 _DATE = {"type": "string", "format": "date"}
 _PERIOD = component(
     "CohortPeriod",
@@ -186,6 +202,20 @@ REPORT = Report(
         ),
     ),
     check=check_days,
+    people=People(
+        "The users of a cohort who came in a period.",
+        parameters=(
+            of_day("at", "The first day of the cohort."),
+            of_number(
+                "period",
+                whole_number(0, MAX_PERIODS),
+                (0, MAX_PERIODS),
+                0,
+                "How many periods after the cohort's own.",
+            ),
+        ),
+        users=_users,
+    ),
     answer=_answer,
     rows=_rows,
     schema={"type": "array", "items": _ROW},

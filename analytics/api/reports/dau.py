@@ -3,8 +3,10 @@
 from typing import Any
 
 from analytics import reports
-from analytics.api.report import RANGE, Report, Values, check_days
+from analytics.api.report import AT, RANGE, People, Report, Values, check_at, check_days
 from analytics.parameters import Asked
+from analytics.people.finding import active
+from analytics.queries import Query
 from config.api.openapi import COUNT, record
 from config.memory import room
 
@@ -19,6 +21,11 @@ def _answer(values: Values, asked: Asked) -> list[dict[str, Any]]:
     return [{"date": row.day, "unique_users": row.unique_users} for row in rows]
 
 
+def _users(values: Values, asked: Asked) -> Query:
+    start, end, at = values["from"], values["to"], values["at"]
+    return active(asked["zone"], asked["segments"], (at or start, at or end), end)
+
+
 REPORT = Report(
     path="dau",
     name="daily_active_users",
@@ -26,6 +33,7 @@ REPORT = Report(
     description="Every day of the range, oldest first.",
     parameters=RANGE,
     check=check_days,
+    people=People("The users of a day.", parameters=(AT,), users=_users, check=check_at),
     answer=_answer,
     schema={
         "type": "array",

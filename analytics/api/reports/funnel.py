@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from analytics.api.breakdown import LINES, breakdown, check_line
+from analytics.api.breakdown import LINES, breakdown, check_line, line_of
 from analytics.api.report import (
     RANGE,
     Parameter,
@@ -164,7 +164,7 @@ def _row(step: dict[str, Any], value: str | None, kind: str) -> dict[str, Any]:
 
 def _cell(values: Values) -> Cell:
     step = values["dropped"] or values["reached"] or 1
-    return Cell(step, bool(values["dropped"]), values["value"], values["line"])
+    return Cell(step, bool(values["dropped"]), line_of(values))
 
 
 def _check_cell(values: Values) -> None:

@@ -3,8 +3,11 @@
 from typing import Any
 
 from analytics import reports
-from analytics.api.report import Report, Values, of_day, of_number
+from analytics.api.report import People, Report, Values, of_day, of_number
+from analytics.api.reports.cohorts import cell_of
+from analytics.cohorts.question import Question
 from analytics.parameters import Asked
+from analytics.queries import Query
 from config.api.openapi import COUNT, record
 from config.api.query_parameters import whole_number
 from config.memory import room
@@ -28,6 +31,19 @@ def _shown(cohort: reports.Cohort) -> dict[str, Any]:
     return {"cohort_week": cohort.monday, "week_0": cohort.size, **weeks}
 
 
+def _users(values: Values, asked: Asked) -> Query:
+    today = asked["zone"].today()
+    question = Question(
+        **asked,
+        start=values["start_date"],
+        end=today,
+        today=today,
+        unit="week",
+        periods=values["windows"],
+    )
+    return cell_of(question, values["at"], values["week"])
+
+
 REPORT = Report(
     path="retention",
     summary="Weekly retention by cohort",
@@ -45,6 +61,20 @@ REPORT = Report(
             DEFAULT_WINDOWS,
             "The number of weeks after the week of the cohort.",
         ),
+    ),
+    people=People(
+        "The users of a cohort who came in a week.",
+        parameters=(
+            of_day("at", "The `cohort_week` that is meant."),
+            of_number(
+                "week",
+                whole_number(0, reports.MAX_WINDOWS),
+                (0, reports.MAX_WINDOWS),
+                0,
+                "How many weeks after that of the cohort.",
+            ),
+        ),
+        users=_users,
     ),
     answer=_answer,
     schema={

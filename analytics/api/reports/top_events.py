@@ -3,8 +3,19 @@
 from typing import Any
 
 from analytics import reports
-from analytics.api.report import RANGE, Report, Values, check_days, of_number
+from analytics.api.report import (
+    RANGE,
+    Parameter,
+    People,
+    Report,
+    Values,
+    check_days,
+    of_number,
+)
 from analytics.parameters import Asked
+from analytics.people.finding import active
+from analytics.queries import Query
+from analytics.segments.expressions import Comparison, Field, Segments
 from config.api.openapi import COUNT, TEXT, record
 from config.api.query_parameters import whole_number
 from config.memory import room
@@ -22,6 +33,14 @@ def _answer(values: Values, asked: Asked) -> list[dict[str, Any]]:
     return [{"event_type": row.event_type, "count": row.events} for row in rows]
 
 
+def _users(values: Values, asked: Asked) -> Query:
+    segments = asked["segments"]
+    if values["event_type"] is not None:
+        of_type = Comparison(Field("event_type"), "is", (values["event_type"],))
+        segments = Segments((*segments.groups, (of_type,)))
+    return active(asked["zone"], segments, (values["from"], values["to"]), values["to"])
+
+
 REPORT = Report(
     path="top-events",
     summary="Most frequent event types",
@@ -37,6 +56,13 @@ REPORT = Report(
         ),
     ),
     check=check_days,
+    people=People(
+        "The users with an event of a type.",
+        parameters=(
+            Parameter("event_type", str, TEXT, "The type that is meant; without it, of any."),
+        ),
+        users=_users,
+    ),
     answer=_answer,
     schema={"type": "array", "items": record("EventCount", {"event_type": TEXT, "count": COUNT})},
     example=[{"event_type": "page_view", "count": 15234}],

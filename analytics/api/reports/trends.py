@@ -1,18 +1,21 @@
 """A measure in each hour, day, week or month: by series, by values of a field, and compared."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
-from analytics.api.breakdown import breakdown
-from analytics.api.report import RANGE, Parameter, Report, Values, check_days, of_choice
+from analytics.api.breakdown import LINES, breakdown, check_line, line_of
+from analytics.api.report import RANGE, Parameter, People, Report, Values, check_days, of_choice
 from analytics.parameters import Asked, checked_segments
+from analytics.queries import Query
 from analytics.segments.parsing import PATTERN
 from analytics.trends.buckets import UNITS, TooMany, buckets
 from analytics.trends.measures import OF_EVENTS, OF_NUMBERS, ROLLING, Number, parse_measure
+from analytics.trends.people import Cell, NoSuchBucket, people
 from analytics.trends.question import COMPARES, Question
 from analytics.trends.trends import BeforeAllEvents, Line, Period, trend
 from config.api.openapi import TEXT, component
@@ -42,7 +45,18 @@ def _check(values: Values) -> None:
 
 
 def _answer(values: Values, asked: Asked) -> dict[str, Any]:
-    question = Question(
+    question = _question(values, asked)
+    with _refusals():
+        _need_room(question)
+        found = trend(question)
+    answer = {"unit": question.unit, "tz": question.zone.name, **_period(found.main)}
+    if found.compared:
+        answer["compare"] = _period(found.compared)
+    return answer
+
+
+def _question(values: Values, asked: Asked) -> Question:
+    return Question(
         **asked,
         start=values["from"],
         end=values["to"],
@@ -55,17 +69,34 @@ def _answer(values: Values, asked: Asked) -> dict[str, Any]:
         compare=values["compare"],
         deadline=time.monotonic() + settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
     )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Makes Problem of what is wrong with a question."""
     try:
-        _need_room(question)
-        found = trend(question)
+        yield
     except TooMany as error:
         raise problem([{"parameter": "to", "message": str(error)}]) from None
     except BeforeAllEvents as error:
         raise problem([{"parameter": "compare", "message": str(error)}]) from None
-    answer = {"unit": question.unit, "tz": question.zone.name, **_period(found.main)}
-    if found.compared:
-        answer["compare"] = _period(found.compared)
-    return answer
+    except NoSuchBucket as error:
+        raise problem([{"parameter": "at", "message": str(error)}]) from None
+
+
+def _users(values: Values, asked: Asked) -> Query:
+    cell = Cell(values["at"], values["period"] == "compared", line_of(values))
+    with _refusals():
+        return people(_question(values, asked), cell)
+
+
+def _check_cell(values: Values) -> None:
+    check_line(values)
+    if len(values["series"]) > 1:
+        message = "the people are of one series; leave the others out"
+        raise problem([{"parameter": "series", "message": message}])
+    if values["period"] == "compared" and not values["compare"]:
+        raise problem([{"parameter": "period", "message": "nothing is compared; add compare"}])
 
 
 def _series(values: Values, asked: Asked) -> Sequence[tuple[str | None, Any]]:
@@ -251,6 +282,24 @@ REPORT = Report(
         ),
     ),
     check=_check,
+    people=People(
+        "The users with an event that a number is of. Of a measure of numbers, these are the "
+        "events that have one.",
+        parameters=(
+            Parameter(
+                "at", str, TEXT, "The `start` of the point that is meant; without it the total."
+            ),
+            of_choice(
+                "period",
+                ("main", "compared"),
+                "`compared`: the period that the range is compared with.",
+                default="main",
+            ),
+            *LINES,
+        ),
+        users=_users,
+        check=_check_cell,
+    ),
     answer=_answer,
     rows=_rows,
     schema=component(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from analytics import clickhouse
+from analytics.breakdowns import OfLine
 from analytics.funnels.asking import users
 from analytics.funnels.funnel import Cell, Funnel, Step, funnel, people
 from analytics.funnels.question import ORDERS, Question
@@ -202,11 +203,14 @@ def compare_people(
         ]
         if question.by:
             cells += [
-                (Cell(step, dropped, rest="unset"), lambda value: value is None),
-                (Cell(step, dropped, rest="other"), lambda value: value not in [None, *shown]),
+                (Cell(step, dropped, OfLine(rest="unset")), lambda value: value is None),
+                (
+                    Cell(step, dropped, OfLine(rest="other")),
+                    lambda value: value not in [None, *shown],
+                ),
             ]
         if first is not None:
-            cells.append((Cell(step, dropped, value=first), lambda value: value == first))
+            cells.append((Cell(step, dropped, OfLine(first)), lambda value: value == first))
         cell, holds = rng.choice(cells)
         sql, parameters = people(question, cell)
         rows = clickhouse.query(
