@@ -93,6 +93,8 @@ def _history(running: stack.Stack, events: int, users: int) -> list[Row]:
         rows.append(Row(f"{name}, p50", milliseconds, "ms"))
     for name, milliseconds in history.cohorts(running):
         rows.append(Row(f"{name}, p50", milliseconds, "ms"))
+    for name, milliseconds in history.funnels(running):
+        rows.append(Row(f"{name}, p50", milliseconds, "ms"))
     for name, milliseconds in history.looks(running):
         rows.append(Row(f"{name}, p50", milliseconds, "ms", Bound(50, at_most=True)))
     peak = processes.peak_megabytes(running, "clickhouse")

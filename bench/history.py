@@ -100,6 +100,26 @@ def cohorts(running: Stack) -> Iterator[tuple[str, float]]:
     return _latencies(running, asked)
 
 
+def funnels(running: Stack) -> Iterator[tuple[str, float]]:
+    """Funnels, and the people behind numbers, in the same way."""
+    start, end = _year()
+    month, year = f"from={end - timedelta(days=29)}&to={end}", f"from={start}&to={end}"
+    steps = "&step=event_type:page_view&step=event_type:add_to_cart&step=event_type:purchase"
+    asked = {
+        "funnel: 3 steps, 30 days": f"/stats/funnel?{month}{steps}&window=7d",
+        "funnel: 3 steps, 365 days": f"/stats/funnel?{year}{steps}&window=7d",
+        "funnel: 3 steps by country, 30 days": (
+            f"/stats/funnel?{month}{steps}&window=7d&by=properties.country"
+        ),
+        "funnel: people who dropped out, 30 days": (
+            f"/stats/funnel/users?{month}{steps}&window=7d&dropped=2"
+        ),
+        "people of a day": f"/stats/dau/users?{month}&at={end - timedelta(days=1)}",
+        "people by the beginning of their id": "/users?prefix=user-12",
+    }
+    return _latencies(running, asked)
+
+
 def recounted(running: Stack) -> Iterator[tuple[str, Any, Any]]:
     """For each report its answer, and the result of counting all events, both in short form."""
     start, end = _year()

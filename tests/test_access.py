@@ -31,6 +31,14 @@ NEEDS = """
 /stats/trends                  read    read    unsent  nothing nothing nothing any
 /stats/cohorts                 read    read    unsent  nothing nothing nothing any
 /stats/active-days             read    read    unsent  nothing nothing nothing any
+/stats/funnel                  read    read    unsent  nothing nothing nothing any
+/stats/dau/users               read    read    unsent  nothing nothing nothing any
+/stats/top-events/users        read    read    unsent  nothing nothing nothing any
+/stats/retention/users         read    read    unsent  nothing nothing nothing any
+/stats/trends/users            read    read    unsent  nothing nothing nothing any
+/stats/cohorts/users           read    read    unsent  nothing nothing nothing any
+/stats/active-days/users       read    read    unsent  nothing nothing nothing any
+/stats/funnel/users            read    read    unsent  nothing nothing nothing any
 /event-types                   read    read    unsent  nothing nothing nothing any
 /properties                    read    read    unsent  nothing nothing nothing any
 /properties/values             read    read    unsent  nothing nothing nothing any
@@ -90,6 +98,7 @@ form     403    403    403  403  403   403     403     302    302    302   302  
 302      302    302    302  302  302   302     302     302    302    302   302      302   302       302      302
 """  # noqa: E501
 
+FUNNEL = "from=2026-01-01&to=2026-01-02&step=event_type:a&step=event_type:b"
 QUERIES = {
     "/stats/dau": "from=2026-01-01&to=2026-01-02",
     "/stats/top-events": "from=2026-01-01&to=2026-01-02",
@@ -98,6 +107,14 @@ QUERIES = {
     "/properties/values": "path=plan",
     "/stats/cohorts": "from=2026-01-01&to=2026-01-02",
     "/stats/active-days": "from=2026-01-01&to=2026-01-02",
+    "/stats/funnel": FUNNEL,
+    "/stats/dau/users": "from=2026-01-01&to=2026-01-02",
+    "/stats/top-events/users": "from=2026-01-01&to=2026-01-02",
+    "/stats/retention/users": "start_date=2026-01-01&at=2026-01-05",
+    "/stats/trends/users": "from=2026-01-01&to=2026-01-02",
+    "/stats/cohorts/users": "from=2026-01-01&to=2026-01-02&at=2026-01-01",
+    "/stats/active-days/users": "from=2026-01-01&to=2026-01-02",
+    "/stats/funnel/users": FUNNEL,
 }
 ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"
 

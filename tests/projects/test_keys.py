@@ -19,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("stores", "keys_required")
 
 # Every endpoint of the API with the scope it needs.
 UPLOAD = "0191f5a0-0000-4000-8000-000000000000"
+FUNNEL = "from=2026-01-01&to=2026-01-02&step=event_type:a&step=event_type:b"
 ENDPOINTS = [
     ("POST", "/events", "ingest"),
     ("POST", "/events?wait=true", "ingest"),
@@ -30,6 +31,14 @@ ENDPOINTS = [
     ("GET", "/stats/trends?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/cohorts?from=2026-01-01&to=2026-01-02", "read"),
     ("GET", "/stats/active-days?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", f"/stats/funnel?{FUNNEL}", "read"),
+    ("GET", "/stats/dau/users?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", "/stats/top-events/users?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", "/stats/retention/users?start_date=2026-01-01&at=2026-01-05", "read"),
+    ("GET", "/stats/trends/users?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", "/stats/cohorts/users?from=2026-01-01&to=2026-01-02&at=2026-01-01", "read"),
+    ("GET", "/stats/active-days/users?from=2026-01-01&to=2026-01-02", "read"),
+    ("GET", f"/stats/funnel/users?{FUNNEL}", "read"),
     ("GET", "/event-types", "read"),
     ("GET", "/properties", "read"),
     ("GET", "/properties/values?path=plan", "read"),

@@ -17,6 +17,8 @@ from analytics.funnels.asking import users
 from analytics.funnels.funnel import Cell, Funnel, Step, funnel, people
 from analytics.funnels.question import ORDERS, Question
 from analytics.segments.parsing import parse_field, parse_segments
+from analytics.trends.question import Question as TrendQuestion
+from analytics.trends.trends import trend
 from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests.analytics.comparison import deliver
@@ -134,9 +136,19 @@ def compare(
     answer = funnel(question)
     count = len(asked.steps)
     assert answer.steps == steps(expected.values(), count)
+    if asked.order != "any":
+        assert answer.steps[0].users == users_of_trend(question)
     compare_lines(answer, question, values, count)
     compare_people(rng, question, answer, values)
     return Counter(len(times) for times in expected.values())
+
+
+def users_of_trend(question: Question) -> Any:
+    """The users of the first step by the report of trends."""
+    given = {name: getattr(question, name) for name in ("project", "zone", "start", "end", "now")}
+    series = [("first step", question.steps[0])]
+    asked = TrendQuestion(**given, segments=question.segments, series=series)
+    return trend(asked).main.lines[0].total.value
 
 
 def found_values(question: Question) -> dict[str, tuple[str | None, list[int]]]:
