@@ -13,8 +13,12 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import CommandError
 
 from embedded.supervision.processes import PROJECT
+from projects.models import DEFAULT
 from tests import documents, environment
 from tests.documents import DOCS, PAGES, README, sections
+from tests.projects.made_projects import put_events
+from tests.samples import event
+from tests.stored import deliver_all
 from tests.web_server import Web
 
 LONGEST_README = 200
@@ -82,7 +86,7 @@ def test_the_bounds_name_tests_that_there_are() -> None:
 
 def blocks() -> list[Any]:
     """The blocks of commands that a person runs beside `make up`."""
-    names = ("api", "segments", "projects", "access", "importing")
+    names = ("api", "segments", "people", "projects", "access", "importing")
     pages = (README, *(DOCS / f"{name}.md" for name in names))
     return [
         pytest.param(block, id=f"{documents.name(page)}-{number}")
@@ -95,6 +99,8 @@ def blocks() -> list[Any]:
 @pytest.mark.parametrize("block", blocks())
 @pytest.mark.usefixtures("stores")
 def test_commands_of_the_documents_end_well(web: Web, tmp_path: Path, block: str) -> None:
+    put_events(DEFAULT, [event(user_id="u1")])  # of whom the page about people asks
+    deliver_all()
     (tmp_path / "events.csv").write_text("event_id,occurred_at,user_id,event_type\n")
     script = block.replace(ADDRESS, f"http://127.0.0.1:{web.port}")
     script = script.replace(".venv/bin/python manage.py", f"{sys.executable} {PROJECT}/manage.py")

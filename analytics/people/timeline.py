@@ -24,7 +24,10 @@ class Event(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some events of a person, newest first, and whether there are older ones."""
+    """Some events of a person, newest first, and whether there are older ones.
+
+    If ClickHouse has copies of an event, they stand side by side, and `more` may be said too often.
+    """
 
     events: list[Event]
     more: bool

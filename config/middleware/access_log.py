@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from structlog import get_logger
 
 from config.monitoring import metrics
+from config.monitoring.logs import path_without_user
 
 log = get_logger("request")
 
@@ -29,8 +30,8 @@ def middleware(get_response: _Answer) -> _Answer:
         say(
             "request",
             method=request.method,
-            # Without the query string: its `segment` may name a person.
-            path=request.path[:_PATH_CHARACTERS],
+            # Without the query string too: its `segment` may name a person.
+            path=path_without_user(request.path)[:_PATH_CHARACTERS],
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
         )

@@ -2,8 +2,8 @@
 
 A line has `timestamp` (UTC), `level`, `event`, `logger` and `process`. It has `count` if it is
 about a number of events, and `request_id` or `request_ids` if it is about requests. No log holds
-the content of an event, a key or a query string. What PostgreSQL and ClickHouse say about a row
-that they refuse is kept with the batch, and shown in the admin.
+the content of an event, a key, a query string or the id of a user. What PostgreSQL and ClickHouse
+say about a row that they refuse is kept with the batch, and shown in the admin.
 """
 
 import json
@@ -36,6 +36,8 @@ _LEAST = {
 }
 # After its message, PostgreSQL quotes rows and statements.
 _QUOTED = re.compile(r"\n(?:DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+):.*?(?=\n\n|\Z)", re.DOTALL)
+# What follows in a path is the id of a user.
+_USERS = re.compile(r"/+users/")
 # A line with more ids is longer than a pipe takes at once, and would mix with the lines of other
 # processes.
 _REQUESTS_A_LINE = 50
@@ -93,6 +95,11 @@ def formatter(*, is_console: bool = False) -> logging.Formatter:
     )
 
 
+def path_without_user(path: str) -> str:
+    """The path of a request as logs may have it."""
+    return "/users/*" if _USERS.match(path) else path
+
+
 def about_requests(log: Any, event: str, request_ids: Sequence[str], **fields: str | float) -> None:
     """Log a line about these requests, and more lines if there are too many ids for one line."""
     for start in range(0, max(1, len(request_ids)), _REQUESTS_A_LINE):
@@ -137,4 +144,7 @@ def _number(level: str) -> int:
 
 
 def _is_failure(record: logging.LogRecord) -> bool:
+    """Whether Django's line is about an exception; its path is then told without a user."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(path_without_user(str(it)) for it in record.args)
     return record.exc_info is not None

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from analytics import clickhouse, cluster, export, insert_options, reports
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
 from analytics.maintenance.migrate import SchemaFile, WrongCluster, drop_database
+from analytics.people import timeline
 from analytics.segments.parsing import parse_segments
 from events.auditing.rollups import rebuild_rollups
 from projects.models import DEFAULT
@@ -23,6 +24,7 @@ from tests import documents
 from tests.analytics import clustered, written
 from tests.analytics.comparison import OWN, Question, compare_answers, deliver
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
+from tests.analytics.people import test_counted_by_hand as people
 from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
 from tests.fixtures import empty_clickhouse
@@ -117,6 +119,48 @@ def test_each_shard_looks_for_users_who_did_something_among_its_own(
         types = reports.top_events(zone=OWN, limit=5, **asked)
     assert [row.unique_users for row in found] == [users, users]
     assert [row.events for row in types] == [2] * users
+
+
+@pytest.mark.parametrize("segments", [(), ("event_type:buy",), ("properties.plan:42",)])
+def test_people_of_two_shards_are_listed_as_if_one_had_them(
+    gateway: Gateway, stored: None, segments: tuple[str, ...]
+) -> None:
+    events = [
+        {
+            "occurred_at": f"2025-01-{n % 9 + 1:02}T12:00:00.{n % 5:03}Z",
+            "user_id": f"u{n % 7}",
+            "event_type": ("view", "buy")[n % 2],
+            "properties": {"plan": (42, 43, "42")[n % 3]},
+        }
+        for n in range(60)
+    ]
+    deliver(events, blocks=3)
+    asked = Question(segments, DAY, date(2025, 1, 8), 5, DAY, 1, DAY)
+    with clustered.spread(gateway):
+        for prefix, limit in (("", 2), ("u3", 1), ("", 50)):
+            by_hand = people.found_by_hand(events, asked, prefix, "UTC")
+            assert people.found(asked, prefix, limit, OWN) == by_hand
+        for user in ("u1", "u2"):
+            own = [it for it in events if it["user_id"] == user]
+            people.assert_told(user, own)
+            assert_timeline(user, own)
+
+
+def assert_timeline(user: str, events: list[dict[str, Any]]) -> None:
+    """The pages of ClickHouse's part, of three events each."""
+    at, event_id, shown = None, "", list[str]()
+    while True:
+        page = timeline.events_before(
+            user, project=DEFAULT, at=at, event_id=event_id, limit=3, most_bytes=1_000
+        )
+        shown += [it.occurred_at for it in page.events]
+        if not page.more:
+            break
+        at, event_id = (
+            datetime.fromisoformat(page.events[-1].occurred_at),
+            page.events[-1].event_id,
+        )
+    assert shown == sorted((it["occurred_at"] for it in events), reverse=True)
 
 
 def test_a_block_is_not_confirmed_if_a_shard_takes_no_part_of_it(

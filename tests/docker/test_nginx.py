@@ -239,6 +239,9 @@ def test_the_access_log_is_json_without_what_was_asked_for(proxy: Proxy) -> None
     [line] = lines_of(proxy, "logged")
     assert (line["path"], line["status"], line["method"]) == ("/events", 400, "GET")
     assert (line["client"], line["agent"]) == (ports.HOST, 'a"\\b')
+    proxy.request("GET", "/users/secret/events", X_Request_ID="of-a-user")
+    [line] = lines_of(proxy, "of-a-user")
+    assert line["path"] == "/users/*"
     assert not [line for line in proxy.log if "secret" in line]
 
 

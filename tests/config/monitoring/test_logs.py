@@ -14,6 +14,7 @@ import pytest
 import structlog
 from django.test import Client
 
+from analytics.people import person
 from config.monitoring import logs
 from embedded.supervision.processes import PROJECT
 from projects.models import DEFAULT
@@ -84,6 +85,20 @@ def test_a_request_is_one_line_with_its_id_and_without_its_query(
     assert line["status"] == 200
     assert line["milliseconds"] >= 0
     assert "secret-person" not in "".join(lines.written)
+
+
+@pytest.mark.usefixtures("stores")
+@pytest.mark.parametrize("path", ["/users/secret", "/users/secret/events"])
+@pytest.mark.parametrize("limit", ["0", "2", None])
+def test_a_request_about_a_user_is_a_line_without_the_id(
+    client: Client, lines: Lines, settings: Any, path: str, limit: str | None
+) -> None:
+    """Also if it is refused before its route is known."""
+    settings.RATE_LIMIT_PER_MINUTE = 1000
+    client.get(path if limit is None else f"{path}?limit={limit}")
+    [line] = lines.named("request")
+    assert line["path"] == "/users/*"
+    assert "secret" not in "".join(lines.written)
 
 
 @pytest.mark.usefixtures("stores")
@@ -181,6 +196,20 @@ def test_an_answer_that_is_an_error_is_told_once_and_a_crash_with_its_traceback(
     except RuntimeError:
         logging.getLogger("django.request").exception("Internal Server Error: /events")
     assert "RuntimeError: broken" in lines.named("Internal Server Error: /events")[0]["exception"]
+
+
+@pytest.mark.usefixtures("stores")
+def test_a_crash_in_a_request_about_a_user_is_told_without_the_id(
+    client: Client, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(person, "summary", broken)
+    client.raise_request_exception = False
+    assert client.get("/users/secret").status_code == 500
+    assert lines.named("Internal Server Error: /users/*")
+    assert "secret" not in "".join(lines.written)
 
 
 def _keywords(path: Path) -> Iterator[tuple[str, set[str]]]:

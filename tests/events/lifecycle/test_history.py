@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from analytics.clickhouse import ClickHouseUnavailable
 from analytics.maintenance import daily_counts, rebuild
 from analytics.maintenance import history as cold
 from analytics.maintenance.history import Month
+from analytics.people import listing as people
 from events.auditing import repair
 from events.auditing.verify import Difference, Kind, verify
 from events.lifecycle import history
@@ -102,6 +104,18 @@ def test_whole_months_go_and_rollups_with_them(staging: Project) -> None:
     assert history.drop_history(staging, today=TODAY) == []
     assert history.drop_history(staging, today=date(2026, 12, 10)) == [Month(date(2026, 8, 1), 4)]
     assert moments(staging) == list(STAYS[2:])
+
+
+def test_who_has_no_event_left_is_not_listed_and_others_begin_with_what_is_left(
+    plain: Project,
+) -> None:
+    made_projects.put_events(plain.pk, [event(occurred_at=GOES[0], user_id="u3")])
+    deliver_all()
+    everyone = partial(people.everyone, project=plain.pk, limit=9)
+    assert (everyone().total, everyone(prefix="u3").users[0].first_seen) == (6, GOES[0])
+    history.drop_history(plain, today=TODAY)
+    assert [it.user_id for it in everyone().users] == ["u5", "u4", "u3"]
+    assert everyone(prefix="u3").users[0].first_seen == STAYS[0]
 
 
 def test_a_month_goes_only_when_its_last_day_is_too_old(plain: Project) -> None:
