@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -37,11 +37,18 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return parse
 
 
-def _by(text: str) -> Field:
+class _By(NamedTuple):
+    """The field of a breakdown, and the text that names it."""
+
+    text: str
+    field: Field
+
+
+def _by(text: str) -> _By:
     field = parse_field(text)
     if field.name == "user_id":
         raise ValueError("must be event_type, or a property such as properties.country")
-    return field
+    return _By(text, field)
 
 
 def _check(values: Values) -> None:
@@ -67,7 +74,7 @@ def _answer(values: Values, asked: Asked) -> dict[str, Any]:
         unit=values["unit"],
         measure=values["measure"],
         series=_series(values, asked),
-        by=values["by"],
+        by=values["by"] and values["by"].field,
         top=values["top"],
         compare=values["compare"],
         deadline=time.monotonic() + settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
@@ -80,6 +87,8 @@ def _answer(values: Values, asked: Asked) -> dict[str, Any]:
     except BeforeAllEvents as error:
         raise problem([{"parameter": "compare", "message": str(error)}]) from None
     answer = {"unit": question.unit, "tz": question.zone.name, **_period(found.main)}
+    if values["by"]:
+        answer["by"] = values["by"].text
     if found.compared:
         answer["compare"] = _period(found.compared)
     return answer
@@ -147,11 +156,12 @@ def _number(number: Number) -> dict[str, Any]:
 
 
 def _rows(answer: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    rows = _rows_of(answer, "main")
-    return rows + _rows_of(answer["compare"], "compared") if "compare" in answer else rows
+    by = "by" in answer
+    rows = _rows_of(answer, "main", by=by)
+    return rows + _rows_of(answer["compare"], "compared", by=by) if "compare" in answer else rows
 
 
-def _rows_of(period: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _rows_of(period: dict[str, Any], name: str, *, by: bool) -> list[dict[str, Any]]:
     lines = [(line, False) for line in period["series"]]
     if "other" in period:
         lines.append((period["other"], True))
@@ -160,7 +170,7 @@ def _rows_of(period: dict[str, Any], name: str) -> list[dict[str, Any]]:
             "period": name,
             "series": line["series"],
             "value_of": line.get("value"),
-            "kind": _kind(line, is_other=is_other),
+            "kind": _kind(line, is_other=is_other) if by else "",
             "start": point["start"],
             "end": point["end"],
             "complete": point["complete"],
@@ -288,6 +298,7 @@ REPORT = Report(
             "properties": {
                 "unit": {"type": "string", "enum": [*UNITS]},
                 "tz": TEXT,
+                "by": {**TEXT, "description": "The field of the breakdown, if there is one."},
                 **_PERIOD,
                 "compare": component(
                     "ComparedTrend",

@@ -116,7 +116,7 @@ def test_how_far_back_a_look_goes_is_kept_for_some_seconds(
 ) -> None:
     moments = iter([0, 0, 9, 10])
     monkeypatch.setattr(looking, "time", SimpleNamespace(monotonic=lambda: next(moments)))
-    monkeypatch.setattr(finding, "PROPERTIES_MOST", 3)
+    monkeypatch.setattr(finding, "MOST", 3)
     put({5: 3})
     assert seen(3) == days(1)
     put({20: 3, 21: 1})
@@ -143,8 +143,7 @@ def test_looks_of_others_are_not_taken_for_ours(settings: Any) -> None:
 
 def test_what_was_looked_at_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     put({5: 4, 6: 2, 20: 3})
-    monkeypatch.setattr(finding, "PROPERTIES_MOST", 5)
-    monkeypatch.setattr(finding, "VALUES_MOST", 5)
+    monkeypatch.setattr(finding, "MOST", 5)
     found = client.get(f"/properties?{RANGE}").json()
     assert [row["path"] for row in found.pop("properties")] == ["day 20", "day 6"]
     span = {"to": "2025-01-31", "more": False, "one_in": 1}
@@ -167,7 +166,7 @@ def test_of_a_large_day_whole_blocks_are_looked_at(
         " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
         """ toString(number), 'view', '{"plan":"pro"}' FROM numbers(40000)"""
     )
-    monkeypatch.setattr(finding, "VALUES_MOST", 10_000)
+    monkeypatch.setattr(finding, "MOST", 10_000)
     found = client.get(f"/properties/values?path=plan&{RANGE}").json()
     assert (found["one_in"], found["complete"]) == (4, False)
     [value] = found["values"]
