@@ -25,8 +25,8 @@ help: ## Show this list
 up: $(VENV)/embedded ## Run the whole service until Ctrl-C (PORT=8000, DATA_DIR=.data)
 	@$(BIN)/python -m embedded
 
-demo: $(VENV)/embedded ## Do the same, send sample events and show three reports (EXIT=1: then stop)
-	@$(BIN)/python -m embedded --demo $(if $(EXIT),--exit)
+demo: $(VENV)/embedded ## Do the same, send sample events and show three reports (EXIT=1: then stop; UNTIL=2026-11-29)
+	@$(BIN)/python -m embedded --demo $(if $(UNTIL),--until '$(UNTIL)') $(if $(EXIT),--exit)
 
 backup: $(VENV)/embedded ## Copy the data of a running make up to a new folder (TO=folder, DATA_DIR=.data)
 	@$(BIN)/python -m embedded.backup "$(TO)"

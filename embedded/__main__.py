@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +26,9 @@ STORE_VARIABLES = (
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded", description=__doc__)
     parser.add_argument("--demo", action="store_true", help="send sample events, show the reports")
+    parser.add_argument(
+        "--until", type=date.fromisoformat, help="the last day of the sample events; now without it"
+    )
     parser.add_argument("--exit", action="store_true", help="stop when the demo has been shown")
     options = parser.parse_args()
     console = Console()
@@ -32,7 +36,7 @@ def main() -> int:
         with Supervisor(console) as supervisor:
             address = _start(supervisor, console)
             if options.demo:
-                _show_demo(supervisor, console, address)
+                _show_demo(supervisor, console, address, options.until)
             if not options.exit:
                 console.say("Ctrl-C stops everything.")
                 supervisor.watch()
@@ -74,9 +78,9 @@ def _logging() -> dict[str, str]:
     }
 
 
-def _show_demo(supervisor: Supervisor, console: Console, address: str) -> None:
+def _show_demo(supervisor: Supervisor, console: Console, address: str, until: date | None) -> None:
     try:
-        demo.run(address, say=console.say)
+        demo.run(address, say=console.say, until=until)
     except StackError:
         supervisor.look_after()  # says which server has died, which is the better reason
         raise

@@ -33,13 +33,18 @@ Event = dict[str, Any]
 Say = Callable[[str], None]
 
 
-def run(address: str, *, say: Say) -> None:
-    """Send the sample events and show three reports about them. Raises StackError."""
+def run(address: str, *, say: Say, until: date | None = None) -> None:
+    """Send the sample events and show three reports about them. Raises StackError.
+
+    They are of the days until now, or until the end of a day in the past.
+    """
     now = datetime.now(UTC)
+    if until:
+        now = min(now, end_of(until))
     sent = list(events(now))
     totals = _send(address, sent)
     say(
-        f"Sent {totals['received']} sample events of the last {DAYS} days to {address}/events: "
+        f"Sent {totals['received']} sample events of {DAYS} days to {address}/events: "
         f"{totals['accepted']} stored, {totals['duplicates']} already there."
     )
     today, first = now.date(), now.date() - timedelta(days=DAYS)
@@ -49,6 +54,10 @@ def run(address: str, *, say: Say) -> None:
     _show(address, "Top events", "top-events", {"from": first, "to": today, "limit": 5}, say)
     weeks = {"start_date": first, "windows": 4}
     _show(address, "Retention by week, %", "retention", weeks, say)
+
+
+def end_of(day: date) -> datetime:
+    return datetime.combine(day, time_of_day.max, UTC)
 
 
 def events(now: datetime) -> Iterator[Event]:

@@ -24,6 +24,11 @@ def text(*pages: Path) -> str:
     return "\n".join(page.read_text() for page in pages or PAGES)
 
 
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: each one's kind, and its text."""
+    return _FENCED.findall(page.read_text())
+
+
 def shell(*pages: Path) -> list[str]:
     """The blocks of commands in these pages, or in all."""
     return [body for kind, body in _FENCED.findall(text(*pages)) if kind == "sh"]

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
 
+from analytics.discovery import looking
 from analytics.maintenance import daily_counts
 from events.delivery import background
 from events.ingest import rejected
@@ -68,6 +69,7 @@ def clickhouse(clickhouse_schema: None) -> None:
 
 
 def empty_clickhouse(*, project: int = DEFAULT) -> None:
+    looking._newest.cache_clear()
     tables = engine.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase()"
         " AND engine LIKE '%MergeTree' AND name != 'schema_files' AND total_rows > 0",

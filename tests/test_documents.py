@@ -50,7 +50,7 @@ def test_a_page_opens_with_a_table_of_its_contents(page: Path) -> None:
     assert re.sub(r"^# .+\n\n", "", text).startswith(f"{contents}\n")
 
 
-@pytest.mark.parametrize("folder", [DOCS, DOCS / "adr"], ids=documents.name)
+@pytest.mark.parametrize("folder", [DOCS, DOCS / "adr", DOCS / "questions"], ids=documents.name)
 def test_an_index_names_every_page_beside_it(folder: Path) -> None:
     index = folder / "index.md"
     linked = {link for link in documents.links(index) if "/" not in link and link[0] != "#"}
@@ -86,7 +86,7 @@ def test_the_bounds_name_tests_that_there_are() -> None:
 
 def blocks() -> list[Any]:
     """The blocks of commands that a person runs beside `make up`."""
-    names = ("api", "segments", "people", "projects", "access", "importing")
+    names = ("api", "segments", "trends", "people", "projects", "access", "importing")
     pages = (README, *(DOCS / f"{name}.md" for name in names))
     return [
         pytest.param(block, id=f"{documents.name(page)}-{number}")

@@ -1,5 +1,7 @@
 """The parameters of reports that have a line for each of the first values of a field."""
 
+from typing import NamedTuple
+
 from analytics.api.report import Parameter, Values, of_choice, of_number
 from analytics.breakdowns import RESTS, OfLine
 from analytics.segments.expressions import Field
@@ -17,6 +19,13 @@ LINES = (
         "With `by`: `unset` for the line without a value, `other` for that of all other values.",
     ),
 )
+
+
+class By(NamedTuple):
+    """The field of a breakdown, and the text that names it."""
+
+    text: str
+    field: Field
 
 
 def breakdown(about: str) -> tuple[Parameter, ...]:
@@ -42,8 +51,14 @@ def check_line(values: Values) -> None:
         raise problem([{"parameter": "line", "message": "takes no value beside it"}])
 
 
-def _parse(text: str) -> Field:
+def field_of(values: Values) -> Field | None:
+    """The field of a breakdown, if there is one."""
+    by: By | None = values["by"]
+    return by.field if by else None
+
+
+def _parse(text: str) -> By:
     field = parse_field(text)
     if field.name == "user_id":
         raise ValueError("must be event_type, or a property such as properties.country")
-    return field
+    return By(text, field)

@@ -60,7 +60,7 @@ _LOOKS = [
         "all",
         OpenApiTypes.BOOL,
         "Look at all events of the range, however long it takes. Without it, about 50,000 of the "
-        "newest are looked at for properties, and 100,000 for values.",
+        "newest are looked at.",
     ),
 ]
 _PATH = OpenApiParameter(

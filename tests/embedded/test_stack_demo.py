@@ -23,6 +23,13 @@ def test_a_later_run_repeats_what_had_happened_and_adds_to_it() -> None:
     assert len(later) > len(earlier)
 
 
+def test_until_a_day_is_until_its_last_moment() -> None:
+    events = list(demo.events(demo.end_of(NOW.date())))
+    later = list(demo.events(NOW + timedelta(days=1)))
+    assert events == [event for event in later if event["occurred_at"][:10] <= "2026-03-04"]
+    assert len(events) > len(list(demo.events(NOW)))
+
+
 def test_every_event_has_an_id_of_its_own_even_a_year_apart() -> None:
     ids = [
         event["event_id"]

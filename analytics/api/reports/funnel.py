@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from analytics.api.breakdown import LINES, breakdown, check_line, line_of
+from analytics.api.breakdown import LINES, breakdown, check_line, field_of, line_of
 from analytics.api.report import (
     RANGE,
     Parameter,
@@ -81,7 +81,7 @@ def question_of(values: Values, asked: Asked) -> Question:
         steps=[_step(text, number, asked) for number, text in enumerate(values["step"], start=1)],
         window=values["window"],
         order=values["order"],
-        by=values["by"],
+        by=field_of(values),
         top=values["top"],
     )
 
@@ -109,13 +109,13 @@ def _answer(values: Values, asked: Asked) -> dict[str, Any]:
         "steps": _steps(found.steps),
         "window_seconds": question.window // timedelta(seconds=1),
         "complete": found.is_complete,
-        **(_breakdown(found) if question.by else {}),
+        **(_breakdown(values["by"].text, found) if question.by else {}),
     }
 
 
-def _breakdown(found: Funnel) -> dict[str, Any]:
+def _breakdown(by: str, found: Funnel) -> dict[str, Any]:
     other = {} if found.other is None else {"other": {"steps": _steps(found.other)}}
-    return {"values": [_line(line) for line in found.lines], **other}
+    return {"by": by, "values": [_line(line) for line in found.lines], **other}
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -274,6 +274,7 @@ REPORT = Report(
                 "steps": _STEPS,
                 "window_seconds": COUNT,
                 "complete": {"type": "boolean"},
+                "by": TEXT,
                 "values": {
                     "type": "array",
                     "items": record(

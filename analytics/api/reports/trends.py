@@ -50,6 +50,8 @@ def _answer(values: Values, asked: Asked) -> dict[str, Any]:
         _need_room(question)
         found = trend(question)
     answer = {"unit": question.unit, "tz": question.zone.name, **_period(found.main)}
+    if values["by"]:
+        answer["by"] = values["by"].text
     if found.compared:
         answer["compare"] = _period(found.compared)
     return answer
@@ -64,7 +66,7 @@ def _question(values: Values, asked: Asked) -> Question:
         unit=values["unit"],
         measure=values["measure"],
         series=_series(values, asked),
-        by=values["by"],
+        by=field_of(values),
         top=values["top"],
         compare=values["compare"],
         deadline=time.monotonic() + settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS,
@@ -161,11 +163,12 @@ def _number(number: Number) -> dict[str, Any]:
 
 
 def _rows(answer: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    rows = _rows_of(answer, "main")
-    return rows + _rows_of(answer["compare"], "compared") if "compare" in answer else rows
+    by = "by" in answer
+    rows = _rows_of(answer, "main", by=by)
+    return rows + _rows_of(answer["compare"], "compared", by=by) if "compare" in answer else rows
 
 
-def _rows_of(period: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def _rows_of(period: dict[str, Any], name: str, *, by: bool) -> list[dict[str, Any]]:
     lines = [(line, False) for line in period["series"]]
     if "other" in period:
         lines.append((period["other"], True))
@@ -174,7 +177,7 @@ def _rows_of(period: dict[str, Any], name: str) -> list[dict[str, Any]]:
             "period": name,
             "series": line["series"],
             "value_of": line.get("value"),
-            "kind": _kind(line, is_other=is_other),
+            "kind": _kind(line, is_other=is_other) if by else "",
             "start": point["start"],
             "end": point["end"],
             "complete": point["complete"],
@@ -310,6 +313,7 @@ REPORT = Report(
             "properties": {
                 "unit": {"type": "string", "enum": [*UNITS]},
                 "tz": TEXT,
+                "by": {**TEXT, "description": "The field of the breakdown, if there is one."},
                 **_PERIOD,
                 "compare": component(
                     "ComparedTrend",

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.discovery import finding
+from analytics.clickhouse import ClickHouseError
+from analytics.discovery import finding, looking
 from analytics.discovery.looking import Look, Question, look
 from analytics.maintenance import daily_counts
 from analytics.zones import Zone
@@ -19,6 +21,7 @@ from tests import clickhouse as engine
 from tests.analytics.comparison import OWN
 from tests.analytics.histories import made_up
 from tests.fixtures import empty_clickhouse
+from tests.projects.made_projects import project
 from tests.samples import event, framed
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
@@ -108,10 +111,39 @@ def test_events_beside_the_range_count_where_the_days_are_those_of_another_zone(
     assert [row.path for row in found.rows] == ["day 20", "day 21"]
 
 
+def test_how_far_back_a_look_goes_is_kept_for_some_seconds(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter([0, 0, 9, 10])
+    monkeypatch.setattr(looking, "time", SimpleNamespace(monotonic=lambda: next(moments)))
+    monkeypatch.setattr(finding, "MOST", 3)
+    put({5: 3})
+    assert seen(3) == days(1)
+    put({20: 3, 21: 1})
+    found = client.get(f"/properties?{RANGE}").json()
+    assert [row["path"] for row in found["properties"]] == ["day 20", "day 21", "day 5"]
+    assert seen(3) == days(1)
+    assert seen(3) == days(20, complete=False)
+
+
+def test_looks_of_others_are_not_taken_for_ours(settings: Any) -> None:
+    put({5: 4, 20: 3})
+    put({6: 1}, event_type="buy")
+    assert seen(3) == days(20, complete=False)
+    assert seen(8) == days(1)
+    assert seen(3, event_type="buy") == days(1)
+    assert seen(3, end=date(2025, 1, 19)) == days(1, 19, one_in=2, complete=False)
+    assert seen(3, start=date(2025, 1, 7)) == days(7)
+    with project("other") as other:
+        assert seen(3, project=other.pk) == days(1)
+    settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
+    with pytest.raises(ClickHouseError):
+        seen(3)
+
+
 def test_what_was_looked_at_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     put({5: 4, 6: 2, 20: 3})
-    monkeypatch.setattr(finding, "PROPERTIES_MOST", 5)
-    monkeypatch.setattr(finding, "VALUES_MOST", 5)
+    monkeypatch.setattr(finding, "MOST", 5)
     found = client.get(f"/properties?{RANGE}").json()
     assert [row["path"] for row in found.pop("properties")] == ["day 20", "day 6"]
     span = {"to": "2025-01-31", "more": False, "one_in": 1}
@@ -134,7 +166,7 @@ def test_of_a_large_day_whole_blocks_are_looked_at(
         " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
         """ toString(number), 'view', '{"plan":"pro"}' FROM numbers(40000)"""
     )
-    monkeypatch.setattr(finding, "VALUES_MOST", 10_000)
+    monkeypatch.setattr(finding, "MOST", 10_000)
     found = client.get(f"/properties/values?path=plan&{RANGE}").json()
     assert (found["one_in"], found["complete"]) == (4, False)
     [value] = found["values"]

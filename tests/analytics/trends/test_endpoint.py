@@ -83,6 +83,7 @@ def test_purchases_by_country_with_their_sum(client: Client) -> None:
     shown = [(line["value"], line["total"], values(line)) for line in answer["series"]]
     assert shown == [("DE", 5, [0, 5, 0]), ("FR", 1, [0, 1, 0]), (None, 1, [0, 0, 1])]
     assert (answer["other"]["total"], answer["other"]["values"]) == (0.3, 2)
+    assert answer["by"] == "properties.country"
     assert b'"total":0.3' in client.get(f"/stats/trends?{query}&segment=event_type:buy").content
 
 
@@ -198,6 +199,10 @@ def test_csv_has_a_row_a_point(client: Client) -> None:
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert len(rows) == 2 * 3 * 2
     assert (rows[0]["value_of"], rows[0]["start"], rows[0]["value"]) == ("'=1+1", "2026-11-01", "1")
+    assert [row["kind"] for row in rows] == ["", "", "", "no value", "no value", "no value"] * 2
+    answer = client.get(f"/stats/trends?{RANGE}&format=csv")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    assert [row["kind"] for row in rows] == ["", "", ""]
 
 
 def test_every_report_answers_in_csv(client: Client) -> None:
