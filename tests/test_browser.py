@@ -62,7 +62,7 @@ def test_the_documentation_renders_and_its_requests_are_answered(setting: Settin
     chromium = setting.chromium
     chromium.open(f"{setting.address}/docs")
     chromium.wait_for(".opblock")
-    assert len(chromium.texts(".opblock")) == 32
+    assert len(chromium.texts(".opblock")) == 33
     operation = "#operations-events-get_events"
     chromium.click(f"{operation} .opblock-summary-control")
     chromium.click(f"{operation} .try-out__btn")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from analytics.api.breakdown import LINES, breakdown, check_line, line_of
+from analytics.api.breakdown import LINES, breakdown, check_line, field_of, line_of
 from analytics.api.report import RANGE, Parameter, People, Report, Values, check_days, of_choice
 from analytics.parameters import Asked, checked_segments
 from analytics.queries import Query
