@@ -12,7 +12,7 @@ from analytics.cohorts.question import Question, Unit, span
 from analytics.queries import Query, load_filled
 from analytics.segments.translating import BEFORE_FIRST, Condition, Scope, condition
 from analytics.trends.buckets import key_of
-from analytics.trends.sources import RAW, range_of, range_parameters, source_of
+from analytics.trends.sources import Source, range_of, range_parameters, source_of
 from analytics.zones import bounds
 
 # The bits of the masks that there are. The last bit of a mask is for periods beyond it.
@@ -63,7 +63,7 @@ def users(question: Question, cohorts: range, periods: int) -> Query:
     )
     last = _last_day(question, cohorts, periods)
     read = _read_days if source.is_rollup else _read_events
-    range_, of_range = read(question, given, cohorts, last)
+    range_, of_range = read(question, source, given, cohorts, last)
     masks, of_masks = _masks(question, len(cohorts), periods)
     texts = {
         "source": source.table,
@@ -140,12 +140,12 @@ def _last_day(question: Question, cohorts: range, periods: int) -> date:
 
 
 def _read_days(
-    question: Question, given: _Conditions, cohorts: range, last: date
+    question: Question, source: Source, given: _Conditions, cohorts: range, last: date
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """SQL and parameters for which rows of the days of users are read."""
     first = span(question.unit, cohorts[0]).first
-    texts = {"is new": "1"}
-    parameters: dict[str, Any] = {"end": last, "before": last}
+    texts = {"range": range_of(source, question.zone.name), "is new": "1"}
+    parameters: dict[str, Any] = {}
     day = "day"
     if question.cohort == "first_in_range":
         first = question.start
@@ -153,14 +153,14 @@ def _read_days(
         first -= timedelta(days=first.weekday())
         if first < _FIRST_DAY:
             # 1969-12-31, which zones west of Greenwich have, is day 65535 for ClickHouse.
+            texts["range"] = f"({texts['range']} OR day = {{before:Date}})"
             first, parameters["before"] = _FIRST_DAY, BEFORE_FIRST
             day = "toDate32(day) - if(day = {before:Date}, 65536, 0)"
         else:
             texts["is new"] = f"user_hash NOT IN ({_earlier(given)})"
             parameters["first_week"] = key_of("week", first)
     texts["number"] = _NUMBERS[question.unit].replace("{day}", day)
-    texts["range"] = "(day BETWEEN {start:Date} AND {end:Date} OR day = {before:Date})"
-    return texts, parameters | {"start": first}
+    return texts, {**parameters, "start": first, "end": last}
 
 
 def _earlier(given: _Conditions) -> str:
@@ -174,7 +174,7 @@ def _earlier(given: _Conditions) -> str:
 
 
 def _read_events(
-    question: Question, _: _Conditions, cohorts: range, last: date
+    question: Question, source: Source, _: _Conditions, cohorts: range, last: date
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """SQL and parameters for which events are read. For the first ever, all up to `last`."""
     zone = question.zone.name
@@ -184,6 +184,6 @@ def _read_events(
     else:
         is_active = question.cohort == "active"
         first = span(question.unit, cohorts[0]).first if is_active else question.start
-        read, parameters = range_of(RAW, zone), range_parameters(first, last, zone)
+        read, parameters = range_of(source, zone), range_parameters(first, last, zone)
     number = _NUMBERS[question.unit].replace("{day}", _DAY)
     return {"is new": "1", "number": number, "range": read}, parameters

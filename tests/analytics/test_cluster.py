@@ -11,19 +11,24 @@ from unittest.mock import patch
 import pytest
 from django.test import override_settings
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics import clickhouse, cluster, export, insert_options, reports
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
 from analytics.maintenance.migrate import SchemaFile, WrongCluster, drop_database
 from analytics.people import timeline
 from analytics.segments.parsing import parse_segments
+from analytics.zones import Zone
 from events.auditing.rollups import rebuild_rollups
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests import documents
 from tests.analytics import clustered, written
+from tests.analytics.cohorts import test_counted_by_hand as by_hand
+from tests.analytics.cohorts.counted import Asked
 from tests.analytics.comparison import OWN, Question, compare_answers, deliver
-from tests.analytics.histories import ASKED_FOR, History, histories, made_up
+from tests.analytics.histories import ASKED_FOR, SPANS, History, events, histories, made_up
+from tests.analytics.oracle import Event
 from tests.analytics.people import test_counted_by_hand as people
 from tests.clickhouse import apply_schema
 from tests.embedded.gateway import Gateway
@@ -76,6 +81,23 @@ def test_two_shards_answer_any_history_as_the_oracle_does(
     gateway: Gateway, history: History
 ) -> None:
     compare(gateway, history)
+
+
+@settings(made_up, max_examples=(ASKED_FOR or 16) // 4)
+@given(
+    sent=st.lists(events(SPANS), min_size=10, max_size=40),
+    questions=st.lists(by_hand.asked(SPANS, "UTC"), min_size=2, max_size=4),
+)
+def test_two_shards_answer_any_table_of_cohorts_as_sets_do(
+    gateway: Gateway, sent: list[Event], questions: list[Asked]
+) -> None:
+    with clustered.at(gateway, clustered.STORED, "one"):
+        empty_clickhouse()
+        deliver(sent, blocks=2)
+    with clustered.spread(gateway):
+        for question in questions:
+            for zone in (OWN, Zone("UTC")):
+                by_hand.assert_as_counted(sent, question, zone)
 
 
 @pytest.mark.parametrize("table", ["daily_users", "weekly_users", "events", "daily_events"])
