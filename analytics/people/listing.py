@@ -69,40 +69,43 @@ def people_of(
     metrics and the query log. A person who gets no new event is on one page, and only there,
     whoever comes meanwhile. Raises ClickHouseError.
     """
-    condition = f"user_hash IN ({sql})"
-    which = _Which(condition, {**parameters, "page_prefix": prefix}, project, name)
+    which = _Which(project, name, f"user_hash IN ({sql})", parameters, prefix)
     return _people(which, limit, cursor)
 
 
 def everyone(*, project: int, limit: int, cursor: Cursor | None = None, prefix: str = "") -> People:
     """A page of all people, or of those whose id begins with `prefix`. Raises ClickHouseError."""
-    return _people(_Which("1", {"page_prefix": prefix}, project, "people"), limit, cursor)
+    return _people(_Which(project, "people", "1", {}, prefix), limit, cursor)
 
 
 class _Which(NamedTuple):
     """The people of a list: a condition in SQL on rows of `users`, and its parameters."""
 
-    condition: str
-    parameters: Mapping[str, Any]
     project: int
     name: str
+    condition: str
+    parameters: Mapping[str, Any]
+    prefix: str
 
-    def ask(self, query: str, **given: Any) -> list[list[Any]]:
-        sql = load(query).replace("/*asked*/ 1", self.condition)
-        parameters = {**self.parameters, **given}
+    def ask(self, query: str, condition: str, **given: Any) -> list[list[Any]]:
+        if self.prefix:  # without one, no ids are read to find a page
+            condition = f"{condition} AND startsWith(user_id, {{page_prefix:String}})"
+        sql = load(query).replace("/*asked*/ 1", condition)
+        parameters = {**self.parameters, "page_prefix": self.prefix, **given}
         return ask(self.name, sql, project=self.project, parameters=parameters)
 
 
 def _people(which: _Which, limit: int, cursor: Cursor | None) -> People:
     at, user_hash = cursor or Cursor(_MOST, _MOST_HASH)
-    rows = which.ask("people_page", page_at=at, page_hash=user_hash, page_limit=limit + 1)
+    place = {"page_at": at, "page_hash": user_hash, "page_limit": limit + 1}
+    rows = which.ask("people_page", which.condition, **place)
     page = [Cursor(int(at), int(user_hash)) for user_hash, at, _ in rows[:limit]]
     if rows:
         total = rows[0][2]
     elif cursor is None:
         total = 0
     else:  # those after the cursor have come again, and are before it now
-        [[total]] = which.ask("people_count")
+        [[total]] = which.ask("people_count", which.condition)
     following = _text(page[-1]) if len(rows) > limit else None
     return People(int(total), _persons(which, page), following)
 
@@ -112,9 +115,7 @@ def _persons(which: _Which, page: list[Cursor]) -> list[Person]:
     if not page:
         return []
     places = {place.user_hash: number for number, place in enumerate(page)}
-    sql, given = load("people_of_hashes"), {"page_hashes": [*places]}
-    parameters = {"page_prefix": which.parameters["page_prefix"], **given}
-    rows = ask(which.name, sql, project=which.project, parameters=parameters)
+    rows = which.ask("people_of_hashes", "1", page_hashes=[*places])
     rows.sort(key=lambda row: (places[int(row[0])], row[1]))
     return [Person(*texts) for _, *texts in rows]
 

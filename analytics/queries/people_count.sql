@@ -1,4 +1,4 @@
 -- How many people there are. It reads what people_page.sql reads.
 SELECT uniqExact(user_hash)
 FROM users
-WHERE startsWith(user_id, {page_prefix:String}) AND /*asked*/ 1
+WHERE /*asked*/ 1

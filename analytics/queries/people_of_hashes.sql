@@ -5,5 +5,5 @@ SELECT
     concat(replaceOne(toString(min(first_at)), ' ', 'T'), 'Z'),
     concat(replaceOne(toString(max(last_at)), ' ', 'T'), 'Z')
 FROM users
-WHERE user_hash IN {page_hashes:Array(UInt64)} AND startsWith(user_id, {page_prefix:String})
+WHERE user_hash IN {page_hashes:Array(UInt64)} AND /*asked*/ 1
 GROUP BY user_hash, user_id

@@ -4,7 +4,7 @@ FROM
 (
     SELECT user_hash, max(last_at) AS last, count() OVER () AS total
     FROM users
-    WHERE startsWith(user_id, {page_prefix:String}) AND /*asked*/ 1
+    WHERE /*asked*/ 1
     GROUP BY user_hash
 )
 WHERE (at, user_hash) < ({page_at:Int64}, {page_hash:UInt64})

@@ -4,6 +4,7 @@ import json
 import random
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -115,6 +116,30 @@ def test_pages_stay_as_they_are_while_events_come_and_leave_the_hot_layer(client
             break
         found = page(client, f"limit=5&cursor={found['next']}")
     assert ids(shown) == ids(sent)
+
+
+def test_an_event_that_moves_while_both_stores_are_asked_is_shown(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes to ClickHouse and leaves PostgreSQL after the first of them was asked."""
+    put_hot([one := event()])
+    asked: list[str] = []
+
+    def moving(read: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(*arguments: Any) -> Any:
+            found = read(*arguments)
+            if not asked:
+                put_cold([one])
+                HotEvent.objects.all().delete()
+            asked.append(read.__name__)
+            return found
+
+        return answer
+
+    for name in ("_hot", "_cold"):
+        monkeypatch.setattr(timeline, name, moving(getattr(timeline, name)))
+    assert ids(page(client)["events"]) == ids([one])
+    assert len(asked) == 2
 
 
 def test_copies_in_clickhouse_are_one_event(client: Client) -> None:
