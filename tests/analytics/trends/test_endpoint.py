@@ -119,6 +119,14 @@ def test_a_running_range_is_compared_with_as_many_days(client: Client) -> None:
     ] * 21
 
 
+def test_a_range_that_has_not_begun_is_compared_with_its_first_day(client: Client) -> None:
+    start = datetime.now(UTC).date() + timedelta(days=5)
+    answer = asked(client, f"from={start}&to={start + timedelta(days=2)}&compare=previous")
+    compared = answer["compare"]
+    assert compared["from"] == compared["to"] == str(start - timedelta(days=3))
+    assert len(compared["series"][0]["points"]) == 1
+
+
 def test_an_hour_that_comes_twice_is_two_buckets(client: Client) -> None:
     kyiv = {
         "occurred_at": "2026-10-25T00:30:00Z",
@@ -291,6 +299,7 @@ def test_a_wrong_parameter_is_named(client: Client, query: str, parameter: str) 
         ("from=1970-01-01&to=2069-12-31&unit=hour", "to"),
         ("from=2000-01-01&to=2030-12-31", "to"),
         ("from=2020-01-01&to=2026-12-31&by=event_type&top=50", "to"),
+        ("from=2020-01-01&to=2026-10-31&by=event_type&compare=previous", "to"),
         ("from=2026-11-03&to=2026-11-01", "from"),
         ("from=1970-01-02&to=1970-01-05&compare=previous", "compare"),
         ("from=1970-01-02&to=1970-01-05&compare=year", "compare"),
@@ -310,6 +319,31 @@ def test_a_day_of_february_29_is_compared_with_the_day_before(client: Client) ->
     ]:
         compared = asked(client, f"from={days[0]}&to={days[1]}&compare=year")["compare"]
         assert (compared["from"], compared["to"]) == before
+
+
+def test_the_first_values_are_those_with_the_highest_measure(client: Client) -> None:
+    """Those without a number come last, also after negative ones; their sum is 0."""
+    amounts = {"a": [-5], "b": ["none"], "c": [-1, -7], "d": [-6, -2, -2]}
+    sent_ = [
+        sent("2026-11-01", f"u{n}", country=country, amount=amount)
+        for country, some in amounts.items()
+        for n, amount in enumerate(some)
+    ]
+    deliver(sent_, blocks=2)
+    for measure, first in {
+        "events": "dca",
+        "users": "dca",
+        "users_7d": "dca",
+        "sum(properties.amount)": "bac",
+        "avg(properties.amount)": "dca",
+        "min(properties.amount)": "adc",
+        "max(properties.amount)": "cda",
+        "p50(properties.amount)": "dca",
+        "p90(properties.amount)": "cda",
+    }.items():
+        answer = asked(client, f"{RANGE}&measure={measure}&by=properties.country&top=3")
+        assert [line["value"] for line in answer["series"]] == [*first], measure
+        assert "other" in answer, measure
 
 
 def test_two_thousand_values_of_a_breakdown_are_ten_and_others(client: Client) -> None:
