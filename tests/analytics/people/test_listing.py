@@ -46,8 +46,8 @@ def pages(limit: int, **given: Any) -> list[str]:
     users = ids(found)
     while found.next:
         found = page(limit, following=found.next, **given)
-        assert found.users
         users += ids(found)
+        assert len(users) == len({*users})
     return users
 
 

@@ -42,6 +42,7 @@ def pages(client: Client, limit: int) -> list[Any]:
         found = page(client, f"limit={limit}&cursor={found['next']}")
         assert len(found["events"]) <= limit
         shown += found["events"]
+        assert len(shown) == len({*ids(shown)})
     return shown
 
 
