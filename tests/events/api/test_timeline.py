@@ -165,6 +165,19 @@ def test_a_page_ends_before_its_properties_are_too_large(
     assert ids(pages(client, 40)) == ids(sent)
 
 
+@pytest.mark.parametrize("large", ["hot", "cold"])
+def test_a_page_goes_no_further_than_both_stores_are_known(client: Client, large: str) -> None:
+    """One ends its part early, since its events are large. The other's are small."""
+    text = {"text": "x" * (MAX_BYTES - 100)}
+    sent = [
+        event(occurred_at=moment(minutes=n), properties={} if n % 2 else text) for n in range(60)
+    ]
+    put_large, put_small = (put_hot, put_cold) if large == "hot" else (put_cold, put_hot)
+    put_large(sent[::2])
+    put_small(sent[1::2])
+    assert ids(pages(client, 60)) == ids(sent)
+
+
 def test_of_a_person_with_very_many_events_a_page_is_a_page(client: Client) -> None:
     engine.command(
         "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
