@@ -155,6 +155,7 @@ def encoded(text: str) -> str:
         "abc",
         "*",
         encoded("people 1 2") + "=",
+        encoded("others 1 2"),
         encoded("people 1"),
         encoded("people 1 2 3"),
         encoded("people -1 2"),

@@ -246,6 +246,7 @@ def encoded(text: str) -> str:
         ("cursor=", "cursor"),
         ("cursor=abc", "cursor"),
         (f"cursor={encoded('people 1 2')}", "cursor"),
+        (f"cursor={encoded(f'after 2026-01-01T00:00:00+00:00 {uuid.UUID(int=1)}')}", "cursor"),
         (f"cursor={encoded('after 2026-01-01T00:00:00+00:00')}", "cursor"),
         (f"cursor={encoded(f'2026-01-01T00:00:00+00:00 {uuid.UUID(int=1)}')}", "cursor"),
         (f"cursor={encoded(f'timeline 2026-01-01T00:00:00 {uuid.UUID(int=1)}')}", "cursor"),
