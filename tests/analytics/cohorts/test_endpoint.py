@@ -116,31 +116,90 @@ def test_who_signed_up_and_bought_later_is_counted(client: Client) -> None:
     assert came(asked(client, of_buyers)[:-1]) == {"2026-06-01": [1, 0, 1], "2026-06-03": [1]}
 
 
-def test_a_user_who_came_before_the_range_is_of_no_cohort_but_within_it_is(client: Client) -> None:
-    deliver([sent("2020-02-29"), sent("2026-06-02")], blocks=1)
-    assert asked(client, RANGE) == []
-    assert came(asked(client, f"{RANGE}&cohort=first_in_range")) == {
-        "2026-06-02": [1],
-        None: [1],
-    }
+@pytest.mark.parametrize("before", ["2020-02-29", "2026-05-31", "2026-06-01", "2026-06-02"])
+def test_a_user_who_came_before_the_range_is_of_no_cohort_but_within_it_is(
+    client: Client, before: str
+) -> None:
+    deliver([sent(before, plan=3), sent("2026-06-04", plan=3)], blocks=1)
+    days = "from=2026-06-03&to=2026-06-10"
+    for segment in ("", "&segment=properties.plan:3", "&segment=event_type:view"):
+        assert asked(client, f"{days}{segment}") == []
+        assert came(asked(client, f"{days}{segment}&cohort=first_in_range")) == {
+            "2026-06-04": [1],
+            None: [1],
+        }
 
 
+def test_a_user_is_new_by_what_the_cohort_is_of(client: Client) -> None:
+    deliver([sent("2026-01-07"), sent("2026-06-02", kind="signup")], blocks=1)
+    for what in ("start", "segment"):
+        answer = asked(client, f"{RANGE}&{what}=event_type:signup")
+        assert came(answer[:-1]) == {"2026-06-02": [1]}
+
+
+def test_who_bought_before_they_signed_up_did_not_come_again(client: Client) -> None:
+    deliver([sent("2026-06-02", kind="purchase"), sent("2026-06-03", kind="signup")], blocks=1)
+    events = "start=event_type:signup&return=event_type:purchase&periods=1"
+    for days in ("from=2026-06-03&to=2026-06-03", "from=2026-05-26&to=2026-06-08&unit=week"):
+        for cohort in ("first_ever", "first_in_range", "active"):
+            for mode in ("on", "on_or_after"):
+                rows = asked(client, f"{days}&{events}&cohort={cohort}&mode={mode}")
+                assert [row["users"] for row in rows] == [1, 1], (days, cohort, mode)
+                assert [period["users"] for period in rows[0]["periods"]] == [1, 0]
+
+
+def test_a_later_event_counts_for_all_periods_before_it_if_asked_so(client: Client) -> None:
+    deliver([sent("2026-06-01"), sent("2026-07-30")], blocks=1)
+    for cohort in ("first_ever", "first_in_range", "active"):
+        query = f"from=2026-06-01&to=2026-06-01&periods=2&cohort={cohort}"
+        assert came(asked(client, query)[:-1]) == {"2026-06-01": [1]}
+        or_after = asked(client, f"{query}&mode=on_or_after")
+        assert came(or_after[:-1]) == {"2026-06-01": [1, 1, 1]}
+
+
+def test_cohorts_of_years_of_days_are_found_whichever_query_they_are_of(client: Client) -> None:
+    places = [0, 63, 64, 127, 128, 192, 242, 243, 244, 485, 486, 545]
+    days = [str(date(2025, 1, 1) + timedelta(days=place)) for place in places]
+    deliver([sent(day, plan=3) for day in days], blocks=1)
+    deliver([sent(day, f"u {day}", plan=3) for day in days], blocks=1)
+    whole = "from=2025-01-01&to=2026-06-30"
+    for segment in ("", "&segment=properties.plan:3"):
+        new = came(asked(client, f"{whole}{segment}")[:-1])
+        assert new == {days[0]: [2], **{day: [1] for day in days[1:]}}
+        active = came(asked(client, f"{whole}&cohort=active{segment}")[:-1])
+        assert {day: users[0] for day, users in active.items() if day} == dict.fromkeys(days, 2)
+        assert [active[days[place]] for place in (1, 3, 6, 7, 9)] == [
+            *([2, 1], [2, 1], [2, 1, 1], [2, 1], [2, 1])
+        ]
+    [only, _] = asked(client, f"from=2025-03-05&to=2025-03-05&cohort=active{segment}")
+    assert (only["cohort"], only["users"]) == (days[1], 2)
+
+
+def test_the_window_of_what_a_user_did_ends_with_the_range(client: Client) -> None:
+    deliver([sent("2026-06-02"), sent("2026-06-20", "u2")], blocks=1)
+    answer = asked(client, "from=2026-06-01&to=2026-06-03&segment=did(view,2d)")
+    assert came(answer[:-1]) == {"2026-06-02": [1]}
+
+
+@pytest.mark.parametrize("segment", ["", "&segment=properties.plan:3"])
+@pytest.mark.parametrize("cohort", ["first_ever", "first_in_range", "active"])
 @pytest.mark.parametrize(
-    ("unit", "cohorts"),
+    ("unit", "days", "first"),
     [
-        ("week", ["2026-06-08", None]),
-        ("month", ["2026-07-01", None]),
-        ("day", ["2026-06-03", None]),
+        ("day", ["2026-06-02", "2026-06-03"], "2026-06-03"),
+        ("week", ["2026-06-04", "2026-06-14"], "2026-06-08"),
+        ("month", ["2026-06-30", "2026-07-31"], "2026-07-01"),
     ],
 )
 def test_a_week_or_month_that_the_range_cuts_is_no_cohort(
-    client: Client, unit: str, cohorts: list[str | None]
+    client: Client, unit: str, days: list[str], first: str, cohort: str, segment: str
 ) -> None:
-    days = {"week": ["2026-06-02", "2026-06-14"], "month": ["2026-06-30", "2026-07-31"]}
-    for number, day in enumerate(days.get(unit, ["2026-06-02", "2026-06-03"])):
-        deliver([sent(day, f"u{number}")], blocks=1)
-    query = f"from=2026-06-03&to=2026-07-02&unit={unit}"
-    assert [row["cohort"] for row in asked(client, query)] == cohorts
+    """And who came in it is not new in the next one."""
+    both = [sent(day, plan=3) for day in days] if unit != "day" else []
+    deliver([sent(day, f"u{n}", plan=3) for n, day in enumerate(days, 2)] + both, blocks=1)
+    query = f"from=2026-06-03&to=2026-07-02&unit={unit}&cohort={cohort}{segment}"
+    row, _ = asked(client, query)
+    assert (row["cohort"], row["users"]) == (first, 2 if both and cohort == "active" else 1)
 
 
 def test_what_runs_is_not_complete_and_what_has_not_begun_is_null(client: Client) -> None:
@@ -176,6 +235,14 @@ def test_a_period_is_a_difference_of_dates_where_a_day_has_23_hours(client: Clie
     deliver([sent(moment) for moment in moments], blocks=1)
     query = "from=2026-03-29&to=2026-03-31&tz=Europe/Kyiv&periods=2"
     assert came(asked(client, query)[:-1]) == {"2026-03-29": [1, 1]}
+
+
+def test_the_last_hour_of_the_last_period_counts(client: Client) -> None:
+    deliver([sent("2026-06-01T23:30:00Z"), sent("2026-06-03T02:30:00Z")], blocks=1)
+    for cohort in ("first_ever", "first_in_range", "active"):
+        query = "from=2026-06-01&to=2026-06-01&tz=America/Sao_Paulo&periods=1"
+        answer = asked(client, f"{query}&cohort={cohort}")
+        assert came(answer[:-1]) == {"2026-06-01": [1, 1]}
 
 
 def test_who_came_on_the_last_local_day_of_1969_is_not_new_in_1970(client: Client) -> None:

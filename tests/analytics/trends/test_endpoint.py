@@ -323,7 +323,7 @@ def test_a_day_of_february_29_is_compared_with_the_day_before(client: Client) ->
 
 def test_the_first_values_are_those_with_the_highest_measure(client: Client) -> None:
     """Those without a number come last, also after negative ones; their sum is 0."""
-    amounts = {"a": [-5], "b": ["none"], "c": [-1, -7], "d": [-6, -2, -2]}
+    amounts: dict[str, list[Any]] = {"a": [-5], "b": ["none"], "c": [-1, -7], "d": [-6, -2, -2]}
     sent_ = [
         sent("2026-11-01", f"u{n}", country=country, amount=amount)
         for country, some in amounts.items()
