@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.db import OperationalError
+from django.db import connection
 from django.test import Client
 
 from config.memory import room
@@ -286,14 +286,21 @@ def test_without_clickhouse_the_answer_is_503(client: Client, settings: Any) -> 
     assert answer.json()["detail"] == "ClickHouse can't answer now; try again."
 
 
-def test_without_postgresql_the_answer_is_503(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(*_: Any) -> None:
-        raise OperationalError("gone")
-
-    monkeypatch.setattr(timeline, "hot_page", gone)
-    answer = client.get("/users/u1/events")
+def test_without_an_answer_of_postgresql_it_is_503(client: Client) -> None:
+    """Here because the table is locked for longer than anybody may wait."""
+    put_cold([event()])
+    other = connection.copy()
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '50ms'")
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE hot_events")
+        answer = client.get("/users/u1/events")
+    finally:
+        other.close()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert answer.json()["detail"] == "PostgreSQL can't be reached."
 
