@@ -39,8 +39,12 @@ class Average(NamedTuple):
     rate: float | None
 
 
-class NoSuchCell(ValueError):
-    """The table has no such cohort or period, or the period has not begun."""
+class NoSuchCohort(ValueError):
+    """The table has no such cohort."""
+
+
+class NoSuchPeriod(ValueError):
+    """The table has no such period, or it has not begun."""
 
 
 def cohorts(question: Question) -> list[Cohort]:
@@ -93,15 +97,15 @@ def averages(table: Sequence[Cohort]) -> list[Average]:
 def people(question: Question, *, cohort: date, period: int) -> Query:
     """SQL of the user_hash of everybody in one cell, each once, and its parameters.
 
-    `cohort` is the first day of the cohort. Raises NoSuchCell.
+    `cohort` is the first day of the cohort. Raises NoSuchCohort and NoSuchPeriod.
     """
     number = key_of(question.unit, cohort)
     if number not in question.cohorts() or span(question.unit, number).first != cohort:
-        raise NoSuchCell("there is no cohort that begins on this day")
+        raise NoSuchCohort("there is no cohort that begins on this day")
     if not 0 <= period <= question.periods:
-        raise NoSuchCell(f"there are periods from 0 to {question.periods}")
+        raise NoSuchPeriod(f"there are periods from 0 to {question.periods}")
     if not span(question.unit, number + period).has_begun(question.today):
-        raise NoSuchCell("this period has not begun")
+        raise NoSuchPeriod("this period has not begun")
     found = users(question, range(number, number + 1), period)
     sql = load_filled("cohort_people", {"users": found.sql})
     return Query(sql, {**found.parameters, "period": period})

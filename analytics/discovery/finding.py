@@ -94,9 +94,14 @@ def values(question: Question, field: Field, *, prefix: str, limit: int) -> Foun
     """
     seen = look(question, most=MOST)
     given = {**parameters(question, seen), "prefix": prefix, "longest": LONGEST}
+    # Most values are there many times, so it is cheaper to look at their beginnings once they are
+    # counted. But of all events there may be more values than a table of them can hold.
+    begins, always = "startsWith(caseFoldUTF8(value), caseFoldUTF8({prefix:String}))", "1"
     texts = {
         "value": value_as_text(field, _binding(given)),
         "looked at": condition(question, seen),
+        "before counting": begins if question.all else always,
+        "once counted": always if question.all else begins,
     }
     sql = load_filled("discovery_values", texts)
     rows = _ask("discovery_values", sql, question, given, limit)

@@ -13,6 +13,9 @@ from analytics.zones import UTC
 
 # Which bits an event has that enters a funnel: see funnel_users.sql.
 _IN_RANGE, _FIRST_STEP = 1 << 10, 1
+_LEVELS = {"ordered": "funnel_level", "strict": "funnel_level", "any": "funnel_any"}
+# The entry of the last event that has one, or that of each event alone.
+_NEWEST = {"ordered": "arrayFill(it -> it > 0, {})", "strict": "{}", "any": ""}
 # What is no step of the funnel comes after all steps of the same millisecond.
 _NO_STEP = 15
 
@@ -71,8 +74,10 @@ def _levels(count: int, question: Question) -> dict[str, str]:
     steps = range(2, count + 1)
     levels = [_entries(count, question.order)]
     for step in steps:
-        texts = {"step": f"{step}", "before": f"{step - 1}", "bit": f"{step - 1}"}
-        levels.append(load_filled(f"funnel_{question.order}", texts))
+        before = step - 1
+        texts = {"step": f"{step}", "before": f"{before}", "bit": f"{before}"}
+        texts["newest"] = _NEWEST[question.order].format(f"entries_{before}")
+        levels.append(load_filled(_LEVELS[question.order], texts))
         levels.append(f"arrayFirstIndex(it -> it > 0, entries_{step}) AS at_{step}")
     times = (f"toUInt64(bitShiftRight(events[at_{k}], 15) - entries_{k}[at_{k}])" for k in steps)
     return {

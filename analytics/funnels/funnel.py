@@ -83,7 +83,8 @@ def _of_line(line: OfLine, sql: str) -> str:
     if line.rest == "unset":
         return "isNull(value)"
     if line.rest == "other":
-        return f"value NOT IN ({load_filled('funnel_first_values', {'users': sql})})"
+        first = load_filled("funnel_first_values", {"users": sql})
+        return f"isNotNull(value) AND NOT has({first}, assumeNotNull(value))"
     return "1" if line.value is None else "value = {value:String}"
 
 

@@ -1,7 +1,10 @@
 """Lists of people, page by page: those with the newest event first."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from django.conf import settings
 
 from analytics.asking import ask
 from analytics.queries import load
@@ -69,13 +72,18 @@ def people_of(
     metrics and the query log. A person who gets no new event is on one page, and only there,
     whoever comes meanwhile. Raises ClickHouseError.
     """
-    which = _Which(project, name, f"user_hash IN ({sql})", parameters, prefix)
+    which = _Which(project, name, f"user_hash IN ({sql})", parameters, prefix, _deadline())
     return _people(which, limit, cursor)
 
 
 def everyone(*, project: int, limit: int, cursor: Cursor | None = None, prefix: str = "") -> People:
     """A page of all people, or of those whose id begins with `prefix`. Raises ClickHouseError."""
-    return _people(_Which(project, "people", "1", {}, prefix), limit, cursor)
+    return _people(_Which(project, "people", "1", {}, prefix, _deadline()), limit, cursor)
+
+
+def _deadline() -> float:
+    """The queries of a list have the time of one."""
+    return time.monotonic() + settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS
 
 
 class _Which(NamedTuple):
@@ -86,13 +94,14 @@ class _Which(NamedTuple):
     condition: str
     parameters: Mapping[str, Any]
     prefix: str
+    until: float
 
     def ask(self, query: str, condition: str, **given: Any) -> list[list[Any]]:
         if self.prefix:  # without one, no ids are read to find a page
             condition = f"{condition} AND startsWith(user_id, {{page_prefix:String}})"
         sql = load(query).replace("/*asked*/ 1", condition)
         parameters = {**self.parameters, "page_prefix": self.prefix, **given}
-        return ask(self.name, sql, project=self.project, parameters=parameters)
+        return ask(self.name, sql, project=self.project, parameters=parameters, until=self.until)
 
 
 def _people(which: _Which, limit: int, cursor: Cursor | None) -> People:

@@ -37,7 +37,7 @@ class PeopleView(ReportView):
     def get(self, request: Request) -> HttpResponse:
         own = {"from": report_day, "to": report_day, "prefix": _prefix}
         values, asked = read_report(request, {**PARSERS, **own}, required=())
-        _check_days(values["from"], values["to"] or asked["zone"].today())
+        _check_days(values["from"], values["to"], asked["zone"].today())
         limit = values["limit"] or DEFAULT_LIMIT
         room.need_for_answer(PERSON_BYTES * limit)
         found = finding.search(
@@ -80,9 +80,10 @@ def answer(request: Request, found: People, format: str | None, *, name: str) ->
     return made
 
 
-def _check_days(start: date | None, end: date) -> None:
-    if start and start > end:
-        raise problem([{"parameter": "from", "message": "from is after to"}])
+def _check_days(start: date | None, end: date | None, today: date) -> None:
+    if start and start > (end or today):
+        message = "from is after to" if end else "from is after today; give to as well"
+        raise problem([{"parameter": "from", "message": message}])
 
 
 def _prefix(text: str) -> str:

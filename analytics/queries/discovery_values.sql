@@ -1,5 +1,5 @@
--- The most frequent values of a property, as text, that begin like this; equal counts by text. Most
--- values are there many times, so their beginnings are looked at once they are counted.
+-- The most frequent values of a property, as text, that begin like this; equal counts by text. The beginnings
+-- are looked at before or after the values are counted: see analytics.discovery.finding.
 SELECT value, count() AS events
 FROM
 (
@@ -7,8 +7,8 @@ FROM
     FROM events
     WHERE /*looked at*/
 )
-WHERE lengthUTF8(value) <= {longest:UInt32}
+WHERE lengthUTF8(value) <= {longest:UInt32} AND /*before counting*/
 GROUP BY value
-HAVING startsWith(caseFoldUTF8(value), caseFoldUTF8({prefix:String}))
+HAVING /*once counted*/
 ORDER BY events DESC, value
 LIMIT {limit:UInt32}

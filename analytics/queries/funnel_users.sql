@@ -4,7 +4,7 @@
 -- An event is one number, from its highest bits on: the millisecond plus 1, so that 0 is none (49), the
 -- first step that it matches (4), whether it is in the range (1), and all steps that it matches (10).
 -- So numbers are in the order of the user's events. All work is on whole arrays, and a user of a million
--- events costs as much as a thousand of a thousand. Blocks are small because each row is that large.
+-- events costs as much as a thousand of a thousand. A row is large, so blocks have few of them.
 WITH
     /*levels*/
 SELECT user_hash, /*value of user*/ arraySlice([/*times*/], 1, /*level*/) AS took

@@ -102,7 +102,7 @@ def users(row: SavedSegment) -> list[SavedSegment]:
 def _others(row: SavedSegment) -> list[SavedSegment]:
     # Only this one of the locks on a row lets other transactions insert rows of the project.
     project = cast(int, row.project_id)
-    Project.objects.select_for_update(no_key=True).filter(pk=project).first()
+    Project.objects.select_for_update(no_key=True).get(pk=project)
     rows = SavedSegment.objects.filter(project=project).order_by("name")
     return [other for other in rows if other.pk != row.pk]
 

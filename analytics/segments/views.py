@@ -19,7 +19,8 @@ from config.api.query_parameters import read
 from config.building_blocks import unavailable
 from config.memory import room
 from projects import access
-from projects.of_request import project_of
+from projects.models import Project
+from projects.of_request import NONE, project_of
 
 _FIELDS = ("name", "text")
 _NONE = "There is no such saved segment."
@@ -118,8 +119,8 @@ def _store(request: Request, row: SavedSegment) -> None:
         raise Problem(409, f"It can't be renamed: {error}.") from None
     except saved.TooMany as error:
         raise Problem(409, f"Not saved: {error}.") from None
-    except SavedSegment.DoesNotExist:
-        raise Problem(404, _NONE) from None
+    except (SavedSegment.DoesNotExist, Project.DoesNotExist):
+        raise Problem(404, _NONE if row.pk else NONE) from None
 
 
 def _wrong(messages: dict[str, list[str]]) -> Problem:

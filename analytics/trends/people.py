@@ -1,6 +1,6 @@
 """The people behind a number of a trend."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from analytics.breakdowns import OfLine
@@ -41,13 +41,16 @@ def people(question: Question, cell: Cell) -> Query:
     if cell.at is not None:
         bucket = _bucket(question, start, end, cell.at)
         if question.unit == "hour":
-            moments = (_moment(bucket.start), _moment(bucket.end))
+            # Its start and end are shown to the minute, and it may begin at a second.
+            moments = (datetime.fromtimestamp(bucket.key, UTC), bucket.until)
         else:
             days = _days(question, bucket)
     return asking.users(question, both, days, end, line=cell.line, moments=moments)
 
 
 def _bucket(question: Question, start: date, end: date, at: str) -> Bucket:
+    # A plus that is not encoded in an address arrives as a space.
+    at = at.replace(" ", "+")
     for bucket in buckets(question.unit, start, end, question.zone.name):
         if bucket.start == at:
             return bucket
@@ -60,7 +63,3 @@ def _days(question: Question, bucket: Bucket) -> tuple[date, date]:
     if width is None:
         return first, last
     return max(date(1970, 1, 1), last - timedelta(days=width - 1)), last
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

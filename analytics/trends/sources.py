@@ -63,6 +63,21 @@ def range_of(source: Source, zone: str, *, prefix: str = "") -> str:
     return f"{moments} AND {days.replace('day', 'toDate32(occurred_at, {tz:String})', 1)}"
 
 
+def until_of(source: Source, zone: str) -> str:
+    """SQL for all days until the last one of a range, whose parameters `range_parameters` gives.
+
+    The first day of all is 1969-12-31 west of Greenwich, which is day 65535 in rollups.
+    """
+    if source.is_rollup:
+        return "(day <= {end:Date} OR day = toDate(65535))"
+    until = "occurred_at < {until:DateTime64(3, 'UTC')}"
+    return (
+        until
+        if zone == UTC
+        else f"{until} AND toDate32(occurred_at, {{tz:String}}) <= {{end:Date}}"
+    )
+
+
 def range_parameters(start: date, end: date, zone: str, *, prefix: str = "") -> dict[str, Any]:
     given = {"start": start, "end": end, **bounds(start, end, zone)}
     return {f"{prefix}{name}": value for name, value in given.items()}

@@ -1,8 +1,10 @@
 """On a cluster every event is there once and every report says what the oracle says."""
 
+import random
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import clickhouse, cluster, export, insert_options, reports
+from analytics.funnels.question import ORDERS
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
 from analytics.maintenance.migrate import SchemaFile, WrongCluster, drop_database
 from analytics.people import timeline
-from analytics.segments.parsing import parse_segments
+from analytics.segments.parsing import parse_field, parse_segments
 from analytics.zones import Zone
 from events.auditing.rollups import rebuild_rollups
 from projects.models import DEFAULT
@@ -27,6 +30,7 @@ from tests.analytics import clustered, written
 from tests.analytics.cohorts import test_counted_by_hand as by_hand
 from tests.analytics.cohorts.counted import Asked
 from tests.analytics.comparison import OWN, Question, compare_answers, deliver
+from tests.analytics.funnels import test_counted_by_hand as funnels
 from tests.analytics.histories import ASKED_FOR, SPANS, History, events, histories, made_up
 from tests.analytics.oracle import Event
 from tests.analytics.people import test_counted_by_hand as people
@@ -98,6 +102,19 @@ def test_two_shards_answer_any_table_of_cohorts_as_sets_do(
         for question in questions:
             for zone in (OWN, Zone("UTC")):
                 by_hand.assert_as_counted(sent, question, zone)
+
+
+def test_two_shards_answer_funnels_and_list_their_people_as_one_does(gateway: Gateway) -> None:
+    rng = random.Random(5)
+    events = list(funnels.history(rng, 60))
+    with clustered.at(gateway, clustered.STORED, "one"):
+        empty_clickhouse()
+        deliver(events, blocks=2)
+    with clustered.spread(gateway):
+        for order in ORDERS:
+            question, asked, chosen = funnels.any_question(rng, order, events)
+            question = replace(question, by=parse_field("properties.plan"), top=1)
+            funnels.compare(rng, question, asked, chosen, every_line=True)
 
 
 @pytest.mark.parametrize("table", ["daily_users", "weekly_users", "events", "daily_events"])

@@ -18,7 +18,16 @@ from analytics.api.report import (
     of_day,
     of_number,
 )
-from analytics.cohorts.cohorts import Average, Cohort, NoSuchCell, Period, averages, cohorts, people
+from analytics.cohorts.cohorts import (
+    Average,
+    Cohort,
+    NoSuchCohort,
+    NoSuchPeriod,
+    Period,
+    averages,
+    cohorts,
+    people,
+)
 from analytics.cohorts.question import COHORTS, MAX_PERIODS, MODES, UNITS, Question
 from analytics.parameters import Asked, checked_segments
 from analytics.queries import Query
@@ -115,16 +124,21 @@ def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     ]
 
 
-def cell_of(question: Question, at: date, period: int) -> Query:
-    """SQL of the users of a cell; `at` is the first day of its cohort. Raises Problem."""
+def cell_of(question: Question, at: date, period: int, *, name: str) -> Query:
+    """SQL of the users of a cell; `at` is the first day of its cohort.
+
+    Raises Problem, where the parameter of the period is called `name`.
+    """
     try:
         return people(question, cohort=at, period=period)
-    except NoSuchCell as error:
+    except NoSuchCohort as error:
         raise problem([{"parameter": "at", "message": str(error)}]) from None
+    except NoSuchPeriod as error:
+        raise problem([{"parameter": name, "message": str(error)}]) from None
 
 
 def _users(values: Values, asked: Asked) -> Query:
-    return cell_of(question_of(values, asked), values["at"], values["period"])
+    return cell_of(question_of(values, asked), values["at"], values["period"], name="period")
 
 
 _DATE = {"type": "string", "format": "date"}

@@ -87,9 +87,10 @@ def question_of(values: Values, asked: Asked) -> Question:
 
 
 def _step(text: str, number: int, asked: Asked) -> Segments:
-    return checked_segments(
-        conditions_of(text), {}, project=asked["project"], parameter="step", part=f"step {number}"
-    )
+    conditions, part = conditions_of(text), f"step {number}"
+    if len(conditions) > 1:
+        part += r", where a comma joins conditions and `\,` is a comma"
+    return checked_segments(conditions, {}, project=asked["project"], parameter="step", part=part)
 
 
 def _check(values: Values) -> None:

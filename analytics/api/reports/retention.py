@@ -41,7 +41,7 @@ def _users(values: Values, asked: Asked) -> Query:
         unit="week",
         periods=values["windows"],
     )
-    return cell_of(question, values["at"], values["week"])
+    return cell_of(question, values["at"], values["week"], name="week")
 
 
 REPORT = Report(

@@ -16,6 +16,7 @@ from analytics.breakdowns import OfLine
 from analytics.funnels.asking import users
 from analytics.funnels.funnel import Cell, Funnel, Step, funnel, people
 from analytics.funnels.question import ORDERS, Question
+from analytics.people.listing import people_of
 from analytics.segments.parsing import parse_field, parse_segments
 from analytics.trends.question import Question as TrendQuestion
 from analytics.trends.trends import trend
@@ -115,9 +116,17 @@ def any_question(
 
 
 def compare(
-    rng: random.Random, question: Question, asked: Asked, events: Sequence[Event]
+    rng: random.Random,
+    question: Question,
+    asked: Asked,
+    events: Sequence[Event],
+    *,
+    every_line: bool = False,
 ) -> Counter[int]:
-    """Raises AssertionError where a user or a number differs. Returns how many came how far."""
+    """Raises AssertionError where a user or a number differs. Returns how many came how far.
+
+    The people are listed of two numbers, or of those of `every_line`.
+    """
     of_users: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         of_users[event["user_id"]].append(event)
@@ -139,7 +148,7 @@ def compare(
     if asked.order != "any":
         assert answer.steps[0].users == users_of_trend(question)
     compare_lines(answer, question, values, count)
-    compare_people(rng, question, answer, values)
+    compare_people(None if every_line else rng, question, answer, values)
     return Counter(len(times) for times in expected.values())
 
 
@@ -200,13 +209,13 @@ def compare_lines(
 
 
 def compare_people(
-    rng: random.Random,
+    rng: random.Random | None,
     question: Question,
     answer: Funnel,
     users: dict[str, tuple[str | None, list[int]]],
 ) -> None:
-    """The people behind two of the numbers: those who came to a step, or who did not come to it."""
-    step = rng.randint(2, len(answer.steps))
+    """The people behind numbers: those who came to a step, and those who did not come to it."""
+    step = rng.randint(2, len(answer.steps)) if rng else 2
     first = answer.lines[0].value if answer.lines else None
     shown = [line.value for line in answer.lines]
     for dropped in (False, True):
@@ -223,16 +232,17 @@ def compare_people(
             ]
         if first is not None:
             cells.append((Cell(step, dropped, OfLine(first)), lambda value: value == first))
-        cell, holds = rng.choice(cells)
-        sql, parameters = people(question, cell)
-        rows = clickhouse.query(
-            f"SELECT DISTINCT user_id FROM users WHERE user_hash IN ({sql})",
-            project=DEFAULT,
-            parameters=parameters,
-        )
-        expected = {
-            user
-            for user, (value, times) in users.items()
-            if holds(value) and (len(times) == step - 1 if dropped else len(times) >= step)
-        }
-        assert {user for (user,) in rows} == expected, cell
+        for cell, holds in [rng.choice(cells)] if rng else cells:
+            expected = {
+                user
+                for user, (value, times) in users.items()
+                if holds(value) and (len(times) == step - 1 if dropped else len(times) >= step)
+            }
+            assert listed(question, cell) == expected, cell
+
+
+def listed(question: Question, cell: Cell) -> set[str]:
+    sql, parameters = people(question, cell)
+    found = people_of(sql, parameters, project=DEFAULT, limit=1_000)
+    assert found.total == len(found.users)
+    return {user.user_id for user in found.users}

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client
 
+from analytics.percent import percent
 from tests.analytics.cohorts import counted as cohorts
 from tests.analytics.comparison import SEGMENTS, deliver
 from tests.analytics.funnels import counted as funnels
@@ -30,6 +31,12 @@ TYPES = ("event_type:buy", "event_type:view", "properties.plan:42", "properties.
 Belongs: TypeAlias = Callable[[Sequence[Event]], bool]
 
 
+PLANS: list[dict[str, Any]] = [
+    *({}, {}, {"plan": 42}, {"plan": 42}, {"plan": 7}, {"plan": True}),
+    *({"plan": ""}, {"plan": "a&b=c+d %2B"}, {"plan": "Олена\n'\\"}, {"plan": "x" * 1_000}),
+]
+
+
 class Number(NamedTuple):
     """A number of a report: what its list is asked, how many it says, and who belongs there.
 
@@ -39,6 +46,8 @@ class Number(NamedTuple):
     query: str
     people: int | None
     belongs: Belongs
+    share: tuple[float, int] | None = None
+    """What it says in per cent, and of how many people."""
 
 
 def history(rng: random.Random) -> list[Event]:
@@ -48,7 +57,7 @@ def history(rng: random.Random) -> list[Event]:
             "occurred_at": rng.choice(moments).isoformat(timespec="milliseconds"),
             "user_id": f"u/{rng.randint(1, 25)}",
             "event_type": rng.choice(["buy", "view", "view", "Buy"]),
-            "properties": rng.choice([{}, {"plan": 42}, {"plan": 7}, {"plan": True}]),
+            "properties": rng.choice(PLANS),
         }
         for _ in range(150)
     ]
@@ -72,6 +81,8 @@ def test_every_number_leads_to_its_people(client: Client, settings: Any) -> None
             ), number.query
             assert found["total"] == len(listed)
             assert number.people in (None, len(listed)), number.query
+            if number.share:
+                assert percent(len(listed), number.share[1]) == number.share[0]
 
 
 def timeline(client: Client, user: str) -> list[Event]:
@@ -157,6 +168,7 @@ def retained(rng: random.Random, client: Client) -> Iterator[Number]:
                     f"retention?{query}&at={row['cohort_week']}&week={k}",
                     row["week_0"] if k == 0 else None,
                     in_cohort(asked, matches, date.fromisoformat(row["cohort_week"]), k),
+                    (row[f"week_{k}"], row["week_0"]) if k else None,
                 )
 
 
@@ -222,7 +234,7 @@ def trend_of(rng: random.Random, client: Client) -> Iterator[Number]:
     measure = rng.choice(["users", "users", "events", "users_7d", "sum(properties.plan)"])
     unit = rng.choice(["day", "week", "month"] + ["hour"] * (measure != "users_7d"))
     by = rng.choice([None, "properties.plan", "event_type"])
-    query += f"{segment}&unit={unit}&measure={measure}&top=1&compare=previous"
+    query += f"{segment}&unit={unit}&measure={measure}&top={rng.choice([1, 3])}&compare=previous"
     query += f"&by={by}" if by else ""
     answer = get(client, f"/stats/trends?{query}")
     shown = [line["value"] for line in answer["series"]]
@@ -262,7 +274,7 @@ def of_line(by: str | None, value: str | None, *, is_other: bool) -> str:
         return ""
     if is_other:
         return "&line=other"
-    return "&line=unset" if value is None else f"&value={value}"
+    return "&line=unset" if value is None else f"&value={quote(value, safe='')}"
 
 
 def within(counts: Matches, first: str, last: str, zone: str) -> Belongs:
@@ -279,7 +291,8 @@ def within(counts: Matches, first: str, last: str, zone: str) -> Belongs:
 
 def has_number(event: Event, measure: str) -> bool:
     plan = event["properties"].get("plan")
-    return not measure.startswith("sum") or (isinstance(plan, int) and not isinstance(plan, bool))
+    is_number = isinstance(plan, int) and not isinstance(plan, bool)
+    return not measure.startswith("sum") or is_number
 
 
 def value_of(event: Event, by: str) -> str | None:

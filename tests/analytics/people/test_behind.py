@@ -1,0 +1,91 @@
+"""The lists behind the numbers of reports, where their edges are."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.analytics.comparison import deliver
+
+pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
+
+
+def sent(moment: str, user: str = "u1", kind: str = "buy", **properties: Any) -> dict[str, Any]:
+    return {
+        "occurred_at": moment,
+        "user_id": user,
+        "event_type": kind,
+        "properties": properties,
+    }
+
+
+def asked(client: Client, address: str) -> Any:
+    answer = client.get(f"/stats/{address}")
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def ids(client: Client, address: str) -> list[str]:
+    found = asked(client, address)
+    assert found["total"] == len(found["users"])
+    return sorted(user["user_id"] for user in found["users"])
+
+
+def test_an_hour_that_begins_at_a_second_has_the_people_of_its_number(client: Client) -> None:
+    """Liberia went from -00:44:30 to UTC, and skipped 44 minutes and 30 seconds."""
+    moments = ["00:44:29.999", "00:44:30.000", "00:59:59.999", "01:00:00.000"]
+    deliver([sent(f"1972-01-07T{at}Z", f"u{n}") for n, at in enumerate(moments)], blocks=1)
+    days = "from=1972-01-06&to=1972-01-07&tz=Africa/Monrovia&unit=hour"
+    [line] = asked(client, f"trends?{days}")["series"]
+    points = [point for point in line["points"] if point["value"]]
+    assert [point["value"] for point in points] == [1, 2, 1]
+    for point, users in zip(points, [["u0"], ["u1", "u2"], ["u3"]], strict=True):
+        at = point["start"].replace("+", "%2B")
+        assert ids(client, f"trends/users?{days}&at={at}") == users
+
+
+def test_a_plus_in_the_moment_of_an_hour_needs_no_encoding(client: Client) -> None:
+    deliver([sent("2026-06-01T08:30:00Z")], blocks=1)
+    days = "from=2026-06-01&to=2026-06-01&tz=Europe/Kyiv&unit=hour"
+    assert ids(client, f"trends/users?{days}&at=2026-06-01T11:00+03:00") == ["u1"]
+
+
+@pytest.mark.parametrize(
+    "query", ["segment=event_type:buy", "segment=not(event_type):x", "to=2026-01-01"]
+)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_all_days_begin_with_the_first_moment(client: Client, query: str, zone: str) -> None:
+    deliver([sent("1970-01-01T00:00:00Z"), sent("2025-01-01T00:00:00Z", "u2")], blocks=1)
+    answer = client.get(f"/users?{query}&tz={zone}").json()
+    assert [user["user_id"] for user in answer["users"]] == ["u2", "u1"]
+    answer = client.get(f"/users?{query}&tz={zone}&from=1970-01-02").json()
+    assert [user["user_id"] for user in answer["users"]] == ["u2"]
+
+
+@pytest.mark.parametrize(
+    ("address", "parameter"),
+    [
+        ("dau/users?from=2026-06-01&to=2026-06-02&at=2026-06-03", "at"),
+        ("dau/users?from=2026-06-01&to=2026-06-02&at=2026-05-31", "at"),
+        ("dau/users?from=2026-06-02&to=2026-06-01", "from"),
+        ("trends/users?from=2026-06-01&to=2026-06-02&at=2026-06-03", "at"),
+        ("trends/users?from=2026-06-01&to=2026-06-14&unit=week&at=2026-06-02", "at"),
+        ("trends/users?from=2026-06-01&to=2026-06-02&period=compared", "period"),
+        ("trends/users?from=2026-06-01&to=2026-06-02&value=a", "value"),
+        (
+            "trends/users?from=2026-06-01&to=2026-06-02&series=event_type:a&series=event_type:b",
+            "series",
+        ),
+        ("active-days/users?from=2026-06-01&to=2026-06-02&days=0", "days"),
+        ("cohorts/users?from=2026-06-01&to=2026-06-07", "at"),
+        ("cohorts/users?from=2026-06-01&to=2026-06-07&at=2026-06-08", "at"),
+        ("cohorts/users?from=2026-06-01&to=2026-06-07&at=2026-06-01&periods=2&period=3", "period"),
+        ("cohorts/users?from=2026-01-01&to=2099-06-07&at=2099-06-01", "at"),
+        ("retention/users?start_date=2026-06-01&at=2026-06-02", "at"),
+        ("retention/users?start_date=2026-06-01&windows=3&at=2026-06-01&week=9", "week"),
+    ],
+)
+def test_each_wrong_number_is_named(client: Client, address: str, parameter: str) -> None:
+    answer = client.get(f"/stats/{address}")
+    assert answer.status_code == 400
+    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
