@@ -120,6 +120,21 @@ def test_events_of_one_millisecond_are_in_the_order_of_their_steps(client: Clien
     assert users(client, f"{RANGE}&step=event_type:buy&step=event_type:view") == [1, 1]
 
 
+def test_the_first_moment_of_all_is_an_entry_like_any_other(client: Client) -> None:
+    moments = ["1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00.001Z"]
+    kinds = ["view", "buy"]
+    deliver(
+        [
+            {"occurred_at": at, "user_id": "u1", "event_type": kind, "properties": {}}
+            for at, kind in zip(moments, kinds, strict=True)
+        ],
+        blocks=1,
+    )
+    for order in ("ordered", "strict", "any"):
+        query = f"from=1970-01-01&to=1970-01-02{STEPS}&order={order}"
+        assert users(client, query) == [1, 1]
+
+
 def test_later_steps_may_lie_behind_the_range_and_the_first_may_not(client: Client) -> None:
     last = datetime(2026, 6, 10, 23, 59, 59, tzinfo=UTC)
     early, late = (last - T0).total_seconds(), (last - T0).total_seconds() + 86_400
@@ -288,7 +303,12 @@ def test_each_wrong_parameter_of_its_people_is_named(
 def test_a_wrong_step_says_which_one_it_is(client: Client) -> None:
     answer = client.get(f"/stats/funnel?{RANGE}{STEP}&step=event_type:a,plan:3")
     [error] = answer.json()["errors"]
-    assert error["message"].startswith("step 2: the field must be event_type, user_id or")
+    assert error["message"].startswith(
+        "step 2, where a comma joins conditions and `\\,` is a comma"
+    )
+    assert "the field must be event_type, user_id or" in error["message"]
+    answer = client.get(f"/stats/funnel?{RANGE}{STEP}&step=plan:3")
+    assert answer.json()["errors"][0]["message"].startswith("step 2: the field must be")
 
 
 def test_steps_that_contradict_are_reached_by_nobody(client: Client) -> None:

@@ -1,11 +1,17 @@
 """The lists behind the numbers of reports, where their edges are."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from analytics.maintenance.migrate import drop_database
+from analytics.people import finding
+from analytics.segments.parsing import parse_segments
+from analytics.zones import Zone
 from tests.analytics.comparison import deliver
+from tests.clickhouse import apply_schema
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
@@ -60,6 +66,26 @@ def test_all_days_begin_with_the_first_moment(client: Client, query: str, zone: 
     assert [user["user_id"] for user in answer["users"]] == ["u2", "u1"]
     answer = client.get(f"/users?{query}&tz={zone}&from=1970-01-02").json()
     assert [user["user_id"] for user in answer["users"]] == ["u2"]
+
+
+def test_all_days_of_rollups_west_of_greenwich_begin_with_1969() -> None:
+    number, name = 1_002, "America/New_York"
+    apply_schema(project=number, zone=name)
+    try:
+        deliver([sent("1970-01-01T00:00:00Z")], blocks=1, project=number)
+        found = finding.search(
+            project=number,
+            zone=Zone(name, lambda: name),
+            segments=parse_segments(["event_type:buy"]),
+            start=None,
+            end=date(2026, 1, 1),
+            prefix="",
+            limit=9,
+            cursor=None,
+        )
+        assert [user.user_id for user in found.users] == ["u1"]
+    finally:
+        drop_database(project=number)
 
 
 @pytest.mark.parametrize(
