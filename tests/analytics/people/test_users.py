@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +19,7 @@ from tests import clickhouse as engine
 from tests.projects.made_keys import bearer, secret
 from tests.projects.made_projects import project
 from tests.samples import event, framed, moment
+from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -86,6 +89,16 @@ def test_any_id_is_found_by_its_prefix_and_by_its_address(client: Client, odd: s
         "events": 1,
         "event_types": [{"event_type": "page_view", "events": 1}],
     }
+
+
+def test_any_id_comes_through_the_web_server(web: Web) -> None:
+    put(*ODD_IDS)
+    for odd in ODD_IDS:
+        asked = HTTPConnection("127.0.0.1", web.port)
+        asked.request("GET", f"/users/{quote(odd, safe='')}")
+        answer = asked.getresponse()
+        assert (answer.status, json.load(answer).get("user_id")) == (200, odd)
+        asked.close()
 
 
 def test_slashes_need_not_be_encoded(client: Client) -> None:
