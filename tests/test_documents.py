@@ -86,7 +86,17 @@ def test_the_bounds_name_tests_that_there_are() -> None:
 
 def blocks() -> list[Any]:
     """The blocks of commands that a person runs beside `make up`."""
-    names = ("api", "segments", "trends", "people", "projects", "access", "importing")
+    names = (
+        "api",
+        "segments",
+        "trends",
+        "cohorts",
+        "funnels",
+        "people",
+        "projects",
+        "access",
+        "importing",
+    )
     pages = (README, *(DOCS / f"{name}.md" for name in names))
     return [
         pytest.param(block, id=f"{documents.name(page)}-{number}")

@@ -1,6 +1,6 @@
 """The lists behind the numbers of reports, where their edges are."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -66,6 +66,40 @@ def test_all_days_begin_with_the_first_moment(client: Client, query: str, zone: 
     assert [user["user_id"] for user in answer["users"]] == ["u2", "u1"]
     answer = client.get(f"/users?{query}&tz={zone}&from=1970-01-02").json()
     assert [user["user_id"] for user in answer["users"]] == ["u2"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "dau/users?at=2026-06-01",
+        "trends/users?at=2026-06-01",
+        "trends/users?at=2026-06-01&by=event_type&value=view",
+        "trends/users?at=2026-06-01T00:00%2B00:00&unit=hour",
+    ],
+)
+def test_the_window_of_a_segment_ends_with_the_report_and_not_with_the_day(
+    client: Client, address: str
+) -> None:
+    views = [sent("2026-06-01T00:30:00Z", user, "view") for user in ("early", "late", "never")]
+    bought = [sent("2026-06-01T00:00:00Z", "early", "other")]
+    bought += [sent("2026-05-31T10:00:00Z", "early"), sent("2026-06-04T10:00:00Z", "late")]
+    deliver([*views, *bought], blocks=1)
+    query = "&from=2026-06-01&to=2026-06-05&segment=did(buy,2d)"
+    assert ids(client, address + query) == ["late"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "first"), [("users_7d", "2026-06-09"), ("users_30d", "2026-05-17")]
+)
+def test_rolling_users_are_those_of_so_many_days(client: Client, measure: str, first: str) -> None:
+    before = date.fromisoformat(first) - timedelta(days=1)
+    moments = [f"{before}T23:59:59.999Z", f"{first}T00:00:00Z", "2026-06-15T23:59:59.999Z"]
+    moments.append("2026-06-16T00:00:00Z")
+    deliver([sent(moment, f"u{n}") for n, moment in enumerate(moments)], blocks=1)
+    query = f"from=2026-06-10&to=2026-06-20&measure={measure}"
+    points = asked(client, f"trends?{query}")["series"][0]["points"]
+    assert points[5]["value"] == 2
+    assert ids(client, f"trends/users?{query}&at=2026-06-15") == ["u1", "u2"]
 
 
 def test_all_days_of_rollups_west_of_greenwich_begin_with_1969() -> None:
