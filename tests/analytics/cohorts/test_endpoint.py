@@ -228,6 +228,8 @@ def test_ranges_beside_all_events_have_no_cohorts(client: Client) -> None:
         for cohort in ("first_ever", "first_in_range", "active"):
             assert asked(client, f"{days}&cohort={cohort}") == []
     assert asked(client, "from=2099-12-01&to=2099-12-31") == []
+    # Days to come are no cells.
+    assert came(asked(client, "from=2026-06-01&to=2099-12-31")[:-1]) == {"2026-06-02": [1]}
 
 
 def test_a_period_is_a_difference_of_dates_where_a_day_has_23_hours(client: Client) -> None:
