@@ -102,6 +102,27 @@ def test_rolling_users_are_those_of_so_many_days(client: Client, measure: str, f
     assert ids(client, f"trends/users?{query}&at=2026-06-15") == ["u1", "u2"]
 
 
+def test_the_period_before_has_the_lines_of_the_range(client: Client) -> None:
+    deliver(
+        [
+            *(sent("2026-06-02T10:00:00Z", "u1", country="UA"), sent("2026-06-02T10:00:00Z", "u2")),
+            *(sent("2026-06-01T10:00:00Z", f"v{n}", country="DE") for n in range(2)),
+            sent("2026-06-01T10:00:00Z", "v2", country="UA"),
+            sent("2026-06-01T10:00:00Z", "v3"),
+        ],
+        blocks=1,
+    )
+    query = "from=2026-06-02&to=2026-06-02&by=properties.country&top=1&compare=previous"
+    before = f"trends/users?{query}&period=compared"
+    found = asked(client, f"trends?{query}")["compare"]
+    assert [line["total"] for line in found["series"]] == [1, 1]
+    assert found["other"]["total"] == 2
+    assert ids(client, f"{before}&value=UA") == ["v2"]
+    assert ids(client, f"{before}&line=unset") == ["v3"]
+    assert ids(client, f"{before}&line=other") == ["v0", "v1"]
+    assert ids(client, before) == ["v0", "v1", "v2", "v3"]
+
+
 def test_all_days_of_rollups_west_of_greenwich_begin_with_1969() -> None:
     number, name = 1_002, "America/New_York"
     apply_schema(project=number, zone=name)
