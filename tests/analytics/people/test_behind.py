@@ -123,6 +123,24 @@ def test_the_period_before_has_the_lines_of_the_range(client: Client) -> None:
     assert ids(client, before) == ["v0", "v1", "v2", "v3"]
 
 
+def test_the_people_of_a_sum_are_those_with_a_number(client: Client) -> None:
+    amounts = [1, "2.5", 0, "none", None, True, [1], 1e31]
+    sent_ = [sent("2026-06-01T10:00:00Z", f"u{n}", amount=it) for n, it in enumerate(amounts)]
+    deliver([*sent_, sent("2026-06-01T10:00:00Z", "u8")], blocks=1)
+    for measure in ("sum", "avg", "max", "p90"):
+        query = f"from=2026-06-01&to=2026-06-01&measure={measure}(properties.amount)"
+        [line] = asked(client, f"trends?{query}")["series"]
+        assert line["values"] + line.get("left_out", 0) == 4
+        assert ids(client, f"trends/users?{query}") == ["u0", "u1", "u2", "u7"]
+
+
+def test_an_hour_ends_before_the_next_one(client: Client) -> None:
+    moments = ["08:00:00.000", "08:59:59.999", "09:00:00.000"]
+    deliver([sent(f"2026-06-01T{at}Z", f"u{n}") for n, at in enumerate(moments)], blocks=1)
+    query = "from=2026-06-01&to=2026-06-01&unit=hour"
+    assert ids(client, f"trends/users?{query}&at=2026-06-01T08:00%2B00:00") == ["u0", "u1"]
+
+
 def test_all_days_of_rollups_west_of_greenwich_begin_with_1969() -> None:
     number, name = 1_002, "America/New_York"
     apply_schema(project=number, zone=name)
