@@ -116,6 +116,8 @@ def funnels(running: Stack) -> Iterator[tuple[str, float]]:
         ),
         "people of a day": f"/stats/dau/users?{month}&at={end - timedelta(days=1)}",
         "people by the beginning of their id": "/users?prefix=user-12",
+        "one user": "/users/user-1",
+        "timeline of a user": "/users/user-1/events",
     }
     return _latencies(running, asked)
 
