@@ -10,6 +10,7 @@ from django_redis import get_redis_connection
 
 from analytics.discovery import looking
 from analytics.maintenance import daily_counts
+from analytics.maintenance.migrate import drop_database
 from events.delivery import background
 from events.ingest import rejected
 from events.models import Batch
@@ -134,3 +135,12 @@ def _empty_redis() -> None:
 def _no_keys() -> None:
     """No test inherits the API keys that this process has read."""
     keyring.forget()
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A project whose rollups hold days of the zone that is its parameter."""
+    number = 1_000
+    apply_schema(project=number, zone=request.param)
+    yield number
+    drop_database(project=number)

@@ -1,6 +1,5 @@
 """Reports in days of other zones than UTC: exact around midnights that are skipped or repeated."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 
 from analytics import reports, zones
 from analytics.maintenance import daily_counts
-from analytics.maintenance.migrate import drop_database
 from analytics.segments.parsing import parse_segments
 from analytics.zones import Zone
 from projects.models import DEFAULT
@@ -23,7 +21,6 @@ from tests.analytics.histories import (
     made_up,
     zoned_histories,
 )
-from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
 from tests.samples import event
 
@@ -41,15 +38,6 @@ def test_every_report_from_events_is_what_counting_by_hand_gives(name: str) -> N
         compare(history.events, history.questions, blocks=history.blocks, zones=asked)
 
     look()
-
-
-@pytest.fixture
-def project(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A project whose rollups hold days of the zone."""
-    number = 1_000
-    apply_schema(project=number, zone=request.param)
-    yield number
-    drop_database(project=number)
 
 
 @pytest.mark.parametrize(("project", "name"), [(it, it) for it in NAMES], indirect=["project"])

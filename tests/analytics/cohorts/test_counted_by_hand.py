@@ -1,6 +1,6 @@
 """Every table of cohorts is what counting by hand gives, for histories made up by hypothesis."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from analytics import reports
 from analytics.cohorts.cohorts import Cohort, cohorts, people
 from analytics.cohorts.question import COHORTS, MAX_PERIODS, MODES, UNITS, Question
-from analytics.maintenance.migrate import drop_database
 from analytics.segments.expressions import Segments
 from analytics.segments.parsing import parse_segments
 from analytics.zones import Zone
@@ -31,7 +30,6 @@ from tests.analytics.histories import (
 )
 from tests.analytics.oracle import Event
 from tests.analytics.said import Said
-from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
@@ -177,15 +175,6 @@ def test_every_table_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -
             assert_weeks_are_those_of_retention(one, zone)
 
     look()
-
-
-@pytest.fixture
-def project(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A project whose rollups hold days of the zone."""
-    number = 1_002
-    apply_schema(project=number, zone=request.param)
-    yield number
-    drop_database(project=number)
 
 
 @pytest.mark.parametrize(("project", "name"), [(it, it) for it in ZONE_SPANS], indirect=["project"])

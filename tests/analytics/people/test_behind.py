@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics.maintenance.migrate import drop_database
 from analytics.people import finding
 from analytics.segments.parsing import parse_segments
 from analytics.zones import Zone
 from tests.analytics.comparison import deliver
-from tests.clickhouse import apply_schema
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
@@ -141,24 +139,20 @@ def test_an_hour_ends_before_the_next_one(client: Client) -> None:
     assert ids(client, f"trends/users?{query}&at=2026-06-01T08:00%2B00:00") == ["u0", "u1"]
 
 
-def test_all_days_of_rollups_west_of_greenwich_begin_with_1969() -> None:
-    number, name = 1_002, "America/New_York"
-    apply_schema(project=number, zone=name)
-    try:
-        deliver([sent("1970-01-01T00:00:00Z")], blocks=1, project=number)
-        found = finding.search(
-            project=number,
-            zone=Zone(name, lambda: name),
-            segments=parse_segments(["event_type:buy"]),
-            start=None,
-            end=date(2026, 1, 1),
-            prefix="",
-            limit=9,
-            cursor=None,
-        )
-        assert [user.user_id for user in found.users] == ["u1"]
-    finally:
-        drop_database(project=number)
+@pytest.mark.parametrize("project", ["America/New_York"], indirect=True)
+def test_all_days_of_rollups_west_of_greenwich_begin_with_1969(project: int) -> None:
+    deliver([sent("1970-01-01T00:00:00Z")], blocks=1, project=project)
+    found = finding.search(
+        project=project,
+        zone=Zone("America/New_York", lambda: "America/New_York"),
+        segments=parse_segments(["event_type:buy"]),
+        start=None,
+        end=date(2026, 1, 1),
+        prefix="",
+        limit=9,
+        cursor=None,
+    )
+    assert [user.user_id for user in found.users] == ["u1"]
 
 
 @pytest.mark.parametrize(

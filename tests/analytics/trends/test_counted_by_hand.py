@@ -1,6 +1,6 @@
 """Every trend is what counting by hand gives, for histories made up by hypothesis."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.maintenance.migrate import drop_database
 from analytics.segments.parsing import parse_field, parse_segments
 from analytics.trends.measures import parse_measure
 from analytics.trends.question import COMPARES, Question
@@ -20,7 +19,6 @@ from tests.analytics.comparison import deliver
 from tests.analytics.histories import ASKED_FOR, SPANS, ZONE_SPANS, Span, made_up
 from tests.analytics.oracle import Event
 from tests.analytics.trends.counted import Asked, Line, lines
-from tests.clickhouse import apply_schema
 from tests.fixtures import empty_clickhouse
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
@@ -210,15 +208,6 @@ def test_every_trend_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -
             assert_as_counted(events, one, zone)
 
     look()
-
-
-@pytest.fixture
-def project(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A project whose rollups hold days of the zone."""
-    number = 1_001
-    apply_schema(project=number, zone=request.param)
-    yield number
-    drop_database(project=number)
 
 
 @pytest.mark.parametrize(("project", "name"), [(it, it) for it in ZONE_SPANS], indirect=["project"])
