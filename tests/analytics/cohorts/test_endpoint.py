@@ -277,6 +277,25 @@ def test_averages_weigh_cohorts_by_their_users(client: Client) -> None:
     assert average["periods"][1] == {"period": 1, "of": 4, "users": 1, "rate": 25.0}
 
 
+def test_rates_are_rounded_to_the_nearer_tenth(client: Client) -> None:
+    again = [sent("2026-06-02", f"u{n}") for n in range(2)]
+    deliver([*again, *[sent("2026-06-01", f"u{n}") for n in range(3)]], blocks=1)
+    row, average = asked(client, f"{RANGE}&periods=1")
+    assert [row["periods"][1]["rate"], average["periods"][1]["rate"]] == [66.7, 66.7]
+
+
+@pytest.mark.parametrize("cohorts", [60, 120, 240])
+@pytest.mark.parametrize("mode", ["on", "on_or_after"])
+def test_the_last_cohort_has_all_of_its_periods(client: Client, cohorts: int, mode: str) -> None:
+    last = date(2025, 1, 1) + timedelta(days=cohorts - 1)
+    deliver([sent(str(last)), sent(str(last + timedelta(days=9)))], blocks=1)
+    query = f"from=2025-01-01&to={last}&mode={mode}"
+    later = [0] * 8 + [1] if mode == "on" else [1] * 9
+    for cohort in ("first_ever", "active"):
+        answer = asked(client, f"{query}&cohort={cohort}")
+        assert came(answer[:-1]) == {str(last): [1, *later]}
+
+
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
