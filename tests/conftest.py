@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings
 
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption("numprocesses", None):
             return
     _have_children_listen()
+    _repeat_what_is_made_up()
     try:
         os.environ |= _started(stack)
     except StackError as error:
@@ -90,6 +92,16 @@ def _has_room(folder: Path) -> bool:
         return False
     may_run = not os.statvfs(folder).f_flag & os.ST_NOEXEC
     return may_run and shutil.disk_usage(folder).free > MEMORY_BYTES
+
+
+def _repeat_what_is_made_up() -> None:
+    """Hypothesis makes up the same examples in every run, so that a run does not fail by chance.
+
+    Long runs with HISTORIES look for new ones.
+    """
+    if "HISTORIES" not in os.environ:
+        hypothesis.settings.register_profile("repeated", derandomize=True)
+        hypothesis.settings.load_profile("repeated")
 
 
 def _have_children_listen() -> None:
