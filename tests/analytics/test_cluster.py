@@ -15,11 +15,12 @@ from django.test import override_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import clickhouse, cluster, export, insert_options, reports
+from analytics import clickhouse, cluster, export, inserting, reports
 from analytics.funnels.question import ORDERS
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
 from analytics.maintenance.migrate import SchemaFile, WrongCluster, drop_database
 from analytics.people import timeline
+from analytics.schema import SCHEMA_DIR
 from analytics.segments.parsing import parse_field, parse_segments
 from analytics.zones import Zone
 from events.auditing.rollups import rebuild_rollups
@@ -43,7 +44,7 @@ SCALING = documents.DOCS / "scaling.md"
 DAY = date(2025, 1, 6)
 OTHER = 2
 CAME = written.came("u1", "2025-01-06T12:00:00.000Z") + written.came("u2", "2025-01-07T12:00:00Z")
-FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
+FILES = [SchemaFile(it.name, it.read_text()) for it in sorted(SCHEMA_DIR.glob("*.sql"))]
 STATEMENTS = [(file.name, n, it) for file in FILES for n, it in enumerate(file.statements)]
 
 
@@ -207,7 +208,7 @@ def test_a_block_is_not_confirmed_if_a_shard_takes_no_part_of_it(
 ) -> None:
     body, token = framed([event(**it) for it in CAME]), str(uuid.uuid4())
     with clustered.at(gateway, clustered.HALF, "half"):
-        monkeypatch.setattr(clickhouse, "_require_schema", lambda _: None)
+        monkeypatch.setattr(inserting, "_require_schema", lambda _: None)
         for _ in range(2):
             with pytest.raises(clickhouse.ClickHouseUnavailable):
                 engine.insert_block(token=token, body=body)
@@ -294,7 +295,7 @@ def test_nothing_has_arrived_or_not_while_a_replica_can_not_say(
 
 def test_an_insert_waits_for_both_replicas_and_for_less_than_its_time() -> None:
     with override_settings(CLICKHOUSE_CLUSTER="one", CLICKHOUSE_INSERT_TIMEOUT_SECONDS=60):
-        options = insert_options.for_block("token")
+        options = inserting.options_for("token")
     assert options["insert_quorum"] == 2
     assert options["insert_quorum_timeout"] <= options["max_execution_time"] * 1000 / 2
 
