@@ -9,16 +9,15 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 from django.conf import settings
 
-from analytics import cluster, driver, insert_options
+from analytics import cluster, driver
 from analytics.driver import DriverError
 from analytics.queries import load
-from config.monitoring import metrics, request_id
+from config.monitoring import request_id
 from projects.numbers import DEFAULT
 
 Parameters: TypeAlias = Mapping[str, Any]
@@ -41,12 +40,6 @@ _CONTENT = frozenset(
         *(131, 321, 407, 469),  # too long, out of range, against a constraint
     }
 )
-
-SCHEMA_DIR = Path(__file__).parent / "schema"
-COLUMNS = ("event_id", "occurred_at", "user_id", "event_type", "properties_text")
-# ClickHouse's code for a table that is missing. It tells a fault of one database from a server that
-# is gone.
-_UNKNOWN_TABLE = 60
 
 
 class ClickHouseError(Exception):
@@ -80,8 +73,6 @@ class _Answer(msgspec.Struct):
 
 
 _answer = msgspec.json.Decoder(_Answer)
-# The databases that are known to have the whole schema: the server's URL and the project.
-_complete: set[tuple[str, int]] = set()
 
 
 def query(
@@ -206,6 +197,33 @@ def _command(
         raise _translated(error) from error
 
 
+def insert(
+    table: str,
+    *,
+    project: int,
+    columns: Sequence[str],
+    body: bytes,
+    compression: str | None,
+    options: Settings,
+) -> None:
+    """Inserts rows: `body` has one JSON object a line, with the keys of `columns`.
+
+    `compression` is `zstd` or None. Blocks of events go through `inserting`. Raises
+    ClickHouseError.
+    """
+    try:
+        _client().raw_insert(
+            table,
+            column_names=columns,
+            insert_block=body,
+            fmt="JSONEachRow",
+            compression=compression,
+            settings={**options, **_in(project)},
+        )
+    except DriverError as error:
+        raise _translated(error) from error
+
+
 def log_comment(name: str, **about: str) -> str:
     """JSON for ClickHouse's query log: the query's name, the request's id and `about`."""
     said = {"name": name, "request_id": request_id.current(), **about}
@@ -225,67 +243,6 @@ def kill(comment: str) -> None:
     options = {"distributed_ddl_task_timeout": 0} if cluster.on() else None
     with suppress(ClickHouseError):
         query_server(sql, parameters={"comment": comment}, options=options)
-
-
-def flush_buffer(*, project: int) -> None:
-    """Move the rows that wait in memory into `events`, if CLICKHOUSE_USE_BUFFER is on."""
-    if settings.CLICKHOUSE_USE_BUFFER:
-        command("OPTIMIZE TABLE events_buffer", project=project)
-
-
-def insert_block(
-    *, project: int, token: str, body: bytes, compression: str | None = "zstd"
-) -> None:
-    """Inserts a block of events once, however often it is sent with the same token.
-
-    `body` has one JSON object a line with the keys of COLUMNS. `compression` is `zstd` (`body` may
-    be several zstd frames in a row) or None. The body is one block for ClickHouse, in the table and
-    in the rollups. Raises ClickHouseUnavailable if the same block may be sent again, also while the
-    schema is incomplete. Raises ClickHouseRefused if ClickHouse can't accept one of the rows; it
-    has then stored none of them.
-    """
-    _require_schema(project)
-    table = "events_buffer" if settings.CLICKHOUSE_USE_BUFFER else "events"
-    try:
-        with metrics.CLICKHOUSE_QUERY_SECONDS.labels("insert").time():
-            _client().raw_insert(
-                table,
-                column_names=COLUMNS,
-                insert_block=body,
-                fmt="JSONEachRow",
-                compression=compression,
-                settings={
-                    **insert_options.for_block(token),
-                    "log_comment": log_comment("insert", batch_id=token),
-                    **_in(project),
-                },
-            )
-    except DriverError as error:
-        # The server may be set up again after this, so the next insert checks the schema again.
-        forget_schema(project=project)
-        raise _translated(error) from error
-
-
-def _require_schema(project: int) -> None:
-    """Raises ClickHouseUnavailable while the schema is incomplete.
-
-    A row that is inserted before a rollup's view exists is missing from that rollup for ever.
-    """
-    if (settings.CLICKHOUSE_URL, project) in _complete:
-        return
-    applied = {name for (name,) in query("SELECT name FROM schema_files", project=project)}
-    if missing := {path.name for path in SCHEMA_DIR.glob("*.sql")} - applied:
-        raise ClickHouseUnavailable(
-            f"ClickHouse's schema lacks {', '.join(sorted(missing))}: "
-            "run manage.py migrate_clickhouse",
-            code=_UNKNOWN_TABLE,
-        )
-    _complete.add((settings.CLICKHOUSE_URL, project))
-
-
-def forget_schema(*, project: int) -> None:
-    """Have this process check the project's schema again before its next insert."""
-    _complete.discard((settings.CLICKHOUSE_URL, project))
 
 
 def ping() -> None:

@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from analytics import clickhouse
+from analytics import clickhouse, inserting
 from analytics.maintenance.inventory import FIRST_DAY, LAST_DAY
 from analytics.queries import load_with
 from analytics.segments.expressions import ALL, Segments
@@ -41,7 +41,7 @@ def events(
     days = {"start": max(start or FIRST_DAY, FIRST_DAY), "end": min(end or LAST_DAY, LAST_DAY)}
     if days["start"] > days["end"]:
         return  # ClickHouse would read a day before 1970 as 1970-01-01
-    clickhouse.flush_buffer(project=project)
+    inserting.flush_buffer(project=project)
     last = min(days["end"], datetime.now(UTC).date()) if end is None else days["end"]
     where = condition(segments, Scope("UTC", last, is_rolled_up=False))
     blocks = clickhouse.stream(

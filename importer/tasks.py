@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from config import brokers
 from config.building_blocks.background_work import BackgroundWork
 from config.celery import app
-from importer.receiving import uploads
+from importer.receiving import upload_jobs
 
 # A thread in the worker's child, not a task of hours: the child goes on storing messages.
-_importer = BackgroundWork("import", uploads.import_waiting, linger=0.0, longest_pause=60.0)
+_importer = BackgroundWork("import", upload_jobs.import_waiting, linger=0.0, longest_pause=60.0)
 
 
 @app.task(name="importer.import_uploads", ignore_result=True, expires=60)
@@ -19,7 +19,7 @@ def import_uploads() -> None:
 
 @app.task(name="importer.purge_uploads", ignore_result=True)
 def purge_uploads() -> None:
-    uploads.purge(now=datetime.now(UTC))
+    upload_jobs.purge(now=datetime.now(UTC))
 
 
 def import_soon() -> None:

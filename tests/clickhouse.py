@@ -3,7 +3,7 @@
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from analytics import clickhouse
+from analytics import clickhouse, inserting
 from analytics.maintenance import migrate
 from projects.models import DEFAULT
 
@@ -21,7 +21,7 @@ def command(sql: str, *, project: int = DEFAULT, **given: Any) -> None:
 
 
 def insert_block(*, project: int = DEFAULT, **given: Any) -> None:
-    clickhouse.insert_block(project=project, **given)
+    inserting.insert_block(project=project, **given)
 
 
 def apply_schema(*, project: int = DEFAULT, **given: Any) -> list[str]:

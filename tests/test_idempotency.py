@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from analytics import clickhouse as engine
+from analytics import inserting
 from events.models import Batch, HotEvent
 from events.storing.store import Stored, store
 from projects.models import DEFAULT
@@ -114,7 +115,7 @@ def test_a_block_delivered_twice_counts_once_in_events_and_rollups(client: Clien
     deliver_all()
     [batch] = Batch.objects.all()
     body = framed([event(user_id=f"v{n}") for n in range(10)])
-    engine.insert_block(token=str(batch.pk), body=body, project=DEFAULT)
+    inserting.insert_block(token=str(batch.pk), body=body, project=DEFAULT)
     day = event()["occurred_at"][:10]
     answer = client.get(f"/stats/dau?from={day}&to={day}").json()
     assert delivered_counts()[2] == 10

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from importer.receiving import uploads
+from importer.receiving import upload_jobs
 from tests.factories import SavedSegmentFactory
 from tests.importer.receiving.uploading import csv_of
 from tests.projects.made_keys import secret
@@ -209,7 +209,7 @@ def test_a_file_goes_in_and_its_rejected_rows_come_out(generated: Generated) -> 
     body = generated.types.File(payload=io.BytesIO(csv_of(3) + b"bad,row,,,\n"))
     time = generated.models.ImportTime.ISO
     taken = generated.ask("post_imports", body=body, name="a.csv", time=time)
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     shown = generated.ask("get_import", taken.id)
     assert (shown.state, shown.stored, shown.bad) == (generated.models.ImportState.DONE, 3, 1)
     assert "event_id is not a UUID,bad,row" in generated.ask("get_rejected_rows", taken.id)

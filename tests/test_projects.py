@@ -17,7 +17,7 @@ from events.management.commands import rebuild_rollups, verify_stores
 from events.models import Batch, Dedup, HotEvent, RejectedEvent
 from events.tasks import store_events
 from importer.models import Import
-from importer.receiving import uploads
+from importer.receiving import upload_jobs
 from projects.keyring import keyring
 from projects.models import DEFAULT
 from tests.factories import PropertySchemaFactory
@@ -93,7 +93,7 @@ def test_nothing_of_one_is_ever_seen_through_a_key_of_the_other(
     settings.RATE_LIMIT_PER_MINUTE = 0  # it asks more than a thousand times
     for place in places:
         fill(client, place)
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     deliver_all()
     for _ in range(PAIRS):
         mine, other = random.sample(places, 2)

@@ -18,15 +18,15 @@ from analytics.parameters import check_range, report_day, zone_asked
 from analytics.segments.expressions import Field
 from analytics.segments.parsing import parse_field
 from analytics.zones import Zone
-from config.api.query_parameters import flag, read, whole_number
+from config.api.query_parameters import flag, read, text_up_to, whole_number
 from config.memory import room
 from projects.of_request import project_of
 
 MAX_LIMIT = 1_000
 DEFAULT_LIMIT = 100
 DEFAULT_DAYS = 30
-# Of a name, and of what it begins with.
-_LONGEST = 1_000
+# A name, or what it begins with.
+_text = text_up_to(1_000, of="event")
 # Memory for one row with a text of 1,000 characters: from ClickHouse, as objects and as JSON.
 _ROW_BYTES = 16_000
 _FIRST_DAY = date(1970, 1, 1)
@@ -119,14 +119,6 @@ def _days(values: dict[str, Any], zone: Zone) -> tuple[date, date]:
     start = values["from"] or max(_FIRST_DAY, end - timedelta(days=DEFAULT_DAYS - 1))
     check_range(start, end)
     return start, end
-
-
-def _text(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("contains NUL; no event does")
-    if len(text) > _LONGEST:
-        raise ValueError(f"is longer than {_LONGEST} characters")
-    return text
 
 
 def _name(text: str) -> str:

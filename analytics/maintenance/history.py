@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 from typing import NamedTuple
 
-from analytics import clickhouse, cluster
+from analytics import clickhouse, cluster, inserting
 from analytics.maintenance import inventory
 from analytics.queries import load
 
@@ -20,7 +20,7 @@ def months(*, project: int, before: date) -> list[Month]:
 
     Raises ClickHouseError.
     """
-    clickhouse.flush_buffer(project=project)
+    inserting.flush_buffer(project=project)
     moment = datetime.combine(before, time.min, UTC)
     rows = inventory.ask(
         "history_months", {"before": f"{moment:%Y-%m-%d %H:%M:%S}"}, project=project

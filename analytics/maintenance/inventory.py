@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from django.conf import settings
 
-from analytics import clickhouse, cluster
+from analytics import clickhouse, cluster, inserting
 from analytics.queries import load
 
 # Every event that may be stored is between these days.
@@ -66,7 +66,7 @@ def days(*, project: int, ids: Collection[str]) -> dict[str, set[date]]:
     The result includes all events that were confirmed to a deliverer before the call. For every
     IDS_AT_ONCE ids, ClickHouse reads all ids of the history, 16 bytes each.
     """
-    clickhouse.flush_buffer(project=project)
+    inserting.flush_buffer(project=project)
     found: dict[str, set[date]] = {}
     for some in chunks(list(ids)):
         for event_id, day in ask("inventory_days", {"ids": some}, project=project):
@@ -82,7 +82,7 @@ def copies(*, project: int, ids: Collection[str], start: date, end: date) -> dic
     second token and still arrive under its first one. Raises `clickhouse.ClickHouseError` while a
     replica does not answer.
     """
-    clickhouse.flush_buffer(project=project)
+    inserting.flush_buffer(project=project)
     found: dict[str, int] = {}
     for some in chunks(list(ids)):
         span = {"ids": some, "start": start, "end": end}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from analytics import clickhouse, cluster
+from analytics import clickhouse, cluster, inserting
 from analytics.queries import load
+from analytics.schema import SCHEMA_DIR
 from analytics.zones import UTC, in_zone
 from projects.models import DEFAULT
 
@@ -55,9 +56,7 @@ class SchemaFile:
         return [part.strip() for part in _STATEMENT_END.split(self.text) if part.strip()]
 
 
-def apply_schema(
-    *, project: int, zone: str = UTC, directory: Path = clickhouse.SCHEMA_DIR
-) -> list[str]:
+def apply_schema(*, project: int, zone: str = UTC, directory: Path = SCHEMA_DIR) -> list[str]:
     """Creates a project's database if needed and applies, in order, the files without a record.
 
     Rollups of these files will hold days of `zone`, whose name was checked. Returns the names of
@@ -105,7 +104,7 @@ def drop_database(*, project: int) -> None:
     """
     if project == DEFAULT:
         raise ValueError("the database of the default project can't be dropped")
-    clickhouse.forget_schema(project=project)
+    inserting.forget_schema(project=project)
     clickhouse.command_server(
         f"DROP DATABASE IF EXISTS {{name:Identifier}}{cluster.on()} SYNC",
         parameters={"name": _name(project)},

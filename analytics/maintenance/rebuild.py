@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-from analytics import clickhouse, cluster
+from analytics import clickhouse, cluster, inserting
 from analytics.queries import load, load_filled
 
 BY_DAY = ("daily_users", "daily_users_by_type")
@@ -43,7 +43,7 @@ def rebuild(
     try:
         run("rebuild_view", project, texts)
         settled()
-        clickhouse.flush_buffer(project=project)
+        inserting.flush_buffer(project=project)
         if table in BY_DAY:
             run("rebuild_fill_days", project, texts, days)
             run("rebuild_keep", project, texts, days)

@@ -15,10 +15,11 @@ were broken off anywhere: they begin anew, with views out of the files of the sc
 import re
 from collections.abc import Callable, Mapping
 
-from analytics import clickhouse, cluster
+from analytics import clickhouse, cluster, inserting
 from analytics.maintenance import daily_counts, rebuild
 from analytics.maintenance.migrate import SchemaFile
 from analytics.queries import load
+from analytics.schema import SCHEMA_DIR
 from analytics.zones import in_zone
 
 COUNTS = "daily_events"
@@ -36,7 +37,7 @@ def prepare(table: str, *, project: int, zone: str, settled: Callable[[], None])
     rebuild.run("rebuild_table", project, texts)
     rebuild.run("rebuild_view", project, texts)
     settled()
-    clickhouse.flush_buffer(project=project)
+    inserting.flush_buffer(project=project)
     rebuild.run("rebuild_fill", project, texts)
     rebuild.run("rebuild_merge", project, texts)
 
@@ -49,7 +50,7 @@ def take_over(
     No insert may be on its way or begin meanwhile. `waiting` says which of the events that are
     there will be counted when their block is sent again. Raises ClickHouseError.
     """
-    clickhouse.flush_buffer(project=project)
+    inserting.flush_buffer(project=project)
     counts = _texts(COUNTS, zone)
     rebuild.discard(project, counts)
     rebuild.run("rebuild_table", project, counts)
@@ -85,6 +86,6 @@ def _texts(table: str, zone: str) -> dict[str, str]:
 
 def _views(zone: str) -> dict[str, str]:
     """The statement that makes the view of each rollup, for days of the zone."""
-    files = [SchemaFile(it.name, it.read_text()) for it in clickhouse.SCHEMA_DIR.glob("*.sql")]
+    files = [SchemaFile(it.name, it.read_text()) for it in SCHEMA_DIR.glob("*.sql")]
     statements = [in_zone(it, zone) for file in files for it in file.statements]
     return {found[1]: it for it in statements if (found := _VIEW.search(it))}

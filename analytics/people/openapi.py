@@ -5,8 +5,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from analytics.api.openapi import FORMAT, SEGMENTS, answers
 from analytics.people.listing import DEFAULT_LIMIT, MAX_LIMIT
-from config.api.cursors import PATTERN
-from config.api.openapi import COMMON_PARAMETERS, COUNT, TEXT, problem, record, refusals
+from config.api.openapi import COMMON_PARAMETERS, COUNT, CURSOR, TEXT, problem, record, refusals
 from projects import access
 
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -36,11 +35,7 @@ PAGES = [
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         description="The most users of a page.",
     ),
-    OpenApiParameter(
-        "cursor",
-        {"type": "string", "minLength": 1, "pattern": f"^{PATTERN}$"},
-        description="`next` of the previous page.",
-    ),
+    CURSOR,
 ]
 _DOWN = problem(
     503,

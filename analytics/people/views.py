@@ -18,16 +18,16 @@ from analytics.people.listing import (
     parse_cursor,
 )
 from config.api.problems import Problem
-from config.api.query_parameters import problem, read, whole_number
+from config.api.query_parameters import problem, read, text_up_to, whole_number
 from config.memory import room
 from projects.of_request import project_of
 
 NOBODY = "There is no such user."
-# No id is longer.
-_LONGEST = 200
 # Memory of a row for one event type: from ClickHouse, as an object and as JSON.
 _TYPE_BYTES = 4_000
 PARSERS = {"cursor": parse_cursor, "limit": whole_number(1, MAX_LIMIT), "format": parse_format}
+# No id is longer.
+parse_prefix = text_up_to(200, of="user_id")
 
 
 class PeopleView(ReportView):
@@ -35,7 +35,7 @@ class PeopleView(ReportView):
 
     @openapi.get_users
     def get(self, request: Request) -> HttpResponse:
-        own = {"from": report_day, "to": report_day, "prefix": _prefix}
+        own = {"from": report_day, "to": report_day, "prefix": parse_prefix}
         values, asked = read_report(request, {**PARSERS, **own}, required=())
         _check_days(values["from"], values["to"], asked["zone"].today())
         limit = values["limit"] or DEFAULT_LIMIT
@@ -84,11 +84,3 @@ def _check_days(start: date | None, end: date | None, today: date) -> None:
     if start and start > (end or today):
         message = "from is after to" if end else "from is after today; give to as well"
         raise problem([{"parameter": "from", "message": message}])
-
-
-def _prefix(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("contains NUL; no user_id does")
-    if len(text) > _LONGEST:
-        raise ValueError(f"is longer than {_LONGEST} characters, as no user_id is")
-    return text

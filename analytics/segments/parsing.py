@@ -18,6 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
+from analytics.segments.escaping import WrongText, items_in, names_in
 from analytics.segments.expressions import (
     MAX_CONDITIONS,
     TEXT,
@@ -66,16 +67,7 @@ _COMPARED: dict[str, tuple[Operator, bool]] = {
 }
 _OPERATORS = (*_COMPARED, "set", "unset", "did", "didnot", "saved")
 _CALL = re.compile(r"(\w+)\(")
-_ESCAPED_OR_END = re.compile(r"\\(.?)|([.:=])", re.DOTALL)
-_ESCAPED_OR_COMMA = re.compile(r"\\(.?)|,", re.DOTALL)
 _TIMES, _DAYS = re.compile(r"n>=([0-9]{1,7})"), re.compile(r"([0-9]{1,5})d")
-
-
-class _Wrong(ValueError):
-    """What is wrong with a text, and the index of the character where it is."""
-
-    def __init__(self, message: str, index: int) -> None:
-        super().__init__(f"{message} (at character {index + 1})")
 
 
 def parse_segments(
@@ -136,9 +128,9 @@ def parse_field(text: str) -> Field:
         raise ValueError(f"is longer than {MAX_LENGTH} characters")
     if not _storable(text):
         raise ValueError("contains NUL or a lone surrogate; no event does")
-    names, end = _names(text, 0)
+    names, end = names_in(text, 0)
     if end < len(text):
-        raise _Wrong(f"a field takes no value; in a key, write \\{text[end]}", end)
+        raise WrongText(f"a field takes no value; in a key, write \\{text[end]}", end)
     return _field(names, 0)
 
 
@@ -156,7 +148,7 @@ def _term(text: str, place: Place) -> Term:
             raise InvalidSegment(place, "it contains NUL or a lone surrogate; no event does")
         call = _CALL.match(text)
         return _called(call[1], text, place) if call else _plain(text, place)
-    except _Wrong as error:
+    except WrongText as error:
         raise InvalidSegment(place, str(error)) from None
 
 
@@ -172,9 +164,9 @@ def _storable(text: str) -> bool:
 
 
 def _plain(text: str, place: Place) -> Comparison:
-    names, end = _names(text, 0)
+    names, end = names_in(text, 0)
     if end == len(text):
-        raise _Wrong("expected field:value", end)
+        raise WrongText("expected field:value", end)
     field = _field(names, 0)
     return Comparison(field, "is", (_value(field, text[end + 1 :], end + 1),), place=place)
 
@@ -183,32 +175,32 @@ def _called(name: str, text: str, place: Place) -> Term:
     if name in _COMPARED:
         return _compared(name, text, place)
     if name not in _OPERATORS:
-        raise _Wrong(f"there is no operator {name[:100]}; there are {', '.join(_OPERATORS)}", 0)
+        raise WrongText(f"there is no operator {name[:100]}; there are {', '.join(_OPERATORS)}", 0)
     if not text.endswith(")"):
-        raise _Wrong(f"{name}(…) must end with ) and takes no value", len(text))
+        raise WrongText(f"{name}(…) must end with ) and takes no value", len(text))
     begin, inner = len(name) + 1, text[len(name) + 1 : -1]
     if name == "saved":
         return Saved(_required(inner, "saved(…) needs a name", begin), place=place)
     if name in ("did", "didnot"):
         return _did(inner, begin, negated=name == "didnot", place=place)
-    names, end = _names(inner, 0, offset=begin)
+    names, end = names_in(inner, 0, offset=begin)
     if end < len(inner):
-        raise _Wrong(f"{name}(…) takes no value; in a key, write \\{inner[end]}", begin + end)
+        raise WrongText(f"{name}(…) takes no value; in a key, write \\{inner[end]}", begin + end)
     return Comparison(_field(names, begin), "set", negated=name == "unset", place=place)
 
 
 def _compared(name: str, text: str, place: Place) -> Comparison:
     begin = len(name) + 1
-    names, end = _names(text, begin)
+    names, end = names_in(text, begin)
     if end == len(text):
-        raise _Wrong(f"expected {name}(field):value", end)
+        raise WrongText(f"expected {name}(field):value", end)
     if not names[-1].endswith(")") or text[end - 1] != ")":
-        raise _Wrong(f"expected ) before {text[end]}", end)
+        raise WrongText(f"expected ) before {text[end]}", end)
     field = _field([*names[:-1], names[-1][:-1]], begin)
     operator, negated = _COMPARED[name]
     given, at = text[end + 1 :], end + 1
     if name in ("in", "notin"):
-        values = tuple(_value(field, item, place_of) for item, place_of in _items(given, at))
+        values = tuple(_value(field, item, place_of) for item, place_of in items_in(given, at))
     else:
         values = (_checked(name, field, given, at),)
     return Comparison(field, operator, values, negated, place)
@@ -217,11 +209,11 @@ def _compared(name: str, text: str, place: Place) -> Comparison:
 def _checked(name: str, field: Field, value: str, at: int) -> str:
     if name in ("gt", "ge", "lt", "le"):
         if not is_number(value):
-            raise _Wrong(f"{name}(…) needs a number such as 42 or -1.5e3", at)
+            raise WrongText(f"{name}(…) needs a number such as 42 or -1.5e3", at)
     elif name != "not":
         _required(value, f"{name}(…) needs a value", at)
     if name == "match" and len(value) > MAX_PATTERN:
-        raise _Wrong(f"a pattern has at most {MAX_PATTERN} characters", at + MAX_PATTERN)
+        raise WrongText(f"a pattern has at most {MAX_PATTERN} characters", at + MAX_PATTERN)
     return _value(field, value, at)
 
 
@@ -232,12 +224,12 @@ def _value(field: Field, value: str, at: int) -> str:
 
 def _required(text: str, complaint: str, at: int) -> str:
     if not text:
-        raise _Wrong(complaint, at)
+        raise WrongText(complaint, at)
     return text
 
 
 def _did(inner: str, begin: int, *, negated: bool, place: Place) -> Did:
-    (event_type, at), *options = _items(inner, begin)
+    (event_type, at), *options = items_in(inner, begin)
     _required(event_type, "did(…) needs an event type", at)
     times: int | None = None
     days: int | None = None
@@ -248,34 +240,14 @@ def _did(inner: str, begin: int, *, negated: bool, place: Place) -> Did:
             days = _bounded(found[1], MAX_DAYS, at)
         else:
             message = "after the event type, did(…) takes n>=3 and 90d; a comma of the type is \\,"
-            raise _Wrong(message, at)
+            raise WrongText(message, at)
     return Did(event_type, times or 1, days, negated, place)
 
 
 def _bounded(digits: str, most: int, at: int) -> int:
     if not 1 <= int(digits) <= most:
-        raise _Wrong(f"the number must be from 1 to {most}", at)
+        raise WrongText(f"the number must be from 1 to {most}", at)
     return int(digits)
-
-
-def _names(text: str, start: int, *, offset: int = 0) -> tuple[list[str], int]:
-    """The names in a dotted field, without escapes, and the index of what ends it."""
-    names, name = [], ""
-    for match in _ESCAPED_OR_END.finditer(text, start):
-        escaped, delimiter = match.groups()
-        name += text[start : match.start()]
-        start = match.end()
-        if escaped is not None:
-            if escaped not in (".", ":", "=", "\\"):
-                message = "in a key, a backslash may only stand before . : = or \\"
-                raise _Wrong(message, offset + match.start())
-            name += escaped
-            continue
-        names.append(name)
-        name = ""
-        if delimiter != ".":
-            return names, match.start()
-    return [*names, name + text[start:]], len(text)
 
 
 def _field(names: list[str], at: int) -> Field:
@@ -283,24 +255,7 @@ def _field(names: list[str], at: int) -> Field:
     if field in ("event_type", "user_id") and not path:
         return Field(field)
     if field != "properties" or not path:
-        raise _Wrong("the field must be event_type, user_id or properties.<key>", at)
+        raise WrongText("the field must be event_type, user_id or properties.<key>", at)
     if len(path) > MAX_LEVELS:
-        raise _Wrong(f"at most {MAX_LEVELS} keys are allowed after properties", at)
+        raise WrongText(f"at most {MAX_LEVELS} keys are allowed after properties", at)
     return Field(field, tuple(path))
-
-
-def _items(text: str, begin: int) -> list[tuple[str, int]]:
-    """The parts between commas, without escapes, each with the index where it begins."""
-    items, item, start, at = [], "", 0, 0
-    for match in _ESCAPED_OR_COMMA.finditer(text):
-        item += text[start : match.start()]
-        start = match.end()
-        if (escaped := match[1]) is None:
-            items.append((item, begin + at))
-            item, at = "", start
-        elif escaped in (",", "\\"):
-            item += escaped
-        else:
-            message = "in a list, a backslash may only stand before , or \\"
-            raise _Wrong(message, begin + match.start())
-    return [*items, (item + text[start:], begin + at)]

@@ -11,6 +11,8 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 
+from config.api.cursors import PATTERN
+
 TEXT: dict[str, Any] = {"type": "string"}
 COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _schemas: dict[str, dict[str, Any]] = {}
@@ -159,6 +161,11 @@ PROJECT = OpenApiParameter(
         "The project's slug. Without it, the project is that of the key. Without a key, it is the "
         "default project, or the only one of the person who is logged in."
     ),
+)
+CURSOR = OpenApiParameter(
+    "cursor",
+    {"type": "string", "minLength": 1, "pattern": f"^{PATTERN}$"},
+    description="`next` of the previous page.",
 )
 # What every call of the API accepts, and what every answer has.
 COMMON_PARAMETERS = [PROJECT, *_RATE_LIMIT_HEADERS]

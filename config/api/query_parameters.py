@@ -58,6 +58,19 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
+def text_up_to(longest: int, *, of: str) -> Callable[[str], str]:
+    """A parser of texts without NUL of up to `longest` characters. `of` says what has no NUL."""
+
+    def parse(text: str) -> str:
+        if "\0" in text:
+            raise ValueError(f"contains NUL; no {of} does")
+        if len(text) > longest:
+            raise ValueError(f"is longer than {longest} characters")
+        return text
+
+    return parse
+
+
 def flag(text: str) -> bool:
     if text.lower() in {"true", "1", ""}:
         return True

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about `/events`, `/metrics` and API keys."""
+"""What the OpenAPI document says about events and how to send them, `/metrics` and API keys."""
 
 from typing import Any
 
@@ -12,7 +12,6 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from config.api.cursors import PATTERN as CURSOR
 from config.api.openapi import (
     COMMON_PARAMETERS,
     COUNT,
@@ -24,21 +23,17 @@ from config.api.openapi import (
     record,
     refusals,
 )
-from events.api.query_parameters import DEFAULT_PAGE, MAX_PAGE
 from events.format.inspection import MAX_TEXT
 from events.ingest.validation import MAX_EVENTS
 from projects import access
 
-_NAME = {
+NAME = {
     "type": "string",
     "minLength": 1,
     "maxLength": MAX_TEXT,
     "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
 }
-_MOMENT = {
-    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
-}
-_EVENT = component(
+EVENT = component(
     "Event",
     {
         "type": "object",
@@ -60,8 +55,8 @@ _EVENT = component(
                     "millisecond are cut off."
                 ),
             },
-            "user_id": {**_NAME, "description": "No control characters."},
-            "event_type": {**_NAME, "description": "No control characters."},
+            "user_id": {**NAME, "description": "No control characters."},
+            "event_type": {**NAME, "description": "No control characters."},
             "properties": component(
                 "Properties",
                 {
@@ -78,7 +73,7 @@ _EVENT = component(
         },
     },
 )
-_EVENTS = {"type": "array", "maxItems": MAX_EVENTS, "items": _EVENT}
+_EVENTS = {"type": "array", "maxItems": MAX_EVENTS, "items": EVENT}
 _BODY = {"oneOf": [record("EventBatch", {"events": _EVENTS}, additionalProperties=False), _EVENTS]}
 _ERROR = record(
     "EventError",
@@ -105,21 +100,6 @@ _STORED = record(
 )
 # The same schema for both media types, because generators look only at the first one.
 _REFUSED = component("IngestRefusal", {"anyOf": [_RESULT, PROBLEM]})
-EVENT_PAGE = component(
-    "EventPage",
-    {
-        "type": "object",
-        "required": ["events", "next"],
-        "properties": {
-            "events": {"type": "array", "items": _EVENT},
-            "next": {**TEXT, "nullable": True, "description": "Cursor of the next page."},
-            "complete": {
-                "type": "boolean",
-                "description": "Only with `after`: false if more arrived than the answer shows.",
-            },
-        },
-    },
-)
 _CODING = component(
     "ContentCoding", {"type": "string", "enum": ["identity", "gzip", "deflate", "zstd"]}
 )
@@ -215,60 +195,6 @@ post_events = extend_schema(
             "The queue is down or full, a store is down, the service is short of memory, or a "
             "property schema can't be used. Sending the same events again later is safe.",
             "The queue can't be reached; send the events again.",
-        ),
-    },
-)
-
-get_events = extend_schema(
-    operation_id="get_events",
-    summary="Look at recent events",
-    description="The events of the hot window (7 days by default), newest first.",
-    parameters=[
-        OpenApiParameter("user_id", _NAME),
-        OpenApiParameter("event_type", _NAME),
-        OpenApiParameter(
-            "from",
-            _MOMENT,
-            description=(
-                "A date such as 2026-01-31, or a date and time with a UTC offset. Digits after the "
-                "millisecond are cut off."
-            ),
-        ),
-        OpenApiParameter(
-            "to", _MOMENT, description="As `from`. It is included; a date includes its whole day."
-        ),
-        OpenApiParameter(
-            "cursor",
-            {"type": "string", "minLength": 1, "pattern": f"^{CURSOR}$"},
-            description="`next` of the previous page.",
-        ),
-        OpenApiParameter(
-            "after",
-            {"type": "string", "minLength": 1, "pattern": f"^{CURSOR}$"},
-            description=(
-                "For a live view: `now` at first, then `next` of the last answer. The answer has "
-                "the events that arrived in between. Not together with `from`, `to` and `cursor`."
-            ),
-        ),
-        OpenApiParameter(
-            "limit",
-            {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE},
-        ),
-        *COMMON_PARAMETERS,
-    ],
-    responses={
-        200: OpenApiResponse(
-            EVENT_PAGE,
-            description="A page; `next` is null on the last page. A page has fewer events than "
-            "`limit` if their properties together would take more than 1 MiB.",
-            examples=[OpenApiExample("page", value={"events": [SAMPLE_EVENT], "next": None})],
-        ),
-        **problem(400, "A wrong parameter.", "Wrong query parameters: from: from is after to."),
-        **refusals(access.READ),
-        **problem(
-            503,
-            "PostgreSQL is down, or the service is short of memory.",
-            "PostgreSQL can't be reached.",
         ),
     },
 )

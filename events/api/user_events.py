@@ -8,9 +8,9 @@ from analytics.api.view import ReportView
 from analytics.people.views import NOBODY
 from config.api.problems import Problem
 from config.building_blocks import unavailable
+from events.api.pages_openapi import get_user_events
 from events.api.query_parameters import timeline_page
 from events.api.timeline import timeline
-from events.api.timeline_openapi import get_user_events
 from events.format.inspection import FieldError, check_name
 from projects.of_request import project_of
 

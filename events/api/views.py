@@ -12,7 +12,7 @@ from config.building_blocks import unavailable
 from config.memory import room
 from config.middleware.rate_limit import client_address
 from config.monitoring import metrics
-from events.api import arrivals, openapi, query_parameters, search
+from events.api import arrivals, openapi, pages_openapi, query_parameters, search
 from events.format.records import frames, groups
 from events.ingest import property_schemas, rejected, rules
 from events.ingest.request_body import EventsParser, take_body
@@ -49,7 +49,7 @@ class EventsView(APIView):
         _put(project, checked)
         return _json(202, _answer(checked, accepted=len(checked.records)))
 
-    @openapi.get_events
+    @pages_openapi.get_events
     def get(self, request: Request) -> HttpResponse:
         project = project_of(request)
         filters = query_parameters.search_filters(request.query_params)

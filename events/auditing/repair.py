@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from structlog import get_logger
 
 from analytics.maintenance import daily_counts, inventory, surplus
-from events.auditing.verify import Difference, Kind
+from events.auditing.differences import Difference, Kind
 from events.delivery.deliver import deliver_due
 from events.format.records import Record, by_day_and_type, decoded_bytes, frame, timestamp
 from events.models import Batch

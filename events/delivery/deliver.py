@@ -13,7 +13,7 @@ from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from structlog import get_logger
 
-from analytics import clickhouse
+from analytics import clickhouse, inserting
 from config.monitoring import metrics
 from events.delivery import parking, pause, redelivery
 from events.format.records import BLOCK_BYTES, lines_bytes
@@ -141,7 +141,7 @@ def _tell(claim: Claim, seconds: float) -> None:
 def _send(claim: Claim) -> None:
     project, batch_id, payload, attempt, _ = claim
     if attempt == 1:
-        clickhouse.insert_block(project=project, token=str(batch_id), body=payload)
+        inserting.insert_block(project=project, token=str(batch_id), body=payload)
     else:
         redelivery.send_again(project=project, batch_id=batch_id, payload=payload, attempt=attempt)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
-from analytics import clickhouse
+from analytics import inserting
 from analytics.maintenance import daily_counts, inventory, surplus
 from events.format.records import Record, by_day_and_type, frame, unframe
 from events.postgres.repair_lock import RepairRunning, alone
@@ -32,7 +32,7 @@ def send_again(*, project: int, batch_id: UUID, payload: bytes, attempt: int) ->
     are missing afterwards are sent under a new token for this attempt, and extra copies are
     removed. Raises ClickHouseRefused, ClickHouseUnavailable and Unsettled.
     """
-    clickhouse.insert_block(project=project, token=str(batch_id), body=payload)
+    inserting.insert_block(project=project, token=str(batch_id), body=payload)
     records = storable(unframe(payload))
     if _each_once(records, project):
         return
@@ -58,7 +58,7 @@ def _put_right(records: Sequence[Record], project: int, *, token: str) -> None:
     missing = [record for record in records if record.event_id not in copies]
     if missing:
         _uncount(missing, project)
-        clickhouse.insert_block(project=project, token=token, body=frame(missing))
+        inserting.insert_block(project=project, token=token, body=frame(missing))
     if not _each_once(records, project):
         raise Unsettled("ClickHouse confirmed the batch, but lacks events or has copies of them")
 

@@ -1,4 +1,7 @@
-"""Files that come by HTTP or through the admin: received whole, then imported by a worker."""
+"""Files that come by HTTP or through the admin: received whole, for a worker to import.
+
+`upload_jobs` has what the workers do with them.
+"""
 
 import hashlib
 import os
@@ -7,36 +10,27 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol, cast
-from uuid import UUID, uuid4
+from typing import Any, Protocol
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from structlog import get_logger
 
 from importer.mapping import arguments
-from importer.mapping.options import OptionError, Options
+from importer.mapping.options import Options
 from importer.models import Import
 from importer.reading import columns_and_chunks
 from importer.reading.arrow.parquet import footer_bytes
-from importer.reading.chunks import FileRefused, Interrupted
-from importer.reading.files import REJECTED, opened
-from importer.running import record
-from importer.running.lock import InProgress, alone
-from importer.running.run import SPARE, Run, import_rest
+from importer.reading.chunks import FileRefused
+from importer.reading.files import opened
 
 _PIECE = 64 * 1024
 # An upload must leave this much room: a full disk stops the stores on it long before an import.
 KEPT_FREE_BYTES = 1024**3
-# Limits the rejected rows of an upload: two bytes of a file can make fifty bytes of rejected rows.
-REJECTED_BYTES = 256 * 1024**2
-# After this many runs in a row that ended early and stored nothing, the file is given up: it
-# probably kills the process that reads it.
-MAX_ATTEMPTS = 5
 _TAKEN_OVER = "a later request with the same Idempotency-Key has replaced this one"
 # An upload updates its row every BEAT_SECONDS. After DEAD_SECONDS without an update its process is
 # taken for dead, and its key may be used again.
@@ -46,8 +40,6 @@ DEAD_SECONDS = 60.0
 # file of a hundred columns in ten row groups has half of it.
 _CHECKED_FOOTER_BYTES = 128 * 1024
 _checking = threading.Lock()
-
-log = get_logger(__name__)
 
 
 class Stream(Protocol):
@@ -239,90 +231,3 @@ def _check(path: Path, options: Options, name: str) -> None:
             columns_and_chunks(file, options)
     except FileRefused as error:
         raise FileRefused(str(error).replace(str(path), name or "the file")) from None
-
-
-def import_waiting() -> bool:
-    """Import every upload that waits or that a killed process left. Always returns True."""
-    rows = Import.objects.filter(
-        upload=True,
-        state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
-    )
-    for row in rows.order_by("created_at"):
-        # InProgress means that another process is importing the upload.
-        with suppress(InProgress):
-            _import(row)
-    return True
-
-
-def _import(row: Import) -> None:
-    with alone(row.key, row.path):
-        try:
-            row.refresh_from_db()
-        except Import.DoesNotExist:
-            return  # deleted with its project
-        if row.state in (Import.State.DONE, Import.State.FAILED):
-            return
-        if row.attempts >= MAX_ATTEMPTS:
-            _give_up(row, f"gave up after {row.attempts} runs that were killed or ended early")
-            return
-        try:
-            options = arguments.parse(**row.options)
-        except OptionError as error:  # another version of the service stored them
-            _give_up(row, str(error))
-            return
-        run = Run(cast(int, row.project_id), options, rejected_bytes=REJECTED_BYTES)
-        try:
-            import_rest(path_of(row), record.start(row), run)
-        except InProgress:
-            raise
-        except FileRefused as error:
-            _tell(row, error)
-            if isinstance(error, Interrupted):
-                return
-        path_of(row).unlink(missing_ok=True)
-
-
-def _give_up(row: Import, reason: str) -> None:
-    record.fail(row, reason)
-    path_of(row).unlink(missing_ok=True)
-
-
-def _tell(row: Import, error: FileRefused) -> None:
-    row.error = str(error).replace(str(path_of(row)), row.path or "the file")
-    row.save(update_fields=["error"])
-    log.warning("upload_failed", upload=str(row.pk), error=row.error)
-
-
-def _purge_strays(*, before: datetime) -> None:
-    """Delete files of imports that have no row: their project was deleted."""
-    folder = Path(settings.IMPORT_FOLDER)
-    for path in folder.glob("*-*-*-*-*") if folder.is_dir() else ():
-        try:
-            pk, age = UUID(path.name[:36]), path.stat().st_mtime
-        except (ValueError, OSError):
-            continue
-        if age < before.timestamp() and not Import.objects.filter(pk=pk).exists():
-            path.unlink(missing_ok=True)
-
-
-def purge(*, now: datetime) -> int:
-    """Delete uploads that ended IMPORT_DAYS ago, or that stopped arriving a day ago.
-
-    Returns how many. Also deletes rejected rows of commands in IMPORT_FOLDER that are IMPORT_DAYS
-    old.
-    """
-    old = now - timedelta(days=settings.IMPORT_DAYS)
-    ended = Import.objects.filter(upload=True, finished_at__lt=old)
-    abandoned = Import.objects.filter(
-        upload=True, state=Import.State.RECEIVING, updated_at__lt=now - timedelta(days=1)
-    )
-    rows = [*ended, *abandoned]
-    for row in rows:
-        for path in Path(settings.IMPORT_FOLDER).glob(f"{row.pk}*"):
-            path.unlink(missing_ok=True)
-        row.delete()
-    _purge_strays(before=now - timedelta(days=1))
-    for path in (Path(settings.IMPORT_FOLDER) / SPARE).glob(f"*{REJECTED}*"):
-        if path.stat().st_mtime < old.timestamp():
-            path.unlink(missing_ok=True)
-    return len(rows)

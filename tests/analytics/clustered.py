@@ -19,6 +19,7 @@ from django.test import override_settings
 
 from analytics import clickhouse, cluster
 from analytics.maintenance.migrate import SchemaFile
+from analytics.schema import SCHEMA_DIR
 from embedded.ports import pick_free
 from tests import clickhouse as engine
 from tests.clickhouse import apply_schema
@@ -120,7 +121,7 @@ def rewritten(how: Callable[[str], str]) -> Iterator[None]:
 
 def distributed() -> list[str]:
     """The tables in front of those in STORED, for another database."""
-    files = [SchemaFile(it.name, it.read_text()) for it in clickhouse.SCHEMA_DIR.glob("*.sql")]
+    files = [SchemaFile(it.name, it.read_text()) for it in SCHEMA_DIR.glob("*.sql")]
     made = [sql for file in files for it in file.statements for sql in cluster.statements(it)]
     fronts = [sql for sql in made if "ENGINE = Distributed" in sql]
     return [re.sub(r" AS (\w+_local)", rf" AS {STORED}.\1", sql) for sql in fronts]

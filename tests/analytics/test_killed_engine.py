@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from analytics import clickhouse
+from analytics import clickhouse, inserting
 from analytics.maintenance.migrate import apply_schema
 from projects.models import DEFAULT
 from tests.analytics.killable import Engine, undo_rename
@@ -49,7 +49,7 @@ def block() -> bytes:
 
 
 def insert(token: UUID, body: bytes) -> None:
-    clickhouse.insert_block(token=str(token), body=body, compression=None, project=DEFAULT)
+    inserting.insert_block(token=str(token), body=body, compression=None, project=DEFAULT)
 
 
 def test_killed_between_the_partitions_of_one_insert_it_doubles_nothing(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analytics import clickhouse, queries, reports
+from analytics import inserting, queries, reports
 from tests import clickhouse as engine
 from tests.analytics import written
 from tests.analytics.comparison import compare
@@ -89,12 +89,12 @@ def test_a_week_past_the_mask_of_events_that_is_taken_for_its_last_is_noticed(
 def test_a_block_sent_again_under_another_token_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    insert = clickhouse.insert_block
+    insert = inserting.insert_block
 
     def forget_token(*, token: str, **given: Any) -> None:
         insert(token=f"{token} {uuid.uuid4()}", **given)
 
-    monkeypatch.setattr(clickhouse, "insert_block", forget_token)
+    monkeypatch.setattr(inserting, "insert_block", forget_token)
     assert_noticed(written.DAYS)
 
 

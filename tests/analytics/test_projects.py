@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from analytics import clickhouse, export
+from analytics import clickhouse, export, inserting
 from analytics.maintenance import daily_counts, inventory, rebuild, surplus
 from analytics.maintenance.migrate import drop_database
 from projects.models import DEFAULT, Project
@@ -60,7 +60,7 @@ def other(other_database: int) -> int:
 def put(project: int, *, token: str = "", **changes: Any) -> None:
     sent = event(**{"event_id": ID, "occurred_at": "2025-01-06T12:00:00Z", **changes})
     token = token or str(uuid.uuid4())
-    clickhouse.insert_block(project=project, token=token, body=framed([sent]))
+    inserting.insert_block(project=project, token=token, body=framed([sent]))
 
 
 def rows(project: int, table: str = "events") -> int:
@@ -97,9 +97,9 @@ def test_what_waits_in_memory_reaches_the_events_of_its_project(other: int, sett
     settings.CLICKHOUSE_USE_BUFFER = True
     put(other)
     assert rows(other) == 0
-    clickhouse.flush_buffer(project=DEFAULT)
+    inserting.flush_buffer(project=DEFAULT)
     assert rows(other) == 0
-    clickhouse.flush_buffer(project=other)
+    inserting.flush_buffer(project=other)
     assert (rows(other), rows(DEFAULT)) == (1, 0)
 
 
@@ -217,7 +217,7 @@ def test_a_block_waits_for_the_schema_of_its_own_project(other: int) -> None:
         "ALTER TABLE schema_files DELETE WHERE name LIKE '0004%' SETTINGS mutations_sync = 2",
         project=other,
     )
-    clickhouse.forget_schema(project=other)
+    inserting.forget_schema(project=other)
     with pytest.raises(clickhouse.ClickHouseUnavailable, match="lacks 0004_weekly_users"):
         put(other)
     put(DEFAULT)

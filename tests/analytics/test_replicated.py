@@ -20,6 +20,7 @@ from django.test import override_settings
 from analytics import clickhouse, cluster
 from analytics.maintenance import rebuild
 from analytics.maintenance.migrate import WrongCluster
+from analytics.schema import SCHEMA_DIR
 from embedded.ports import HOST, pick_free
 from embedded.supervision.processes import Process, Program
 from projects.models import DEFAULT
@@ -110,7 +111,7 @@ def paths() -> dict[str, str]:
 
 
 def test_every_table_of_rows_is_replicated_within_its_shard(made: list[str]) -> None:
-    assert made == [path.name for path in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
+    assert made == [path.name for path in sorted(SCHEMA_DIR.glob("*.sql"))]
     rows = engine.query(
         "SELECT name, engine FROM system.tables WHERE database = currentDatabase()"
         " AND engine LIKE '%MergeTree'"

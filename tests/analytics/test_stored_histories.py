@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import clickhouse as engine
+from analytics import inserting
 from events.delivery import deliver
 from events.models import Batch
 from events.storing.store import store
@@ -38,7 +38,7 @@ def at_once() -> None:
 def again() -> None:
     """ClickHouse has it and nobody was told, so it is sent once more."""
     if claim := deliver._claim():
-        engine.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
+        inserting.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
         Batch.objects.filter(state=Batch.State.PENDING).update(claimed_until=None)
         deliver.deliver_due()
 

@@ -153,8 +153,8 @@ def outbox(stores: None, monkeypatch: pytest.MonkeyPatch) -> None:
     ("function", "when", "arrived"),
     [
         ("events.delivery.deliver:_claim", "before", 0),
-        ("analytics.clickhouse:insert_block", "before", 0),
-        ("analytics.clickhouse:insert_block", "after", 9),
+        ("analytics.inserting:insert_block", "before", 0),
+        ("analytics.inserting:insert_block", "after", 9),
         ("events.delivery.deliver:_confirm", "after", 9),
     ],
 )

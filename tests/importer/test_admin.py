@@ -9,7 +9,7 @@ from django.test import Client
 
 from events.models import Batch, HotEvent
 from importer.models import Import
-from importer.receiving import uploads
+from importer.receiving import upload_jobs, uploads
 from tests.factories import AdminFactory, ImportFactory
 from tests.pages import page
 
@@ -65,7 +65,7 @@ def test_a_file_is_uploaded_and_imported(
     assert "JSON lines" in page(admin_client, f"{IMPORTS}add/")
     answer = admin_client.post(f"{IMPORTS}add/", form, follow=True)
     assert "Received june.csv. A worker will import it." in answer.content.decode()
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     row = Import.objects.get()
     assert (row.state, row.stored) == ("done", 1)
     assert HotEvent.objects.count() + Batch.objects.get().stored == 1
@@ -86,7 +86,7 @@ def test_the_form_takes_a_delimiter(
         "delimiter": written,
     }
     admin_client.post(f"{IMPORTS}add/", form)
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert Import.objects.get().stored == 1
 
 

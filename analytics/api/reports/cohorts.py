@@ -18,6 +18,7 @@ from analytics.api.report import (
     of_day,
     of_number,
 )
+from analytics.api.schemas.cohorts import EXAMPLE, SCHEMA
 from analytics.cohorts.cohorts import (
     Average,
     Cohort,
@@ -33,7 +34,6 @@ from analytics.parameters import Asked, checked_segments
 from analytics.queries import Query
 from analytics.segments.expressions import ALL, Segments
 from analytics.segments.parsing import PATTERN
-from config.api.openapi import COUNT, component
 from config.api.query_parameters import problem, whole_number
 from config.memory import room
 
@@ -141,39 +141,6 @@ def _users(values: Values, asked: Asked) -> Query:
     return cell_of(question_of(values, asked), values["at"], values["period"], name="period")
 
 
-_DATE = {"type": "string", "format": "date"}
-_PERIOD = component(
-    "CohortPeriod",
-    {
-        "type": "object",
-        "required": ["period", "users", "rate"],
-        "properties": {
-            "period": {**COUNT, "description": "How many periods after the cohort's own, 0."},
-            "start": _DATE,
-            "end": _DATE,
-            "of": {
-                **COUNT,
-                "description": "In the row of averages: the users of the cohorts that it is of.",
-            },
-            "users": {**COUNT, "nullable": True, "description": "Null: it has not begun."},
-            "rate": {"type": "number", "nullable": True, "description": "Per cent."},
-            "complete": {"type": "boolean", "description": "False until it has ended."},
-        },
-    },
-)
-_ROW = component(
-    "CohortRow",
-    {
-        "type": "object",
-        "required": ["cohort", "users", "periods"],
-        "properties": {
-            "cohort": {**_DATE, "nullable": True, "description": "Null in the row of averages."},
-            "users": COUNT,
-            "complete": {"type": "boolean", "description": "False until its period 0 has ended."},
-            "periods": {"type": "array", "items": _PERIOD},
-        },
-    },
-)
 _SEGMENT = {"type": "string", "pattern": f"^{PATTERN}$"}
 
 REPORT = Report(
@@ -232,27 +199,6 @@ REPORT = Report(
     ),
     answer=_answer,
     rows=_rows,
-    schema={"type": "array", "items": _ROW},
-    example=[
-        {
-            "cohort": "2026-11-02",
-            "users": 1000,
-            "complete": True,
-            "periods": [
-                {
-                    "period": 0,
-                    "start": "2026-11-02",
-                    "end": "2026-11-08",
-                    "users": 1000,
-                    "rate": 100.0,
-                    "complete": True,
-                }
-            ],
-        },
-        {
-            "cohort": None,
-            "users": 1000,
-            "periods": [{"period": 0, "of": 1000, "users": 1000, "rate": 100.0}],
-        },
-    ],
+    schema=SCHEMA,
+    example=EXAMPLE,
 )

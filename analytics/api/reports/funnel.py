@@ -15,6 +15,7 @@ from analytics.api.report import (
     check_days,
     of_choice,
 )
+from analytics.api.schemas.funnel import EXAMPLE, SCHEMA
 from analytics.funnels.funnel import Cell, Funnel, Line, Step, funnel, people
 from analytics.funnels.question import (
     LEAST_STEPS,
@@ -28,7 +29,7 @@ from analytics.parameters import Asked, checked_segments
 from analytics.percent import percent
 from analytics.queries import Query
 from analytics.segments.expressions import Segments
-from config.api.openapi import COUNT, TEXT, component, record
+from config.api.openapi import TEXT
 from config.api.query_parameters import problem, whole_number
 from config.memory import room
 
@@ -185,30 +186,6 @@ def _users(values: Values, asked: Asked) -> Query:
     return people(question_of(values, asked), _cell(values))
 
 
-_SHARE = {"type": "number", "nullable": True}
-_STEPS = {
-    "type": "array",
-    "items": component(
-        "FunnelStep",
-        {
-            "type": "object",
-            "required": ["step", "users"],
-            "properties": {
-                "step": COUNT,
-                "users": {**COUNT, "description": "Users who reached it."},
-                "of_first": {**_SHARE, "description": "Per cent of the first step's users."},
-                "of_previous": {**_SHARE, "description": "Per cent of the users one step before."},
-                "median_seconds": {
-                    **_SHARE,
-                    "description": "Half of these users reached it in this time from the entry.",
-                },
-            },
-        },
-    ),
-}
-_OTHERS = record("FunnelOfOtherValues", {"steps": _STEPS})
-
-
 def _step_number(name: str, about: str) -> Parameter:
     schema = {"type": "integer", "minimum": 1, "maximum": MOST_STEPS}
     return Parameter(name, whole_number(1, MOST_STEPS), schema, about)
@@ -266,39 +243,6 @@ REPORT = Report(
     advice="Ask for fewer days, a shorter window, or steps and segments that match fewer events",
     answer=_answer,
     rows=_rows,
-    schema=component(
-        "Funnel",
-        {
-            "type": "object",
-            "required": ["steps", "window_seconds", "complete"],
-            "properties": {
-                "steps": _STEPS,
-                "window_seconds": COUNT,
-                "complete": {"type": "boolean"},
-                "by": TEXT,
-                "values": {
-                    "type": "array",
-                    "items": record(
-                        "FunnelOfValue", {"value": {**TEXT, "nullable": True}, "steps": _STEPS}
-                    ),
-                    "description": "With `by`; null: not set.",
-                },
-                "other": _OTHERS,
-            },
-        },
-    ),
-    example={
-        "steps": [
-            {"step": 1, "users": 179845},
-            {
-                "step": 2,
-                "users": 147555,
-                "of_first": 82.0,
-                "of_previous": 82.0,
-                "median_seconds": 77.0,
-            },
-        ],
-        "window_seconds": 86400,
-        "complete": True,
-    },
+    schema=SCHEMA,
+    example=EXAMPLE,
 )

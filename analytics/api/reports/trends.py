@@ -10,6 +10,7 @@ from django.conf import settings
 
 from analytics.api.breakdown import LINES, breakdown, check_line, field_of, line_of
 from analytics.api.report import RANGE, Parameter, People, Report, Values, check_days, of_choice
+from analytics.api.schemas.trends import EXAMPLE, SCHEMA
 from analytics.parameters import Asked, checked_segments
 from analytics.queries import Query
 from analytics.segments.parsing import PATTERN
@@ -18,7 +19,7 @@ from analytics.trends.measures import OF_EVENTS, OF_NUMBERS, ROLLING, Number, pa
 from analytics.trends.people import Cell, NoSuchBucket, people
 from analytics.trends.question import COMPARES, Question
 from analytics.trends.trends import BeforeAllEvents, Line, Period, trend
-from config.api.openapi import TEXT, component
+from config.api.openapi import TEXT
 from config.api.query_parameters import problem
 from config.memory import room
 
@@ -197,56 +198,6 @@ def _kind(line: dict[str, Any], *, is_other: bool) -> str:
     return "" if line["value"] is not None else "no value"
 
 
-_DATE = {"type": "string", "format": "date"}
-_NUMBER = {"type": "number", "nullable": True}
-_COUNTS = {
-    "values": {
-        "type": "integer",
-        "description": "Of a measure of numbers: how many there were.",
-    },
-    "left_out": {
-        "type": "integer",
-        "description": "How many numbers beyond 1e30 were not added; left out if there are none.",
-    },
-}
-_POINT = component(
-    "TrendPoint",
-    {
-        "type": "object",
-        "required": ["start", "end", "value", "complete"],
-        "properties": {
-            "start": {**TEXT, "description": "The first day, or the moment an hour begins."},
-            "end": {**TEXT, "description": "The last day, or the moment the next hour begins."},
-            "value": _NUMBER,
-            **_COUNTS,
-            "complete": {
-                "type": "boolean",
-                "description": "False while it runs, and if the range cuts it.",
-            },
-        },
-    },
-)
-_LINE = component(
-    "TrendLine",
-    {
-        "type": "object",
-        "required": ["series", "total", "points"],
-        "properties": {
-            "series": {**TEXT, "nullable": True},
-            "value": {**TEXT, "nullable": True, "description": "With `by`; null: not set."},
-            "total": {**_NUMBER, "description": "The measure of the whole range."},
-            **_COUNTS,
-            "points": {"type": "array", "items": _POINT},
-        },
-    },
-)
-_PERIOD = {
-    "from": _DATE,
-    "to": _DATE,
-    "series": {"type": "array", "items": _LINE},
-    "other": _LINE,
-}
-
 REPORT = Report(
     path="trends",
     summary="A measure in each hour, day, week or month",
@@ -305,41 +256,6 @@ REPORT = Report(
     ),
     answer=_answer,
     rows=_rows,
-    schema=component(
-        "Trend",
-        {
-            "type": "object",
-            "required": ["unit", "tz", "from", "to", "series"],
-            "properties": {
-                "unit": {"type": "string", "enum": [*UNITS]},
-                "tz": TEXT,
-                "by": {**TEXT, "description": "The field of the breakdown, if there is one."},
-                **_PERIOD,
-                "compare": component(
-                    "ComparedTrend",
-                    {
-                        "type": "object",
-                        "required": ["from", "to", "series"],
-                        "properties": _PERIOD,
-                    },
-                ),
-            },
-        },
-    ),
-    example={
-        "unit": "day",
-        "tz": "UTC",
-        "from": "2026-11-01",
-        "to": "2026-11-01",
-        "series": [
-            {
-                "series": "event_type:purchase",
-                "value": None,
-                "total": 41,
-                "points": [
-                    {"start": "2026-11-01", "end": "2026-11-01", "value": 41, "complete": True}
-                ],
-            }
-        ],
-    },
+    schema=SCHEMA,
+    example=EXAMPLE,
 )

@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from config.building_blocks.command import ServiceCommand
+from events.auditing.differences import Difference, Kind, Report
 from events.auditing.repair import repair
-from events.auditing.verify import Difference, Kind, Report, verify
+from events.auditing.verify import verify
 from events.management import failures
 from events.management.days import add_days, days_of
 from events.postgres.repair_lock import alone

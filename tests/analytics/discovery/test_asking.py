@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from analytics import clickhouse
+from analytics import inserting
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.projects.made_keys import bearer, secret
@@ -111,7 +111,7 @@ def test_a_project_finds_what_it_has_and_no_other(client: Client, other: int) ->
     for number, mark in ((DEFAULT, "mine"), (other, "other's")):
         sent = [event(event_type=mark, properties={mark: mark}) for _ in range(2)]
         token = str(uuid.uuid4())
-        clickhouse.insert_block(project=number, token=token, body=framed(sent))
+        inserting.insert_block(project=number, token=token, body=framed(sent))
     for asked, mark in (("project=default", "mine"), ("project=other", "other's")):
         types = client.get(f"/event-types?{asked}").json()["event_types"]
         assert [(row["event_type"], row["events"]) for row in types] == [(mark, 2)]

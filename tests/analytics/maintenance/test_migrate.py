@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models.functions import Now
 
-from analytics import clickhouse
+from analytics import clickhouse, inserting
 from analytics.maintenance import migrate
 from analytics.maintenance.migrate import (
     SchemaChanged,
@@ -21,6 +21,7 @@ from analytics.maintenance.migrate import (
     drop_database,
 )
 from analytics.management.commands import migrate_clickhouse
+from analytics.schema import SCHEMA_DIR
 from projects.models import DEFAULT, Project
 from tests import clickhouse as engine
 from tests.clickhouse import apply_schema
@@ -48,7 +49,7 @@ def databases(beginning: str) -> list[str]:
 
 
 def test_the_database_is_created_and_a_second_run_does_nothing(database: str) -> None:
-    assert apply_schema() == [path.name for path in sorted(clickhouse.SCHEMA_DIR.glob("*.sql"))]
+    assert apply_schema() == [path.name for path in sorted(SCHEMA_DIR.glob("*.sql"))]
     assert apply_schema() == []
     assert engine.query("SELECT count() FROM events") == [[0]]
 
@@ -97,7 +98,7 @@ def test_the_command_says_what_it_did(database: str, capsys: pytest.CaptureFixtu
 
 def applied(slug: str = "") -> str:
     said = f"{slug}: applied" if slug else "applied"
-    return "".join(f"{said} {it.name}\n" for it in sorted(clickhouse.SCHEMA_DIR.glob("*.sql")))
+    return "".join(f"{said} {it.name}\n" for it in sorted(SCHEMA_DIR.glob("*.sql")))
 
 
 @pytest.mark.django_db
@@ -200,7 +201,7 @@ def test_the_database_of_a_project_is_dropped_with_all_that_is_in_it(database: s
 
 
 def insert(project: int) -> None:
-    clickhouse.insert_block(project=project, token="one", body=framed([event()]))
+    inserting.insert_block(project=project, token="one", body=framed([event()]))
 
 
 def test_the_database_of_the_default_project_is_not_dropped(database: str) -> None:

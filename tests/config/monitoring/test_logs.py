@@ -128,7 +128,7 @@ def test_a_request_is_followed_by_its_id_from_the_door_to_the_store(
 def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
     monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
-    from analytics import clickhouse  # noqa: PLC0415
+    from analytics import clickhouse, inserting  # noqa: PLC0415
     from events.delivery import background, deliver  # noqa: PLC0415
     from events.models import Batch  # noqa: PLC0415
     from events.storing.store import store  # noqa: PLC0415
@@ -137,7 +137,7 @@ def test_what_a_store_says_of_an_event_it_refuses_is_not_logged(
         raise clickhouse.ClickHouseRefused("cannot parse secret-person", code=27)
 
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
-    monkeypatch.setattr(clickhouse, "insert_block", refuse)
+    monkeypatch.setattr(inserting, "insert_block", refuse)
     store(
         frames=[framed([event(user_id="secret-person")])],
         source=Batch.Source.REQUEST,

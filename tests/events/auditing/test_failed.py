@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from analytics import clickhouse
+from analytics import clickhouse, inserting
 from events.delivery import deliver, parking
 from events.format.records import frame, unframe
 from events.models import Batch, Dedup, HotEvent
@@ -81,7 +81,7 @@ def test_trouble_with_one_batch_holds_up_no_other(monkeypatch: Any) -> None:
     deliver._claim()
     Batch.objects.update(claimed_until=None)
     put(3)
-    real = clickhouse.insert_block
+    real = inserting.insert_block
 
     def too_many_parts(*, project: int, token: str, body: bytes) -> None:
         if token == str(stuck):
@@ -89,7 +89,7 @@ def test_trouble_with_one_batch_holds_up_no_other(monkeypatch: Any) -> None:
         real(project=project, token=token, body=body)
 
     with monkeypatch.context() as patched:
-        patched.setattr(clickhouse, "insert_block", too_many_parts)
+        patched.setattr(inserting, "insert_block", too_many_parts)
         assert deliver.deliver_due()[:2] == (1, False)
     assert cold() == 3
     assert Batch.objects.get(id=stuck).error == "too many parts"
@@ -108,7 +108,7 @@ def test_nothing_is_delivered_before_the_schema_is_complete() -> None:
     engine.command(
         "ALTER TABLE schema_files DELETE WHERE name LIKE '0004%' SETTINGS mutations_sync=2"
     )
-    clickhouse._complete.clear()
+    inserting._complete.clear()
     assert deliver.deliver_due()[:2] == (0, False)
     assert "0004_weekly_users.sql" in Batch.objects.get().error
     assert cold() == 0

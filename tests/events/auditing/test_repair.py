@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from analytics.maintenance import surplus
 from events.auditing import repair
-from events.auditing.verify import Difference, Kind
+from events.auditing.differences import Difference, Kind
 from events.format.records import frame
 from events.models import Batch, HotEvent
 from events.postgres.repair_lock import alone

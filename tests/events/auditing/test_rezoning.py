@@ -17,8 +17,9 @@ from analytics.maintenance import daily_counts
 from analytics.maintenance.migrate import drop_database
 from analytics.zones import Zone
 from events.auditing import rezoning
+from events.auditing.differences import Kind
 from events.auditing.rezoning import set_time_zone
-from events.auditing.verify import Kind, verify
+from events.auditing.verify import verify
 from events.delivery import deliver, pause
 from events.models import Batch
 from events.postgres import lock

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from analytics import clickhouse as engine
-from analytics import reports
+from analytics import inserting, reports
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.maintenance import daily_counts, rebuild
 from events.auditing import rollups
@@ -195,7 +195,7 @@ def test_a_block_sent_again_after_a_rebuild_counts_nothing_twice() -> None:
     again = Batch.objects.exclude(id=batch.id).get()
     body = bytes(again.payload or b"")
     for _ in range(2):
-        engine.insert_block(token=str(again.id), body=body, project=DEFAULT)
+        inserting.insert_block(token=str(again.id), body=body, project=DEFAULT)
         rebuilt()
     deliver_all()
     assert_rollups_hold_the_events()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from analytics import clickhouse as engine
+from analytics import inserting
 from events.delivery import deliver
 from events.models import Batch
 from projects.models import DEFAULT
@@ -14,7 +15,7 @@ def sent_without_an_answer(count: int, **changes: Any) -> list[str]:
     ids = put(count, **changes)
     claim = deliver._claim()
     assert claim is not None
-    engine.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
+    inserting.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
     due_again()
     return ids
 

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from analytics import clickhouse as engine
+from analytics import inserting
 from events.delivery import deliver
 from events.delivery.redelivery import Unsettled
 from events.format.records import BLOCK_BYTES
@@ -172,7 +173,7 @@ def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch:
     batches = [put(1) for _ in range(6)]
     # Twice two in a row; a run ends after three.
     passing = {str(batch.pk) for batch in batches[2::3]}
-    real = engine.insert_block
+    real = inserting.insert_block
 
     def insert_block(*, project: int, token: str, body: bytes) -> None:
         if token not in passing:
@@ -180,7 +181,7 @@ def test_failures_between_successes_do_not_end_a_run(settings: Any, monkeypatch:
         real(project=project, token=token, body=body)
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "insert_block", insert_block)
+        patched.setattr(inserting, "insert_block", insert_block)
         assert deliver.deliver_due()[:2] == (2, False)
     assert cold() == 2
     due_again()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from analytics import clickhouse as engine
+from analytics import inserting
 from analytics.maintenance.migrate import drop_database
 from events.delivery import background, deliver
 from events.models import Batch
@@ -57,19 +58,19 @@ def test_a_project_that_fails_holds_up_no_other(
     """Its batches are the oldest, and more than a run tries."""
     if code == 81:
         drop_database(project=staging.pk)
-        engine.forget_schema(project=staging.pk)
+        inserting.forget_schema(project=staging.pk)
     monkeypatch.setattr(deliver, "_MERGE_AT_MOST", 1)
     for _ in range(5):
         put(staging.pk)
     put(DEFAULT)
-    real = engine.insert_block
+    real = inserting.insert_block
 
     def insert_block(*, project: int, **given: Any) -> None:
         if project == staging.pk and code != 81:
             raise engine.ClickHouseUnavailable("no", code=code)
         real(project=project, **given)
 
-    monkeypatch.setattr(engine, "insert_block", insert_block)
+    monkeypatch.setattr(inserting, "insert_block", insert_block)
     assert deliver.deliver_due() == (1, True, 1)
     assert cold() == 1
     assert Batch.objects.filter(project=staging, attempts=1).count() == 3

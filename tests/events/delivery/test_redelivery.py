@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from analytics import clickhouse as engine
+from analytics import inserting
 from analytics.maintenance import inventory
 from analytics.maintenance.migrate import apply_schema
 from events.delivery import deliver, redelivery
@@ -50,7 +51,7 @@ def test_a_rollup_that_lacks_what_the_events_have_gets_it() -> None:
     assert claim is not None
     engine.command("DETACH TABLE daily_users_view", project=DEFAULT)
     try:
-        engine.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
+        inserting.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
     finally:
         engine.command("ATTACH TABLE daily_users_view", project=DEFAULT)
     due_again()
@@ -83,7 +84,7 @@ def test_events_that_are_there_without_their_token_are_not_doubled(count: int) -
     ids = put(count)
     claim = deliver._claim()
     assert claim is not None
-    engine.insert_block(token="forgotten", body=claim.payload, project=DEFAULT)
+    inserting.insert_block(token="forgotten", body=claim.payload, project=DEFAULT)
     due_again()
     assert deliver.deliver_due()[:2] == (1, False)
     assert_each_there_once(ids)
@@ -96,7 +97,7 @@ def test_a_token_noted_without_its_part_and_never_mended_loses_nothing(
         put(2, occurred_at=f"{days}T12:00:00.250Z")
     claim = deliver._claim()
     assert claim is not None
-    engine.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
+    inserting.insert_block(token=str(claim.batch_id), body=claim.payload, project=DEFAULT)
     undo_rename(unmended, "events")
     assert engine.query("SELECT count() FROM events", project=DEFAULT) == [[4]]
     due_again()
@@ -131,7 +132,9 @@ def test_what_is_confirmed_and_never_there_stays_in_the_outbox(monkeypatch: Any)
     drop_cold(ids)
     tokens: list[str] = []
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "insert_block", lambda project, token, body: tokens.append(token))
+        patched.setattr(
+            inserting, "insert_block", lambda project, token, body: tokens.append(token)
+        )
         for _ in range(2):
             due_again()
             deliver.deliver_due()

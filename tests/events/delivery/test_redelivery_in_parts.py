@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analytics import clickhouse as engine
+from analytics import inserting
 from analytics.maintenance import inventory
 from events.auditing import failed
 from events.delivery import deliver, parking
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("stores", "settled")
 
 def refusing(*, more_than: int, code: int, monkeypatch: Any) -> None:
     """ClickHouse takes blocks of so many events and no larger ones."""
-    real = engine.insert_block
+    real = inserting.insert_block
 
     def insert_block(*, project: int, token: str, body: bytes) -> None:
         if len(unframe(body)) > more_than:
@@ -36,7 +37,7 @@ def refusing(*, more_than: int, code: int, monkeypatch: Any) -> None:
             raise kind("too much", code=code)
         real(project=project, token=token, body=body)
 
-    monkeypatch.setattr(engine, "insert_block", insert_block)
+    monkeypatch.setattr(inserting, "insert_block", insert_block)
 
 
 def deliver_often(times: int) -> None:

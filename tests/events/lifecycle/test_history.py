@@ -17,7 +17,8 @@ from analytics.maintenance import history as cold
 from analytics.maintenance.history import Month
 from analytics.people import listing as people
 from events.auditing import repair
-from events.auditing.verify import Difference, Kind, verify
+from events.auditing.differences import Difference, Kind
+from events.auditing.verify import verify
 from events.lifecycle import history
 from events.models import Dedup, HotEvent
 from events.postgres.repair_lock import RepairRunning, alone

@@ -13,7 +13,7 @@ from kombu import pools
 
 from embedded import ports
 from importer.models import Import
-from importer.receiving import uploads
+from importer.receiving import upload_jobs
 from importer.running.lock import InProgress
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
 from tests.meanwhile import at_once, before
@@ -29,8 +29,8 @@ def test_a_file_that_kills_its_workers_is_given_up(
     _, taken = post(client, csv_of(5))
     if is_gone:
         next(folder.iterdir()).unlink()
-    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS)
-    uploads.import_waiting()
+    Import.objects.update(state="running", attempts=upload_jobs.MAX_ATTEMPTS)
+    upload_jobs.import_waiting()
     failed = shown(client, taken["href"])
     assert failed["state"] == "failed"
     assert "gave up after" in failed["error"]
@@ -52,7 +52,7 @@ def test_a_redis_that_says_nothing_is_waited_for_once_and_the_upload_is_kept(
         status, taken = post(client, csv_of(5))
         assert status == 202
         assert time.monotonic() - began < 3
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["stored"] == 5
 
 
@@ -62,7 +62,7 @@ def test_an_upload_whose_options_mean_nothing_any_more_holds_up_no_other(
     _, old = post(client, csv_of(5))
     Import.objects.update(options={"preset": "of a version before"})
     _, taken = post(client, csv_of(7))
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, old["href"])["state"] == "failed"
     assert "preset 'of a version before' is unknown" in shown(client, old["href"])["error"]
     assert shown(client, taken["href"])["stored"] == 7
@@ -78,9 +78,9 @@ def test_an_import_that_another_took_over_meanwhile_is_left_to_him(
 
     with monkeypatch.context() as patch:
         patch.setattr("importer.running.run.Storer.store", taken_over)
-        uploads.import_waiting()
+        upload_jobs.import_waiting()
     assert shown(client, taken["href"])["state"] == "running"
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["stored"] == 5
 
 
@@ -91,21 +91,21 @@ def test_where_rejected_rows_have_no_room_an_upload_waits(
     (rejected,) = [folder / f"{taken['id']}.rejected.csv"]
     rejected.mkdir()
     monkeypatch.setattr("importer.reading.rejects.Path.replace", lambda *_: None)
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["state"] == "stopped"
     assert "cannot be written" in shown(client, taken["href"])["error"]
     rejected.rmdir()
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["state"] == "done"
 
 
 def test_what_is_rejected_past_all_bounds_ends_an_upload(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "REJECTED_BYTES", 1000)
+    monkeypatch.setattr(upload_jobs, "REJECTED_BYTES", 1000)
     monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     failed = shown(client, taken["href"])
     assert (failed["state"], failed["read"]) == ("failed", 1000)
     assert "rejected rows take more than" in failed["error"]
@@ -120,7 +120,7 @@ def test_an_upload_whose_worker_was_killed_goes_on(
     _killed_behind(2, monkeypatch)
     assert shown(client, taken["href"])["read"] == 2000
     assert shown(client, taken["href"])["state"] == "running"
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     done = shown(client, taken["href"])
     assert (done["state"], done["read"], done["stored"], done["duplicates"]) == (
         *("done", 3500, 3500, 0),
@@ -133,10 +133,10 @@ def test_an_upload_that_gets_on_is_not_given_up_however_often_its_workers_are_ki
 ) -> None:
     monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     _, taken = post(client, csv_of(2500))
-    Import.objects.update(state="running", attempts=uploads.MAX_ATTEMPTS - 1)
+    Import.objects.update(state="running", attempts=upload_jobs.MAX_ATTEMPTS - 1)
     _killed_behind(1, monkeypatch)
     assert Import.objects.get().attempts == 0
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["stored"] == 2500
 
 
@@ -145,8 +145,8 @@ def test_an_upload_that_another_worker_has_imported_meanwhile_is_left_as_it_is(
 ) -> None:
     _, taken = post(client, csv_of(5))
     # Between the list of the uploads and the first of them.
-    before(monkeypatch, uploads, "alone", uploads.import_waiting)
-    uploads.import_waiting()
+    before(monkeypatch, upload_jobs, "alone", upload_jobs.import_waiting)
+    upload_jobs.import_waiting()
     done = shown(client, taken["href"])
     assert (done["state"], done["read"], done["error"]) == ("done", 5, "")
 
@@ -154,7 +154,7 @@ def test_an_upload_that_another_worker_has_imported_meanwhile_is_left_as_it_is(
 def test_the_upload_that_has_waited_longest_is_imported_first(client: Client) -> None:
     for name in ("first", "second", "third"):
         post(client, csv_of(1), f"?name={name}")
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     ended = Import.objects.order_by("finished_at").values_list("path", flat=True)
     assert list(ended) == ["first", "second", "third"]
 
@@ -173,7 +173,7 @@ def _killed_behind(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr("importer.running.run._recorded", _unrecorded)
         patch.setattr("importer.running.run.Storer.store", _stores(batches, die))
         with pytest.raises(_Killed):
-            uploads.import_waiting()
+            upload_jobs.import_waiting()
 
 
 def _stores(batches: int, then: Any) -> Any:
@@ -206,7 +206,7 @@ class _unrecorded:  # noqa: N801 - stands for a function
 def test_two_workers_at_once_import_an_upload_once(client: Client) -> None:
     for _ in range(3):
         post(client, csv_of(1500))
-    at_once([uploads.import_waiting] * 2)
+    at_once([upload_jobs.import_waiting] * 2)
     assert set(Import.objects.values_list("state", "read", "stored")) == {("done", 1500, 1500)}
     deliver_all()
     assert counts() == (4500, 4500, 4500)
@@ -215,7 +215,7 @@ def test_two_workers_at_once_import_an_upload_once(client: Client) -> None:
 def test_an_upload_whose_file_is_gone_fails_with_a_reason(client: Client, folder: Path) -> None:
     _, taken = post(client, csv_of(3), "?name=a.csv")
     next(folder.iterdir()).unlink()
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     failed = shown(client, taken["href"])
     assert failed["state"] == "failed"
     assert failed["error"] == "a.csv cannot be read: No such file or directory"
@@ -225,12 +225,12 @@ def test_old_uploads_and_what_never_came_whole_are_forgotten(
     client: Client, folder: Path, settings: Any
 ) -> None:
     _, taken = post(client, csv_of(3) + b"bad\n")
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     Import.objects.create(key="0" * 32, upload=True, state="receiving")
     later = datetime.now(UTC) + timedelta(days=settings.IMPORT_DAYS - 1)
     assert len(list(folder.iterdir())) == 1
-    assert uploads.purge(now=later) == 1
-    assert uploads.purge(now=later + timedelta(days=2)) == 1
+    assert upload_jobs.purge(now=later) == 1
+    assert upload_jobs.purge(now=later + timedelta(days=2)) == 1
     assert client.get(taken["href"]).status_code == 404
     assert list(folder.iterdir()) == []
 
@@ -240,7 +240,7 @@ def test_neither_uploads_on_their_way_in_nor_imports_of_commands_are_forgotten()
     Import.objects.create(key="0" * 32, upload=True, state="receiving")
     Import.objects.create(key="1" * 64, state="done", finished_at=now - timedelta(days=400))
     Import.objects.filter(upload=True).update(updated_at=now - timedelta(hours=23))
-    assert uploads.purge(now=now) == 0
+    assert upload_jobs.purge(now=now) == 0
     assert Import.objects.count() == 2
-    assert uploads.purge(now=now + timedelta(hours=2)) == 1
+    assert upload_jobs.purge(now=now + timedelta(hours=2)) == 1
     assert Import.objects.count() == 1

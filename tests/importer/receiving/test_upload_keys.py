@@ -13,7 +13,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from importer.models import Import
-from importer.receiving import uploads
+from importer.receiving import upload_jobs, uploads
 from projects.models import DEFAULT
 from tests.importer.receiving.uploading import csv_of, post
 from tests.stored import counts
@@ -31,7 +31,7 @@ def test_the_same_request_again_answers_as_the_first_time_and_is_imported_once(
     body = csv_of(20)
     first = post(client, body, "?name=a.csv", **KEY)
     assert post(client, body, "?name=a.csv", **KEY) == first
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert post(client, body, "?name=a.csv", **KEY) == first
     assert Import.objects.count() == 1
 
@@ -102,7 +102,7 @@ def test_a_request_that_was_taken_for_dead_harms_the_one_that_took_over(
     body = csv_of(5)
     with pytest.raises((uploads.StillReceiving, uploads.CutShort)):
         _receive(_Overtaken(body, client, cut), len(body))
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert Import.objects.get().state == Import.State.DONE
     assert counts() == (5, 5, 5)
     assert list(folder.iterdir()) == []

@@ -15,7 +15,7 @@ import pytest
 from django.test import Client
 
 from importer.models import Import
-from importer.receiving import uploads
+from importer.receiving import upload_jobs, uploads
 from tests.events.queueing.workers import worker
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
 from tests.stored import counts
@@ -30,7 +30,7 @@ def test_an_uploaded_file_is_imported_and_gone(client: Client, folder: Path, com
     assert (status, taken["state"], taken["name"]) == (202, "waiting", "june.csv")
     assert shown(client, taken["href"])["state"] == "waiting"
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert uploads.import_waiting()
+    assert upload_jobs.import_waiting()
     done = shown(client, taken["href"])
     assert (done["state"], done["read"], done["stored"]) == ("done", 50, 50)
     assert (done["bad"], done["rejected"], done["error"]) == (0, None, "")
@@ -53,7 +53,7 @@ def test_a_worker_imports_it_by_itself(client: Client, tmp_path: Path, settings:
 def test_rejected_rows_can_be_fetched_mended_and_uploaded_again(client: Client) -> None:
     good = csv_of(3)
     _, taken = post(client, good + b"no-uuid,2026-01-01T00:00:00Z,u1,click,{}\n")
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     done = shown(client, taken["href"])
     assert (done["stored"], done["bad"]) == (3, 1)
     answer = client.get(done["rejected"])
@@ -63,7 +63,7 @@ def test_rejected_rows_can_be_fetched_mended_and_uploaded_again(client: Client) 
     assert row == "5,event_id is not a UUID,no-uuid,2026-01-01T00:00:00Z,u1,click,{}"
     mended = text.replace("no-uuid", "0191f5a0-0000-7000-8000-000000000001")
     _, taken = post(client, mended.encode())
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["stored"] == 1
 
 
@@ -73,7 +73,7 @@ def test_the_export_of_another_tool_is_read_by_its_preset(client: Client) -> Non
         "properties": {"time": 1767225600, "distinct_id": "u1", "$insert_id": "a", "plan": 3},
     }
     _, taken = post(client, json.dumps(event).encode(), "?preset=mixpanel")
-    uploads.import_waiting()
+    upload_jobs.import_waiting()
     assert shown(client, taken["href"])["stored"] == 1
     [found] = client.get(
         "/stats/top-events?from=2026-01-01&to=2026-01-01&segment=properties.plan:3"

@@ -12,7 +12,7 @@ import pytest
 
 from embedded.supervision.processes import PROJECT
 from importer.models import Import
-from importer.receiving import uploads
+from importer.receiving import upload_jobs
 from tests import environment
 from tests.importer.importing import HEADER, import_events, rows_of, written
 from tests.stored import counts
@@ -83,9 +83,9 @@ def test_rejected_rows_in_the_folder_of_uploads_are_kept_as_long_as_those(
 ) -> None:
     from_standard_input(text_of(["bad"] * 4), folder)
     later = datetime.now(UTC) + timedelta(days=settings.IMPORT_DAYS)
-    uploads.purge(now=later - timedelta(hours=1))
+    upload_jobs.purge(now=later - timedelta(hours=1))
     assert len(list((folder / "rejected").iterdir())) == 1
-    uploads.purge(now=later + timedelta(hours=1))
+    upload_jobs.purge(now=later + timedelta(hours=1))
     assert list((folder / "rejected").iterdir()) == []
 
 

@@ -1,0 +1,5 @@
+"""ClickHouse's schema: one `.sql` file a change, which `manage.py migrate_clickhouse` applies."""
+
+from pathlib import Path
+
+SCHEMA_DIR = Path(__file__).parent

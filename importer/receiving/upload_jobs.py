@@ -1,0 +1,115 @@
+"""What workers do with uploads: they import those that wait, and delete old ones."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from structlog import get_logger
+
+from importer.mapping import arguments
+from importer.mapping.options import OptionError
+from importer.models import Import
+from importer.reading.chunks import FileRefused, Interrupted
+from importer.reading.files import REJECTED
+from importer.receiving.uploads import path_of
+from importer.running import record
+from importer.running.lock import InProgress, alone
+from importer.running.run import SPARE, Run, import_rest
+
+# Limits the rejected rows of an upload: two bytes of a file can make fifty bytes of rejected rows.
+REJECTED_BYTES = 256 * 1024**2
+# After this many runs in a row that ended early and stored nothing, the file is given up: it
+# probably kills the process that reads it.
+MAX_ATTEMPTS = 5
+
+log = get_logger(__name__)
+
+
+def import_waiting() -> bool:
+    """Import every upload that waits or that a killed process left. Always returns True."""
+    rows = Import.objects.filter(
+        upload=True,
+        state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
+    )
+    for row in rows.order_by("created_at"):
+        # InProgress means that another process is importing the upload.
+        with suppress(InProgress):
+            _import(row)
+    return True
+
+
+def _import(row: Import) -> None:
+    with alone(row.key, row.path):
+        try:
+            row.refresh_from_db()
+        except Import.DoesNotExist:
+            return  # deleted with its project
+        if row.state in (Import.State.DONE, Import.State.FAILED):
+            return
+        if row.attempts >= MAX_ATTEMPTS:
+            _give_up(row, f"gave up after {row.attempts} runs that were killed or ended early")
+            return
+        try:
+            options = arguments.parse(**row.options)
+        except OptionError as error:  # another version of the service stored them
+            _give_up(row, str(error))
+            return
+        run = Run(cast(int, row.project_id), options, rejected_bytes=REJECTED_BYTES)
+        try:
+            import_rest(path_of(row), record.start(row), run)
+        except InProgress:
+            raise
+        except FileRefused as error:
+            _tell(row, error)
+            if isinstance(error, Interrupted):
+                return
+        path_of(row).unlink(missing_ok=True)
+
+
+def _give_up(row: Import, reason: str) -> None:
+    record.fail(row, reason)
+    path_of(row).unlink(missing_ok=True)
+
+
+def _tell(row: Import, error: FileRefused) -> None:
+    row.error = str(error).replace(str(path_of(row)), row.path or "the file")
+    row.save(update_fields=["error"])
+    log.warning("upload_failed", upload=str(row.pk), error=row.error)
+
+
+def _purge_strays(*, before: datetime) -> None:
+    """Delete files of imports that have no row: their project was deleted."""
+    folder = Path(settings.IMPORT_FOLDER)
+    for path in folder.glob("*-*-*-*-*") if folder.is_dir() else ():
+        try:
+            pk, age = UUID(path.name[:36]), path.stat().st_mtime
+        except (ValueError, OSError):
+            continue
+        if age < before.timestamp() and not Import.objects.filter(pk=pk).exists():
+            path.unlink(missing_ok=True)
+
+
+def purge(*, now: datetime) -> int:
+    """Delete uploads that ended IMPORT_DAYS ago, or that stopped arriving a day ago.
+
+    Returns how many. Also deletes rejected rows of commands in IMPORT_FOLDER that are IMPORT_DAYS
+    old.
+    """
+    old = now - timedelta(days=settings.IMPORT_DAYS)
+    ended = Import.objects.filter(upload=True, finished_at__lt=old)
+    abandoned = Import.objects.filter(
+        upload=True, state=Import.State.RECEIVING, updated_at__lt=now - timedelta(days=1)
+    )
+    rows = [*ended, *abandoned]
+    for row in rows:
+        for path in Path(settings.IMPORT_FOLDER).glob(f"{row.pk}*"):
+            path.unlink(missing_ok=True)
+        row.delete()
+    _purge_strays(before=now - timedelta(days=1))
+    for path in (Path(settings.IMPORT_FOLDER) / SPARE).glob(f"*{REJECTED}*"):
+        if path.stat().st_mtime < old.timestamp():
+            path.unlink(missing_ok=True)
+    return len(rows)
