@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "projects",
     "analytics",
     "importer",
+    "dashboard",
 ]
 
 MIDDLEWARE = [
