@@ -46,7 +46,7 @@ def percent(value: float | None) -> str:
 def change(now: Value, before: Value) -> Change:
     """In per cent of the number before; without one there is nothing to compare with."""
     if now is None or not before:
-        return Change("new" if now else "", "same")
+        return Change("", "same")
     share = (float(now) - float(before)) / abs(float(before)) * 100
     if abs(share) < 0.05:
         return Change("no change", "same")
