@@ -52,7 +52,7 @@ def test_every_url_but_those_of_pages_is_documented() -> None:
     said = document()
     routes = {re.sub("<.*?>", "{id}", route) for route, _ in every_route()} | {*UNRESOLVED}
     pages = {"/docs", "/openapi.json", "/admin"}
-    assert said["paths"].keys() == {
+    assert {re.sub(r"\{.*?\}", "{id}", path) for path in said["paths"]} == {
         route for route in routes - pages if not route.startswith("/admin/")
     }
     assert said["servers"] == [{"url": "/"}]

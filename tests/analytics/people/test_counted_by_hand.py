@@ -92,6 +92,7 @@ def found(question: Question, prefix: str, limit: int, zone: Zone) -> list[tuple
     pages = [page(None)]
     while pages[-1].next:
         pages.append(page(pages[-1].next))
+        assert pages[-1].next != pages[-2].next
     users = [user for one in pages for user in one.users]
     assert {one.total for one in pages} == {len(users)}
     assert [len(one.users) for one in pages[:-1]] == [limit] * (len(pages) - 1)

@@ -46,8 +46,8 @@ def pages(limit: int, **given: Any) -> list[str]:
     users = ids(found)
     while found.next:
         found = page(limit, following=found.next, **given)
-        assert found.users
         users += ids(found)
+        assert len(users) == len({*users})
     return users
 
 
@@ -155,6 +155,7 @@ def encoded(text: str) -> str:
         "abc",
         "*",
         encoded("people 1 2") + "=",
+        encoded("others 1 2"),
         encoded("people 1"),
         encoded("people 1 2 3"),
         encoded("people -1 2"),

@@ -89,13 +89,6 @@ def test_ten_thousand_buckets_are_not_too_many() -> None:
             shown(unit, "1990-01-01", end)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("unit", ["hour", "day", "week", "month"])
-def test_a_bucket_is_complete_from_the_moment_at_which_the_next_begins(unit: Unit) -> None:
-    first, *_ = shown(unit, "2026-06-01", "2026-06-30", "Asia/Kathmandu")
-    assert first.is_complete(first.until)
-    assert not first.is_complete(first.until - timedelta(microseconds=1))
-
-
 def test_a_bucket_that_the_range_cuts_is_never_complete() -> None:
     [cut] = shown("week", "2026-06-02", "2026-06-07")
     assert not cut.is_complete(datetime(2030, 1, 1, tzinfo=UTC))

@@ -42,6 +42,7 @@ def pages(client: Client, limit: int) -> list[Any]:
         found = page(client, f"limit={limit}&cursor={found['next']}")
         assert len(found["events"]) <= limit
         shown += found["events"]
+        assert len(shown) == len({*ids(shown)})
     return shown
 
 
@@ -164,6 +165,19 @@ def test_a_page_ends_before_its_properties_are_too_large(
     assert ids(pages(client, 40)) == ids(sent)
 
 
+@pytest.mark.parametrize("large", ["hot", "cold"])
+def test_a_page_goes_no_further_than_both_stores_are_known(client: Client, large: str) -> None:
+    """One ends its part early, since its events are large. The other's are small."""
+    text = {"text": "x" * (MAX_BYTES - 100)}
+    sent = [
+        event(occurred_at=moment(minutes=n), properties={} if n % 2 else text) for n in range(60)
+    ]
+    put_large, put_small = (put_hot, put_cold) if large == "hot" else (put_cold, put_hot)
+    put_large(sent[::2])
+    put_small(sent[1::2])
+    assert ids(pages(client, 60)) == ids(sent)
+
+
 def test_of_a_person_with_very_many_events_a_page_is_a_page(client: Client) -> None:
     engine.command(
         "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
@@ -232,6 +246,7 @@ def encoded(text: str) -> str:
         ("cursor=", "cursor"),
         ("cursor=abc", "cursor"),
         (f"cursor={encoded('people 1 2')}", "cursor"),
+        (f"cursor={encoded(f'after 2026-01-01T00:00:00+00:00 {uuid.UUID(int=1)}')}", "cursor"),
         (f"cursor={encoded('after 2026-01-01T00:00:00+00:00')}", "cursor"),
         (f"cursor={encoded(f'2026-01-01T00:00:00+00:00 {uuid.UUID(int=1)}')}", "cursor"),
         (f"cursor={encoded(f'timeline 2026-01-01T00:00:00 {uuid.UUID(int=1)}')}", "cursor"),
