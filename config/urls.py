@@ -7,7 +7,6 @@ from django.views.generic import RedirectView
 from config.api.docs import DocsView, DocumentView
 from config.middleware import login_limit
 from events.monitoring import health
-from projects.pages import open_to_all
 
 # Here and not in the app: there, every command would load the pages (config/admin/site.py).
 admin.autodiscover()
@@ -16,8 +15,7 @@ admin.site.site_title = "Events Analytics"
 admin.site.index_title = "Data of the service"
 
 urlpatterns = [
-    path("", open_to_all(RedirectView.as_view(url="/dashboard/", query_string=True))),
-    path("dashboard/", include("dashboard.urls")),
+    path("", include("dashboard.urls")),
     path("", include("events.api.urls")),
     path("stats/", include("analytics.urls")),
     path("segments", include("analytics.segments.urls")),

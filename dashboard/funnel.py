@@ -9,10 +9,12 @@ from analytics.funnels.question import ORDERS
 from dashboard import numbers
 from dashboard.pages import Filled, Page, Panel
 from dashboard.people import people_link
-from dashboard.state import State, answer_of, query_of
+from dashboard.state import State, answer_of, chosen_query_of
 
 WINDOWS = (("1h", "1 hour"), ("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"))
+_WINDOW = "7d"
 _FEWEST_FIELDS = 3
+_TYPE = "event_type:"
 
 
 def _steps(state: State) -> list[str]:
@@ -26,7 +28,7 @@ def _form(request: HttpRequest, state: State) -> Filled:
         "steps": [*steps, *empty][: max(len(steps), 10)],
         "windows": WINDOWS,
         "orders": ORDERS,
-        "window": given.get("window", "7d"),
+        "window": given.get("window") or _WINDOW,
         "order": given.get("order", "ordered"),
         "by": given.get("by", ""),
         "is_asked": len(steps) > 1,
@@ -37,11 +39,8 @@ def _funnel(request: HttpRequest, state: State) -> Filled:
     steps = _steps(state)
     if len(steps) < 2:
         return {"is_asked": False}
-    query = query_of(state, funnel.REPORT, step=steps)
-    for name in ("by", "order"):
-        if not query.get(name):
-            query.pop(name, None)
-    query["window"] = state.given.get("window") or "7d"
+    query = chosen_query_of(state, funnel.REPORT, step=steps)
+    query.setdefault("window", _WINDOW)
     answer = answer_of(request, funnel.REPORT, query)
     lines = [
         {"name": "Not set" if line["value"] is None else line["value"] or "(empty)", **line}
@@ -67,7 +66,7 @@ def _step(
     first = all_steps[0]["users"]
     return {
         "number": number,
-        "name": texts[number - 1],
+        "name": texts[number - 1].removeprefix(_TYPE),
         "users": numbers.whole(step["users"]),
         "share": step["users"] / first * 100 if first else 0,
         "of_first": numbers.percent(step.get("of_first", 100.0 if first else None)),
@@ -80,7 +79,8 @@ def _step(
 
 
 def _short(step: dict[str, Any]) -> tuple[str, str]:
-    return numbers.whole(step["users"]), numbers.percent(step.get("of_first"))
+    share = step.get("of_first")
+    return numbers.whole(step["users"]), "" if share is None else numbers.percent(share)
 
 
 PAGE = Page("funnel", "Funnel", "funnel", panels=(Panel("funnel", "Funnel", _funnel),), fill=_form)

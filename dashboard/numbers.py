@@ -23,7 +23,7 @@ def whole(value: Value) -> str:
     """Such as 12,345 or 0.25; a dash without a number."""
     if value is None:
         return NONE
-    if isinstance(value, int) or value == int(value):
+    if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
@@ -33,7 +33,7 @@ def short(value: Value) -> str:
     if value is None:
         return NONE
     for size, letter in _SHORT:
-        if abs(value) >= size:
+        if abs(float(value)) >= size:
             unit = 1_000 if letter == "k" else size
             return f"{float(value) / unit:.1f}".removesuffix(".0") + letter
     return whole(value)

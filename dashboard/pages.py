@@ -8,15 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import APIException
 
-from analytics.api.view import as_problem
-from config.api.problems import Problem
-from config.memory.room import NoRoom
+from dashboard import refusals
+from dashboard.header import Link, header_of
 from dashboard.state import State, state_of
 from projects.pages import needs
 from projects.scopes import READ
@@ -41,13 +40,24 @@ class Panel:
 
 @dataclass(frozen=True)
 class Page:
-    """At `/dashboard/{path}`. `fill` gives what the template `{name}.html` shows."""
+    """At `/dashboard/{path}`. `fill` gives what the template `{name}.html` shows.
+
+    `parts` are panels that other panels ask for.
+    """
 
     name: str
     title: str
     path: str
     panels: Sequence[Panel] = ()
+    parts: Sequence[Panel] = ()
     fill: Fill = lambda request, state: {}
+
+    @property
+    def address(self) -> str:
+        return f"/dashboard/{self.path}"
+
+    def address_of(self, panel: Panel) -> str:
+        return f"/dashboard/{self.path or 'overview'}/panels/{panel.name}"
 
 
 def view_of(page: Page, pages: Sequence[Page]) -> Any:
@@ -56,19 +66,20 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
         try:
             state = state_of(request)
             context = {
-                "page": page,
                 "state": state,
-                "pages": [(it, _address(it, state), it is page) for it in pages],
                 "panels": [_shown(request, page, it, state) for it in page.panels],
                 "whole": state.link(script=_NO_SCRIPT),
                 **page.fill(request, state),
+                **_frame(request, page, pages, state),
             }
         except Exception as error:
-            status, text = _refusal(error)
-            context = {"page": page, "pages": [], "error": text}
-            return render(request, "dashboard/error.html", context, status=status)
+            return _error_page(request, page, pages, refusals.known(error))
         return render(request, f"dashboard/{page.name}.html", context)
 
+    def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
+        return refusals.led_on(request, refusal) or _error_page(request, page, pages, refusal)
+
+    view.refused = refused  # type: ignore[attr-defined]
     return view
 
 
@@ -78,41 +89,81 @@ def view_of_panel(page: Page, panel: Panel) -> Any:
         status, html = _made(request, page, panel)
         return HttpResponse(html, status=status)
 
+    def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
+        html = _error_panel(request, panel, str(refusal.detail))
+        return refusals.led_on(request, refusal) or refusals.told(
+            HttpResponse(html, status=refusal.status_code), refusal
+        )
+
+    view.refused = refused  # type: ignore[attr-defined]
     return view
 
 
-def _address(page: Page, state: State) -> str:
+def view_of_nothing(pages: Sequence[Page]) -> Any:
+    """The view of addresses of no page."""
+    page = Page("nothing", "Not found", "")
+    refusal = APIException("There is no such page.")
+    refusal.status_code = 404
+
+    @needs(GET=READ)
+    def view(request: HttpRequest, path: str) -> HttpResponse:
+        return _error_page(request, page, pages, refusal)
+
+    return view
+
+
+def _frame(
+    request: HttpRequest, page: Page, pages: Sequence[Page], state: State | None
+) -> dict[str, Any]:
+    """What stands around the panels of any page."""
+    return {
+        "page": page,
+        "pages": [Link(it.title, _address(it, state), it is page) for it in pages],
+        "header": header_of(request, page.address if page in pages else pages[0].address, state),
+    }
+
+
+def _address(page: Page, state: State | None) -> str:
+    if state is None:
+        return page.address
     kept = {name for name in state.given if name in _KEPT}
-    return state.link(f"/dashboard/{page.path}", without=set(state.given) - kept)
+    return state.link(page.address, without=set(state.given) - kept)
+
+
+def _error_page(
+    request: HttpRequest, page: Page, pages: Sequence[Page], refusal: APIException
+) -> HttpResponse:
+    context = {**_frame(request, page, pages, None), "error": str(refusal.detail)}
+    answer = render(request, "dashboard/error.html", context, status=refusal.status_code)
+    return refusals.told(answer, refusal)
 
 
 def _shown(request: HttpRequest, page: Page, panel: Panel, state: State) -> SafeString:
     """The panel itself, or a place for it that asks for it."""
     if state.given.get("script") == _NO_SCRIPT:
         return _made(request, page, panel)[1]
-    address = state.link(f"/dashboard/{page.path or 'overview'}/panels/{panel.name}")
-    context = {"panel": panel, "address": address}
+    context = {"panel": panel, "address": state.link(page.address_of(panel))}
     return mark_safe(render_to_string("dashboard/waiting.html", context))  # noqa: S308
 
 
 def _made(request: HttpRequest, page: Page, panel: Panel) -> tuple[int, SafeString]:
-    context: dict[str, Any] = {"panel": panel}
-    template, status = f"dashboard/panels/{panel.name}.html", 200
     try:
         state = state_of(request)
-        context |= {"state": state, **panel.fill(request, state)}
+        address = state.link(page.address_of(panel))
+        context = {"panel": panel, "state": state, "address": address, **panel.fill(request, state)}
     except Exception as error:
-        status, context["error"] = _refusal(error)
-        context["address"] = request.get_full_path()
-        template = "dashboard/panel_error.html"
-    return status, mark_safe(render_to_string(template, context, request))  # noqa: S308
+        refusal = refusals.known(error)
+        text = str(refusal.detail)
+        return refusal.status_code, _error_panel(request, panel, text, page.address_of(panel))
+    # A panel may turn out to be another one.
+    template = f"dashboard/panels/{context.get('template', panel.name)}.html"
+    return 200, mark_safe(render_to_string(template, context, request))  # noqa: S308
 
 
-def _refusal(error: Exception) -> tuple[int, str]:
-    """The status and the text of what a report refuses. Any other error is raised again."""
-    if isinstance(error, NoRoom):
-        error = Problem(503, "Too many large answers are being made now. Try again.")
-    found = as_problem(error)
-    if not isinstance(found, APIException):
-        raise error
-    return found.status_code, str(found.detail)
+def _error_panel(
+    request: HttpRequest, panel: Panel, text: str, path: str | None = None
+) -> SafeString:
+    query = request.META.get("QUERY_STRING", "")
+    context = {"panel": panel, "error": text, "address": f"{path or request.path}?{query}"}
+    html = render_to_string("dashboard/panel_error.html", context, request)
+    return mark_safe(html)  # noqa: S308

@@ -13,20 +13,25 @@ from analytics.api.reports import all_reports
 from analytics.parameters import zone_asked
 from analytics.people import finding, person
 from analytics.people.listing import People, parse_cursor, people_of
+from analytics.people.views import parse_prefix
 from analytics.segments.expressions import ALL
+from config.api.problems import Problem
 from config.api.query_parameters import problem
 from dashboard import numbers
 from dashboard.charts.bars import bars
 from dashboard.numbers import Change
 from dashboard.pages import Filled, Page, Panel
-from dashboard.state import State, people_behind
+from dashboard.state import State, number_query_of, people_behind
 from events.api.query_parameters import timeline_page
 from events.api.timeline import timeline
+from events.format.inspection import FieldError, check_name
 from projects.of_request import zone_of
 
 _LIMIT = 50
 _PATH = "/dashboard/people"
-_KEPT_OF_NUMBER = ("range", "script", "cursor")
+# Parameters of a number that tell a reader nothing.
+_UNTOLD = ("project", "limit", "compare")
+_NOBODY = "There is no such user."
 
 
 def people_link(report: str, query: QueryDict, **number: Any) -> str:
@@ -56,11 +61,7 @@ def _listed(request: HttpRequest, state: State) -> Filled:
 
 def _behind(request: HttpRequest, state: State) -> People:
     report = _report(state.given.get("behind", ""))
-    query = QueryDict(mutable=True)
-    for name, values in state.given.lists():
-        if name not in ("behind", *_KEPT_OF_NUMBER):
-            query.setlist(name, values)
-    users, asked = people_behind(request, report, query)
+    users, asked = people_behind(request, report, number_query_of(state, report))
     return people_of(
         users.sql,
         users.parameters,
@@ -86,10 +87,17 @@ def _searched(request: HttpRequest, state: State) -> People:
         segments=ALL,
         start=None,
         end=None,
-        prefix=state.given.get("prefix", ""),
+        prefix=_prefix(state),
         limit=_LIMIT,
         cursor=_cursor(state),
     )
+
+
+def _prefix(state: State) -> str:
+    try:
+        return parse_prefix(state.given.get("prefix", ""))
+    except ValueError as error:
+        raise problem([{"parameter": "prefix", "message": str(error)}]) from None
 
 
 def _cursor(state: State) -> Any:
@@ -119,13 +127,32 @@ def _search(request: HttpRequest, state: State) -> Filled:
         "prefix": state.given.get("prefix", ""),
         "project": state.given.get("project", ""),
         "is_behind": "behind" in state.given,
+        "about": _about(state),
         "everybody": state.link(_PATH, without=set(state.given) - {"project"}),
     }
 
 
+def _id(state: State) -> str:
+    """The id that the address names. Raises Problem if no user can have it."""
+    try:
+        return check_name("user_id", state.given.get("id", ""))
+    except FieldError:
+        raise Problem(404, _NOBODY) from None
+
+
+def _about(state: State) -> list[tuple[str, str]]:
+    """What the number is, behind which these people are: its report and its parameters."""
+    if "behind" not in state.given:
+        return []
+    report = _report(state.given.get("behind", ""))
+    query = number_query_of(state, report)
+    pairs = [(name, text) for name, texts in query.lists() for text in texts]
+    return [("report", report.path), *(it for it in pairs if it[0] not in _UNTOLD)]
+
+
 def _summary(request: HttpRequest, state: State) -> Filled:
     project: int = request.project  # type: ignore[attr-defined]
-    found = person.summary(state.given.get("id", ""), project=project)
+    found = person.summary(_id(state), project=project)
     if found is None:
         return {"is_new": True}
     zone = ZoneInfo(zone_name(request))
@@ -144,9 +171,10 @@ def _timeline(request: HttpRequest, state: State) -> Filled:
     page = QueryDict(mutable=True)
     if "cursor" in state.given:
         page["cursor"] = state.given.get("cursor", "")
-    found = timeline(
-        project=project, user_id=state.given.get("id", ""), page=timeline_page(page)
-    ) or {"events": [], "next": None}
+    found = timeline(project=project, user_id=_id(state), page=timeline_page(page)) or {
+        "events": [],
+        "next": None,
+    }
     zone = ZoneInfo(zone_name(request))
     days: dict[str, list[dict[str, Any]]] = {}
     for event in found["events"]:

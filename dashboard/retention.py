@@ -10,7 +10,7 @@ from dashboard import numbers
 from dashboard.overview import label_of, title_of
 from dashboard.pages import Filled, Page, Panel
 from dashboard.people import people_link
-from dashboard.state import State, answer_of, query_of
+from dashboard.state import State, answer_of, chosen_query_of
 
 _PERIODS = {"day": 14, "week": 12, "month": 12}
 _SHADES = 10
@@ -39,10 +39,7 @@ def _form(request: HttpRequest, state: State) -> Filled:
 
 def _table(request: HttpRequest, state: State) -> Filled:
     unit = _unit(state)
-    query = query_of(state, cohorts.REPORT, unit=unit)
-    for name in ("start", "return", "mode"):
-        if not query.get(name):
-            query.pop(name, None)
+    query = chosen_query_of(state, cohorts.REPORT, unit=unit)
     query["periods"] = str(_PERIODS.get(unit, 12))
     rows = answer_of(request, cohorts.REPORT, query)
     periods = max((_known(row) for row in rows if row["cohort"]), default=0)

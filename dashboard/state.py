@@ -12,10 +12,11 @@ from django.http import HttpRequest, QueryDict
 
 from analytics.api.report import People, Report
 from analytics.api.view import read_values
-from analytics.parameters import Asked, report_day, zone_asked
+from analytics.parameters import Asked, check_range, report_day, zone_asked
 from analytics.queries import Query
+from analytics.segments.parsing import GROUP
+from analytics.zones import checked
 from config.api.query_parameters import problem
-from projects.of_request import zone_of
 
 # Names of ranges that end today, and their days.
 RANGES = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365}
@@ -27,8 +28,6 @@ _LABELS = {
     "12m": "12 months",
 }
 DEFAULT_RANGE = "30d"
-# Parameters of pages and not of reports.
-OWN = ("range", "script")
 
 
 class Choice(NamedTuple):
@@ -62,11 +61,34 @@ class State(NamedTuple):
         added = [(name, value) for name, value in changed.items() if value is not None]
         return f"{path}?{urlencode(found + added)}"
 
+    @property
+    def segments(self) -> list[tuple[str, str]]:
+        """Parameter and text of each segment by which the reports of a page choose their events."""
+        return [
+            (name, text)
+            for name, texts in self.given.lists()
+            if name == "segment" or GROUP.fullmatch(name)
+            for text in texts
+            if text
+        ]
+
+    def chips(self) -> list[tuple[str, str]]:
+        """Each segment, and the address of the page without it."""
+        return [(text, self._link_without(name, text)) for name, text in self.segments]
+
+    def _link_without(self, name: str, text: str) -> str:
+        left = [it for it in self.given.getlist(name) if it not in ("", text)]
+        kept = [pair for pair in self._pairs() if pair[0] != name]
+        return f"?{urlencode([*kept, *((name, it) for it in left)])}"
+
+    def _pairs(self) -> list[tuple[str, Any]]:
+        return [(name, text) for name, texts in self.given.lists() for text in texts]
+
     def ranges(self) -> list[Choice]:
         return [
             Choice(
                 _LABELS[name],
-                self.link(without=("from", "to"), range=name),
+                self.link(without=("from", "to", "cursor"), range=name),
                 name == self.range,
             )
             for name in RANGES
@@ -76,9 +98,10 @@ class State(NamedTuple):
 def state_of(request: HttpRequest) -> State:
     """Raises Problem if the days are wrong."""
     given = request.GET
-    today = _today(request)
+    today = _today(request, given)
     if "from" in given or "to" in given:
         start, end = (_day(given, name, today) for name in ("from", "to"))
+        check_range(start, end)
         return State(start, end, "", given)
     name = given.get("range", DEFAULT_RANGE)
     if name not in RANGES:
@@ -86,9 +109,13 @@ def state_of(request: HttpRequest) -> State:
     return State(today - timedelta(days=RANGES[name] - 1), today, name, given)
 
 
-def _today(request: HttpRequest) -> date:
+def _today(request: HttpRequest, given: QueryDict) -> date:
     project: int = request.project  # type: ignore[attr-defined]
-    return zone_asked(project, zone_of(project)).today()
+    try:
+        zone = checked(given.get("tz", "")) if "tz" in given else None
+    except ValueError as error:
+        raise problem([{"parameter": "tz", "message": str(error)}]) from None
+    return zone_asked(project, zone).today()
 
 
 def _day(given: QueryDict, name: str, today: date) -> date:
@@ -112,21 +139,48 @@ class _Asking(NamedTuple):
 
 
 def query_of(state: State, report: Report, **more: Any) -> QueryDict:
-    """The query by which the API answers the same: what the page and the report both know."""
-    known = {one.name for one in report.parameters}
+    """The query by which the API answers the same, without the report's own parameters.
+
+    Of the address it has what all reports know: days, zone, project and segments.
+    """
     query = QueryDict(mutable=True)
-    for name, values in state.given.lists():
-        if name in known or _is_of_all_reports(name):
-            query.setlist(name, values)
-    if {"from", "to"} <= known:
+    for name in ("project", "tz"):
+        if name in state.given:
+            query.setlist(name, state.given.getlist(name))
+    for name, text in state.segments:
+        query.appendlist(name, text)
+    if {"from", "to"} <= _names(report):
         query["from"], query["to"] = state.start.isoformat(), state.end.isoformat()
     for name, value in more.items():
         query.setlist(name, value if isinstance(value, list) else [str(value)])
     return query
 
 
-def _is_of_all_reports(name: str) -> bool:
-    return name in ("segment", "tz", "project") or name.startswith("or.")
+def chosen_query_of(state: State, report: Report, **more: Any) -> QueryDict:
+    """The same with the report's own parameters that the address has, but for empty ones."""
+    own = {
+        name: texts
+        for name, given in state.given.lists()
+        if name in _names(report) - {"from", "to"} and (texts := [text for text in given if text])
+    }
+    return query_of(state, report, **{**own, **more})
+
+
+def _names(report: Report) -> set[str]:
+    return {one.name for one in report.parameters}
+
+
+def number_query_of(state: State, report: Report) -> QueryDict:
+    """The query of the people behind a number: of the address, what their report knows."""
+    assert report.people
+    known = {*_names(report), *(one.name for one in report.people.parameters), "tz", "project"}
+    query = QueryDict(mutable=True)
+    for name, texts in state.given.lists():
+        if name in known:
+            query.setlist(name, texts)
+    for name, text in state.segments:
+        query.appendlist(name, text)
+    return query
 
 
 def answer_of(request: HttpRequest, report: Report, query: QueryDict) -> Any:

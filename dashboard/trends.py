@@ -8,10 +8,10 @@ from analytics.api.reports import trends
 from analytics.trends.buckets import UNITS
 from dashboard import numbers
 from dashboard.charts.lines import Line, Point, chart
-from dashboard.overview import label_of, title_of, unit_of
+from dashboard.overview import before, label_of, title_of, unit_of
 from dashboard.pages import Filled, Page, Panel
 from dashboard.people import people_link
-from dashboard.state import State, answer_of, query_of
+from dashboard.state import State, answer_of, chosen_query_of
 
 MEASURES = (
     ("users", "Users"),
@@ -21,6 +21,9 @@ MEASURES = (
 )
 # Of so many lines a chart can still be read.
 _MOST_LINES = 6
+_MOST_POINTS = 400
+# Points of each unit a day.
+_A_DAY = {"hour": 24, "day": 1, "week": 1 / 7, "month": 1 / 30}
 
 
 def _form(request: HttpRequest, state: State) -> Filled:
@@ -29,30 +32,35 @@ def _form(request: HttpRequest, state: State) -> Filled:
         "measures": MEASURES,
         "units": UNITS,
         "measure": given.get("measure", "users"),
-        "unit": given.get("unit") or unit_of(state),
+        "unit": _unit(state),
         "by": given.get("by", ""),
-        "segments": given.getlist("segment") or [""],
+        "is_known_measure": given.get("measure", "users") in dict(MEASURES),
+        "segments": [text for text in given.getlist("segment") if text] or [""],
+        "series": given.getlist("series"),
         "compare": given.get("compare", ""),
     }
 
 
+def _unit(state: State) -> str:
+    """The chosen unit, or a longer one if a line would have too many points."""
+    chosen = state.given.get("unit") or unit_of(state)
+    if chosen not in UNITS:
+        return chosen
+    longer = UNITS[UNITS.index(chosen) :]
+    return next((it for it in longer if state.days * _A_DAY[it] <= _MOST_POINTS), longer[-1])
+
+
 def _trend(request: HttpRequest, state: State) -> Filled:
-    query = query_of(state, trends.REPORT)
-    for name in ("by", "compare", "measure"):
-        if not query.get(name):
-            query.pop(name, None)
-    query.setlist("segment", [text for text in query.getlist("segment") if text])
-    if not query.get("unit"):
-        query["unit"] = unit_of(state)
+    query = chosen_query_of(state, trends.REPORT)
+    query["unit"] = _unit(state)
     answer = answer_of(request, trends.REPORT, query)
     lines = [_line(line, query, number) for number, line in enumerate(_of(answer), start=1)]
-    drawn = lines[:_MOST_LINES]
-    if "compare" in answer:
-        drawn += [_under(line, lines[0]) for line in _before(answer)[:1]]
+    if not lines:
+        return {"chart": {"is_empty": True}}
     return {
-        "chart": chart(drawn),
+        "chart": chart([*lines[:_MOST_LINES], *before(answer, lines[0])]),
         "totals": [
-            (line.name, line.tone, numbers.whole(found["total"]), _people(found, query, answer))
+            (line.name, line.tone, numbers.whole(found["total"]), _people(found, query))
             for line, found in zip(lines, _of(answer), strict=True)
         ],
         "names": [line.name for line in lines],
@@ -63,10 +71,6 @@ def _trend(request: HttpRequest, state: State) -> Filled:
 def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
     other = [{**period["other"], "is_other": True}] if "other" in period else []
     return [*period["series"], *other]
-
-
-def _before(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    return _of(answer["compare"])
 
 
 def _name(line: dict[str, Any], by: str | None) -> str:
@@ -83,7 +87,7 @@ def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
             label_of(point["start"]),
             title_of(point["start"], point["end"]),
             point["value"],
-            _people(line, query, {}, at=point["start"]),
+            _people(line, query, at=point["start"]),
             point["complete"],
         )
         for point in line["points"]
@@ -91,17 +95,7 @@ def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
     return Line(_name(line, query.get("by")), points, min(tone, _MOST_LINES))
 
 
-def _under(line: dict[str, Any], now: Line) -> Line:
-    values = [point["value"] for point in line["points"]][: len(now.points)]
-    values += [None] * (len(now.points) - len(values))
-    points = [
-        it._replace(value=value, is_complete=True)
-        for it, value in zip(now.points, values, strict=True)
-    ]
-    return Line("Period before", points, tone=0)
-
-
-def _people(line: dict[str, Any], query: Any, _: Any, **number: Any) -> str:
+def _people(line: dict[str, Any], query: Any, **number: Any) -> str:
     if query.get("by"):
         if line.get("is_other"):
             number["line"] = "other"

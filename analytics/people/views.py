@@ -35,7 +35,7 @@ class PeopleView(ReportView):
 
     @openapi.get_users
     def get(self, request: Request) -> HttpResponse:
-        own = {"from": report_day, "to": report_day, "prefix": _prefix}
+        own = {"from": report_day, "to": report_day, "prefix": parse_prefix}
         values, asked = read_report(request, {**PARSERS, **own}, required=())
         _check_days(values["from"], values["to"] or asked["zone"].today())
         limit = values["limit"] or DEFAULT_LIMIT
@@ -85,7 +85,8 @@ def _check_days(start: date | None, end: date) -> None:
         raise problem([{"parameter": "from", "message": "from is after to"}])
 
 
-def _prefix(text: str) -> str:
+def parse_prefix(text: str) -> str:
+    """The beginning of an id. Raises ValueError if no id begins so."""
     if "\0" in text:
         raise ValueError("contains NUL; no user_id does")
     if len(text) > _LONGEST:
