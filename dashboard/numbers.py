@@ -35,7 +35,7 @@ def short(value: Value) -> str:
     for size, letter in _SHORT:
         if abs(float(value)) >= size:
             unit = 1_000 if letter == "k" else size
-            return f"{float(value) / unit:.1f}".removesuffix(".0") + letter
+            return f"{float(value) / unit:,.1f}".removesuffix(".0") + letter
     return whole(value)
 
 
