@@ -35,10 +35,12 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_celery_beat",
+    "django_htmx",
     "events",
     "projects",
     "analytics",
     "importer",
+    "dashboard",
 ]
 
 MIDDLEWARE = [
@@ -50,6 +52,7 @@ MIDDLEWARE = [
     "config.middleware.cors.middleware",
     "config.server.refusals.middleware",
     "config.middleware.rate_limit.middleware",
+    "config.middleware.compression.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -259,8 +262,8 @@ API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 RATE_LIMITS_OF_KEY = "projects.authentication.own_limits"
 # Where a page sends those who are not logged in.
-LOGIN_URL = "/admin/login/"
-# Login attempts a minute at the admin, per address and per user name; 0 means no limit.
+LOGIN_URL = "/login"
+# Login attempts a minute, per address and per user name; 0 means no limit.
 LOGIN_LIMIT_PER_MINUTE = env.number("LOGIN_LIMIT_PER_MINUTE", 5)
 # Origins whose pages may post events from a browser, or * for all.
 CORS_ORIGINS = cors.origins(env.items("CORS_ORIGINS", ""))

@@ -15,6 +15,7 @@ admin.site.site_title = "Events Analytics"
 admin.site.index_title = "Data of the service"
 
 urlpatterns = [
+    path("", include("dashboard.urls")),
     path("", include("events.api.urls")),
     path("stats/", include("analytics.urls")),
     path("segments", include("analytics.segments.urls")),

@@ -109,6 +109,7 @@ def _addresses(folder: Path, port: int, variables: Mapping[str, str]) -> str:
     web = f"http://{ports.HOST}:{port}"
     password = folder / "admin-password"
     places = {
+        "Dashboard": f"{web}/dashboard/",
         "API": web,
         "Docs": f"{web}/docs",
         "Admin": f"{web}/admin/" + (f" (user admin, password in {password})" * password.exists()),

@@ -17,13 +17,15 @@ from projects.of_request import project_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 _Answer = Callable[[HttpRequest], HttpResponseBase]
+_Refused = Callable[[HttpRequest, APIException], HttpResponseBase]
 
 
 def needs(**scopes: str) -> Callable[[V], V]:
     """The scope of each method, of `projects.access`: `@needs(GET=READ, POST=EDIT)`.
 
     Other methods get 405. The view finds the key or the member in `request.auth`, and the number of
-    the project in `request.project`, unless ANY will do.
+    the project in `request.project`, unless ANY will do. A view that has an attribute `refused`
+    answers in its own way who is refused: a function of the request and the exception.
     """
 
     def declared(view: V) -> V:
@@ -63,7 +65,8 @@ def _refusal(request: HttpRequest, view: Any, *_: Any) -> HttpResponseBase | Non
         if scopes[method] != ANY:
             page.project = project_of(request)
     except APIException as refusal:
-        return _refused(request, refusal, may_redirect=method == "GET")
+        own: _Refused = getattr(view, "refused", _refused)
+        return own(request, refusal)
     return None
 
 
@@ -72,10 +75,8 @@ def _is_admins(path: str) -> bool:
     return path == "/admin" or path.startswith("/admin/")
 
 
-def _refused(
-    request: HttpRequest, refusal: APIException, *, may_redirect: bool
-) -> HttpResponseBase:
-    if may_redirect and isinstance(refusal, NotAuthenticated):
+def _refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
+    if request.method in ("GET", "HEAD") and isinstance(refusal, NotAuthenticated):
         return redirect_to_login(request.get_full_path())
     answer = problems.answer(refusal.status_code, str(refusal.detail))
     seconds = getattr(refusal, "wait", None)

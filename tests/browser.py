@@ -37,6 +37,26 @@ class Browser:
         """What the script returns; of a promise, what it is kept with."""
         return _ask("POST", f"{self._session}/execute/sync", script=script, args=list(arguments))
 
+    def emulate(self, *, width: int, dark: bool = False) -> None:
+        """A window of this width, for a reader who prefers light or dark pages."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._devtools("Emulation.setEmulatedMedia", features=[scheme])
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self._devtools("Emulation.setDeviceMetricsOverride", **size)
+
+    def allow_script(self, allowed: bool) -> None:
+        self._devtools("Emulation.setScriptExecutionDisabled", value=not allowed)
+
+    def press(self, key: str) -> None:
+        """A key, such as `/` or `ArrowLeft`, for what has the focus."""
+        text = {"text": key} if len(key) == 1 else {}
+        for kind in ("keyDown", "keyUp"):
+            given = text if kind == "keyDown" else {}
+            self._devtools("Input.dispatchKeyEvent", type=kind, key=key, code=key, **given)
+
+    def _devtools(self, command: str, **parameters: Any) -> None:
+        _ask("POST", f"{self._session}/goog/cdp/execute", cmd=command, params=parameters)
+
     def texts(self, selector: str) -> list[str]:
         found: list[str] = self.run(
             "return [...document.querySelectorAll(arguments[0])].map(it => it.textContent.trim())",

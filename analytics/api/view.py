@@ -36,13 +36,18 @@ class ReportView(APIView):
     advice = ADVICE
 
     def handle_exception(self, exc: Exception) -> Response:
-        has_ended = isinstance(exc, disconnects.ClientLeft | ClickHouseUnavailable)
-        if has_ended and disconnects.has_left():
-            # nginx's own status: the service made no error, and nobody gets the answer.
-            exc = Problem(499, "The client has left.", title="Client Closed Request")
-        elif isinstance(exc, ClickHouseUnavailable):
-            exc = Problem(503, _reason(exc, self.advice), headers={"Retry-After": "5"})
-        return super().handle_exception(exc)
+        return super().handle_exception(as_problem(exc, self.advice))
+
+
+def as_problem(error: Exception, advice: str = ADVICE) -> Exception:
+    """The Problem that tells of a report that ClickHouse did not answer; any other error itself."""
+    has_ended = isinstance(error, disconnects.ClientLeft | ClickHouseUnavailable)
+    if has_ended and disconnects.has_left():
+        # nginx's own status: the service made no error, and nobody gets the answer.
+        return Problem(499, "The client has left.", title="Client Closed Request")
+    if isinstance(error, ClickHouseUnavailable):
+        return Problem(503, _reason(error, advice), headers={"Retry-After": "5"})
+    return error
 
 
 def _reason(error: ClickHouseUnavailable, advice: str) -> str:

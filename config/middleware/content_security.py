@@ -1,6 +1,6 @@
 """The Content-Security-Policy of every answer: what a browser may do with it.
 
-Django 5.2 sends none. django-csp is for policies that views change. Here there are three policies,
+Django 5.2 sends none. django-csp is for policies that views change. Here there are several policies,
 and the start of the path decides.
 """
 
@@ -16,7 +16,14 @@ _PAGE = (
     "frame-ancestors 'none'; form-action "
 )
 # The pages of the admin and of Swagger UI have inline styles, but no inline script.
-_POLICIES = {"/admin/": f"{_PAGE}'self'", "/docs": f"{_PAGE}'none'"}
+# Ours have none of either.
+_OURS = f"{_PAGE}'self'".replace(" 'unsafe-inline'", "")
+_POLICIES = {
+    "/admin/": f"{_PAGE}'self'",
+    "/docs": f"{_PAGE}'none'",
+    "/dashboard/": _OURS,
+    "/login": _OURS,
+}
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 

@@ -1,4 +1,4 @@
-"""The throttle of the admin's login: a token bucket per client address, and one per user name.
+"""The throttle of the pages to log in: a token bucket per client address, and one per user name.
 
 Attempts with the right password count too. Otherwise a refusal would tell something about the
 password.
@@ -27,10 +27,16 @@ _LONGEST_NAME = 100
 # Django's limit for this field.
 _LONGEST_USER = 254
 _View = Callable[..., HttpResponseBase]
+_Refusal = Callable[[HttpRequest, int, int, str], HttpResponseBase]
 
 
-def limited(login: _View) -> _View:
-    """The view with the limit: 429 above it, and 503 while Redis is down and nothing can count."""
+def limited(login: _View, refusal: _Refusal | None = None) -> _View:
+    """The view with the limit: 429 above it, and 503 while Redis is down and nothing can count.
+
+    `refusal` makes that answer of the request, its status, the seconds to wait and the reason.
+    Without it, the answer is a page of the admin.
+    """
+    refused = refusal or _refusal
 
     @wraps(login)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -39,9 +45,9 @@ def limited(login: _View) -> _View:
         try:
             seconds = _seconds_to_wait(request)
         except RedisError:
-            return _refusal(request, 503, 5, "Nobody can log in while Redis can't be reached.")
+            return refused(request, 503, 5, "Nobody can log in while Redis can't be reached.")
         if seconds:
-            return _refusal(request, 429, seconds, "There were too many attempts to log in.")
+            return refused(request, 429, seconds, "There were too many attempts to log in.")
         response = login(request, *args, **kwargs)
         _tell(request, response)
         return response

@@ -176,7 +176,7 @@ def test_who_is_not_logged_in_comes_to_the_login_and_back(client: Client) -> Non
     answer = client.get("/saved?project=app")
     assert (answer.status_code, answer["Location"]) == (
         302,
-        "/admin/login/?next=/saved%3Fproject%3Dapp",
+        "/login?next=/saved%3Fproject%3Dapp",
     )
     assert asked(client, "POST", "/saved").status_code == 401
     assert client.get("/settings").status_code == 401

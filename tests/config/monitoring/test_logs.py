@@ -22,7 +22,7 @@ from tests import environment
 from tests.samples import event, framed
 from tests.stored import deliver_all
 
-OURS = ("config", "projects", "events", "analytics", "importer")
+OURS = ("config", "projects", "events", "analytics", "importer", "dashboard")
 
 
 class Lines(logging.Handler):

@@ -1,0 +1,54 @@
+"""The ways in and out: the address of the service itself, and the pages to log in and out."""
+
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+from config.api import problems
+from config.building_blocks import unavailable
+from projects.pages import open_to_all
+
+_DASHBOARD, _DOCUMENT = "/dashboard/", "/openapi.json"
+_login = LoginView.as_view(template_name="dashboard/login.html", next_page=_DASHBOARD)
+_logout = LogoutView.as_view(next_page="/login")
+
+
+@open_to_all
+def home(request: HttpRequest) -> HttpResponse:
+    """Leads people to the dashboard, and a client that asks for JSON to the API's description."""
+    if request.method not in ("GET", "HEAD"):
+        return problems.wrong_method(request, "GET, HEAD")
+    wanted = request.get_preferred_type(["text/html", "application/json"])
+    query = request.META.get("QUERY_STRING", "")
+    path = _DOCUMENT if wanted == "application/json" else _DASHBOARD
+    answer = HttpResponseRedirect(f"{path}?{query}" if query and path == _DASHBOARD else path)
+    patch_vary_headers(answer, ["Accept"])
+    return answer
+
+
+@open_to_all
+def log_in(request: HttpRequest) -> HttpResponseBase:
+    if request.method not in ("GET", "HEAD", "POST"):
+        return problems.wrong_method(request, "GET, HEAD, POST")
+    try:
+        return _login(request)
+    except unavailable.POSTGRESQL:
+        said = {"said": "PostgreSQL can't be reached, so nobody can log in now. Try again."}
+        return render(request, "dashboard/login.html", said, status=503)
+
+
+@open_to_all
+def log_out(request: HttpRequest) -> HttpResponseBase:
+    """By POST with a token, so that no page elsewhere can do it."""
+    if request.method != "POST":
+        return problems.wrong_method(request, "POST")
+    return _logout(request)
+
+
+def too_many(request: HttpRequest, status: int, seconds: int, reason: str) -> HttpResponse:
+    """The page to log in, where nobody can for some seconds."""
+    said = f"{reason} Try again in {seconds} second{'' if seconds == 1 else 's'}."
+    answer = render(request, "dashboard/login.html", {"said": said}, status=status)
+    answer["Retry-After"] = str(seconds)
+    return answer

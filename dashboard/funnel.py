@@ -1,0 +1,86 @@
+"""How many people went through some steps, and where they stopped."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from analytics.api.reports import funnel
+from analytics.funnels.question import ORDERS
+from dashboard import numbers
+from dashboard.pages import Filled, Page, Panel
+from dashboard.people import people_link
+from dashboard.state import State, answer_of, chosen_query_of
+
+WINDOWS = (("1h", "1 hour"), ("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"))
+_WINDOW = "7d"
+_FEWEST_FIELDS = 3
+_TYPE = "event_type:"
+
+
+def _steps(state: State) -> list[str]:
+    return [text for text in state.given.getlist("step") if text]
+
+
+def _form(request: HttpRequest, state: State) -> Filled:
+    given, steps = state.given, _steps(state)
+    empty = [""] * max(1, _FEWEST_FIELDS - len(steps))
+    return {
+        "steps": [*steps, *empty][: max(len(steps), 10)],
+        "windows": WINDOWS,
+        "orders": ORDERS,
+        "window": given.get("window") or _WINDOW,
+        "order": given.get("order", "ordered"),
+        "by": given.get("by", ""),
+        "is_asked": len(steps) > 1,
+    }
+
+
+def _funnel(request: HttpRequest, state: State) -> Filled:
+    steps = _steps(state)
+    if len(steps) < 2:
+        return {"is_asked": False}
+    query = chosen_query_of(state, funnel.REPORT, step=steps)
+    query.setdefault("window", _WINDOW)
+    answer = answer_of(request, funnel.REPORT, query)
+    lines = [
+        {"name": "Not set" if line["value"] is None else line["value"] or "(empty)", **line}
+        for line in answer.get("values", [])
+    ]
+    if "other" in answer:
+        lines.append({"name": "All other values", **answer["other"]})
+    return {
+        "is_asked": True,
+        "complete": answer["complete"],
+        "steps": [_step(it, answer["steps"], steps, query) for it in answer["steps"]],
+        "lines": [(line["name"], [_short(it) for it in line["steps"]]) for line in lines],
+        "numbers": range(1, len(steps) + 1),
+    }
+
+
+def _step(
+    step: dict[str, Any], all_steps: list[dict[str, Any]], texts: list[str], query: Any
+) -> dict[str, Any]:
+    number = step["step"]
+    before = all_steps[number - 2]["users"] if number > 1 else None
+    dropped = None if before is None else before - step["users"]
+    first = all_steps[0]["users"]
+    return {
+        "number": number,
+        "name": texts[number - 1].removeprefix(_TYPE),
+        "users": numbers.whole(step["users"]),
+        "share": step["users"] / first * 100 if first else 0,
+        "of_first": numbers.percent(step.get("of_first", 100.0 if first else None)),
+        "of_previous": numbers.percent(step.get("of_previous")),
+        "took": numbers.duration(step.get("median_seconds")),
+        "link": people_link("funnel", query, reached=number),
+        "dropped": None if dropped is None else numbers.whole(dropped),
+        "dropped_link": people_link("funnel", query, dropped=number),
+    }
+
+
+def _short(step: dict[str, Any]) -> tuple[str, str]:
+    share = step.get("of_first")
+    return numbers.whole(step["users"]), "" if share is None else numbers.percent(share)
+
+
+PAGE = Page("funnel", "Funnel", "funnel", panels=(Panel("funnel", "Funnel", _funnel),), fill=_form)

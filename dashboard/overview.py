@@ -1,0 +1,171 @@
+"""The first page: how many people came, what they did, and how that is to the period before."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+
+from analytics.api.reports import cohorts, top_events, trends
+from dashboard import numbers
+from dashboard.charts.bars import bars
+from dashboard.charts.lines import Line, Point, chart
+from dashboard.pages import Filled, Page, Panel
+from dashboard.people import people_link
+from dashboard.state import State, answer_of, query_of
+from dashboard.welcome import FIRST, is_empty, welcome
+
+_DAYS_OF_A_WEEK_CHART, _DAYS_OF_A_MONTH_CHART = 120, 800
+_TYPES = 8
+_FIRST_DAY = date(1970, 1, 1)
+
+
+def unit_of(state: State) -> str:
+    """The unit in which a chart has at most some hundred points."""
+    if state.days == 1:
+        return "hour"
+    if state.days <= _DAYS_OF_A_WEEK_CHART:
+        return "day"
+    return "week" if state.days <= _DAYS_OF_A_MONTH_CHART else "month"
+
+
+def _headline(request: HttpRequest, state: State) -> Filled:
+    found = {name: _measured(request, state, name) for name in ("users", "events")}
+    query, users = found["users"]
+    if not _total(users) and not state.segments and is_empty(request.project):  # type: ignore[attr-defined]
+        return welcome(request, state)
+    line = Line("Users", _points(users, query))
+    return {
+        "tiles": [_tile(name.capitalize(), *it) for name, it in found.items()],
+        "chart": chart([*before(users, line), line]),
+        "table": [(it.title, numbers.whole(it.value), it.link) for it in line.points],
+    }
+
+
+def _measured(request: HttpRequest, state: State, measure: str) -> tuple[Any, dict[str, Any]]:
+    """The query and the answer, with the period before if there are such days."""
+    compared = {"compare": "previous"} if _before(state) else {}
+    query = query_of(state, trends.REPORT, measure=measure, unit=unit_of(state), **compared)
+    return query, answer_of(request, trends.REPORT, query)
+
+
+def _total(period: dict[str, Any]) -> Any:
+    return period["series"][0]["total"]
+
+
+def _points(period: dict[str, Any], query: Any) -> list[Point]:
+    [line] = period["series"]
+    return [
+        Point(
+            label_of(point["start"]),
+            title_of(point["start"], point["end"]),
+            point["value"],
+            people_link("trends", query, at=point["start"]),
+            point["complete"],
+        )
+        for point in line["points"]
+    ]
+
+
+def before(answer: dict[str, Any], line: Line) -> list[Line]:
+    """The first line of the period compared with, drawn under `line`; none if there is none.
+
+    It has the places of `line`, and may have fewer points.
+    """
+    if "compare" not in answer:
+        return []
+    values: list[Any] = [it["value"] for it in answer["compare"]["series"][0]["points"]]
+    values += [None] * len(line.points)
+    points = [
+        it._replace(value=value, is_complete=True)
+        for it, value in zip(line.points, values, strict=False)
+    ]
+    return [Line("Period before", points, tone=0)]
+
+
+def label_of(start: str) -> str:
+    if "T" in start:
+        return start[11:16]
+    return numbers.day(date.fromisoformat(start))
+
+
+def title_of(start: str, end: str) -> str:
+    if "T" in start:
+        return f"{numbers.full_day(date.fromisoformat(start[:10]))}, {start[11:16]}"
+    first, last = date.fromisoformat(start), date.fromisoformat(end)
+    shown = numbers.full_day(first)
+    return shown if first == last else f"{numbers.day(first)} \u2013 {numbers.full_day(last)}"
+
+
+def _tile(name: str, query: Any, answer: dict[str, Any]) -> dict[str, Any]:
+    earlier = _total(answer["compare"]) if "compare" in answer else None
+    return {
+        "name": name,
+        "value": numbers.short(_total(answer)),
+        "exact": numbers.whole(_total(answer)),
+        "change": numbers.change(_total(answer), earlier),
+        "link": people_link("trends", query),
+    }
+
+
+def _before(state: State) -> State | None:
+    """The days before, as many; None if some of them are before all days that reports know."""
+    if (state.start - _FIRST_DAY).days < state.days:
+        return None
+    shift = timedelta(days=state.days)
+    return state._replace(start=state.start - shift, end=state.end - shift)
+
+
+def _types(request: HttpRequest, state: State) -> Filled:
+    query = query_of(state, top_events.REPORT, limit=_TYPES)
+    now = answer_of(request, top_events.REPORT, query)
+    earlier = _types_before(request, state)
+    rows = [
+        (
+            row["event_type"],
+            row["count"],
+            people_link("top-events", query, event_type=row["event_type"]),
+            numbers.change(row["count"], earlier.get(row["event_type"])),
+        )
+        for row in now
+    ]
+    return {"bars": bars(rows)}
+
+
+def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
+    earlier = _before(state)
+    if not earlier:
+        return {}
+    query = query_of(earlier, top_events.REPORT, limit=top_events.MAX_LIMIT)
+    return {row["event_type"]: row["count"] for row in answer_of(request, top_events.REPORT, query)}
+
+
+def _newcomers(request: HttpRequest, state: State) -> Filled:
+    """New are those who came for the first time ever; all others have come before."""
+    new, returning = _new_and_returning(request, state)
+    earlier = _before(state)
+    new_before, returning_before = _new_and_returning(request, earlier) if earlier else (None, None)
+    rows = [
+        ("New", new, "", numbers.change(new, new_before)),
+        ("Returning", returning, "", numbers.change(returning, returning_before)),
+    ]
+    return {"bars": bars(rows), "users": numbers.whole(new + returning)}
+
+
+def _new_and_returning(request: HttpRequest, state: State) -> tuple[int, int]:
+    query = query_of(state, cohorts.REPORT, unit="day", periods=1)
+    new = sum(row["users"] for row in answer_of(request, cohorts.REPORT, query) if row["cohort"])
+    query = query_of(state, trends.REPORT, unit=unit_of(state))
+    return new, _total(answer_of(request, trends.REPORT, query)) - new
+
+
+PAGE = Page(
+    "overview",
+    "Overview",
+    "",
+    panels=(
+        Panel("headline", "Users", _headline, is_wide=True),
+        Panel("types", "Top events", _types),
+        Panel("newcomers", "New and returning", _newcomers),
+    ),
+    parts=(FIRST,),
+)

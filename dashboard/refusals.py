@@ -1,0 +1,76 @@
+"""What a page or a panel says or does when it can't show what it was asked for."""
+
+from urllib.parse import urlsplit
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from rest_framework.exceptions import APIException, NotAuthenticated
+
+from analytics.api.view import as_problem
+from config.api.problems import Problem
+from config.building_blocks import unavailable
+from config.memory.room import NoRoom
+from events.storing.store import NoProject
+from projects import people
+from projects.of_request import NONE
+from projects.people import ProjectNotNamed
+
+_HOME = "/dashboard/"
+
+
+def known(error: Exception) -> APIException:
+    """The error with the status and the text for a reader. Raises any other error again."""
+    if isinstance(error, NoRoom):
+        return Problem(503, "Too many large answers are being made now. Try again.")
+    if isinstance(error, NoProject):
+        return Problem(404, NONE)
+    if isinstance(error, unavailable.POSTGRESQL):
+        return Problem(503, "PostgreSQL can't be reached.", headers={"Retry-After": "5"})
+    found = as_problem(error)
+    if not isinstance(found, APIException):
+        raise error
+    return found
+
+
+def told(answer: HttpResponse, refusal: APIException) -> HttpResponse:
+    """The answer with the refusal's own headers."""
+    for name, value in getattr(refusal, "headers", {}).items():
+        answer[name] = value
+    seconds = getattr(refusal, "wait", None)
+    if seconds:
+        answer["Retry-After"] = str(seconds)
+    return answer
+
+
+def led_on(request: HttpRequest, refusal: APIException) -> HttpResponseBase | None:
+    """The answer that leads to where the reader can go on, if there is such a place.
+
+    That is the page to log in, or the first project of a person who has several.
+    """
+    if isinstance(refusal, NotAuthenticated):
+        return _to_login(request)
+    if isinstance(refusal, ProjectNotNamed):
+        first = people.members_of(people.person_of(request))[0]  # type: ignore[arg-type]
+        query = request.GET.copy()
+        query["project"] = first.slug
+        return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
+    return None
+
+
+def _to_login(request: HttpRequest) -> HttpResponseBase:
+    if "HX-Request" not in request.headers:
+        return redirect_to_login(request.get_full_path())
+    # The session has ended since the page was made: the whole page goes there, not this panel.
+    login = redirect_to_login(_page_of(request))
+    return HttpResponse(status=401, headers={"HX-Redirect": login["Location"]})
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The path of the page that asks for a panel; a page of ours, whatever the header says."""
+    try:
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return _HOME
+    if not parts.path.startswith(_HOME):
+        return _HOME
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -1,0 +1,117 @@
+// Shows the numbers under the pointer and by the arrow keys, leads `/` to the filters, and tells of
+// panels that can't be had. Without it everything can still be read, in the tables.
+"use strict";
+
+function show(chart, column) {
+  chart.querySelectorAll(".column.shown").forEach((it) => it.classList.remove("shown"));
+  const told = chart.querySelector(".told");
+  if (!column) {
+    told.replaceChildren();
+    return;
+  }
+  column.classList.add("shown");
+  const values = [...column.querySelectorAll(".mark")].map(
+    (it) => `${it.dataset.name} ${it.dataset.value}`
+  );
+  told.replaceChildren(...[column.dataset.title, ...values].map(inSpan));
+}
+
+function inSpan(text) {
+  const span = document.createElement("span");
+  span.textContent = text;
+  return span;
+}
+
+function columnOf(target) {
+  return target instanceof Element ? target.closest(".column") : null;
+}
+
+document.addEventListener("pointerover", (event) => {
+  const column = columnOf(event.target);
+  if (column) show(column.closest("[data-chart]"), column);
+});
+
+document.addEventListener("pointerout", (event) => {
+  const column = columnOf(event.target);
+  if (column && !columnOf(event.relatedTarget)) show(column.closest("[data-chart]"), null);
+});
+
+document.addEventListener("focusin", (event) => {
+  const column = columnOf(event.target);
+  if (column) show(column.closest("[data-chart]"), column);
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.matches("input, select, textarea")) return;
+  if (event.key === "/") toFilter(event);
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  // Where something scrolls sideways, these keys do that.
+  if (step && !event.target.closest(".scroll, nav, pre")) toNext(event, step);
+});
+
+function toFilter(event) {
+  const filter = document.querySelector("[data-filter]");
+  if (!filter) return;
+  event.preventDefault();
+  filter.focus();
+}
+
+function toNext(event, step) {
+  const chart = event.target.closest("[data-chart]") || document.querySelector("[data-chart]");
+  if (!chart) return;
+  const columns = [...chart.querySelectorAll(".column")];
+  const now = columns.findIndex((it) => it.classList.contains("shown"));
+  const next = now < 0 ? columns.length - 1 : Math.min(columns.length - 1, Math.max(0, now + step));
+  event.preventDefault();
+  columns[next].focus({ preventScroll: true });
+  show(chart, columns[next]);
+}
+
+function polls(element) {
+  return (element.dataset.hxTrigger || "").startsWith("every");
+}
+
+// Nobody looks at a page in the background.
+document.addEventListener("htmx:config:request", (event) => {
+  if (document.hidden && polls(event.target)) event.preventDefault();
+});
+
+// What a proxy or the rate limit says instead of a panel is no panel.
+document.addEventListener("htmx:after:request", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.hx && ctx.hx.redirect) return;
+  const isOurs = /^\s*<(section|p|div) class="(panel|first)/.test(ctx.text);
+  if (isOurs && !(polls(event.target) && ctx.response.status >= 400)) return;
+  event.preventDefault();
+  fail(event.target, ctx, `The service answered ${ctx.response.status}.`);
+});
+
+document.addEventListener("htmx:error", (event) => {
+  const { ctx } = event.detail;
+  if (ctx && ctx.sourceElement) fail(ctx.sourceElement, ctx, "The service can't be reached.");
+});
+
+function fail(element, ctx, text) {
+  if (polls(element)) {
+    // It asks again by itself. What it showed before may still be of use.
+    element.dataset.stale = `${text} This is not up to date.`;
+    return;
+  }
+  const panel = element.closest("section");
+  if (!panel) return;
+  const said = document.createElement("p");
+  said.className = "error";
+  said.setAttribute("role", "alert");
+  said.textContent = text;
+  const again = document.createElement("button");
+  again.type = "button";
+  again.textContent = "Try again";
+  again.dataset.hxGet = ctx.request.action;
+  again.dataset.hxTarget = "closest section";
+  again.dataset.hxSwap = "outerHTML";
+  const title = panel.querySelector("h2");
+  panel.removeAttribute("aria-busy");
+  panel.replaceChildren(...(title ? [title] : []), said, again);
+  htmx.process(again);
+}

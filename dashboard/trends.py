@@ -1,0 +1,119 @@
+"""A measure over time: by series, by the values of a field, and compared."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from analytics.api.reports import trends
+from analytics.trends.buckets import UNITS
+from dashboard import numbers
+from dashboard.charts.lines import Line, Point, chart
+from dashboard.overview import before, label_of, title_of, unit_of
+from dashboard.pages import Filled, Page, Panel
+from dashboard.people import people_link
+from dashboard.state import State, answer_of, chosen_query_of
+
+MEASURES = (
+    ("users", "Users"),
+    ("events", "Events"),
+    ("users_7d", "Users of 7 days"),
+    ("users_30d", "Users of 30 days"),
+)
+# Of so many lines a chart can still be read.
+_MOST_LINES = 6
+_MOST_POINTS = 400
+# Points of each unit a day.
+_A_DAY = {"hour": 24, "day": 1, "week": 1 / 7, "month": 1 / 30}
+
+
+def _form(request: HttpRequest, state: State) -> Filled:
+    given = state.given
+    return {
+        "measures": MEASURES,
+        "units": UNITS,
+        "measure": given.get("measure", "users"),
+        "unit": _unit(state),
+        "by": given.get("by", ""),
+        "is_known_measure": given.get("measure", "users") in dict(MEASURES),
+        "segments": [text for text in given.getlist("segment") if text] or [""],
+        "series": given.getlist("series"),
+        "compare": given.get("compare", ""),
+    }
+
+
+def _unit(state: State) -> str:
+    """The chosen unit, or a longer one if a line would have too many points."""
+    chosen = state.given.get("unit") or unit_of(state)
+    if chosen not in UNITS:
+        return chosen
+    longer = UNITS[UNITS.index(chosen) :]
+    return next((it for it in longer if state.days * _A_DAY[it] <= _MOST_POINTS), longer[-1])
+
+
+def _trend(request: HttpRequest, state: State) -> Filled:
+    query = chosen_query_of(state, trends.REPORT)
+    query["unit"] = _unit(state)
+    answer = answer_of(request, trends.REPORT, query)
+    lines = [_line(line, query, number) for number, line in enumerate(_of(answer), start=1)]
+    if not lines:
+        return {"chart": {"is_empty": True}}
+    return {
+        "chart": chart([*lines[:_MOST_LINES], *before(answer, lines[0])]),
+        "totals": [
+            (line.name, line.tone, numbers.whole(found["total"]), _people(found, query))
+            for line, found in zip(lines, _of(answer), strict=True)
+        ],
+        "names": [line.name for line in lines],
+        "rows": _rows(lines),
+    }
+
+
+def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
+    other = [{**period["other"], "is_other": True}] if "other" in period else []
+    return [*period["series"], *other]
+
+
+def _name(line: dict[str, Any], by: str | None) -> str:
+    if line.get("is_other"):
+        return "All other values"
+    if by:
+        return "Not set" if line["value"] is None else str(line["value"] or "(empty)")
+    return str(line["series"] or "All")
+
+
+def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
+    points = [
+        Point(
+            label_of(point["start"]),
+            title_of(point["start"], point["end"]),
+            point["value"],
+            _people(line, query, at=point["start"]),
+            point["complete"],
+        )
+        for point in line["points"]
+    ]
+    return Line(_name(line, query.get("by")), points, min(tone, _MOST_LINES))
+
+
+def _people(line: dict[str, Any], query: Any, **number: Any) -> str:
+    if query.get("by"):
+        if line.get("is_other"):
+            number["line"] = "other"
+        elif line["value"] is None:
+            number["line"] = "unset"
+        else:
+            number["value"] = line["value"]
+    return people_link("trends", query, **number)
+
+
+def _rows(lines: list[Line]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [
+        (
+            point.title,
+            [(numbers.whole(line.points[n].value), line.points[n].link) for line in lines],
+        )
+        for n, point in enumerate(lines[0].points)
+    ]
+
+
+PAGE = Page("trends", "Trends", "trends", panels=(Panel("trend", "Trend", _trend),), fill=_form)

@@ -1,0 +1,29 @@
+"""Routes of the pages, of the panels on them, and of the ways in and out."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from config.middleware import login_limit
+from dashboard import entry, funnel, live, overview, people, retention, trends
+from dashboard.pages import view_of, view_of_nothing, view_of_panel
+from projects.pages import open_to_all
+
+PAGES = (
+    *(overview.PAGE, trends.PAGE, funnel.PAGE, retention.PAGE),
+    *(people.PAGE, live.PAGE),
+)
+_ALL = (*PAGES, people.PERSON)
+
+urlpatterns = [
+    path("", entry.home),
+    path("login", open_to_all(login_limit.limited(entry.log_in, entry.too_many))),
+    path("logout", entry.log_out),
+    path("dashboard", open_to_all(RedirectView.as_view(url="/dashboard/", query_string=True))),
+    *(path(it.address[1:], view_of(it, PAGES)) for it in _ALL),
+    *(
+        path(it.address_of(panel)[1:], view_of_panel(it, panel))
+        for it in _ALL
+        for panel in (*it.panels, *it.parts)
+    ),
+    path("dashboard/<path:path>", view_of_nothing(PAGES)),
+]

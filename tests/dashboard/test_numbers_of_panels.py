@@ -1,0 +1,182 @@
+"""Every panel shows the numbers that the API answers to the same question."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from projects.models import DEFAULT
+from tests.dashboard.read import answer, links, panel, rows, text, texts
+from tests.projects.made_projects import project, put_events
+from tests.samples import event, moment
+from tests.stored import deliver_all
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+def day(ago: int) -> str:
+    return (datetime.now(UTC).date() - timedelta(days=ago)).isoformat()
+
+
+@pytest.fixture
+def history() -> str:
+    """Events of three people in two periods; the query of the days of the second."""
+    made: list[dict[str, Any]] = []
+    for user, ago, kinds in [
+        ("ann", 8, ["view", "buy"]),
+        ("ann", 2, ["view", "buy", "view"]),
+        ("bob", 3, ["view"]),
+        ("bob", 1, ["view", "buy"]),
+        ("cyd", 1, ["view"]),
+    ]:
+        for hour, kind in enumerate(kinds, start=1):
+            at = f"{day(ago)}T{hour:02}:00:00Z"
+            country = "UA" if user == "ann" else "DE"
+            properties = {"country": country, "amount": hour}
+            made.append(event(user_id=user, occurred_at=at, event_type=kind, properties=properties))
+    put_events(DEFAULT, made)
+    deliver_all()
+    return f"from={day(4)}&to={day(1)}"
+
+
+def test_the_headline_is_the_trend_of_users_and_of_events(client: Client, history: str) -> None:
+    html = panel(client, f"overview/panels/headline?{history}")
+    compared = f"/stats/trends?{history}&compare=previous"
+    users, events = (answer(client, f"{compared}&measure={it}") for it in ("users", "events"))
+    assert texts(html, "<strong", "strong") == ["3", "7"]
+    assert [users["series"][0]["total"], events["series"][0]["total"]] == [3, 7]
+    assert texts(html, '<em class="up"', "em") == ["+200 %", "+250 %"]
+    assert users["compare"]["series"][0]["total"], events["compare"]["series"][0]["total"] == (1, 2)
+    points = users["series"][0]["points"]
+    assert [cells[1] for cells in rows(html)] == [str(point["value"]) for point in points]
+
+
+def test_top_events_are_those_of_the_api(client: Client, history: str) -> None:
+    html = panel(client, f"overview/panels/types?{history}")
+    found = answer(client, f"/stats/top-events?{history}")
+    assert texts(html, '<span class="name"', "span") == [row["event_type"] for row in found]
+    assert texts(html, '<span class="value"', "span") == [str(row["count"]) for row in found]
+
+
+def test_new_users_are_those_of_the_cohorts_and_all_others_are_returning(
+    client: Client, history: str
+) -> None:
+    html = panel(client, f"overview/panels/newcomers?{history}")
+    cohorts = answer(client, f"/stats/cohorts?{history}&unit=day")
+    users = answer(client, f"/stats/trends?{history}")["series"][0]["total"]
+    new = sum(row["users"] for row in cohorts if row["cohort"])
+    assert texts(html, '<span class="value"', "span") == [str(new), str(users - new)]
+    assert (new, users) == (2, 3)
+
+
+@pytest.mark.parametrize("more", ["", "&segment=event_type:buy", "&measure=events&unit=hour"])
+def test_a_trend_is_that_of_the_api(client: Client, history: str, more: str) -> None:
+    query = f"{history}&by=properties.country{more}"
+    html = panel(client, f"trends/panels/trend?{query}")
+    found = answer(client, f"/stats/trends?{query}")["series"]
+    totals, table = rows(html)[: len(found)], rows(html)[len(found) :]
+    assert totals == [[line["value"], str(line["total"])] for line in found]
+    lines = [[str(point["value"]) for point in line["points"]] for line in found]
+    assert [cells[1:] for cells in table] == [list(row) for row in zip(*lines, strict=True)]
+
+
+def test_a_funnel_is_that_of_the_api(client: Client, history: str) -> None:
+    query = f"{history}&step=event_type:view&step=event_type:buy&by=properties.country"
+    html = panel(client, f"funnel/panels/funnel?{query}")
+    found = answer(client, f"/stats/funnel?{query}")
+    assert texts(html, '<span class="value"', "span") == [str(it["users"]) for it in found["steps"]]
+    assert "1 stopped here" in text(html)
+    assert [cells[0] for cells in rows(html)] == [line["value"] for line in found["values"]]
+    assert [cells[1] for cells in rows(html)] == [
+        str(line["steps"][0]["users"]) for line in found["values"]
+    ]
+
+
+def test_retention_is_the_cohorts_of_the_api(client: Client, history: str) -> None:
+    html = panel(client, f"retention/panels/cohorts?{history}&unit=day")
+    *found, average = answer(client, f"/stats/cohorts?{history}&unit=day&periods=14")
+    shown = rows(html)
+    assert [cells[1] for cells in shown] == [str(row["users"]) for row in found]
+    for cells, row in zip(shown, found, strict=True):
+        rates = [it["rate"] for it in row["periods"] if it["users"] is not None]
+        assert cells[2 : 2 + len(rates)] == [
+            f"{rate:.1f}".removesuffix(".0") + " %" for rate in rates
+        ]
+    assert rows(html, "tfoot")[0][1] == f"{average['periods'][0]['rate']:g} %"
+
+
+def test_people_and_those_behind_a_number_are_those_of_the_api(
+    client: Client, history: str
+) -> None:
+    html = panel(client, "people/panels/people?prefix=b")
+    assert [cells[0] for cells in rows(html)] == ["bob"]
+    behind = f"{history}&segment=event_type:buy"
+    html = panel(client, f"people/panels/people?behind=trends&{behind}")
+    found = answer(client, f"/stats/trends/users?{behind}")
+    assert [cells[0] for cells in rows(html)] == [user["user_id"] for user in found["users"]]
+    assert texts(html, "<strong", "strong") == [str(found["total"])]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "overview/panels/headline?",
+        "overview/panels/types?",
+        "trends/panels/trend?by=properties.country&",
+        "funnel/panels/funnel?step=event_type:view&step=event_type:buy&",
+        "retention/panels/cohorts?unit=day&",
+    ],
+)
+def test_every_number_leads_to_as_many_people(client: Client, history: str, path: str) -> None:
+    found = links(panel(client, f"{path}{history}"))
+    assert len(found) > 1
+    for link in found:
+        assert client.get(link).status_code == 200, link
+        html = panel(client, link.replace("/dashboard/people?", "people/panels/people?"))
+        assert texts(html, "<strong", "strong"), link
+
+
+def test_a_person_is_told_as_the_api_tells_them(client: Client, history: str) -> None:
+    summary = panel(client, "people/one/panels/person?id=ann")
+    found = answer(client, "/users/ann")
+    assert texts(summary, "<dd", "dd")[0] == str(found["events"]) == "5"
+    timeline = panel(client, "people/one/panels/timeline?id=ann")
+    events = answer(client, "/users/ann/events")["events"]
+    assert texts(timeline, "<b", "b") == [it["event_type"] for it in events]
+    assert texts(timeline, "<time", "time") == [it["occurred_at"][11:19] for it in events]
+
+
+def test_live_shows_the_last_events_and_who_is_here_in_the_zone_of_the_project(
+    client: Client,
+) -> None:
+    with project("kyiv", time_zone="Asia/Tokyo") as made:
+        at = datetime.now(UTC) - timedelta(minutes=2)
+        here = {"user_id": "here", "occurred_at": at.isoformat()}
+        left = {"user_id": "left", "occurred_at": moment(minutes=7)}
+        put_events(made.pk, [event(**here), event(**here), event(**left)])
+        html = panel(client, "live/panels/live?project=kyiv")
+        found = answer(client, "/events?project=kyiv")["events"]
+    assert texts(html, "<strong", "strong") == ["1"]
+    assert texts(html, '<a href="[^"]*" class="id"', "a") == [it["user_id"] for it in found]
+    assert f"{at + timedelta(hours=9):%H:%M:%S}" in texts(html, "<time", "time")[0]
+
+
+PAGES = ["", "trends", "funnel", "retention", "people", "people/one", "live"]
+
+
+def test_no_page_shows_anything_of_another_project(client: Client) -> None:
+    asked = "id=u&by=event_type&step=event_type:open&step=event_type:open&script=no"
+    with project("theirs") as theirs:
+        put_events(theirs.pk, [event(user_id="spy", event_type="secret")])
+        put_events(DEFAULT, [event(user_id="us", event_type="open", properties={})])
+        deliver_all()
+        for page in PAGES:
+            ours = client.get(f"/dashboard/{page}?{asked}").content.decode()
+            assert "spy" not in ours, page
+            assert "secret" not in ours, page
+            other = client.get(f"/dashboard/{page}?{asked}&project=theirs").content.decode()
+            assert ">us<" not in other, page
+            assert ">open<" not in other, page
+            if page != "people/one":
+                assert ">us<" in ours or ">open<" in ours or ">1<" in ours or ">100 %<" in ours
