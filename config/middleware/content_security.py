@@ -1,7 +1,7 @@
 """The Content-Security-Policy of every answer: what a browser may do with it.
 
-Django 5.2 sends none. django-csp is for policies that views change. Here there are several policies,
-and the start of the path decides.
+Django 5.2 sends none. django-csp is for policies that views change. Here there are several, and
+the start of the path decides.
 """
 
 from collections.abc import Callable
