@@ -15,7 +15,7 @@ _FILL = Path(__file__).with_suffix(".sql").read_text()
 _QUERIES = Path(__file__).parent.parent / "analytics" / "queries"
 _ROLLUPS = ("daily_events", "daily_users", "daily_users_by_type", "weekly_users", "users")
 _SLICE = 2_000_000
-_ASKED = 30
+_ASKED = 10
 
 
 def fill(running: Stack, events: int, *, users: int) -> float:
