@@ -305,7 +305,7 @@ def test_a_segment_and_its_opposite_are_all_events(many: list[Event]) -> None:
     look()
     for text in (
         "set(properties.plan)",
-        "did(buy)",
+        "did(buy,n>=6)",
         "in(event_type):buy,view",
         "properties.plan:7",
     ):
