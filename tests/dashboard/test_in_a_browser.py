@@ -150,7 +150,24 @@ def test_the_first_event_and_those_after_it_are_shown_when_they_come(setting: Se
     put_events(DEFAULT, [event(user_id="second", occurred_at=datetime.now(UTC).isoformat())])
     wait_until(lambda: chromium.texts(".events .id")[0] == "second")
     assert chromium.texts(".total strong") == ["2"]
+    assert asked_when(chromium, hidden=True) == 0
+    assert asked_when(chromium, hidden=False) == 1
     assert chromium.complaints() == []
+
+
+def asked_when(chromium: Browser, *, hidden: bool) -> int:
+    """Requests that the panel makes when it is time for the next one."""
+    asked: int = chromium.run(
+        """Object.defineProperty(document, "hidden", {configurable: true, value: arguments[0]});
+        let asked = 0;
+        const fetched = window.fetch;
+        window.fetch = (...given) => { asked += 1; return fetched(...given); };
+        document.querySelector(".panel").dispatchEvent(new CustomEvent("every"));
+        return new Promise(done => setTimeout(() => { window.fetch = fetched; done(asked); }, 500));
+        """,
+        hidden,
+    )
+    return asked
 
 
 @pytest.mark.usefixtures("history")

@@ -69,7 +69,13 @@ def manage(folder: Path, statement: str) -> str:
 def test_a_first_run_serves_and_prints_its_addresses(first_run: Stack) -> None:
     address = f"http://127.0.0.1:{first_run.port}"
     assert urllib3.request("GET", f"{address}/ready", retries=False).status == 200
-    for place in (f"{address}/dashboard/", f"{address}/docs", f"{address}/admin/", "postgresql://", "redis://"):
+    for place in (
+        f"{address}/dashboard/",
+        f"{address}/docs",
+        f"{address}/admin/",
+        "postgresql://",
+        "redis://",
+    ):
         assert place in first_run.printed()
 
 
