@@ -1,6 +1,6 @@
 """The Content-Security-Policy of every answer: what a browser may do with it.
 
-Django 5.2 sends none. django-csp is for policies that views change. Here there are several policies,
+Django 5.2 sends none. django-csp is for policies that views change. Here there are a few policies,
 and the start of the path decides.
 """
 
