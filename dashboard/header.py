@@ -28,11 +28,15 @@ class _Shown(NamedTuple):
 
 
 class Header(NamedTuple):
-    """`project` is the name of the project that is shown. `projects` are all that could be."""
+    """`project` is the name of the project that is shown. `projects` are all that could be.
+
+    `person` is the name of who is logged in, if that matters.
+    """
 
     project: str
     projects: list[Link]
     person: str
+    may_see_admin: bool
 
 
 def header_of(request: HttpRequest, path: str, state: State | None) -> Header:
@@ -42,13 +46,18 @@ def header_of(request: HttpRequest, path: str, state: State | None) -> Header:
     """
     page: Any = request
     who, number = getattr(page, "auth", None), getattr(page, "project", None)
-    person = who.person.get_username() if isinstance(who, Member) else ""
+    member = who.person if isinstance(who, Member) else None
     try:
         projects = _visible(who) if number is not None else []
     except unavailable.POSTGRESQL:
         projects = []
     links = [Link(it.name, _address(path, it, state), it.number == number) for it in projects]
-    return Header(next((it.text for it in links if it.is_here), ""), links, person)
+    return Header(
+        project=next((it.text for it in links if it.is_here), ""),
+        projects=links,
+        person=member.get_username() if member else "",
+        may_see_admin=member is None or member.is_staff,
+    )
 
 
 def _visible(who: Key | Member | None) -> list[_Shown]:

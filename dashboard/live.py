@@ -12,7 +12,6 @@ from dashboard.people import person_link, properties_of
 from dashboard.state import State
 from events.api import query_parameters, search
 from events.api.presence import MOST_EVENTS, users_between
-from projects.of_request import zone_of
 
 _EVENTS = 50
 # People of these minutes are here now.
@@ -25,7 +24,7 @@ def newest(*, project: int, limit: int, state: State) -> list[dict[str, Any]]:
     query = QueryDict(mutable=True)
     query["limit"] = str(limit)
     found = search.search(project=project, filters=query_parameters.search_filters(query))
-    zone = ZoneInfo(zone_of(project))
+    zone = ZoneInfo(state.zone)
     return [_shown(event, zone, state) for event in found["events"]]
 
 

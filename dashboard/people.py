@@ -25,7 +25,6 @@ from dashboard.state import State, number_query_of, people_behind
 from events.api.query_parameters import timeline_page
 from events.api.timeline import timeline
 from events.format.inspection import FieldError, check_name
-from projects.of_request import zone_of
 
 _LIMIT = 50
 _PATH = "/dashboard/people"
@@ -42,7 +41,7 @@ def people_link(report: str, query: QueryDict, **number: Any) -> str:
 
 def _listed(request: HttpRequest, state: State) -> Filled:
     found = _behind(request, state) if "behind" in state.given else _searched(request, state)
-    zone = ZoneInfo(zone_name(request))
+    zone = ZoneInfo(state.zone)
     return {
         "total": numbers.whole(found.total),
         "people": [
@@ -113,10 +112,6 @@ def person_link(state: State, user_id: str) -> str:
     return f"{_PATH}/one?{urlencode({**given, 'id': user_id})}"
 
 
-def zone_name(request: HttpRequest) -> str:
-    return zone_of(request.project)  # type: ignore[attr-defined]
-
-
 def _moment(text: str, zone: ZoneInfo) -> str:
     at = datetime.fromisoformat(text).astimezone(zone)
     return f"{at.day} {at:%b %Y, %H:%M}"
@@ -155,7 +150,7 @@ def _summary(request: HttpRequest, state: State) -> Filled:
     found = person.summary(_id(state), project=project)
     if found is None:
         return {"is_new": True}
-    zone = ZoneInfo(zone_name(request))
+    zone = ZoneInfo(state.zone)
     return {
         "events": numbers.whole(found.events),
         "first_seen": _moment(found.first_seen, zone),
@@ -175,7 +170,7 @@ def _timeline(request: HttpRequest, state: State) -> Filled:
         "events": [],
         "next": None,
     }
-    zone = ZoneInfo(zone_name(request))
+    zone = ZoneInfo(state.zone)
     days: dict[str, list[dict[str, Any]]] = {}
     for event in found["events"]:
         at = datetime.fromisoformat(str(event["occurred_at"])).astimezone(zone)

@@ -15,7 +15,7 @@ from analytics.api.view import read_values
 from analytics.parameters import Asked, check_range, report_day, zone_asked
 from analytics.queries import Query
 from analytics.segments.parsing import GROUP
-from analytics.zones import checked
+from analytics.zones import Zone, checked
 from config.api.query_parameters import problem
 
 # Names of ranges that end today, and their days.
@@ -39,11 +39,15 @@ class Choice(NamedTuple):
 
 
 class State(NamedTuple):
-    """The days of a page, the name of their range if it has one, and all that its address says."""
+    """The days of a page, the name of their range if it has one, and all that its address says.
+
+    `zone` is the name of the time zone whose days they are.
+    """
 
     start: date
     end: date
     range: str
+    zone: str
     given: QueryDict
 
     @property
@@ -98,24 +102,25 @@ class State(NamedTuple):
 def state_of(request: HttpRequest) -> State:
     """Raises Problem if the days are wrong."""
     given = request.GET
-    today = _today(request, given)
+    zone = _zone(request, given)
+    today = zone.today()
     if "from" in given or "to" in given:
         start, end = (_day(given, name, today) for name in ("from", "to"))
         check_range(start, end)
-        return State(start, end, "", given)
+        return State(start, end, "", zone.name, given)
     name = given.get("range", DEFAULT_RANGE)
     if name not in RANGES:
         raise problem([{"parameter": "range", "message": f"must be one of {', '.join(RANGES)}"}])
-    return State(today - timedelta(days=RANGES[name] - 1), today, name, given)
+    return State(today - timedelta(days=RANGES[name] - 1), today, name, zone.name, given)
 
 
-def _today(request: HttpRequest, given: QueryDict) -> date:
+def _zone(request: HttpRequest, given: QueryDict) -> Zone:
     project: int = request.project  # type: ignore[attr-defined]
     try:
-        zone = checked(given.get("tz", "")) if "tz" in given else None
+        name = checked(given.get("tz", "")) if "tz" in given else None
     except ValueError as error:
         raise problem([{"parameter": "tz", "message": str(error)}]) from None
-    return zone_asked(project, zone).today()
+    return zone_asked(project, name)
 
 
 def _day(given: QueryDict, name: str, today: date) -> date:

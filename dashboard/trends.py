@@ -76,9 +76,11 @@ def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
 def _name(line: dict[str, Any], by: str | None) -> str:
     if line.get("is_other"):
         return "All other values"
-    if by:
-        return "Not set" if line["value"] is None else str(line["value"] or "(empty)")
-    return str(line["series"] or "All")
+    series = line["series"] or ""
+    if not by:
+        return series or "All"
+    value = "Not set" if line["value"] is None else str(line["value"] or "(empty)")
+    return f"{series} · {value}" if series else value
 
 
 def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
@@ -96,6 +98,9 @@ def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
 
 
 def _people(line: dict[str, Any], query: Any, **number: Any) -> str:
+    if line.get("series"):
+        query = query.copy()
+        query["series"] = line["series"]
     if query.get("by"):
         if line.get("is_other"):
             number["line"] = "other"

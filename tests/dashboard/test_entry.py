@@ -52,7 +52,9 @@ def test_a_member_who_is_not_of_the_staff_logs_in_where_they_were_led_and_out(
     client: Client,
 ) -> None:
     led = client.get("/dashboard/people?prefix=a")["Location"]
-    assert client.get(led).status_code == 200
+    page = client.get(led)
+    assert page.status_code == 200
+    assert "unsafe" not in page["Content-Security-Policy"]
     answer = log_in(client, next="/dashboard/people?prefix=a")
     assert answer["Location"] == "/dashboard/people?prefix=a"
     assert "Logged in as vera" in client.get("/dashboard/people?prefix=a").content.decode()

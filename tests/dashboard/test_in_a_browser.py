@@ -72,13 +72,16 @@ def loaded(chromium: Browser) -> None:
 @pytest.mark.usefixtures("history")
 def test_every_page_is_whole_at_any_width_light_and_dark(setting: Setting) -> None:
     chromium, address = setting
-    for width, dark in ((1280, False), (360, True), (360, False), (1280, True)):
-        chromium.emulate(width=width, dark=dark)
+    for width in (1280, 360):
         for page in PAGES:
-            where = f"{page} at {width}, dark: {dark}"
+            where = f"{page} at {width}"
+            chromium.emulate(width=width)
             chromium.open(address + page)
             loaded(chromium)
             assert chromium.texts("h1"), where
+            light = chromium.run(COLOURS)
+            chromium.emulate(width=width, dark=True)
+            assert not {*light} & {*chromium.run(COLOURS)}, where
             expected = [it for it in chromium.complaints() if "/nowhere" not in it]
             assert expected == [], where
             assert chromium.run("return document.documentElement.scrollWidth") <= width, where
@@ -87,6 +90,10 @@ def test_every_page_is_whole_at_any_width_light_and_dark(setting: Setting) -> No
             assert page == "nowhere" or not chromium.texts(".error"), where
 
 
+COLOURS = """
+return [getComputedStyle(document.documentElement).backgroundColor,
+        getComputedStyle(document.querySelector("h1")).color];
+"""
 TOO_WIDE = """
 const mayScroll = (it) => it.closest(".scroll, nav, pre, .hidden, .skip");
 return [...document.querySelectorAll("main *, header *")]
@@ -150,7 +157,24 @@ def test_the_first_event_and_those_after_it_are_shown_when_they_come(setting: Se
     put_events(DEFAULT, [event(user_id="second", occurred_at=datetime.now(UTC).isoformat())])
     wait_until(lambda: chromium.texts(".events .id")[0] == "second")
     assert chromium.texts(".total strong") == ["2"]
+    assert asked_when(chromium, hidden=True) == 0
+    assert asked_when(chromium, hidden=False) == 1
     assert chromium.complaints() == []
+
+
+def asked_when(chromium: Browser, *, hidden: bool) -> int:
+    """Requests that the panel makes when it is time for the next one."""
+    asked: int = chromium.run(
+        """Object.defineProperty(document, "hidden", {configurable: true, value: arguments[0]});
+        let asked = 0;
+        const fetched = window.fetch;
+        window.fetch = (...given) => { asked += 1; return fetched(...given); };
+        document.querySelector(".panel").dispatchEvent(new CustomEvent("every"));
+        return new Promise(done => setTimeout(() => { window.fetch = fetched; done(asked); }, 500));
+        """,
+        hidden,
+    )
+    return asked
 
 
 @pytest.mark.usefixtures("history")

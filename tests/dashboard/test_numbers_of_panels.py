@@ -1,6 +1,8 @@
 """Every panel shows the numbers that the API answers to the same question."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -123,18 +125,37 @@ def test_people_and_those_behind_a_number_are_those_of_the_api(
     [
         "overview/panels/headline?",
         "overview/panels/types?",
-        "trends/panels/trend?by=properties.country&",
         "funnel/panels/funnel?step=event_type:view&step=event_type:buy&",
         "retention/panels/cohorts?unit=day&",
     ],
 )
-def test_every_number_leads_to_as_many_people(client: Client, history: str, path: str) -> None:
+def test_every_number_leads_to_people(client: Client, history: str, path: str) -> None:
     found = links(panel(client, f"{path}{history}"))
     assert len(found) > 1
     for link in found:
         assert client.get(link).status_code == 200, link
         html = panel(client, link.replace("/dashboard/people?", "people/panels/people?"))
         assert texts(html, "<strong", "strong"), link
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "by=properties.country",
+        "series=event_type:view&series=event_type:buy",
+        "series=event_type:view&by=properties.country&compare=previous",
+        "segment=event_type:buy",
+    ],
+)
+def test_a_number_of_users_leads_to_as_many_people(
+    client: Client, history: str, query: str
+) -> None:
+    html = panel(client, f"trends/panels/trend?{history}&{query}")
+    found = re.findall(r'<a href="([^"]*)">(\d+)</a>', html)
+    assert len({number for _, number in found}) > 1
+    for link, number in found:
+        path = unescape(link).replace("/dashboard/people?", "people/panels/people?")
+        assert texts(panel(client, path), "<strong", "strong") == [number], path
 
 
 def test_a_person_is_told_as_the_api_tells_them(client: Client, history: str) -> None:
@@ -150,13 +171,15 @@ def test_a_person_is_told_as_the_api_tells_them(client: Client, history: str) ->
 def test_live_shows_the_last_events_and_who_is_here_in_the_zone_of_the_project(
     client: Client,
 ) -> None:
-    with project("kyiv", time_zone="Asia/Tokyo") as made:
+    with project("tokyo", time_zone="Asia/Tokyo") as made:
         at = datetime.now(UTC) - timedelta(minutes=2)
         here = {"user_id": "here", "occurred_at": at.isoformat()}
         left = {"user_id": "left", "occurred_at": moment(minutes=7)}
         put_events(made.pk, [event(**here), event(**here), event(**left)])
-        html = panel(client, "live/panels/live?project=kyiv")
-        found = answer(client, "/events?project=kyiv")["events"]
+        html = panel(client, "live/panels/live?project=tokyo")
+        found = answer(client, "/events?project=tokyo")["events"]
+        page = client.get("/dashboard/?project=tokyo").content.decode()
+        assert "Days are those of Asia/Tokyo." in text(page)
     assert texts(html, "<strong", "strong") == ["1"]
     assert texts(html, '<a href="[^"]*" class="id"', "a") == [it["user_id"] for it in found]
     assert f"{at + timedelta(hours=9):%H:%M:%S}" in texts(html, "<time", "time")[0]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.test import Client
 
 from projects.models import DEFAULT, Project
-from tests.dashboard.read import links, panel, text
+from tests.dashboard.read import links, panel, text, texts
 from tests.projects.made_people import browser, member
 from tests.projects.made_projects import project, put_events
 from tests.projects.test_keyring import postgresql_down
@@ -98,6 +99,19 @@ def test_what_the_overview_does_not_know_changes_nothing(client: Client, query: 
     for name in ("headline", "types", "newcomers"):
         panel(client, f"overview/panels/{name}?{query}")
     assert client.get(f"/dashboard/?{query}&script=no").status_code == 200
+
+
+def test_each_filter_is_told_and_can_be_removed_alone(client: Client) -> None:
+    asked = "segment=event_type:a&segment=user_id:b&segment=&or.1=event_type:c&range=7d"
+    html = client.get(f"/dashboard/?{asked}").content.decode()
+    shown = html[html.index('class="chips"') :]
+    assert texts(shown, "<code", "code") == ["event_type:a", "user_id:b", "event_type:c"]
+    chips = [parse_qs(it[1:]) for it in links(shown)[:3]]
+    assert [it.get("segment") for it in chips] == [
+        *(["user_id:b"], ["event_type:a"], ["event_type:a", "user_id:b"])
+    ]
+    assert [it.get("or.1") for it in chips] == [["event_type:c"], ["event_type:c"], None]
+    assert {it["range"][0] for it in chips} == {"7d"}
 
 
 def test_without_clickhouse_the_page_stands_and_its_panels_can_be_asked_for_again(

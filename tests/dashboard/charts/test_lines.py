@@ -75,3 +75,4 @@ def test_bars_are_shares_of_the_longest() -> None:
         ("d", "\u2013", 0),
     ]
     assert bars([]) == []
+    assert [it.share for it in bars([("less", -2, "", same)])] == [0]
