@@ -319,7 +319,7 @@ PREFIXES = st.sampled_from(
 )
 
 
-@settings(made_up, max_examples=ASKED_FOR or 20)
+@settings(made_up, max_examples=ASKED_FOR or 12)
 @given(st.lists(EVENTS, min_size=15, max_size=30), st.data())
 def test_every_answer_is_what_counting_by_hand_gives(
     events: list[Event], data: st.DataObject

@@ -295,7 +295,7 @@ def counted(*segments: str) -> int:
 def test_a_segment_and_its_opposite_are_all_events(many: list[Event]) -> None:
     put(many)
 
-    @settings(made_up, max_examples=ASKED_FOR or 60)
+    @settings(made_up, max_examples=ASKED_FOR or 24)
     @given(said.with_opposite())
     def look(pair: tuple[Said, Said]) -> None:
         one, other = (counted(it.text) for it in pair)
