@@ -35,8 +35,9 @@ def users(question: Question) -> Query:
     }
     for one in (where, *steps):
         parameters |= one.parameters
+    matched = (f"ifNull(({one.sql}), 0) AS step_{k}" for k, one in enumerate(steps, start=1))
     texts = {
-        "steps": ", ".join(f"ifNull(({one.sql}), 0) AS step_{k}" for k, one in _numbered(steps)),
+        "steps": ", ".join(matched),
         "segments": f"({where.sql})",
         "any step": _any_step([one.sql for one in steps], question),
         **_numbers(len(steps), question),
@@ -44,10 +45,6 @@ def users(question: Question) -> Query:
         **_value(question, parameters),
     }
     return Query(load_filled("funnel_users", texts), parameters)
-
-
-def _numbered(steps: Sequence[Any]) -> Sequence[tuple[int, Any]]:
-    return list(enumerate(steps, start=1))
 
 
 def _any_step(steps: Sequence[str], question: Question) -> str:

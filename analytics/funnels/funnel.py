@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from analytics.asking import ask
@@ -100,5 +100,5 @@ def _steps(reached: list[Any], times: list[Any], count: int) -> list[Step]:
     return found + [Step(0, None)] * (count - len(found))
 
 
-def _last_moment(question: Question) -> Any:
+def _last_moment(question: Question) -> datetime:
     return start_of(question.end + timedelta(days=1), question.zone.name) + question.window

@@ -69,9 +69,7 @@ def users(
     `last` is the last day of the period, with which the windows of segments end.
     """
     plan = _Plan(question, segments, *days, None, last=last, of_users=True)
-    # These are the first values of the range, also in the period that is compared.
-    main = _Plan(question, segments, question.start, question.end, None, prefix="main")
-    return plan.users(line, main, moments)
+    return plan.users(line, segments, moments)
 
 
 class _Plan:
@@ -135,7 +133,7 @@ class _Plan:
         return found
 
     def users(
-        self, line: OfLine, main: "_Plan", moments: tuple[datetime, datetime] | None
+        self, line: OfLine, segments: Segments, moments: tuple[datetime, datetime] | None
     ) -> Query:
         by, measure = self._question.by, self._question.measure
         self._parameters |= range_parameters(self._start, self._end, self._zone)
@@ -145,7 +143,7 @@ class _Plan:
             "range": range_of(self._source, self._zone),
             "moments": self._between(moments) if moments else "1",
             "number": f"isNotNull({number.double})" if number else "1",
-            "line": self._of_line(line, main),
+            "line": self._of_line(line, segments),
         }
         return Query(self._filled("trend_users", texts), self._parameters)
 
@@ -157,13 +155,16 @@ class _Plan:
         )
         return f"occurred_at >= {first} AND occurred_at < {following}"
 
-    def _of_line(self, line: OfLine, main: "_Plan") -> str:
+    def _of_line(self, line: OfLine, segments: Segments) -> str:
         if line.value is not None:
             return f"value = {self._bind('line_value', 'String', line.value)}"
         if line.rest is None:
             return "1"
         if line.rest == "unset":
             return "isNull(value)"
+        # These are the first values of the range, also in the period that is compared.
+        question = self._question
+        main = _Plan(question, segments, question.start, question.end, None, prefix="main")
         top, parameters = main.first_values()
         self._parameters |= parameters
         return f"isNotNull(value) AND NOT has({top}, value)"

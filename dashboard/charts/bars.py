@@ -15,7 +15,6 @@ class Bar(NamedTuple):
     share: float
     link: str = ""
     change: Change = Change("", "same")
-    note: str = ""
 
 
 def share(value: Number | None, most: Number) -> float:
