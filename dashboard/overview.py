@@ -11,21 +11,12 @@ from dashboard.charts.bars import bars
 from dashboard.charts.lines import Line, Point, chart
 from dashboard.pages import Filled, Page, Panel
 from dashboard.people import people_link
+from dashboard.periods import before, label_of, title_of, unit_of
 from dashboard.state import State, answer_of, query_of
 from dashboard.welcome import FIRST, is_empty, welcome
 
-_DAYS_OF_A_WEEK_CHART, _DAYS_OF_A_MONTH_CHART = 120, 800
 _TYPES = 8
 _FIRST_DAY = date(1970, 1, 1)
-
-
-def unit_of(state: State) -> str:
-    """The unit in which a chart has at most some hundred points."""
-    if state.days == 1:
-        return "hour"
-    if state.days <= _DAYS_OF_A_WEEK_CHART:
-        return "day"
-    return "week" if state.days <= _DAYS_OF_A_MONTH_CHART else "month"
 
 
 def _headline(request: HttpRequest, state: State) -> Filled:
@@ -64,36 +55,6 @@ def _points(period: dict[str, Any], query: Any) -> list[Point]:
         )
         for point in line["points"]
     ]
-
-
-def before(answer: dict[str, Any], line: Line) -> list[Line]:
-    """The first line of the period compared with, drawn under `line`; none if there is none.
-
-    It has the places of `line`, and may have fewer points.
-    """
-    if "compare" not in answer:
-        return []
-    values: list[Any] = [it["value"] for it in answer["compare"]["series"][0]["points"]]
-    values += [None] * len(line.points)
-    points = [
-        it._replace(value=value, is_complete=True)
-        for it, value in zip(line.points, values, strict=False)
-    ]
-    return [Line("Period before", points, tone=0)]
-
-
-def label_of(start: str) -> str:
-    if "T" in start:
-        return start[11:16]
-    return numbers.day(date.fromisoformat(start))
-
-
-def title_of(start: str, end: str) -> str:
-    if "T" in start:
-        return f"{numbers.full_day(date.fromisoformat(start[:10]))}, {start[11:16]}"
-    first, last = date.fromisoformat(start), date.fromisoformat(end)
-    shown = numbers.full_day(first)
-    return shown if first == last else f"{numbers.day(first)} \u2013 {numbers.full_day(last)}"
 
 
 def _tile(name: str, query: Any, answer: dict[str, Any]) -> dict[str, Any]:

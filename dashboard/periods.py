@@ -1,0 +1,50 @@
+"""The days, weeks and months of a chart: which of them, what they are called, and those before."""
+
+from datetime import date
+from typing import Any
+
+from dashboard import numbers
+from dashboard.charts.lines import Line
+from dashboard.state import State
+
+# A chart of more days has weeks, and one of more than that has months.
+_MOST_DAYS, _MOST_DAYS_IN_WEEKS = 120, 800
+
+
+def unit_of(state: State) -> str:
+    """The unit in which a chart has at most some hundred points."""
+    if state.days == 1:
+        return "hour"
+    if state.days <= _MOST_DAYS:
+        return "day"
+    return "week" if state.days <= _MOST_DAYS_IN_WEEKS else "month"
+
+
+def label_of(start: str) -> str:
+    if "T" in start:
+        return start[11:16]
+    return numbers.day(date.fromisoformat(start))
+
+
+def title_of(start: str, end: str) -> str:
+    if "T" in start:
+        return f"{numbers.full_day(date.fromisoformat(start[:10]))}, {start[11:16]}"
+    first, last = date.fromisoformat(start), date.fromisoformat(end)
+    shown = numbers.full_day(first)
+    return shown if first == last else f"{numbers.day(first)} \u2013 {numbers.full_day(last)}"
+
+
+def before(answer: dict[str, Any], line: Line) -> list[Line]:
+    """The first line of the period compared with, drawn under `line`; none if there is none.
+
+    It has the places of `line`, and may have fewer points.
+    """
+    if "compare" not in answer:
+        return []
+    values: list[Any] = [it["value"] for it in answer["compare"]["series"][0]["points"]]
+    values += [None] * len(line.points)
+    points = [
+        it._replace(value=value, is_complete=True)
+        for it, value in zip(line.points, values, strict=False)
+    ]
+    return [Line("Period before", points, tone=0)]
