@@ -4,8 +4,9 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from config.middleware import login_limit
-from dashboard import entry, funnel, live, overview, people, retention, trends
+from dashboard import entry
 from dashboard.pages import view_of, view_of_nothing, view_of_panel
+from dashboard.screens import funnel, live, overview, people, retention, trends
 from projects.pages import open_to_all
 
 PAGES = (

@@ -9,8 +9,8 @@ from analytics.trends.buckets import UNITS
 from dashboard import numbers
 from dashboard.charts.lines import Line, Point, chart
 from dashboard.pages import Filled, Page, Panel
-from dashboard.people import people_link
 from dashboard.periods import before, label_of, title_of, unit_of
+from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
 MEASURES = (

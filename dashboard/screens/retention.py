@@ -8,8 +8,8 @@ from analytics.api.reports import cohorts
 from analytics.cohorts.question import UNITS
 from dashboard import numbers
 from dashboard.pages import Filled, Page, Panel
-from dashboard.people import people_link
 from dashboard.periods import label_of, title_of
+from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
 _PERIODS = {"day": 14, "week": 12, "month": 12}

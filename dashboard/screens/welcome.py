@@ -9,8 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from analytics.people.listing import everyone
-from dashboard.live import newest
 from dashboard.pages import Filled, Panel
+from dashboard.screens.live import newest
 from dashboard.state import State
 
 _FIRST = "/dashboard/overview/panels/first"

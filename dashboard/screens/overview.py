@@ -10,10 +10,10 @@ from dashboard import numbers
 from dashboard.charts.bars import bars
 from dashboard.charts.lines import Line, Point, chart
 from dashboard.pages import Filled, Page, Panel
-from dashboard.people import people_link
 from dashboard.periods import before, label_of, title_of, unit_of
+from dashboard.screens.people import people_link
+from dashboard.screens.welcome import FIRST, is_empty, welcome
 from dashboard.state import State, answer_of, query_of
-from dashboard.welcome import FIRST, is_empty, welcome
 
 _TYPES = 8
 _FIRST_DAY = date(1970, 1, 1)

@@ -8,7 +8,7 @@ from analytics.api.reports import funnel
 from analytics.funnels.question import ORDERS
 from dashboard import numbers
 from dashboard.pages import Filled, Page, Panel
-from dashboard.people import people_link
+from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
 WINDOWS = (("1h", "1 hour"), ("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"))

@@ -8,7 +8,7 @@ from django.http import HttpRequest, QueryDict
 
 from dashboard import numbers
 from dashboard.pages import Filled, Page, Panel
-from dashboard.people import person_link, properties_of
+from dashboard.screens.people import person_link, properties_of
 from dashboard.state import State
 from events.api import query_parameters, search
 from events.api.presence import MOST_EVENTS, users_between
