@@ -27,8 +27,10 @@ IMPORT_ROWS = 5_000
 HARMLESS = {200, 202, 503, "timeout", "broken off"}
 # What it may see besides if its project is deleted.
 OF_DELETED = {401, 404}
-# Clients go on sending so long to a project that is gone.
+# Clients go on sending so long to a project that is gone, and until they are told that it is: the
+# service itself may be away. It is back within the second number.
 _AFTERWARDS_SECONDS = 2
+_TOLD_SECONDS = 60
 
 
 class Outcome(NamedTuple):
@@ -127,9 +129,12 @@ def _deleting(
             deleted.append(clients)
             clients.start()
             over.wait(pause)
-            plan.delete(service, place.slug)
-            time.sleep(_AFTERWARDS_SECONDS)
-            clients.stop()
+            try:
+                plan.delete(service, place.slug)
+                time.sleep(_AFTERWARDS_SECONDS)
+                _wait_until_told(clients)
+            finally:
+                clients.stop()
 
     thread = threading.Thread(target=delete)
     thread.start()
@@ -138,6 +143,15 @@ def _deleting(
     finally:
         over.set()
         thread.join()
+
+
+def _wait_until_told(clients: Clients) -> None:
+    wait_until(
+        lambda: any(status in clients.statuses for status in OF_DELETED),
+        seconds=_TOLD_SECONDS,
+        every=0.1,
+        what="for the answer that a project is gone",
+    )
 
 
 def _import(service: Service, clients: Clients, stop: threading.Event) -> None:
