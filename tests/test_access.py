@@ -153,6 +153,8 @@ QUERIES = {
     "/dashboard/people/one/panels/person": "id=u1",
     "/dashboard/people/one/panels/timeline": "id=u1",
 }
+# Needs of methods that are alike at nearly every URL. Of those, one in so many asks.
+EVERYWHERE, ONE_IN = {"unsent", "nothing", "any", "405"}, 4
 ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"
 
 
@@ -261,18 +263,25 @@ def test_everybody_may_do_what_the_tables_say(
 ) -> None:
     settings.API_KEYS_REQUIRED = required
     wrong, asked = [], 0
-    for route, needs in table(NEEDS).items():
+    for number, (route, needs) in enumerate(table(NEEDS).items()):
         url = route.replace("<uuid:pk>", uploaded).replace("<int:pk>", "0")
         url = url.replace("<path:user_id>", known).replace("<path:path>", "nothing")
         query = "&".join(filter(None, [QUERIES.get(route), "project=app"]))
-        for method, need in needs.items():
-            for who, status in table(expected)[need].items():
+        for turn, (method, need) in enumerate(needs.items(), number):
+            all_of_them = required and method != "HEAD" and need not in EVERYWHERE
+            for who in asking(everybody, turn, everyone=all_of_them):
+                status = table(expected)[need][who]
                 got = answered(everybody[who], method, f"{url}?{query}")
                 asked += 1
                 if got != status:
                     wrong.append(f"{method} {url} by {who}: {got} and not {status}")
     assert not wrong, "\n".join(wrong)
-    assert asked == len(table(NEEDS)) * 7 * len(everybody)
+    assert asked >= len(table(NEEDS)) * 7 * (len(everybody) // ONE_IN)
+
+
+def asking(everybody: dict[str, Client], turn: int, *, everyone: bool) -> list[str]:
+    """Some ask, other ones at each turn, where all would make ten thousand requests."""
+    return list(everybody) if everyone else list(everybody)[turn % ONE_IN :: ONE_IN]
 
 
 def test_who_is_logged_in_loses_no_right_where_no_key_is_required() -> None:

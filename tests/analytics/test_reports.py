@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("clickhouse")
 MANY = ASKED_FOR or 1_000
 
 
-@settings(made_up, max_examples=ASKED_FOR or 24)
+@settings(made_up, max_examples=ASKED_FOR or 10)
 @given(history=histories())
 def test_every_report_is_what_counting_by_hand_gives(history: History) -> None:
     compare(history.events, history.questions, blocks=history.blocks)

@@ -61,7 +61,7 @@ def stories(draw: st.DrawFn) -> Story:
     )
 
 
-@settings(made_up, max_examples=(ASKED_FOR or 40) // 5)
+@settings(made_up, max_examples=(ASKED_FOR or 20) // 5)
 @given(story=stories())
 def test_an_event_counts_once_and_as_it_was_first_sent(story: Story) -> None:
     empty_clickhouse()

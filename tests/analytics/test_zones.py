@@ -31,7 +31,7 @@ NAMES = list(ZONE_SPANS)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_report_from_events_is_what_counting_by_hand_gives(name: str) -> None:
-    @settings(made_up, max_examples=(ASKED_FOR or 12) // 3)
+    @settings(made_up, max_examples=(ASKED_FOR or 6) // 3)
     @given(history=zoned_histories(name))
     def look(history: History) -> None:
         asked = [Zone(name), Zone(name, lambda: "UTC")]
@@ -42,7 +42,7 @@ def test_every_report_from_events_is_what_counting_by_hand_gives(name: str) -> N
 
 @pytest.mark.parametrize(("project", "name"), [(it, it) for it in NAMES], indirect=["project"])
 def test_every_report_from_rollups_is_what_counting_by_hand_gives(project: int, name: str) -> None:
-    @settings(made_up, max_examples=(ASKED_FOR or 15) // 3)
+    @settings(made_up, max_examples=(ASKED_FOR or 9) // 3)
     @given(history=zoned_histories(name))
     def look(history: History) -> None:
         own = Zone(name, lambda: name)

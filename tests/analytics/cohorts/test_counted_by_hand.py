@@ -162,7 +162,7 @@ def test_every_table_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -
     zone = Zone("UTC", lambda: "UTC" if is_rolled_up else None)
     spans = [*SPANS, LONG]
 
-    @settings(made_up, max_examples=ASKED_FOR or 8)
+    @settings(made_up, max_examples=ASKED_FOR or 4)
     @given(
         sent=st.lists(events(spans), max_size=40),
         questions=st.lists(asked(spans, "UTC"), min_size=1, max_size=4),
@@ -183,7 +183,7 @@ def test_every_table_in_a_zone_is_what_counting_by_hand_gives(project: int, name
     if name == "America/Sao_Paulo":
         assert_the_last_day_of_1969_is_before_all(name, project)
 
-    @settings(made_up, max_examples=(ASKED_FOR or 9) // 3)
+    @settings(made_up, max_examples=(ASKED_FOR or 6) // 3)
     @given(
         sent=st.lists(zoned_events(name), max_size=40),
         questions=st.lists(asked(spans, name), min_size=1, max_size=3),

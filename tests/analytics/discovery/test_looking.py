@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.clickhouse import ClickHouseError
@@ -19,7 +19,7 @@ from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics.comparison import OWN
-from tests.analytics.histories import made_up
+from tests.analytics.histories import ASKED_FOR, made_up
 from tests.fixtures import empty_clickhouse
 from tests.projects.made_projects import project
 from tests.samples import event, framed
@@ -193,7 +193,7 @@ def test_a_day_whose_count_was_corrected_to_nothing_is_none(
     assert seen(1) == days(1, one_in=2, complete=False)
 
 
-@made_up
+@settings(made_up, max_examples=ASKED_FOR or 20)
 @given(
     counts=st.lists(st.integers(0, 4), min_size=1, max_size=12),
     most=st.integers(1, 20),

@@ -76,24 +76,26 @@ def test_users_come_newest_first_page_by_page(client: Client) -> None:
     assert third["next"] is None
 
 
-@pytest.mark.parametrize("odd", ODD_IDS)
-def test_any_id_is_found_by_its_prefix_and_by_its_address(client: Client, odd: str) -> None:
-    put("other", odd)
-    assert ids(get(client, f"prefix={quote(odd, safe='')}")) == [odd]
-    answer = client.get(f"/users/{quote(odd, safe='')}")
-    assert answer.status_code == 200, answer.content
-    assert answer.json() == {
-        "user_id": odd,
-        "first_seen": AT,
-        "last_seen": AT,
-        "events": 1,
-        "event_types": [{"event_type": "page_view", "events": 1}],
-    }
+def test_any_id_is_found_by_its_prefix_and_by_its_address(client: Client) -> None:
+    put("other", *ODD_IDS)
+    for odd in ODD_IDS:
+        found = ids(get(client, f"prefix={quote(odd, safe='')}"))
+        assert {*found} == {it for it in ODD_IDS if it.startswith(odd)}
+        answer = client.get(f"/users/{quote(odd, safe='')}")
+        assert answer.status_code == 200, answer.content
+        assert answer.json() == {
+            "user_id": odd,
+            "first_seen": AT,
+            "last_seen": AT,
+            "events": 1,
+            "event_types": [{"event_type": "page_view", "events": 1}],
+        }
 
 
 def test_any_id_comes_through_the_web_server(web: Web) -> None:
-    put(*ODD_IDS)
-    for odd in ODD_IDS:
+    asked_for = [it for it in ODD_IDS if {*it} & {*"/%?#&+.;\\ я"}]
+    put(*asked_for)
+    for odd in asked_for:
         asked = HTTPConnection("127.0.0.1", web.port)
         asked.request("GET", f"/users/{quote(odd, safe='')}")
         answer = asked.getresponse()
@@ -106,13 +108,13 @@ def test_slashes_need_not_be_encoded(client: Client) -> None:
     assert client.get("/users/a/b/c").json()["user_id"] == "a/b/c"
 
 
-@pytest.mark.parametrize("nobody", ["u2", "U1", "u1 ", "u", "%00", "a%09b", "%FF", "x" * 201])
-def test_who_is_not_there_is_not_found(client: Client, nobody: str) -> None:
+def test_who_is_not_there_is_not_found(client: Client) -> None:
     put("u1")
-    answer = client.get(f"/users/{nobody}")
-    assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"] == "There is no such user."
+    for nobody in ["u2", "U1", "u1 ", "u", "%00", "a%09b", "%FF", "x" * 201]:
+        answer = client.get(f"/users/{nobody}")
+        assert answer.status_code == 404, nobody
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["detail"] == "There is no such user."
 
 
 def test_a_user_is_told_with_counts_by_type_most_frequent_first(client: Client) -> None:

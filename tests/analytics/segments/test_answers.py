@@ -85,58 +85,56 @@ def values() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("segment", "found"),
-    [
-        ("properties.a:42", {"number"}),
-        ("not(properties.a):42", ALL - {"number"}),
-        ("not(properties.a.b):42", ALL - {"object"}),
-        ("in(properties.a):42,Text,nothing", {"number", "text"}),
-        ("notin(properties.a):42,Text", ALL - {"number", "text"}),
-        ("in(properties.a):,true", {"empty", "true"}),
-        ("contains(properties.a):e", {"text", "1e3", "huge", "true"}),
-        ("contains(properties.a):T", {"text"}),
-        ("icontains(properties.a):T", {"text", "true"}),
-        ("contains(properties.a):42", {"number", "float"}),
-        ("match(properties.a):^[0-9]+$", {"number", "large", "12", "large text", "007"}),
-        ("match(properties.a):(?i)^t", {"text", "true"}),
-        ("gt(properties.a):42", {"float", "large", "large text", "huge", "1e3"}),
-        ("ge(properties.a):42", {"number", "float", "large", "large text", "huge", "1e3"}),
-        ("ge(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
-        ("gt(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
-        ("ge(properties.a):42.25", {"float", "large", "large text", "huge", "1e3"}),
-        ("lt(properties.a):42.5", {"12", "number"}),
-        ("le(properties.a):41.5", {"12"}),
-        ("le(properties.a):12.5", {"12"}),
-        ("lt(properties.a):42", {"12"}),
-        ("le(properties.a):42", {"12", "number"}),
-        ("gt(properties.a):9007199254740992", {"large", "large text", "huge"}),
-        ("gt(properties.a):9007199254740993", {"huge"}),
-        ("lt(properties.a):1e308", ALL - NO_NUMBERS),
-        ("gt(properties.a):1e308", set()),
-        ("set(properties.a)", ALL - WITHOUT),
-        ("unset(properties.a)", WITHOUT),
-        ("set(user_id)", ALL),
-        ("unset(event_type)", set()),
-        ("in(event_type):text,list", {"text", "list"}),
-        ("notin(user_id):u-text,u-list", ALL - {"text", "list"}),
-        ("contains(user_id):-n", {"number", "null", "none"}),
-        ("icontains(user_id):-N", {"number", "null", "none", "NaN"}),
-        ("match(user_id):-i.f$", {"inf"}),
-        ("gt(event_type):500", {"1e3"}),
-        ("lt(event_type):500", {"12"}),
-        ("did(text)", {"text"}),
-        ("didnot(text)", ALL - {"text"}),
-        ("did(text,n>=2)", set()),
-        ("did(text,26d)", {"text"}),
-        ("did(text,25d)", set()),
-    ],
-)
-def test_an_operator_finds_its_events_and_no_others(
-    client: Client, values: None, segment: str, found: set[str]
-) -> None:
-    assert types(client, segment) == found
-    assert types(client, segment.replace("properties.a", "properties.[")) == found
+OPERATORS: list[tuple[str, set[str]]] = [
+    ("properties.a:42", {"number"}),
+    ("not(properties.a):42", ALL - {"number"}),
+    ("not(properties.a.b):42", ALL - {"object"}),
+    ("in(properties.a):42,Text,nothing", {"number", "text"}),
+    ("notin(properties.a):42,Text", ALL - {"number", "text"}),
+    ("in(properties.a):,true", {"empty", "true"}),
+    ("contains(properties.a):e", {"text", "1e3", "huge", "true"}),
+    ("contains(properties.a):T", {"text"}),
+    ("icontains(properties.a):T", {"text", "true"}),
+    ("contains(properties.a):42", {"number", "float"}),
+    ("match(properties.a):^[0-9]+$", {"number", "large", "12", "large text", "007"}),
+    ("match(properties.a):(?i)^t", {"text", "true"}),
+    ("gt(properties.a):42", {"float", "large", "large text", "huge", "1e3"}),
+    ("ge(properties.a):42", {"number", "float", "large", "large text", "huge", "1e3"}),
+    ("ge(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
+    ("gt(properties.a):41.5", {"number", "float", "large", "large text", "huge", "1e3"}),
+    ("ge(properties.a):42.25", {"float", "large", "large text", "huge", "1e3"}),
+    ("lt(properties.a):42.5", {"12", "number"}),
+    ("le(properties.a):41.5", {"12"}),
+    ("le(properties.a):12.5", {"12"}),
+    ("lt(properties.a):42", {"12"}),
+    ("le(properties.a):42", {"12", "number"}),
+    ("gt(properties.a):9007199254740992", {"large", "large text", "huge"}),
+    ("gt(properties.a):9007199254740993", {"huge"}),
+    ("lt(properties.a):1e308", ALL - NO_NUMBERS),
+    ("gt(properties.a):1e308", set()),
+    ("set(properties.a)", ALL - WITHOUT),
+    ("unset(properties.a)", WITHOUT),
+    ("set(user_id)", ALL),
+    ("unset(event_type)", set()),
+    ("in(event_type):text,list", {"text", "list"}),
+    ("notin(user_id):u-text,u-list", ALL - {"text", "list"}),
+    ("contains(user_id):-n", {"number", "null", "none"}),
+    ("icontains(user_id):-N", {"number", "null", "none", "NaN"}),
+    ("match(user_id):-i.f$", {"inf"}),
+    ("gt(event_type):500", {"1e3"}),
+    ("lt(event_type):500", {"12"}),
+    ("did(text)", {"text"}),
+    ("didnot(text)", ALL - {"text"}),
+    ("did(text,n>=2)", set()),
+    ("did(text,26d)", {"text"}),
+    ("did(text,25d)", set()),
+]
+
+
+def test_an_operator_finds_its_events_and_no_others(client: Client, values: None) -> None:
+    for segment, found in OPERATORS:
+        assert types(client, segment) == found, segment
+        assert types(client, segment.replace("properties.a", "properties.[")) == found, segment
 
 
 def test_of_a_group_one_alternative_must_hold(client: Client, values: None) -> None:
@@ -235,7 +233,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
     return draw(st.lists(one, min_size=30, max_size=30, unique_by=lambda it: it["event_id"]))
 
 
-@settings(made_up, max_examples=(ASKED_FOR or 12) // 3)
+@settings(made_up, max_examples=(ASKED_FOR or 6) // 3)
 @given(histories(), st.lists(said.segments, min_size=40, max_size=40))
 def test_reports_and_the_export_are_what_the_oracle_says(
     events: list[Event], asked: list[Said]
@@ -295,7 +293,7 @@ def counted(*segments: str) -> int:
 def test_a_segment_and_its_opposite_are_all_events(many: list[Event]) -> None:
     put(many)
 
-    @settings(made_up, max_examples=ASKED_FOR or 24)
+    @settings(made_up, max_examples=ASKED_FOR or 12)
     @given(said.with_opposite())
     def look(pair: tuple[Said, Said]) -> None:
         one, other = (counted(it.text) for it in pair)

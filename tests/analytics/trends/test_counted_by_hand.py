@@ -197,7 +197,7 @@ def plain(found: Trend, *, of_main: bool) -> list[Line]:
 def test_every_trend_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -> None:
     zone = Zone("UTC", lambda: "UTC" if is_rolled_up else None)
 
-    @settings(made_up, max_examples=ASKED_FOR or 8)
+    @settings(made_up, max_examples=ASKED_FOR or 5)
     @given(
         events=events(moments(SPANS)), given_=st.lists(asked(SPANS, "UTC"), min_size=1, max_size=4)
     )
@@ -214,7 +214,7 @@ def test_every_trend_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -
 def test_every_trend_in_a_zone_is_what_counting_by_hand_gives(project: int, name: str) -> None:
     spans = ZONE_SPANS[name]
 
-    @settings(made_up, max_examples=(ASKED_FOR or 9) // 3)
+    @settings(made_up, max_examples=(ASKED_FOR or 6) // 3)
     @given(
         events=events(moments(spans)), given_=st.lists(asked(spans, name), min_size=1, max_size=4)
     )
