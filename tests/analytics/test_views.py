@@ -53,9 +53,8 @@ def test_several_segments_must_all_hold(client: Client, history: None) -> None:
     assert client.get(f"/stats/top-events?{query}").json() == [{"event_type": "buy", "count": 1}]
 
 
-@pytest.mark.parametrize(
-    ("query", "parameter"),
-    [
+def test_a_wrong_parameter_is_named(client: Client) -> None:
+    for query, parameter in [
         ("dau?to=2025-01-01", "from"),
         ("dau?from=2025-01-01", "to"),
         ("dau?from=2025-02-30&to=2025-03-01", "from"),
@@ -88,13 +87,14 @@ def test_several_segments_must_all_hold(client: Client, history: None) -> None:
         ("retention?start_date=2025-01-01&windows=-1", "windows"),
         ("retention?start_date=2025-01-01&windows=64", "windows"),
         ("retention?start_date=2025-01-01&windows=1000", "windows"),
-    ],
-)
-def test_a_wrong_parameter_is_named(client: Client, query: str, parameter: str) -> None:
-    answer = client.get(f"/stats/{query}")
-    assert answer.status_code == 400
-    assert answer["Content-Type"] == "application/problem+json"
-    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
+    ]:
+        answer = client.get(f"/stats/{query}")
+        assert answer.status_code == 400, (query, parameter)
+        assert answer["Content-Type"] == "application/problem+json", (query, parameter)
+        assert [error["parameter"] for error in answer.json()["errors"]] == [parameter], (
+            query,
+            parameter,
+        )
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1969-12-31", "2100-01-01", "9999-12-31"])

@@ -82,23 +82,20 @@ def test_an_id_that_no_user_has_is_nobodys(client: Client, user: str) -> None:
         assert "There is no such user." in text(html)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_what_the_overview_does_not_know_changes_nothing(client: Client) -> None:
+    put_events(DEFAULT, [event(event_type="open")])
+    deliver_all()
+    for query in [
         "utm_source=mail&fbclid=1",
         "by=event_type&series=event_type:a&limit=x&unit=x&measure=x&format=csv",
         "segment=&segment=event_type:open&segment=",
         "range=7d&range=30d",
         "from=1970-01-01&to=1970-01-05",
         "from=2016-11-01",
-    ],
-)
-def test_what_the_overview_does_not_know_changes_nothing(client: Client, query: str) -> None:
-    put_events(DEFAULT, [event(event_type="open")])
-    deliver_all()
-    for name in ("headline", "types", "newcomers"):
-        panel(client, f"overview/panels/{name}?{query}")
-    assert client.get(f"/dashboard/?{query}&script=no").status_code == 200
+    ]:
+        for name in ("headline", "types", "newcomers"):
+            panel(client, f"overview/panels/{name}?{query}")
+        assert client.get(f"/dashboard/?{query}&script=no").status_code == 200, query
 
 
 def test_each_filter_is_told_and_can_be_removed_alone(client: Client) -> None:

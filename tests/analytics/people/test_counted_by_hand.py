@@ -19,7 +19,7 @@ from tests.fixtures import empty_clickhouse
 
 pytestmark = pytest.mark.usefixtures("clickhouse")
 
-EXAMPLES = ASKED_FOR or 12
+EXAMPLES = ASKED_FOR or 6
 PREFIXES = st.sampled_from(["", "", "u", "u1", "U", "Оле", "u'", "nobody"])
 KATHMANDU, SAO_PAULO = "Asia/Kathmandu", "America/Sao_Paulo"
 
