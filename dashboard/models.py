@@ -35,9 +35,10 @@ class SavedView(models.Model):
         return self.name
 
     @property
-    def is_shared(self) -> bool:
-        """Whether a link that has not ended may be out."""
-        return self.shared_until is not None and self.shared_until > datetime.now(UTC)
+    def links_end(self) -> datetime | None:
+        """When the last of the links ends that have not ended."""
+        is_shared = self.shared_until is not None and self.shared_until > datetime.now(UTC)
+        return self.shared_until if is_shared else None
 
 
 class Dashboard(models.Model):

@@ -13,7 +13,7 @@ from dashboard import refusals
 from dashboard.models import Dashboard, SavedView
 from dashboard.pages import NO_SCRIPT, Filled, Page, Panel, error_panel, frame, made, waiting
 from dashboard.saving import showing, store
-from dashboard.saving.box import SAVED, address_in, may_edit
+from dashboard.saving.box import SAVED, address_in, may_edit, project_of
 from dashboard.saving.forms import PAGE, Action, number, refusal_of
 from dashboard.state import Choice, State, state_of
 from projects.pages import needs
@@ -26,7 +26,7 @@ def show(request: HttpRequest, pages: Sequence[Page], *, pk: int, said: str = ""
     state = _state(request)
     row = _dashboard(request, pk)
     views = store.views_on(row)
-    left = SavedView.objects.filter(project=row.project_id).exclude(pk__in=row.views)
+    left = SavedView.objects.filter(project=project_of(request)).exclude(pk__in=row.views)
     context = {
         "state": state,
         "said": said,
@@ -89,7 +89,7 @@ def _title(request: HttpRequest, view: SavedView) -> Filled:
 def panel(request: HttpRequest, pk: int) -> HttpResponse:
     """The panel of one saved view."""
     try:
-        view = store.view(request.project, pk)  # type: ignore[attr-defined]
+        view = store.view(project_of(request), pk)
         status, html = _made(request, view)
     except Exception as error:
         return _told(request, refusal_of(error))
@@ -110,7 +110,7 @@ def _told(request: HttpRequest, refusal: APIException) -> HttpResponse:
 
 
 def _dashboard(request: HttpRequest, pk: int) -> Dashboard:
-    return store.dashboard(request.project, pk)  # type: ignore[attr-defined]
+    return store.dashboard(project_of(request), pk)
 
 
 def _rename(request: HttpRequest, pk: int) -> str:
@@ -125,7 +125,7 @@ def _delete(request: HttpRequest, pk: int) -> str:
 
 def _put(request: HttpRequest, pk: int) -> str:
     row = _dashboard(request, pk)
-    store.put(row, store.view(int(row.project_id), number(request, "view")))
+    store.put(row, store.view(project_of(request), number(request, "view")))
     return request.get_full_path()
 
 

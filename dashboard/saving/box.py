@@ -11,6 +11,7 @@ from dashboard.saving.store import query_text
 from projects.scopes import EDIT, OF_EVERYBODY
 
 SAVED = "/dashboard/saved"
+_MOST_NAMES = 3
 
 
 class Box(NamedTuple):
@@ -33,9 +34,14 @@ def box_of(request: HttpRequest, page: str) -> Box:
 
 
 def _saved(request: HttpRequest, page: str, query: str) -> list[tuple[str, str]]:
-    project: int = request.project  # type: ignore[attr-defined]
-    rows = SavedView.objects.filter(project=project, page=page, query=query).order_by("name")
-    return [(row.name, address_in(request, f"{SAVED}/views/{row.pk}")) for row in rows[:3]]
+    of = {"project": project_of(request), "page": page, "query": query}
+    rows = SavedView.objects.filter(**of).order_by("name")[:_MOST_NAMES]
+    return [(row.name, address_in(request, f"{SAVED}/views/{row.pk}")) for row in rows]
+
+
+def project_of(request: HttpRequest) -> int:
+    """The number of the project that the request is about."""
+    return request.project  # type: ignore[attr-defined,no-any-return]
 
 
 def may_edit(request: HttpRequest) -> bool:

@@ -6,7 +6,7 @@ Where two people change the same at the same time, the last one counts.
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.db import IntegrityError, transaction
 from django.http import QueryDict
@@ -159,7 +159,7 @@ def _insert(row: _Row, most: int, what: str) -> None:
     with _names_once():
         # Only this one of the locks on a row lets other transactions insert rows of the project.
         projects = Project.objects.select_for_update(no_key=True)
-        if projects.filter(pk=row.project_id, deleted_at=None).first() is None:
+        if projects.filter(pk=cast(int, row.project_id), deleted_at=None).first() is None:
             raise Gone(NONE)
         if type(row)._default_manager.filter(project=row.project_id).count() >= most:
             raise NotSaved(f"A project has at most {most} {what}.")

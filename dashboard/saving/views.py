@@ -9,7 +9,7 @@ from django.shortcuts import render
 from dashboard.models import Dashboard, SavedView
 from dashboard.pages import Page, frame
 from dashboard.saving import links, showing, store
-from dashboard.saving.box import SAVED, address_in, may_edit
+from dashboard.saving.box import SAVED, address_in, may_edit, project_of
 from dashboard.saving.forms import PAGE, Action, number
 from dashboard.saving.store import NotSaved
 from dashboard.state import State, state_of
@@ -18,14 +18,14 @@ from projects.people import Member
 
 def show_all(request: HttpRequest, pages: Sequence[Page], *, said: str = "") -> HttpResponse:
     state = state_of(request)
-    of: dict[str, Any] = {"project": request.project}  # type: ignore[attr-defined]
-    views = SavedView.objects.filter(**of, page__in=showing.PAGES).order_by("name")
+    project = project_of(request)
+    views = SavedView.objects.filter(project=project, page__in=showing.PAGES).order_by("name")
     context = {
         **_around(request, pages, state, said),
         "views": [_told(request, row, state) for row in views],
         "dashboards": [
             (row.name, address_in(request, f"{SAVED}/{row.pk}"), len(row.views))
-            for row in Dashboard.objects.filter(**of).order_by("name")
+            for row in Dashboard.objects.filter(project=project).order_by("name")
         ],
         "again": request.POST if "query" in request.POST else None,
         "here": address_in(request, SAVED),
@@ -44,7 +44,7 @@ def show_one(
     """`link` is the address of a new shared link, and its end."""
     state = state_of(request)
     row = _view(request, pk)
-    dashboards = list(Dashboard.objects.filter(project=row.project_id).order_by("name"))
+    dashboards = list(Dashboard.objects.filter(project=project_of(request)).order_by("name"))
     context = {
         **_around(request, pages, state, said),
         **_told(request, row, state),
@@ -79,12 +79,12 @@ def _told(request: HttpRequest, row: SavedView, state: State) -> dict[str, Any]:
         "change": address_in(request, f"{SAVED}/views/{row.pk}"),
         "by": row.saved_by,
         "at": showing.moment(row.saved_at, state.zone),
-        "shared": showing.moment(row.shared_until, state.zone) if row.is_shared else "",
+        "shared": showing.moment(row.links_end, state.zone) if row.links_end else "",
     }
 
 
 def _view(request: HttpRequest, pk: int) -> SavedView:
-    return store.view(request.project, pk)  # type: ignore[attr-defined]
+    return store.view(project_of(request), pk)
 
 
 def _save(request: HttpRequest) -> str:
@@ -94,7 +94,7 @@ def _save(request: HttpRequest) -> str:
     query = store.query_text(QueryDict(given))
     showing.check(request, page, query)
     row = store.save_view(
-        project=request.project,  # type: ignore[attr-defined]
+        project=project_of(request),
         name=request.POST.get("name", ""),
         page=page.name,
         query=query,
@@ -109,8 +109,7 @@ def _name_of(request: HttpRequest) -> str:
 
 
 def _make(request: HttpRequest) -> str:
-    project: int = request.project  # type: ignore[attr-defined]
-    made = store.make_dashboard(project=project, name=request.POST.get("name", ""))
+    made = store.make_dashboard(project=project_of(request), name=request.POST.get("name", ""))
     return address_in(request, f"{SAVED}/{made.pk}")
 
 
@@ -126,13 +125,13 @@ def _delete(request: HttpRequest, pk: int) -> str:
 
 def _put(request: HttpRequest, pk: int) -> str:
     row = _view(request, pk)
-    store.put(store.dashboard(int(row.project_id), number(request, "dashboard")), row)
+    store.put(store.dashboard(project_of(request), number(request, "dashboard")), row)
     return request.get_full_path()
 
 
 def _take_off(request: HttpRequest, pk: int) -> str:
     row = _view(request, pk)
-    store.take_off(store.dashboard(int(row.project_id), number(request, "dashboard")), pk)
+    store.take_off(store.dashboard(project_of(request), number(request, "dashboard")), row.pk)
     return request.get_full_path()
 
 
