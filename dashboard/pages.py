@@ -16,6 +16,7 @@ from rest_framework.exceptions import APIException
 
 from dashboard import refusals
 from dashboard.header import Link, header_of
+from dashboard.saving.box import box_of
 from dashboard.state import State, state_of
 from projects.pages import needs
 from projects.scopes import READ
@@ -25,7 +26,7 @@ Fill = Callable[[HttpRequest, State], Filled]
 # What stays in the address from page to page.
 _KEPT = ("project", "range", "from", "to", "tz", "segment")
 # `script=no` in the address says that the browser runs no script.
-_NO_SCRIPT = "no"
+NO_SCRIPT = "no"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Panel:
 class Page:
     """At `/dashboard/{path}`. `fill` gives what the template `{name}.html` shows.
 
-    `parts` are panels that other panels ask for.
+    `parts` are panels that other panels ask for. A page may have saved views, and these may be
+    shared unless it lists people.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Page:
     panels: Sequence[Panel] = ()
     parts: Sequence[Panel] = ()
     fill: Fill = lambda request, state: {}
+    has_views: bool = False
+    lists_people: bool = False
 
     @property
     def address(self) -> str:
@@ -68,16 +72,17 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
             context = {
                 "state": state,
                 "panels": [_shown(request, page, it, state) for it in page.panels],
-                "whole": state.link(script=_NO_SCRIPT),
+                "whole": state.link(script=NO_SCRIPT),
+                "save": box_of(request, page.name) if page.has_views else None,
                 **page.fill(request, state),
-                **_frame(request, page, pages, state),
+                **frame(request, page, pages, state),
             }
         except Exception as error:
-            return _error_page(request, page, pages, refusals.known(error))
+            return error_page(request, page, pages, refusals.known(error))
         return render(request, f"dashboard/{page.name}.html", context)
 
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
-        return refusals.led_on(request, refusal) or _error_page(request, page, pages, refusal)
+        return refusals.led_on(request, refusal) or error_page(request, page, pages, refusal)
 
     view.refused = refused  # type: ignore[attr-defined]
     return view
@@ -90,7 +95,8 @@ def view_of_panel(page: Page, panel: Panel) -> Any:
         return HttpResponse(html, status=status)
 
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
-        html = _error_panel(request, panel, str(refusal.detail))
+        context = {"panel": panel, "address": request.get_full_path()}
+        html = error_panel(request, str(refusal.detail), context)
         return refusals.led_on(request, refusal) or refusals.told(
             HttpResponse(html, status=refusal.status_code), refusal
         )
@@ -107,12 +113,12 @@ def view_of_nothing(pages: Sequence[Page]) -> Any:
 
     @needs(GET=READ)
     def view(request: HttpRequest, path: str) -> HttpResponse:
-        return _error_page(request, page, pages, refusal)
+        return error_page(request, page, pages, refusal)
 
     return view
 
 
-def _frame(
+def frame(
     request: HttpRequest, page: Page, pages: Sequence[Page], state: State | None
 ) -> dict[str, Any]:
     """What stands around the panels of any page."""
@@ -130,40 +136,52 @@ def _address(page: Page, state: State | None) -> str:
     return state.link(page.address, without=set(state.given) - kept)
 
 
-def _error_page(
+def error_page(
     request: HttpRequest, page: Page, pages: Sequence[Page], refusal: APIException
 ) -> HttpResponse:
-    context = {**_frame(request, page, pages, None), "error": str(refusal.detail)}
+    """A page that says why there is no other one."""
+    context = {**frame(request, page, pages, None), "error": str(refusal.detail)}
     answer = render(request, "dashboard/error.html", context, status=refusal.status_code)
     return refusals.told(answer, refusal)
 
 
 def _shown(request: HttpRequest, page: Page, panel: Panel, state: State) -> SafeString:
     """The panel itself, or a place for it that asks for it."""
-    if state.given.get("script") == _NO_SCRIPT:
+    if state.given.get("script") == NO_SCRIPT:
         return _made(request, page, panel)[1]
-    context = {"panel": panel, "address": state.link(page.address_of(panel))}
+    return waiting(panel, state.link(page.address_of(panel)))
+
+
+def waiting(panel: Panel, address: str, view: Filled | None = None) -> SafeString:
+    """A place for the panel, which asks for it at this address."""
+    context = {"panel": panel, "address": address, "view": view}
     return mark_safe(render_to_string("dashboard/waiting.html", context))  # noqa: S308
 
 
 def _made(request: HttpRequest, page: Page, panel: Panel) -> tuple[int, SafeString]:
+    return made(request, panel, f"{page.address_of(panel)}?{request.GET.urlencode()}")
+
+
+def made(
+    request: HttpRequest, panel: Panel, address: str, view: Filled | None = None
+) -> tuple[int, SafeString]:
+    """The status and the HTML of a panel, or of one that says why it can't be had.
+
+    It can be asked for again at `address`. `view` is the saved view that it is of, if it is of one.
+    """
+    context: dict[str, Any] = {"panel": panel, "address": address, "view": view}
     try:
         state = state_of(request)
-        address = state.link(page.address_of(panel))
-        context = {"panel": panel, "state": state, "address": address, **panel.fill(request, state)}
+        context |= {"state": state, **panel.fill(request, state)}
     except Exception as error:
         refusal = refusals.known(error)
-        text = str(refusal.detail)
-        return refusal.status_code, _error_panel(request, panel, text, page.address_of(panel))
+        return refusal.status_code, error_panel(request, str(refusal.detail), context)
     # A panel may turn out to be another one.
     template = f"dashboard/panels/{context.get('template', panel.name)}.html"
     return 200, mark_safe(render_to_string(template, context, request))  # noqa: S308
 
 
-def _error_panel(
-    request: HttpRequest, panel: Panel, text: str, path: str | None = None
-) -> SafeString:
-    query = request.META.get("QUERY_STRING", "")
-    context = {"panel": panel, "error": text, "address": f"{path or request.path}?{query}"}
-    html = render_to_string("dashboard/panel_error.html", context, request)
+def error_panel(request: HttpRequest, text: str, context: Mapping[str, Any]) -> SafeString:
+    """`context` has `panel` and, if it can be asked for again, `address`."""
+    html = render_to_string("dashboard/panel_error.html", {**context, "error": text}, request)
     return mark_safe(html)  # noqa: S308

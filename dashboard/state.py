@@ -20,7 +20,7 @@ from config.api.query_parameters import problem
 
 # Names of ranges that end today, and their days.
 RANGES = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365}
-_LABELS = {
+LABELS = {
     "today": "Today",
     "7d": "7 days",
     "30d": "30 days",
@@ -41,7 +41,8 @@ class Choice(NamedTuple):
 class State(NamedTuple):
     """The days of a page, the name of their range if it has one, and all that its address says.
 
-    `zone` is the name of the time zone whose days they are.
+    `zone` is the name of the time zone whose days they are. A page that is shared with strangers
+    has no links.
     """
 
     start: date
@@ -49,6 +50,7 @@ class State(NamedTuple):
     range: str
     zone: str
     given: QueryDict
+    is_shared: bool = False
 
     @property
     def days(self) -> int:
@@ -91,7 +93,7 @@ class State(NamedTuple):
     def ranges(self) -> list[Choice]:
         return [
             Choice(
-                _LABELS[name],
+                LABELS[name],
                 self.link(without=("from", "to", "cursor"), range=name),
                 name == self.range,
             )
@@ -101,6 +103,11 @@ class State(NamedTuple):
 
 def state_of(request: HttpRequest) -> State:
     """Raises Problem if the days are wrong."""
+    found = _state_of(request)
+    return found._replace(is_shared=getattr(request, "is_shared", False))
+
+
+def _state_of(request: HttpRequest) -> State:
     given = request.GET
     zone = _zone(request, given)
     today = zone.today()

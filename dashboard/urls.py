@@ -6,14 +6,16 @@ from django.views.generic import RedirectView
 from config.middleware import login_limit
 from dashboard import entry
 from dashboard.pages import view_of, view_of_nothing, view_of_panel
+from dashboard.saving import forms
+from dashboard.saving.urls import routes
 from dashboard.screens import funnel, live, overview, people, retention, trends
 from projects.pages import open_to_all
 
 PAGES = (
     *(overview.PAGE, trends.PAGE, funnel.PAGE, retention.PAGE),
-    *(people.PAGE, live.PAGE),
+    *(people.PAGE, live.PAGE, forms.PAGE),
 )
-_ALL = (*PAGES, people.PERSON)
+_ALL = (*(it for it in PAGES if it is not forms.PAGE), people.PERSON)
 
 urlpatterns = [
     path("", entry.home),
@@ -26,5 +28,6 @@ urlpatterns = [
         for it in _ALL
         for panel in (*it.panels, *it.parts)
     ),
+    *routes(PAGES),
     path("dashboard/<path:path>", view_of_nothing(PAGES)),
 ]

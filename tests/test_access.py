@@ -77,6 +77,12 @@ NEEDS = """
 /dashboard/people/one/panels/person   page page unposted unposted unposted unposted 405
 /dashboard/people/one/panels/timeline page page unposted unposted unposted unposted 405
 /dashboard/live/panels/live           page page unposted unposted unposted unposted 405
+/dashboard/saved               page    page    fill    unposted unposted unposted 405
+/dashboard/saved/<int:pk>      missing missing fill    unposted unposted unposted 405
+/dashboard/saved/views/<int:pk>       missing missing fill     unposted unposted unposted 405
+/dashboard/saved/views/<int:pk>/panel missing missing unposted unposted unposted unposted 405
+/shared/<str:token>                        404 404 unposted unposted unposted unposted 405
+/shared/<str:token>/panels/<str:name>      404 404 unposted unposted unposted unposted 405
 /dashboard/<path:path>         missing missing unposted unposted unposted unposted 405
 /login                         open    open    login   unposted unposted unposted 405
 /logout                        405     405     leave   unposted unposted unposted 405
@@ -84,7 +90,8 @@ NEEDS = """
 
 # What is answered. `other` is a key, and `outsider` a member, of another project. `misled` is the
 # browser of the admin on a page of another site. The views have no method that is `unread`,
-# `unsent` or `nothing`. There is nothing to `remove` or to change, so who may gets 404.
+# `unsent` or `nothing`. There is nothing to `remove` or to change, so who may gets 404. What they
+# send does not `fill` a form, so who may gets 400.
 KEYS_REQUIRED = """
          nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
 read     401    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
@@ -103,7 +110,9 @@ form     403    403    403  403  403   403     403     302    302    302   302  
 302      302    302    302  302  302   302     302     302    302    302   302      302   302       302      302
 page     302    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        302      ok
 missing  302    403    404  404  404   401     401     404    404    404   404      404   404       302      404
+404      404    404    404  404  404   404     404     404    404    404   404      404   404       404      404
 unposted 403    403    403  403  403   403     403     405    405    405   405      405   405       405      403
+fill     403    403    403  403  403   403     403     403    400    400   404      403   400       302      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
 leave    403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
 """  # noqa: E501
@@ -126,13 +135,15 @@ form     403    403    403  403  403   403     403     302    302    302   302  
 302      302    302    302  302  302   302     302     302    302    302   302      302   302       302      302
 page     ok     403    ok   ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
 missing  404    403    404  404  404   401     401     404    404    404   404      404   404       404      404
+404      404    404    404  404  404   404     404     404    404    404   404      404   404       404      404
 unposted 403    403    403  403  403   403     403     405    405    405   405      405   405       405      403
+fill     403    403    403  403  403   403     403     400    400    400   400      400   400       400      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
 leave    403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
 """  # noqa: E501
 
 # What asks for the token of a form, which nobody has here without a session.
-OF_FORMS = ("unposted", "login", "leave")
+OF_FORMS = ("unposted", "fill", "login", "leave")
 FUNNEL = "from=2026-01-01&to=2026-01-02&step=event_type:a&step=event_type:b"
 QUERIES = {
     "/stats/dau": "from=2026-01-01&to=2026-01-02",
@@ -266,6 +277,7 @@ def test_everybody_may_do_what_the_tables_say(
     for number, (route, needs) in enumerate(table(NEEDS).items()):
         url = route.replace("<uuid:pk>", uploaded).replace("<int:pk>", "0")
         url = url.replace("<path:user_id>", known).replace("<path:path>", "nothing")
+        url = url.replace("<str:token>", "nothing").replace("<str:name>", "nothing")
         query = "&".join(filter(None, [QUERIES.get(route), "project=app"]))
         for turn, (method, need) in enumerate(needs.items(), number):
             row = table(expected)[need]

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponseBase
 from structlog import get_logger
 
 from config.monitoring import metrics
-from config.monitoring.logs import path_without_user
+from config.monitoring.logs import path_without_secrets
 
 log = get_logger("request")
 
@@ -31,7 +31,7 @@ def middleware(get_response: _Answer) -> _Answer:
             "request",
             method=request.method,
             # Without the query string too: its `segment` may name a person.
-            path=path_without_user(request.path)[:_PATH_CHARACTERS],
+            path=path_without_secrets(request.path)[:_PATH_CHARACTERS],
             status=response.status_code,
             milliseconds=round(seconds * 1000, 1),
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
-_PATHS = ("/dashboard", "/login", "/static/")
+_PATHS = ("/dashboard", "/login", "/shared/", "/static/")
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 

@@ -23,6 +23,7 @@ _POLICIES = {
     "/docs": f"{_PAGE}'none'",
     "/dashboard/": _OURS,
     "/login": _OURS,
+    "/shared/": _OURS,
 }
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from config.api import problems
 
 # The API checks its values itself; a DataError there is a fault of the service.
-_PAGES = ("/admin/", "/dashboard/", "/login", "/logout")
+_PAGES = ("/admin/", "/dashboard/", "/login", "/logout", "/shared/")
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 
 

@@ -29,7 +29,7 @@ LIMITED_PATHS = (
     *("/events", "/stats", "/segments", "/event-types", "/properties", "/users"),
     *("/imports", "/projects", "/openapi.json", "/docs"),
     # A panel of a page costs what its report costs.
-    "/dashboard/",
+    *("/dashboard/", "/shared/"),
 )
 _SCRIPT = script(Path(__file__).with_suffix(".lua"))
 _Answer = Callable[[HttpRequest], HttpResponseBase]

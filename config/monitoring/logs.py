@@ -2,8 +2,8 @@
 
 A line has `timestamp` (UTC), `level`, `event`, `logger` and `process`. It has `count` if it is
 about a number of events, and `request_id` or `request_ids` if it is about requests. No log holds
-the content of an event, a key, a query string or the id of a user. What PostgreSQL and ClickHouse
-say about a row that they refuse is kept with the batch, and shown in the admin.
+the content of an event, a key, a query string, the id of a user or a shared link. What PostgreSQL
+and ClickHouse say about a row that they refuse is kept with the batch, and shown in the admin.
 """
 
 import json
@@ -36,8 +36,8 @@ _LEAST = {
 }
 # After its message, PostgreSQL quotes rows and statements.
 _QUOTED = re.compile(r"\n(?:DETAIL|CONTEXT|QUERY|STATEMENT|LINE \d+):.*?(?=\n\n|\Z)", re.DOTALL)
-# What follows in a path is the id of a user.
-_USERS = re.compile(r"/+users/")
+# What follows in a path is the id of a user, or opens a shared view to whoever has it.
+_SECRETS = re.compile(r"/+(users|shared)/")
 # A line with more ids is longer than a pipe takes at once, and would mix with the lines of other
 # processes.
 _REQUESTS_A_LINE = 50
@@ -95,9 +95,10 @@ def formatter(*, is_console: bool = False) -> logging.Formatter:
     )
 
 
-def path_without_user(path: str) -> str:
+def path_without_secrets(path: str) -> str:
     """The path of a request as logs may have it."""
-    return "/users/*" if _USERS.match(path) else path
+    found = _SECRETS.match(path)
+    return f"/{found[1]}/*" if found else path
 
 
 def about_requests(log: Any, event: str, request_ids: Sequence[str], **fields: str | float) -> None:
@@ -144,7 +145,7 @@ def _number(level: str) -> int:
 
 
 def _is_failure(record: logging.LogRecord) -> bool:
-    """Whether Django's line is about an exception; its path is then told without a user."""
+    """Whether Django's line is about an exception; its path is then told without secrets."""
     if isinstance(record.args, tuple):
-        record.args = tuple(path_without_user(str(it)) for it in record.args)
+        record.args = tuple(path_without_secrets(str(it)) for it in record.args)
     return record.exc_info is not None

@@ -51,14 +51,14 @@ def _funnel(request: HttpRequest, state: State) -> Filled:
     return {
         "is_asked": True,
         "complete": answer["complete"],
-        "steps": [_step(it, answer["steps"], steps, query) for it in answer["steps"]],
+        "steps": [_step(state, it, answer["steps"], query) for it in answer["steps"]],
         "lines": [(line["name"], [_short(it) for it in line["steps"]]) for line in lines],
         "numbers": range(1, len(steps) + 1),
     }
 
 
 def _step(
-    step: dict[str, Any], all_steps: list[dict[str, Any]], texts: list[str], query: Any
+    state: State, step: dict[str, Any], all_steps: list[dict[str, Any]], query: Any
 ) -> dict[str, Any]:
     number = step["step"]
     before = all_steps[number - 2]["users"] if number > 1 else None
@@ -66,15 +66,15 @@ def _step(
     first = all_steps[0]["users"]
     return {
         "number": number,
-        "name": texts[number - 1].removeprefix(_TYPE),
+        "name": _steps(state)[number - 1].removeprefix(_TYPE),
         "users": numbers.whole(step["users"]),
         "share": step["users"] / first * 100 if first else 0,
         "of_first": numbers.percent(step.get("of_first", 100.0 if first else None)),
         "of_previous": numbers.percent(step.get("of_previous")),
         "took": numbers.duration(step.get("median_seconds")),
-        "link": people_link("funnel", query, reached=number),
+        "link": people_link(state, "funnel", query, reached=number),
         "dropped": None if dropped is None else numbers.whole(dropped),
-        "dropped_link": people_link("funnel", query, dropped=number),
+        "dropped_link": people_link(state, "funnel", query, dropped=number),
     }
 
 
@@ -83,4 +83,11 @@ def _short(step: dict[str, Any]) -> tuple[str, str]:
     return numbers.whole(step["users"]), "" if share is None else numbers.percent(share)
 
 
-PAGE = Page("funnel", "Funnel", "funnel", panels=(Panel("funnel", "Funnel", _funnel),), fill=_form)
+PAGE = Page(
+    "funnel",
+    "Funnel",
+    "funnel",
+    panels=(Panel("funnel", "Funnel", _funnel),),
+    fill=_form,
+    has_views=True,
+)

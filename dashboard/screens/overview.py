@@ -22,14 +22,19 @@ _FIRST_DAY = date(1970, 1, 1)
 def _headline(request: HttpRequest, state: State) -> Filled:
     found = {name: _measured(request, state, name) for name in ("users", "events")}
     query, users = found["users"]
-    if not _total(users) and not state.segments and is_empty(request.project):  # type: ignore[attr-defined]
+    if not _total(users) and not state.segments and _is_new(request, state):
         return welcome(request, state)
-    line = Line("Users", _points(users, query))
+    line = Line("Users", _points(state, users, query))
     return {
-        "tiles": [_tile(name.capitalize(), *it) for name, it in found.items()],
+        "tiles": [_tile(state, name.capitalize(), *it) for name, it in found.items()],
         "chart": chart([*before(users, line), line]),
         "table": [(it.title, numbers.whole(it.value), it.link) for it in line.points],
     }
+
+
+def _is_new(request: HttpRequest, state: State) -> bool:
+    """Whether the reader should be told how to send the first event."""
+    return not state.is_shared and is_empty(request.project)  # type: ignore[attr-defined]
 
 
 def _measured(request: HttpRequest, state: State, measure: str) -> tuple[Any, dict[str, Any]]:
@@ -43,28 +48,28 @@ def _total(period: dict[str, Any]) -> Any:
     return period["series"][0]["total"]
 
 
-def _points(period: dict[str, Any], query: Any) -> list[Point]:
+def _points(state: State, period: dict[str, Any], query: Any) -> list[Point]:
     [line] = period["series"]
     return [
         Point(
             label_of(point["start"]),
             title_of(point["start"], point["end"]),
             point["value"],
-            people_link("trends", query, at=point["start"]),
+            people_link(state, "trends", query, at=point["start"]),
             point["complete"],
         )
         for point in line["points"]
     ]
 
 
-def _tile(name: str, query: Any, answer: dict[str, Any]) -> dict[str, Any]:
+def _tile(state: State, name: str, query: Any, answer: dict[str, Any]) -> dict[str, Any]:
     earlier = _total(answer["compare"]) if "compare" in answer else None
     return {
         "name": name,
         "value": numbers.short(_total(answer)),
         "exact": numbers.whole(_total(answer)),
         "change": numbers.change(_total(answer), earlier),
-        "link": people_link("trends", query),
+        "link": people_link(state, "trends", query),
     }
 
 
@@ -84,7 +89,7 @@ def _types(request: HttpRequest, state: State) -> Filled:
         (
             row["event_type"],
             row["count"],
-            people_link("top-events", query, event_type=row["event_type"]),
+            people_link(state, "top-events", query, event_type=row["event_type"]),
             numbers.change(row["count"], earlier.get(row["event_type"])),
         )
         for row in now
@@ -129,4 +134,5 @@ PAGE = Page(
         Panel("newcomers", "New and returning", _newcomers),
     ),
     parts=(FIRST,),
+    has_views=True,
 )

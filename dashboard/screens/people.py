@@ -33,8 +33,10 @@ _UNTOLD = ("project", "limit", "compare")
 _NOBODY = "There is no such user."
 
 
-def people_link(report: str, query: QueryDict, **number: Any) -> str:
-    """The address of the people behind a number of a report."""
+def people_link(state: State, report: str, query: QueryDict, **number: Any) -> str:
+    """The address of the people behind a number of a report; none on a page for strangers."""
+    if state.is_shared:
+        return ""
     pairs = [(name, value) for name, values in query.lists() for value in values]
     return f"{_PATH}?{urlencode([('behind', report), *pairs, *number.items()])}"
 
@@ -197,7 +199,13 @@ def properties_of(raw: Any) -> list[tuple[str, str]]:
 
 
 PAGE = Page(
-    "people", "People", "people", panels=(Panel("people", "People", _listed),), fill=_search
+    "people",
+    "People",
+    "people",
+    panels=(Panel("people", "People", _listed),),
+    fill=_search,
+    has_views=True,
+    lists_people=True,
 )
 PERSON = Page(
     "person",

@@ -46,7 +46,7 @@ def _table(request: HttpRequest, state: State) -> Filled:
     return {
         "unit": unit,
         "heads": range(periods),
-        "rows": [_row(row, periods, query) for row in rows if row["cohort"]],
+        "rows": [_row(state, row, periods, query) for row in rows if row["cohort"]],
         "average": [
             (numbers.percent(it["rate"]), _shade(it["rate"]))
             for it in rows[-1]["periods"][:periods]
@@ -60,17 +60,17 @@ def _known(row: dict[str, Any]) -> int:
     return sum(period["users"] is not None for period in row["periods"])
 
 
-def _row(row: dict[str, Any], periods: int, query: Any) -> dict[str, Any]:
+def _row(state: State, row: dict[str, Any], periods: int, query: Any) -> dict[str, Any]:
     first = row["periods"][0]
     return {
         "name": label_of(str(row["cohort"])),
         "title": title_of(str(first["start"]), str(first["end"])),
         "users": numbers.whole(row["users"]),
-        "cells": [_cell(row, period, query) for period in row["periods"][:periods]],
+        "cells": [_cell(state, row, period, query) for period in row["periods"][:periods]],
     }
 
 
-def _cell(row: dict[str, Any], period: dict[str, Any], query: Any) -> dict[str, Any]:
+def _cell(state: State, row: dict[str, Any], period: dict[str, Any], query: Any) -> dict[str, Any]:
     if period["users"] is None:
         return {"text": "", "shade": "none"}
     return {
@@ -79,7 +79,7 @@ def _cell(row: dict[str, Any], period: dict[str, Any], query: Any) -> dict[str, 
         "is_running": not period["complete"],
         "title": f"{numbers.whole(period['users'])} of {numbers.whole(row['users'])}, "
         f"{title_of(str(period['start']), str(period['end']))}",
-        "link": people_link("cohorts", query, at=row["cohort"], period=period["period"]),
+        "link": people_link(state, "cohorts", query, at=row["cohort"], period=period["period"]),
     }
 
 
@@ -94,4 +94,5 @@ PAGE = Page(
     "retention",
     panels=(Panel("cohorts", "Who came again", _table),),
     fill=_form,
+    has_views=True,
 )

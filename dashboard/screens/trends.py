@@ -54,13 +54,13 @@ def _trend(request: HttpRequest, state: State) -> Filled:
     query = chosen_query_of(state, trends.REPORT)
     query["unit"] = _unit(state)
     answer = answer_of(request, trends.REPORT, query)
-    lines = [_line(line, query, number) for number, line in enumerate(_of(answer), start=1)]
+    lines = [_line(state, line, query, number) for number, line in enumerate(_of(answer), start=1)]
     if not lines:
         return {"chart": {"is_empty": True}}
     return {
         "chart": chart([*lines[:_MOST_LINES], *before(answer, lines[0])]),
         "totals": [
-            (line.name, line.tone, numbers.whole(found["total"]), _people(found, query))
+            (line.name, line.tone, numbers.whole(found["total"]), _people(state, found, query))
             for line, found in zip(lines, _of(answer), strict=True)
         ],
         "names": [line.name for line in lines],
@@ -83,13 +83,13 @@ def _name(line: dict[str, Any], by: str | None) -> str:
     return f"{series} · {value}" if series else value
 
 
-def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
+def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
     points = [
         Point(
             label_of(point["start"]),
             title_of(point["start"], point["end"]),
             point["value"],
-            _people(line, query, at=point["start"]),
+            _people(state, line, query, at=point["start"]),
             point["complete"],
         )
         for point in line["points"]
@@ -97,7 +97,7 @@ def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
     return Line(_name(line, query.get("by")), points, min(tone, _MOST_LINES))
 
 
-def _people(line: dict[str, Any], query: Any, **number: Any) -> str:
+def _people(state: State, line: dict[str, Any], query: Any, **number: Any) -> str:
     if line.get("series"):
         query = query.copy()
         query["series"] = line["series"]
@@ -108,7 +108,7 @@ def _people(line: dict[str, Any], query: Any, **number: Any) -> str:
             number["line"] = "unset"
         else:
             number["value"] = line["value"]
-    return people_link("trends", query, **number)
+    return people_link(state, "trends", query, **number)
 
 
 def _rows(lines: list[Line]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -121,4 +121,11 @@ def _rows(lines: list[Line]) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-PAGE = Page("trends", "Trends", "trends", panels=(Panel("trend", "Trend", _trend),), fill=_form)
+PAGE = Page(
+    "trends",
+    "Trends",
+    "trends",
+    panels=(Panel("trend", "Trend", _trend),),
+    fill=_form,
+    has_views=True,
+)

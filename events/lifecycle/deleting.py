@@ -98,6 +98,7 @@ def _delete_rows(number: int) -> None:
         table._default_manager.filter(project=number).delete()
     # Their files are purged like those of all uploads without a row.
     _run(load("delete_imports"), number)
+    _run(load("delete_saved_views"), number)
 
 
 def _run(sql: str, number: int, **parameters: Any) -> int:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+from dashboard.models import Dashboard, SavedView
+from dashboard.saving import links
 from embedded import ports
 from projects.models import DEFAULT
 from tests import browser, web_server
@@ -65,15 +67,30 @@ def history(stores: None) -> None:
     deliver_all()
 
 
+@pytest.fixture
+def saved(history: None) -> list[str]:
+    """Addresses of what is saved, and of a page for strangers."""
+    asked = [("overview", ""), ("trends", "range=7d&by=event_type"), ("funnel", STEPS)]
+    views = [
+        SavedView.objects.create(name=f"{page} {LONG}", page=page, query=query)
+        for page, query in [*asked, ("retention", "range=7d&unit=day"), ("people", "")]
+    ]
+    board = Dashboard.objects.create(name=LONG, views=[view.pk for view in views])
+    token, _ = links.share(views[0], days=7)
+    own = [f"{board.pk}", f"{board.pk}?range=7d&change=yes", f"views/{views[1].pk}"]
+    return ["saved", *(f"saved/{it}" for it in own), f"../shared/{token}"]
+
+
 def loaded(chromium: Browser) -> None:
     wait_until(lambda: not chromium.texts("[aria-busy]"))
 
 
-@pytest.mark.usefixtures("history")
-def test_every_page_is_whole_at_any_width_light_and_dark(setting: Setting) -> None:
+def test_every_page_is_whole_at_any_width_light_and_dark(
+    setting: Setting, saved: list[str]
+) -> None:
     chromium, address = setting
     for width in (1280, 360):
-        for page in PAGES:
+        for page in (*PAGES, *saved):
             where = f"{page} at {width}"
             chromium.emulate(width=width)
             chromium.open(address + page)

@@ -242,6 +242,9 @@ def test_the_access_log_is_json_without_what_was_asked_for(proxy: Proxy) -> None
     proxy.request("GET", "/users/secret/events", X_Request_ID="of-a-user")
     [line] = lines_of(proxy, "of-a-user")
     assert line["path"] == "/users/*"
+    proxy.request("GET", "/shared/secret/panels/trend", X_Request_ID="of-a-link")
+    [line] = lines_of(proxy, "of-a-link")
+    assert line["path"] == "/shared/*"
     assert not [line for line in proxy.log if "secret" in line]
 
 

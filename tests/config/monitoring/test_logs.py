@@ -89,16 +89,16 @@ def test_a_request_is_one_line_with_its_id_and_without_its_query(
 
 
 @pytest.mark.usefixtures("stores")
-@pytest.mark.parametrize("path", ["/users/secret", "/users/secret/events"])
+@pytest.mark.parametrize("path", ["/users/secret", "/users/secret/events", "/shared/secret"])
 @pytest.mark.parametrize("limit", ["0", "2", None])
-def test_a_request_about_a_user_is_a_line_without_the_id(
+def test_a_request_about_a_user_or_with_a_link_is_a_line_without_it(
     client: Client, lines: Lines, settings: Any, path: str, limit: str | None
 ) -> None:
     """Also if it is refused before its route is known."""
     settings.RATE_LIMIT_PER_MINUTE = 1000
     client.get(path if limit is None else f"{path}?limit={limit}")
     [line] = lines.named("request")
-    assert line["path"] == "/users/*"
+    assert line["path"] == f"/{path.split('/')[1]}/*"
     assert "secret" not in "".join(lines.written)
 
 

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from analytics import clickhouse as engine
 from analytics.models import SavedSegment
+from dashboard.models import Dashboard, SavedView
 from events.delivery import deliver
 from events.lifecycle import deleting
 from events.models import Batch, Dedup, HotEvent, RejectedEvent
@@ -46,7 +47,10 @@ def databases() -> set[str]:
 
 
 def rows_of(number: int) -> list[int]:
-    tables = (HotEvent, Batch, RejectedEvent, Import, ApiKey, Membership, SavedSegment)
+    tables = (
+        *(HotEvent, Batch, RejectedEvent, Import, ApiKey, Membership, SavedSegment),
+        *(SavedView, Dashboard),
+    )
     return [table.objects.filter(project_id=number).count() for table in tables]
 
 
@@ -59,6 +63,9 @@ def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept:
     ImportFactory.create(project=staging)
     PropertySchemaFactory.create(project=staging)
     SavedSegmentFactory.create(project=staging)
+    for table in (SavedView, Dashboard):
+        table.objects.create(project=staging, name="Weekly")
+        table.objects.create(name="Weekly")
     RejectedEvent.objects.create(
         project=staging, client="c", event_id="", field="", code="", message="", raw="", raw_bytes=0
     )
@@ -66,7 +73,8 @@ def test_everything_of_it_goes_and_nothing_else(staging: Project, rejected_kept:
     assert name in databases()
     with capture_logs() as logs:
         call_command("delete_project", "staging", "--yes=staging")
-    assert rows_of(staging.pk) == [0] * 7
+    assert rows_of(staging.pk) == [0] * 9
+    assert rows_of(DEFAULT)[-2:] == [1, 1]
     assert name not in databases()
     assert set(Project.objects.values_list("slug", flat=True)) == {"default", None}
     assert HotEvent.objects.count() == Dedup.objects.count() == 3
@@ -194,7 +202,8 @@ def test_a_deletion_that_broke_off_is_finished(
         with pytest.raises(engine.ClickHouseUnavailable):
             delete(staging)
     assert deleting.finish() == 1
-    assert rows_of(staging.pk) == [0] * 7
+    assert rows_of(staging.pk) == [0] * 9
+    assert rows_of(DEFAULT)[-2:] == [1, 1]
     assert engine.database(project=staging.pk) not in databases()
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s)", [f"dedup_{staging.pk}"])

@@ -1,0 +1,152 @@
+"""The page of a dashboard, and the panels of the saved views on it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.safestring import SafeString
+from rest_framework.exceptions import APIException
+
+from dashboard import refusals
+from dashboard.models import Dashboard, SavedView
+from dashboard.pages import NO_SCRIPT, Filled, Page, Panel, error_panel, frame, made, waiting
+from dashboard.saving import showing, store
+from dashboard.saving.box import SAVED, address_in, may_edit, project_of
+from dashboard.saving.forms import PAGE, Action, number, refusal_of
+from dashboard.state import Choice, State, state_of
+from projects.pages import needs
+from projects.scopes import READ
+
+_NOTHING = Panel("view", "Saved view", lambda request, state: {})
+
+
+def show(request: HttpRequest, pages: Sequence[Page], *, pk: int, said: str = "") -> HttpResponse:
+    state = _state(request)
+    row = _dashboard(request, pk)
+    views = store.views_on(row)
+    left = SavedView.objects.filter(project=project_of(request)).exclude(pk__in=row.views)
+    context = {
+        "state": state,
+        "said": said,
+        "name": row.name,
+        "panels": [_shown(request, it, state) for it in views],
+        "views": [(it.pk, it.name) for it in views],
+        "others": left.order_by("name").values_list("pk", "name") if may_edit(request) else [],
+        "ranges": _ranges(state),
+        "whole": state.link(script=NO_SCRIPT),
+        "may_edit": may_edit(request),
+        "here": state.link(without=("script",), change="yes"),
+        "is_changed": "change" in state.given,
+        **frame(request, PAGE, pages, state),
+    }
+    return render(request, "dashboard/saving/board.html", context)
+
+
+def _state(request: HttpRequest) -> State:
+    """Without days in the address, each view has its own."""
+    state = state_of(request)
+    return state if "range" in state.given else state._replace(range="")
+
+
+def _ranges(state: State) -> list[Choice]:
+    is_own = not any(name in state.given for name in showing.DAYS)
+    return [Choice("As saved", state.link(without=showing.DAYS), is_own), *state.ranges()]
+
+
+def _shown(request: HttpRequest, view: SavedView, state: State) -> SafeString:
+    if state.given.get("script") == NO_SCRIPT:
+        return _made(request, view)[1]
+    kept = {"project", *showing.DAYS}
+    address = state.link(f"{SAVED}/views/{view.pk}/panel", without=set(state.given) - kept)
+    return waiting(_panel(view), address, _title(request, view))
+
+
+def _made(request: HttpRequest, view: SavedView) -> tuple[int, SafeString]:
+    asked = showing.asked_of(request, showing.page_of(view.page), view.query)
+    address = f"{SAVED}/views/{view.pk}/panel?{request.GET.urlencode()}"
+    return made(asked, _panel(view), address, _title(request, view))
+
+
+def _panel(view: SavedView) -> Panel:
+    """The first panel of the page: what it is about."""
+    return replace(showing.page_of(view.page).panels[0], title=view.name, is_wide=False)
+
+
+def _title(request: HttpRequest, view: SavedView) -> Filled:
+    is_own = not any(name in request.GET for name in showing.DAYS)
+    page = showing.page_of(view.page)
+    asked = showing.asked_of(request, page, view.query)
+    return {
+        "name": view.name,
+        "about": showing.about(view) if is_own or page.lists_people else page.title,
+        "address": f"{page.address}?{asked.GET.urlencode()}",
+    }
+
+
+@needs(GET=READ)
+def panel(request: HttpRequest, pk: int) -> HttpResponse:
+    """The panel of one saved view."""
+    try:
+        view = store.view(project_of(request), pk)
+        status, html = _made(request, view)
+    except Exception as error:
+        return _told(request, refusal_of(error))
+    return HttpResponse(html, status=status)
+
+
+def _refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
+    return refusals.led_on(request, refusal) or _told(request, refusal)
+
+
+panel.refused = _refused  # type: ignore[attr-defined]
+
+
+def _told(request: HttpRequest, refusal: APIException) -> HttpResponse:
+    context: dict[str, Any] = {"panel": _NOTHING, "address": request.get_full_path()}
+    html = error_panel(request, str(refusal.detail), context)
+    return refusals.told(HttpResponse(html, status=refusal.status_code), refusal)
+
+
+def _dashboard(request: HttpRequest, pk: int) -> Dashboard:
+    return store.dashboard(project_of(request), pk)
+
+
+def _rename(request: HttpRequest, pk: int) -> str:
+    store.rename(_dashboard(request, pk), request.POST.get("name", ""))
+    return request.get_full_path()
+
+
+def _delete(request: HttpRequest, pk: int) -> str:
+    _dashboard(request, pk).delete()
+    return address_in(request, SAVED)
+
+
+def _put(request: HttpRequest, pk: int) -> str:
+    row = _dashboard(request, pk)
+    store.put(row, store.view(project_of(request), number(request, "view")))
+    return request.get_full_path()
+
+
+def _take_off(request: HttpRequest, pk: int) -> str:
+    store.take_off(_dashboard(request, pk), number(request, "view"))
+    return request.get_full_path()
+
+
+def _moved(by: int) -> Action:
+    def action(request: HttpRequest, pk: int) -> str:
+        store.move(_dashboard(request, pk), number(request, "view"), by)
+        return request.get_full_path()
+
+    return action
+
+
+ACTIONS: dict[str, Action] = {
+    "rename": _rename,
+    "delete": _delete,
+    "put": _put,
+    "take-off": _take_off,
+    "up": _moved(-1),
+    "down": _moved(1),
+}

@@ -1,0 +1,97 @@
+"""What a saved view shows, as a request for its page, and what it is called."""
+
+from copy import copy
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, QueryDict
+
+from dashboard.models import SavedView
+from dashboard.pages import Page
+from dashboard.saving.box import address_in
+from dashboard.saving.store import Gone
+from dashboard.screens import funnel, overview, people, retention, trends
+from dashboard.state import DEFAULT_RANGE, LABELS, state_of
+
+PAGES = {
+    page.name: page
+    for page in (overview.PAGE, trends.PAGE, funnel.PAGE, retention.PAGE, people.PAGE)
+}
+DAYS = ("range", "from", "to")
+
+
+def page_of(name: str) -> Page:
+    """The page with this name, if it may have saved views. Raises Gone."""
+    page = PAGES.get(name)
+    if page is None:
+        raise Gone("There is no such page to be saved.")
+    return page
+
+
+def asked_of(request: HttpRequest, page: Page, query: str) -> HttpRequest:
+    """The request, as if it asked for this page. Panels make of it what the page would show.
+
+    Days that its own address names are taken instead of those of the query. But a list of people
+    stays that of the days of its number.
+    """
+    given = QueryDict(query, mutable=True)
+    if any(name in request.GET for name in DAYS) and not page.lists_people:
+        for name in DAYS:
+            given.pop(name, None)
+            if name in request.GET:
+                given[name] = request.GET[name]
+    if "project" in request.GET:
+        given["project"] = request.GET["project"]
+    return _with(request, given)
+
+
+def asked_by_stranger(request: HttpRequest, view: SavedView, reader: Any) -> HttpRequest:
+    """The request for the page of the view alone: nothing of its own address counts."""
+    asked: Any = _with(request, QueryDict(view.query))
+    asked.auth, asked.project, asked.is_shared = reader, reader.project, True
+    return asked  # type: ignore[no-any-return]
+
+
+def _with(request: HttpRequest, given: QueryDict) -> HttpRequest:
+    asked: Any = copy(request)
+    asked.GET = given
+    return asked  # type: ignore[no-any-return]
+
+
+def check(request: HttpRequest, page: Page, query: str) -> None:
+    """Raise what the page would raise."""
+    asked = asked_of(request, page, query)
+    page.fill(asked, state_of(asked))
+
+
+def address_of(request: HttpRequest, view: SavedView) -> str:
+    """Where the page is that the view shows."""
+    address = address_in(request, page_of(view.page).address)
+    joint = "&" if "?" in address else "?"
+    return f"{address}{joint}{view.query}" if view.query else address
+
+
+def about(view: SavedView) -> str:
+    """Such as `Trends, 30 days`."""
+    page, given = page_of(view.page), QueryDict(view.query)
+    if page.lists_people:
+        return "People behind a number" if "behind" in given else page.title
+    if "from" in given:
+        return f"{page.title}, {given['from']} \u2013 {given.get('to', 'today')}"
+    return f"{page.title}, {LABELS.get(given.get('range', DEFAULT_RANGE), '')}"
+
+
+def why_not_shared(view: SavedView) -> str:
+    """Why strangers may not see the view; empty if they may."""
+    if page_of(view.page).lists_people:
+        return "It lists people, so it can't be shared."
+    if any("user_id" in text for _, texts in QueryDict(view.query).lists() for text in texts):
+        return "It asks about single people (user_id), so it can't be shared."
+    return ""
+
+
+def moment(at: datetime, zone: str) -> str:
+    """Such as 3 Nov 2026, 12:00."""
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M}"
