@@ -32,6 +32,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "config.api.problems.bad_request"
+handler400 = "dashboard.failing.misunderstood"
 handler404 = "config.api.problems.not_found"
-handler500 = "config.api.problems.server_error"
+handler500 = "dashboard.failing.failed"

@@ -18,10 +18,13 @@ from dashboard import refusals
 from dashboard.header import Link, header_of
 from dashboard.state import State, state_of
 from projects.pages import needs
-from projects.scopes import READ
+from projects.scopes import ADMIN, READ
 
 Filled = Mapping[str, Any]
 Fill = Callable[[HttpRequest, State], Filled]
+# Does what a form asks for. It answers, or says what the page shows besides, such as faults; a
+# `template` among it is shown instead of the page, and `status` is that of the answer.
+Change = Callable[[HttpRequest, State], HttpResponseBase | Filled]
 # What stays in the address from page to page.
 _KEPT = ("project", "range", "from", "to", "tz", "segment")
 # `script=no` in the address says that the browser runs no script.
@@ -42,7 +45,8 @@ class Panel:
 class Page:
     """At `/dashboard/{path}`. `fill` gives what the template `{name}.html` shows.
 
-    `parts` are panels that other panels ask for.
+    `parts` are panels that other panels ask for. `change` is what its forms do, which are for
+    admins of the project.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Page:
     panels: Sequence[Panel] = ()
     parts: Sequence[Panel] = ()
     fill: Fill = lambda request, state: {}
+    change: Change | None = None
 
     @property
     def address(self) -> str:
@@ -61,20 +66,24 @@ class Page:
 
 
 def view_of(page: Page, pages: Sequence[Page]) -> Any:
-    @needs(GET=READ)
-    def view(request: HttpRequest) -> HttpResponse:
+    @needs(GET=READ, **({"POST": ADMIN} if page.change else {}))
+    def view(request: HttpRequest) -> HttpResponseBase:
         try:
             state = state_of(request)
+            told = page.change(request, state) if page.change and request.method == "POST" else {}
+            if isinstance(told, HttpResponseBase):
+                return told
             context = {
-                "state": state,
-                "panels": [_shown(request, page, it, state) for it in page.panels],
-                "whole": state.link(script=_NO_SCRIPT),
-                **page.fill(request, state),
+                **_content(request, page, state, told),
                 **_frame(request, page, pages, state),
             }
         except Exception as error:
             return _error_page(request, page, pages, refusals.known(error))
-        return render(request, f"dashboard/{page.name}.html", context)
+        template = f"dashboard/{context.get('template', page.name)}.html"
+        answer = render(request, template, context, status=context.get("status"))
+        if page.change:
+            answer["Cache-Control"] = "no-store"
+        return answer
 
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
         return refusals.led_on(request, refusal) or _error_page(request, page, pages, refusal)
@@ -90,12 +99,13 @@ def view_of_panel(page: Page, panel: Panel) -> Any:
         return HttpResponse(html, status=status)
 
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
-        html = _error_panel(request, panel, str(refusal.detail))
+        html = error_panel(request, panel, str(refusal.detail))
         return refusals.led_on(request, refusal) or refusals.told(
             HttpResponse(html, status=refusal.status_code), refusal
         )
 
     view.refused = refused  # type: ignore[attr-defined]
+    view.panel = panel  # type: ignore[attr-defined]
     return view
 
 
@@ -110,6 +120,21 @@ def view_of_nothing(pages: Sequence[Page]) -> Any:
         return _error_page(request, page, pages, refusal)
 
     return view
+
+
+def _content(request: HttpRequest, page: Page, state: State, told: Filled) -> dict[str, Any]:
+    """What the template of the page shows. `whole` is where a browser without script goes on."""
+    if "template" in told:
+        return {"state": state, **told}
+    # The answer to a form must not be left for another page.
+    is_whole = request.method == "POST" or state.given.get("script") == _NO_SCRIPT
+    return {
+        "state": state,
+        "panels": [_shown(request, page, it, state, is_whole) for it in page.panels],
+        "whole": state.link(script=_NO_SCRIPT) if page.panels and not is_whole else "",
+        **page.fill(request, state),
+        **told,
+    }
 
 
 def _frame(
@@ -138,9 +163,11 @@ def _error_page(
     return refusals.told(answer, refusal)
 
 
-def _shown(request: HttpRequest, page: Page, panel: Panel, state: State) -> SafeString:
+def _shown(
+    request: HttpRequest, page: Page, panel: Panel, state: State, is_whole: bool
+) -> SafeString:
     """The panel itself, or a place for it that asks for it."""
-    if state.given.get("script") == _NO_SCRIPT:
+    if is_whole:
         return _made(request, page, panel)[1]
     context = {"panel": panel, "address": state.link(page.address_of(panel))}
     return mark_safe(render_to_string("dashboard/waiting.html", context))  # noqa: S308
@@ -154,13 +181,13 @@ def _made(request: HttpRequest, page: Page, panel: Panel) -> tuple[int, SafeStri
     except Exception as error:
         refusal = refusals.known(error)
         text = str(refusal.detail)
-        return refusal.status_code, _error_panel(request, panel, text, page.address_of(panel))
+        return refusal.status_code, error_panel(request, panel, text, page.address_of(panel))
     # A panel may turn out to be another one.
     template = f"dashboard/panels/{context.get('template', panel.name)}.html"
     return 200, mark_safe(render_to_string(template, context, request))  # noqa: S308
 
 
-def _error_panel(
+def error_panel(
     request: HttpRequest, panel: Panel, text: str, path: str | None = None
 ) -> SafeString:
     query = request.META.get("QUERY_STRING", "")

@@ -5,13 +5,15 @@ from django.views.generic import RedirectView
 
 from config.middleware import login_limit
 from dashboard import entry
+from dashboard.operators import screen as health
 from dashboard.pages import view_of, view_of_nothing, view_of_panel
 from dashboard.screens import funnel, live, overview, people, retention, trends
+from dashboard.settings import screen as settings
 from projects.pages import open_to_all
 
 PAGES = (
     *(overview.PAGE, trends.PAGE, funnel.PAGE, retention.PAGE),
-    *(people.PAGE, live.PAGE),
+    *(people.PAGE, live.PAGE, settings.PAGE),
 )
 _ALL = (*PAGES, people.PERSON)
 
@@ -26,5 +28,7 @@ urlpatterns = [
         for it in _ALL
         for panel in (*it.panels, *it.parts)
     ),
+    path("dashboard/health", health.view_of(PAGES)),
+    path("dashboard/health/panels/health", health.view_of(PAGES, is_part=True)),
     path("dashboard/<path:path>", view_of_nothing(PAGES)),
 ]

@@ -77,6 +77,10 @@ NEEDS = """
 /dashboard/people/one/panels/person   page page unposted unposted unposted unposted 405
 /dashboard/people/one/panels/timeline page page unposted unposted unposted unposted 405
 /dashboard/live/panels/live           page page unposted unposted unposted unposted 405
+/dashboard/settings            page    page    settle  unposted unposted unposted 405
+/dashboard/settings/panels/limits     page page unposted unposted unposted unposted 405
+/dashboard/health              operate operate unposted unposted unposted unposted 405
+/dashboard/health/panels/health operate operate unposted unposted unposted unposted 405
 /dashboard/<path:path>         missing missing unposted unposted unposted unposted 405
 /login                         open    open    login   unposted unposted unposted 405
 /logout                        405     405     leave   unposted unposted unposted 405
@@ -106,6 +110,8 @@ missing  302    403    404  404  404   401     401     404    404    404   404  
 unposted 403    403    403  403  403   403     403     405    405    405   405      405   405       405      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
 leave    403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
+operate  302    403    403  403  403   401     401     403    403    403   403      ok    ok        302      403
+settle   403    403    403  403  403   403     403     403    403    400   404      403   400       302      403
 """  # noqa: E501
 
 NO_KEYS_REQUIRED = """
@@ -129,10 +135,12 @@ missing  404    403    404  404  404   401     401     404    404    404   404  
 unposted 403    403    403  403  403   403     403     405    405    405   405      405   405       405      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
 leave    403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
+operate  ok     403    403  403  403   401     401     ok     ok     ok    ok       ok    ok        ok       ok
+settle   403    403    403  403  403   403     403     403    403    400   404      403   400       302      403
 """  # noqa: E501
 
 # What asks for the token of a form, which nobody has here without a session.
-OF_FORMS = ("unposted", "login", "leave")
+OF_FORMS = ("unposted", "login", "leave", "settle")
 FUNNEL = "from=2026-01-01&to=2026-01-02&step=event_type:a&step=event_type:b"
 QUERIES = {
     "/stats/dau": "from=2026-01-01&to=2026-01-02",
