@@ -12,6 +12,8 @@ from events.monitoring import health
 admin.autodiscover()
 admin.site.site_header = "Events Analytics"
 admin.site.site_title = "Events Analytics"
+# Its lists need the room.
+admin.site.enable_nav_sidebar = False
 admin.site.index_title = "Data of the service"
 
 urlpatterns = [
