@@ -74,7 +74,8 @@ class Asked:
     def told(self, said: str) -> HttpResponse:
         """Leads back to the page, which says this once."""
         messages.success(self.request, said)
-        back = address(self.state)
+        # Or a browser would go to the form again, and not to what is said at the top.
+        back = f"{address(self.state)}#main"
         return HttpResponse(status=303, headers={"Location": back})
 
 
@@ -160,7 +161,7 @@ def _waiting(asked: Asked) -> Filled:
 def _revoke_key(asked: Asked) -> HttpResponseBase | Filled:
     row = ApiKey.objects.filter(project=asked.project, pk=asked.row).first()
     if row is None:
-        return {"said": "There is no such key of this project.", "status": 404}
+        return _gone("keys", "There is no such key of this project.")
     if not keys.revoke(row):
         return asked.told(f"The key {row.name} was revoked before.")
     return asked.done(f"The key {row.name} is revoked. After 5 seconds nobody can use it.")
@@ -186,7 +187,7 @@ def _set_role(asked: Asked) -> HttpResponseBase | Filled:
     try:
         row = members.change_role(asked.project, asked.row, role, by=asked.by)
     except members.NoSuchMember as error:
-        return {"said": str(error), "status": 404}
+        return _gone("members", str(error))
     except members.Refused as error:
         return _at_row(asked, str(error))
     return asked.done(f"{row.user.get_username()} is {_a(role)} of the project now.")
@@ -196,10 +197,15 @@ def _remove_member(asked: Asked) -> HttpResponseBase | Filled:
     try:
         row = members.remove(asked.project, asked.row, by=asked.by)
     except members.NoSuchMember as error:
-        return {"said": str(error), "status": 404}
+        return _gone("members", str(error))
     except members.Refused as error:
         return _at_row(asked, str(error))
     return asked.done(f"{row.user.get_username()} is no member of the project any more.")
+
+
+def _gone(where: str, said: str) -> Filled:
+    """For a row of another project, or one that went in another tab."""
+    return {"gone": where, "said": said, "status": 404}
 
 
 def _at_row(asked: Asked, said: str) -> Filled:

@@ -12,7 +12,7 @@ class KeyForm(forms.Form):
 
 
 class MemberForm(forms.Form):
-    who = forms.CharField(max_length=254)
+    who = forms.CharField(max_length=254, label="User")
     role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER)
 
 
