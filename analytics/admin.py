@@ -7,11 +7,15 @@ from django.contrib import admin
 from django.db import transaction
 from django.forms import Textarea
 from django.http import HttpRequest
+from django.utils.text import Truncator
 
 from analytics.clickhouse import ClickHouseError
 from analytics.models import SavedSegment
 from analytics.segments import saved
 from analytics.segments.expressions import InvalidSegment
+
+# Characters of a text in the list.
+_SHOWN = 100
 
 
 class SavedSegmentForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -47,12 +51,17 @@ class SavedSegmentForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(SavedSegment)
 class SavedSegmentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("name", "project", "text", "saved_by", "saved_at")
+    list_display = ("name", "project", "told_text", "saved_by", "saved_at")
     list_filter = ("project",)
     list_select_related = ("project",)
     search_fields = ("name",)
     ordering = ("project", "name")
     form = SavedSegmentForm
+
+    @admin.display(description="text")
+    def told_text(self, row: SavedSegment) -> str:
+        """The beginning; the page of the segment has all of it."""
+        return Truncator(row.text).chars(_SHOWN)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # In another project, the segments that name it would be without it.

@@ -70,6 +70,7 @@ APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "config.admin.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _VALIDATION = "django.contrib.auth.password_validation."
@@ -191,6 +192,8 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # connection.
 CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_TASK_IGNORE_RESULT = True
+# There are no results. Otherwise beat would have a periodic task to delete old ones.
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 # How many unacknowledged messages a worker may hold per child: enough to fill batches of small
@@ -261,6 +264,9 @@ REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 RATE_LIMITS_OF_KEY = "projects.authentication.own_limits"
+# What people see instead of a page that is refused.
+RATE_LIMIT_PAGE = "dashboard.failing.limited"
+CSRF_FAILURE_VIEW = "dashboard.failing.forged"
 # Where a page sends those who are not logged in.
 LOGIN_URL = "/login"
 # Login attempts a minute, per address and per user name; 0 means no limit.

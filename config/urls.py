@@ -12,6 +12,8 @@ from events.monitoring import health
 admin.autodiscover()
 admin.site.site_header = "Events Analytics"
 admin.site.site_title = "Events Analytics"
+# Its lists need the room.
+admin.site.enable_nav_sidebar = False
 admin.site.index_title = "Data of the service"
 
 urlpatterns = [
@@ -32,6 +34,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "config.api.problems.bad_request"
+handler400 = "dashboard.failing.misunderstood"
 handler404 = "config.api.problems.not_found"
-handler500 = "config.api.problems.server_error"
+handler500 = "dashboard.failing.failed"

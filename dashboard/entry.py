@@ -7,6 +7,7 @@ from django.utils.cache import patch_vary_headers
 
 from config.api import problems
 from config.building_blocks import unavailable
+from dashboard import failing
 from projects.pages import open_to_all
 
 _DASHBOARD, _DOCUMENT = "/dashboard/", "/openapi.json"
@@ -35,6 +36,7 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
         return _login(request)
     except unavailable.POSTGRESQL:
         said = {"said": "PostgreSQL can't be reached, so nobody can log in now. Try again."}
+        _leave_session(request)
         return render(request, "dashboard/login.html", said, status=503)
 
 
@@ -43,7 +45,17 @@ def log_out(request: HttpRequest) -> HttpResponseBase:
     """By POST with a token, so that no page elsewhere can do it."""
     if request.method != "POST":
         return problems.wrong_method(request, "POST")
-    return _logout(request)
+    try:
+        return _logout(request)
+    except unavailable.POSTGRESQL:
+        said = "PostgreSQL can't be reached, so you are still logged in. Try again."
+        _leave_session(request)
+        return failing.told(request, 503, said, seconds=5, title="Not logged out")
+
+
+def _leave_session(request: HttpRequest) -> None:
+    """Or it would be saved after this answer was made, and fail again."""
+    request.session.modified = False
 
 
 def too_many(request: HttpRequest, status: int, seconds: int, reason: str) -> HttpResponse:

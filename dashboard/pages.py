@@ -19,10 +19,13 @@ from dashboard.header import Link, header_of
 from dashboard.saving.box import box_of
 from dashboard.state import State, state_of
 from projects.pages import needs
-from projects.scopes import READ
+from projects.scopes import ADMIN, READ
 
 Filled = Mapping[str, Any]
 Fill = Callable[[HttpRequest, State], Filled]
+# Does what a form asks for. It answers, or says what the page shows besides, such as faults; a
+# `template` among it is shown instead of the page, and `status` is that of the answer.
+Change = Callable[[HttpRequest, State], HttpResponseBase | Filled]
 # What stays in the address from page to page.
 _KEPT = ("project", "range", "from", "to", "tz", "segment")
 # `script=no` in the address says that the browser runs no script.
@@ -44,7 +47,8 @@ class Page:
     """At `/dashboard/{path}`. `fill` gives what the template `{name}.html` shows.
 
     `parts` are panels that other panels ask for. A page may have saved views, and these may be
-    shared unless it lists people.
+    shared unless it lists people. `change` is what its forms do, which are for admins of the
+    project.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Page:
     fill: Fill = lambda request, state: {}
     has_views: bool = False
     lists_people: bool = False
+    change: Change | None = None
 
     @property
     def address(self) -> str:
@@ -65,21 +70,24 @@ class Page:
 
 
 def view_of(page: Page, pages: Sequence[Page]) -> Any:
-    @needs(GET=READ)
-    def view(request: HttpRequest) -> HttpResponse:
+    @needs(GET=READ, **({"POST": ADMIN} if page.change else {}))
+    def view(request: HttpRequest) -> HttpResponseBase:
         try:
             state = state_of(request)
+            told = page.change(request, state) if page.change and request.method == "POST" else {}
+            if isinstance(told, HttpResponseBase):
+                return told
             context = {
-                "state": state,
-                "panels": [_shown(request, page, it, state) for it in page.panels],
-                "whole": state.link(script=NO_SCRIPT),
-                "save": box_of(request, page.name) if page.has_views else None,
-                **page.fill(request, state),
+                **_content(request, page, state, told),
                 **frame(request, page, pages, state),
             }
         except Exception as error:
             return error_page(request, page, pages, refusals.known(error))
-        return render(request, f"dashboard/{page.name}.html", context)
+        template = f"dashboard/{context.get('template', page.name)}.html"
+        answer = render(request, template, context, status=context.get("status"))
+        if page.change:
+            answer["Cache-Control"] = "no-store"
+        return answer
 
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
         return refusals.led_on(request, refusal) or error_page(request, page, pages, refusal)
@@ -102,6 +110,7 @@ def view_of_panel(page: Page, panel: Panel) -> Any:
         )
 
     view.refused = refused  # type: ignore[attr-defined]
+    view.panel = panel  # type: ignore[attr-defined]
     return view
 
 
@@ -116,6 +125,22 @@ def view_of_nothing(pages: Sequence[Page]) -> Any:
         return error_page(request, page, pages, refusal)
 
     return view
+
+
+def _content(request: HttpRequest, page: Page, state: State, told: Filled) -> dict[str, Any]:
+    """What the template of the page shows. `whole` is where a browser without script goes on."""
+    if "template" in told:
+        return {"state": state, **told}
+    # The answer to a form must not be left for another page.
+    is_whole = request.method == "POST" or state.given.get("script") == NO_SCRIPT
+    return {
+        "state": state,
+        "panels": [_shown(request, page, it, state, is_whole) for it in page.panels],
+        "whole": state.link(script=NO_SCRIPT) if page.panels and not is_whole else "",
+        "save": box_of(request, page.name) if page.has_views else None,
+        **page.fill(request, state),
+        **told,
+    }
 
 
 def frame(
@@ -145,9 +170,11 @@ def error_page(
     return refusals.told(answer, refusal)
 
 
-def _shown(request: HttpRequest, page: Page, panel: Panel, state: State) -> SafeString:
+def _shown(
+    request: HttpRequest, page: Page, panel: Panel, state: State, is_whole: bool
+) -> SafeString:
     """The panel itself, or a place for it that asks for it."""
-    if state.given.get("script") == NO_SCRIPT:
+    if is_whole:
         return _made(request, page, panel)[1]
     return waiting(panel, state.link(page.address_of(panel)))
 

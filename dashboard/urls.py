@@ -5,15 +5,17 @@ from django.views.generic import RedirectView
 
 from config.middleware import login_limit
 from dashboard import entry
+from dashboard.operators import screen as health
 from dashboard.pages import view_of, view_of_nothing, view_of_panel
 from dashboard.saving import forms
 from dashboard.saving.urls import routes
 from dashboard.screens import funnel, live, overview, people, retention, trends
+from dashboard.settings import screen as settings
 from projects.pages import open_to_all
 
 PAGES = (
     *(overview.PAGE, trends.PAGE, funnel.PAGE, retention.PAGE),
-    *(people.PAGE, live.PAGE, forms.PAGE),
+    *(people.PAGE, live.PAGE, forms.PAGE, settings.PAGE),
 )
 _ALL = (*(it for it in PAGES if it is not forms.PAGE), people.PERSON)
 
@@ -29,5 +31,7 @@ urlpatterns = [
         for panel in (*it.panels, *it.parts)
     ),
     *routes(PAGES),
+    path("dashboard/health", health.view_of(PAGES)),
+    path("dashboard/health/panels/health", health.view_of(PAGES, is_part=True)),
     path("dashboard/<path:path>", view_of_nothing(PAGES)),
 ]

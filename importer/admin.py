@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.text import Truncator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from config.admin.dates import DateDrillDown
@@ -34,6 +35,9 @@ from importer.receiving import uploads
 from importer.receiving.views import rejected_rows
 from importer.tasks import import_soon
 from projects.models import DEFAULT, Project
+
+# Characters of an error in the list.
+_SHOWN = 100
 
 
 class UploadForm(forms.Form):
@@ -114,8 +118,8 @@ class UploadForm(forms.Form):
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
     list_display = (
-        *("path", "project", "state", "progress", "started_at", "finished_at", "file_size"),
-        *("read", "stored", "duplicates", "bad", "error"),
+        *("path", "project", "state", "progress", "started_at", "file_size"),
+        *("read", "bad", "problem"),
     )
     list_filter = (("started_at", DateDrillDown), "project", "state", "upload")
     list_select_related = ("project",)
@@ -130,6 +134,11 @@ class ImportAdmin(ReadOnlyAdmin):
     @admin.display(description="size")
     def file_size(self, row: Import) -> str:
         return filesizeformat(row.size)
+
+    @admin.display(description="error")
+    def problem(self, row: Import) -> str:
+        """The beginning; the page of the import has all of it."""
+        return Truncator(row.error).chars(_SHOWN)
 
     @admin.display(description="progress")
     def progress(self, row: Import) -> str:

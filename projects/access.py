@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
-from rest_framework.exceptions import NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import APIException, NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -21,7 +21,7 @@ from projects.keyring import Key, keyring
 from projects.people import Member
 from projects.scopes import ADMIN, ANY, EDIT, INGEST, OF_EVERYBODY, READ, least_role
 
-__all__ = ["ADMIN", "ANY", "EDIT", "INGEST", "READ", "HasScope", "decide", "person_who_asks"]
+__all__ = ["ADMIN", "ANY", "EDIT", "INGEST", "READ", "HasScope", "decide", "may", "person_who_asks"]
 
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -46,6 +46,15 @@ def decide(request: HttpRequest, needed: str) -> Key | Member | None:
             raise PermissionDenied("A page of another site may not post without an API key.")
         return None
     return _member(request, needed)
+
+
+def may(request: HttpRequest, needed: str) -> bool:
+    """Whether whoever asks could do this too. For pages, which offer only what can be done."""
+    try:
+        decide(request, needed)
+    except APIException:
+        return False
+    return True
 
 
 def _member(request: HttpRequest, needed: str) -> Member | None:

@@ -83,6 +83,10 @@ NEEDS = """
 /dashboard/saved/views/<int:pk>/panel missing missing unposted unposted unposted unposted 405
 /shared/<str:token>                        404 404 unposted unposted unposted unposted 405
 /shared/<str:token>/panels/<str:name>      404 404 unposted unposted unposted unposted 405
+/dashboard/settings            page    page    settle  unposted unposted unposted 405
+/dashboard/settings/panels/limits     page page unposted unposted unposted unposted 405
+/dashboard/health              operate operate unposted unposted unposted unposted 405
+/dashboard/health/panels/health operate operate unposted unposted unposted unposted 405
 /dashboard/<path:path>         missing missing unposted unposted unposted unposted 405
 /login                         open    open    login   unposted unposted unposted 405
 /logout                        405     405     leave   unposted unposted unposted 405
@@ -115,6 +119,8 @@ unposted 403    403    403  403  403   403     403     405    405    405   405  
 fill     403    403    403  403  403   403     403     403    400    400   404      403   400       302      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
 leave    403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
+operate  302    403    403  403  403   401     401     403    403    403   403      ok    ok        302      403
+settle   403    403    403  403  403   403     403     403    403    400   404      403   400       302      403
 """  # noqa: E501
 
 NO_KEYS_REQUIRED = """
@@ -140,10 +146,12 @@ unposted 403    403    403  403  403   403     403     405    405    405   405  
 fill     403    403    403  403  403   403     403     400    400    400   400      400   400       400      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
 leave    403    403    403  403  403   403     403     302    302    302   302      302   302       302      403
+operate  ok     403    403  403  403   401     401     ok     ok     ok    ok       ok    ok        ok       ok
+settle   403    403    403  403  403   403     403     403    403    400   404      403   400       302      403
 """  # noqa: E501
 
 # What asks for the token of a form, which nobody has here without a session.
-OF_FORMS = ("unposted", "fill", "login", "leave")
+OF_FORMS = ("unposted", "fill", "login", "leave", "settle")
 FUNNEL = "from=2026-01-01&to=2026-01-02&step=event_type:a&step=event_type:b"
 QUERIES = {
     "/stats/dau": "from=2026-01-01&to=2026-01-02",
@@ -165,7 +173,7 @@ QUERIES = {
     "/dashboard/people/one/panels/timeline": "id=u1",
 }
 # Needs of methods that are alike at nearly every URL. Of those, one in so many asks.
-EVERYWHERE, ONE_IN = {"unsent", "nothing", "any", "405"}, 4
+EVERYWHERE, ONE_IN = {"unsent", "unposted", "nothing", "any", "405"}, 4
 ADMIN, LOGIN, LOGOUT = "/admin/", "/admin/login/", "/admin/logout/"
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -11,10 +12,14 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from embedded import ports
-from events.models import Batch
-from tests import browser, web_server
+from events.models import Batch, RejectedEvent
+from events.storing import hot
+from projects.models import Project
+from tests import browser, factories, web_server
 from tests.browser import Browser
 from tests.factories import BatchFactory
+from tests.projects.made_keys import made
+from tests.projects.made_people import member
 from tests.samples import event
 
 pytestmark = [
@@ -23,6 +28,7 @@ pytestmark = [
     pytest.mark.usefixtures("stores"),
 ]
 PASSWORD = "a password of the tests"
+LONG = "a-name-without-any-place-to-break-" * 6
 
 
 class Page(BaseHTTPRequestHandler):
@@ -78,14 +84,48 @@ def test_the_browser_refuses_nothing_to_any_page_of_the_admin(setting: Setting) 
     log_in(chromium, admin)
     lists = links(chromium, r"/admin/\w+/\w+/$")
     assert len(lists) > 10
+    make_rows_with_long_names()
+    chromium.emulate(width=1280)
     pages = [*lists, *links(chromium, r"/admin/\w+/\w+/add/$")]
     for page in (*pages, f"{admin}django_celery_beat/periodictask/1/change/"):
         chromium.open(page)
         assert chromium.texts("#content"), page
         assert chromium.complaints() == [], page
+        assert chromium.run(CUT_OFF) == [], page
     make_key(chromium, admin)
+    make_key_in_the_settings(chromium, f"{setting.address}/dashboard/settings")
     discard_batches(chromium, admin)
     assert chromium.complaints() == []
+
+
+# Columns of a list that are to be reached only by scrolling.
+CUT_OFF = """
+const edge = (it) => it.closest(".results").getBoundingClientRect().right;
+return [...document.querySelectorAll("#result_list th")]
+  .filter(it => it.getBoundingClientRect().right > edge(it) + 1).map(it => it.textContent.trim());
+"""
+
+
+def make_rows_with_long_names() -> None:
+    project, now = Project.objects.get(), datetime.now(UTC)
+    Project.objects.update(name=LONG[:100], rate_limit_per_minute=10**6, events_per_month=10**9)
+    hot.ensure_partitions(now=now)
+    factories.HotEventFactory.create(user_id=LONG[:200], event_type=LONG[:200])
+    BatchFactory.create(received=10_000, stored=9_999)
+    factories.PropertySchemaFactory.create(event_type=LONG[:200], schema={"type": 1})
+    factories.SavedSegmentFactory.create(name=LONG[:100], text=f"segment=event_type:{LONG[:150]}")
+    factories.ImportFactory.create(path=f"/data/{LONG}", error=LONG, started_at=now, read=10**9)
+    RejectedEvent.objects.create(
+        position=0,
+        raw="{}",
+        raw_bytes=2,
+        client="2001:db8:85a3:1234:5678:8a2e:370:7334",
+        code="property_schema",
+        field=LONG[:100],
+        message=LONG,
+    )
+    member("editor", project, username=LONG[:150])
+    made(name=LONG[:100], expires_at=now, last_used_at=now, rate_limit_per_minute=10**6)
 
 
 def make_key(chromium: Browser, admin: str) -> None:
@@ -94,6 +134,21 @@ def make_key(chromium: Browser, admin: str) -> None:
     chromium.click("[name=scopes]")
     chromium.click("[name=_save]")
     assert chromium.wait_for("#secret").startswith("ea_")
+
+
+def make_key_in_the_settings(chromium: Browser, settings: str) -> None:
+    """On a phone, with a button that was pressed twice."""
+    chromium.emulate(width=360)
+    chromium.open(settings)
+    assert chromium.run("return document.documentElement.scrollWidth") <= 360
+    chromium.fill(name="a phone's")
+    chromium.run("for (const _ of [1, 2]) document.querySelector('#keys .new').requestSubmit();")
+    secret = chromium.wait_for("#secret")
+    assert secret.startswith("ea_")
+    chromium.click("[data-copy]")
+    assert chromium.run("return getSelection().toString()") == secret
+    assert chromium.run("return document.documentElement.scrollWidth") <= 360
+    chromium.emulate(width=1280)
 
 
 def discard_batches(chromium: Browser, admin: str) -> None:

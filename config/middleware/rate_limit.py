@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
@@ -32,7 +32,12 @@ LIMITED_PATHS = (
     *("/dashboard/", "/shared/"),
 )
 _SCRIPT = script(Path(__file__).with_suffix(".lua"))
+# The page for operators says that Redis is down.
+_TOLD_WITHOUT_REDIS = ("/dashboard/health",)
+_DOWN = "Redis can't be reached; nothing was accepted. Try again later."
 _Answer = Callable[[HttpRequest], HttpResponseBase]
+# Of a request, a status, a reason and the seconds to wait: None if people don't read the answer.
+_Page = Callable[[HttpRequest, int, str, int], HttpResponse | None]
 
 
 class Allowance(NamedTuple):
@@ -46,6 +51,7 @@ class Allowance(NamedTuple):
 def middleware(get_response: _Answer) -> _Answer:
     """Answers 429 to requests over the limit, and 503 to all of them while Redis is down."""
     own_limits: Callable[[HttpRequest], list[Limit]] = import_string(settings.RATE_LIMITS_OF_KEY)
+    page: _Page = import_string(settings.RATE_LIMIT_PAGE)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(LIMITED_PATHS):
@@ -56,10 +62,15 @@ def middleware(get_response: _Answer) -> _Answer:
         try:
             limit, allowance = _tightest(limits)
         except RedisError:
-            return _unavailable()
+            is_told = request.path.startswith(_TOLD_WITHOUT_REDIS)
+            return get_response(request) if is_told else _refused(request, page, 503, _DOWN, 5)
         if allowance is None:
             return get_response(request)
-        response = get_response(request) if allowance.allowed else _too_many(allowance, limit)
+        response = (
+            get_response(request)
+            if allowance.allowed
+            else _refused(request, page, 429, _too_many(limit), max(1, allowance.reset))
+        )
         _add_headers(response, allowance, limit.per_minute)
         return response
 
@@ -136,22 +147,15 @@ def _add_headers(response: HttpResponseBase, allowance: Allowance, limit: int) -
     response["RateLimit"] = f'"default";r={allowance.remaining};t={allowance.reset}'
 
 
-def _too_many(allowance: Allowance, limit: Limit) -> HttpResponse:
+def _too_many(limit: Limit) -> str:
     metrics.RATE_LIMIT_HITS.labels(limit.whose).inc()
     sender = "to one project" if limit.whose == "project" else f"from one {limit.whose}"
-    detail = f"More than {limit.per_minute} requests a minute {sender}."
-    response = _problem(429, detail)
-    response["Retry-After"] = str(max(1, allowance.reset))
+    return f"More than {limit.per_minute} requests a minute {sender}."
+
+
+def _refused(
+    request: HttpRequest, page: _Page, status: int, detail: str, seconds: int
+) -> HttpResponse:
+    response = page(request, status, detail, seconds) or problems.answer(status, detail)
+    response["Retry-After"] = str(seconds)
     return response
-
-
-def _unavailable() -> HttpResponse:
-    response = _problem(503, "Redis can't be reached; nothing was accepted. Try again later.")
-    response["Retry-After"] = "5"
-    return response
-
-
-def _problem(status: int, detail: str) -> HttpResponse:
-    return JsonResponse(
-        problems.body(status, detail), status=status, content_type=problems.CONTENT_TYPE
-    )

@@ -20,6 +20,7 @@ from projects.pages import open_to_all
 
 _NO_LINK = "There is no such page. The link may have been copied only in part."
 _ENDED = "This link has ended. Whoever sent it can make a new one."
+_NOTHING = Panel("shared", "Shared view", lambda request, state: {})
 _Answer = Callable[..., HttpResponse]
 
 
@@ -73,10 +74,13 @@ def panel(request: HttpRequest, token: str, name: str) -> HttpResponse:
         status, html = made(asked, found, _address(token, found))
     except Exception as error:
         refusal = _refusal(error)
-        nothing = Panel("shared", "Shared view", lambda request, state: {})
-        html = error_panel(request, str(refusal.detail), {"panel": nothing})
+        html = error_panel(request, str(refusal.detail), {"panel": _NOTHING})
         return refusals.told(HttpResponse(html, status=refusal.status_code), refusal)
     return HttpResponse(html, status=status)
+
+
+# What refuses it before it is asked says so in a panel too.
+panel.panel = _NOTHING
 
 
 def _opened(request: HttpRequest, token: str) -> tuple[Opened, HttpRequest]:

@@ -12,7 +12,9 @@ from analytics.people.listing import everyone
 from dashboard.pages import Filled, Panel
 from dashboard.screens.live import newest
 from dashboard.state import State
+from projects import access
 
+SETTINGS = "/dashboard/settings"
 _FIRST = "/dashboard/overview/panels/first"
 
 
@@ -31,15 +33,18 @@ def is_empty(project: int) -> bool:
 
 def welcome(request: HttpRequest, state: State) -> Filled:
     """What the template `panels/welcome.html` shows."""
+    needs_key = settings.API_KEYS_REQUIRED
     return {
         "template": "welcome",
-        "needs_key": settings.API_KEYS_REQUIRED,
-        "ways": _ways(_address(request, state), needs_key=settings.API_KEYS_REQUIRED),
-        **_first(request, state),
+        "needs_key": needs_key,
+        "may_make_key": needs_key and access.may(request, access.ADMIN),
+        "settings": state.link(SETTINGS, without=set(state.given) - {"project"}),
+        "ways": ways(request, state),
+        **first(request, state),
     }
 
 
-def _first(request: HttpRequest, state: State) -> Filled:
+def first(request: HttpRequest, state: State) -> Filled:
     project: int = request.project  # type: ignore[attr-defined]
     found = newest(project=project, limit=1, state=state)
     return {
@@ -49,6 +54,11 @@ def _first(request: HttpRequest, state: State) -> Filled:
     }
 
 
+def ways(request: HttpRequest, state: State, key: str = "YOUR_KEY") -> list[Way]:
+    """How to send an event to the project that is shown; with the key, where one is required."""
+    return _ways(_address(request, state), key if settings.API_KEYS_REQUIRED else "")
+
+
 def _address(request: HttpRequest, state: State) -> str:
     """Where this project takes events. A key says itself of which project it is."""
     address = request.build_absolute_uri("/events")
@@ -56,11 +66,11 @@ def _address(request: HttpRequest, state: State) -> str:
     return address if settings.API_KEYS_REQUIRED or not slug else f"{address}?project={quote(slug)}"
 
 
-def _ways(address: str, *, needs_key: bool) -> list[Way]:
+def _ways(address: str, secret: str) -> list[Way]:
     event = {"user_id": "u1", "event_type": "page_view", "at": _now(), "id": str(uuid4())}
     given: dict[str, Any] = {**event, "address": address}
     texts = [
-        text.replace(_KEY, key if needs_key else "")
+        text.replace(_KEY, key.replace("YOUR_KEY", secret) if secret else "")
         for text, key in ((_CURL, _CURL_KEY), (_PYTHON, _PYTHON_KEY), (_FETCH, _FETCH_KEY))
     ]
     curl, python, fetch = (_filled(text, given) for text in texts)
@@ -115,4 +125,4 @@ fetch("<address>", {
 })"""
 _FETCH_KEY = ', "Authorization": "Bearer YOUR_KEY"'
 
-FIRST = Panel("first", "The first event", _first)
+FIRST = Panel("first", "The first event", first)

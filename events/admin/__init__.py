@@ -1,5 +1,5 @@
-"""The admin's pages for projects, events, batches, rejected events and property schemas."""
+"""The admin's pages for projects, events, batches, schemas and periodic tasks."""
 
-from events.admin import batches, hot_events, projects, rejected_events
+from events.admin import batches, hot_events, periodic_tasks, projects, rejected_events
 
-__all__ = ["batches", "hot_events", "projects", "rejected_events"]
+__all__ = ["batches", "hot_events", "periodic_tasks", "projects", "rejected_events"]

@@ -31,8 +31,8 @@ SHOWN_BATCHES = 100
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin):
     list_display = (
-        *("id", "project", "created_at", "source", "state", "received", "stored", "duplicates"),
-        *("size", "attempts", "delivered_at", "delivered_with"),
+        *("short_id", "project", "created_at", "source", "state", "received", "stored"),
+        *("size", "delivered_at"),
     )
     list_filter = (("created_at", DateDrillDown), "project", "state", "source")
     list_select_related = ("project",)
@@ -64,6 +64,11 @@ class BatchAdmin(ReadOnlyAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         return (queryset.filter(id=as_uuid(term)) if term else queryset), False
+
+    @admin.display(description="id")
+    def short_id(self, batch: Batch) -> str:
+        """The end of the id. Its beginning is the time, and the same for many."""
+        return f"…{str(batch.id)[-8:]}"
 
     @admin.display(description="size")
     def size(self, batch: Batch) -> str:

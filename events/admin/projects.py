@@ -43,7 +43,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(Project)
 class ProjectAdmin(ReadOnlyAdmin):
-    list_display = ("slug", "name", "time_zone", "limit", "month", "state", "created_at", "number")
+    list_display = ("slug", "name", "time_zone", "limit", "month", "state", "created_at")
     ordering = ("pk",)
     form = ProjectForm
 

@@ -10,6 +10,7 @@ from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from config.admin.dates import DateDrillDown
 from config.admin.outcomes import Outcome
@@ -22,6 +23,8 @@ from events.storing.store import Stored
 
 # Events sent again in one request. Each needs its own transaction, and a person waits for the page.
 MOST_SENT = 1_000
+# Characters of a message in the list. The page of the event has all of it.
+_SHOWN = 100
 
 
 class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -43,10 +46,7 @@ class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(RejectedEvent)
 class RejectedEventAdmin(ReadOnlyAdmin):
-    list_display = (
-        *("id", "rejected_at", "project", "client", "code", "field", "message", "event_id"),
-        "size",
-    )
+    list_display = (*("id", "rejected_at", "project", "client", "code", "field", "reason"),)
     list_filter = (("rejected_at", DateDrillDown), "project", "code", "field")
     list_select_related = ("project",)
     ordering = ("-id",)
@@ -79,6 +79,10 @@ class RejectedEventAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         found = Q(client=term) | Q(event_id=term)
         return (queryset.filter(found) if term else queryset), False
+
+    @admin.display(description="message")
+    def reason(self, row: RejectedEvent) -> str:
+        return Truncator(row.message).chars(_SHOWN)
 
     @admin.display(description="size")
     def size(self, row: RejectedEvent) -> str:

@@ -7,37 +7,37 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 # Name: task, when, seconds after which a run that nobody took is dropped, what it does.
 _Rows = dict[str, tuple[str, dict[str, object], int, str]]
 EVERY: _Rows = {
-    "deliver batches": (
+    "send what waits to ClickHouse": (
         "events.deliver_batches",
         {"every": 10, "period": "seconds"},
         60,
         "Sends batches to ClickHouse that the web servers and workers have not sent.",
     ),
-    "make hot partitions": (
+    "make the next hot days": (
         "events.make_hot_partitions",
         {"every": 1, "period": "hours"},
         3600,
         "Makes the daily partitions of the hot layer ahead of time.",
     ),
-    "import uploads": (
+    "import uploaded files": (
         "importer.import_uploads",
         {"every": 10, "period": "seconds"},
         60,
         "Continues uploads that wait and uploads whose worker was killed.",
     ),
-    "finish deletions": (
+    "finish deletions of projects": (
         "events.finish_deletions",
         {"every": 1, "period": "hours"},
         3600,
         "Goes on with deletions of projects that broke off.",
     ),
-    "finish time zones": (
+    "finish changes of time zones": (
         "events.finish_time_zones",
         {"every": 1, "period": "hours"},
         3600,
         "Goes on with changes of time zones that broke off.",
     ),
-    "vacuum outbox": (
+    "free the space of sent batches": (
         "events.vacuum_outbox",
         {"every": 1, "period": "minutes"},
         60,
@@ -45,37 +45,37 @@ EVERY: _Rows = {
     ),
 }
 DAILY: _Rows = {
-    "purge hot events": (
+    "drop hot days": (
         "events.purge_hot_events",
         {"hour": "3", "minute": "0"},
         12 * 3600,
         "Drops the days that have left the hot window. ClickHouse keeps them.",
     ),
-    "purge ids": (
+    "delete old event ids": (
         "events.purge_ids",
         {"hour": "3", "minute": "20"},
         12 * 3600,
         "Deletes event ids older than DEDUP_DAYS, if this setting is not 0.",
     ),
-    "purge batches": (
+    "delete old batches": (
         "events.purge_batches",
         {"hour": "3", "minute": "40"},
         12 * 3600,
         "Deletes finished batches older than BATCH_DAYS.",
     ),
-    "purge rejected events": (
+    "delete old rejected events": (
         "events.purge_rejected_events",
         {"hour": "3", "minute": "50"},
         12 * 3600,
         "Deletes events that were rejected more than REJECTED_DAYS ago.",
     ),
-    "drop history": (
+    "drop old months of projects": (
         "events.drop_history",
         {"hour": "4", "minute": "20"},
         12 * 3600,
         "Drops whole months of projects that keep a number of days, in both stores.",
     ),
-    "purge uploads": (
+    "delete old uploads": (
         "importer.purge_uploads",
         {"hour": "4", "minute": "0"},
         12 * 3600,

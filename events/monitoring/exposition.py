@@ -35,12 +35,12 @@ def middleware(get_response: _Answer) -> _Answer:
 def _metrics(request: HttpRequest) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return problems.wrong_method(request, "GET, HEAD")
-    if not _may_ask(request.META):
+    if not may_ask(request.META):
         return HttpResponse(_REFUSAL, status=403)
     return HttpResponse(metrics.exposition(State()), content_type=metrics.CONTENT_TYPE)
 
 
-def _may_ask(environ: Mapping[str, Any]) -> bool:
+def may_ask(environ: Mapping[str, Any]) -> bool:
     return metrics.may_ask(
         authorization=environ.get("HTTP_AUTHORIZATION", ""),
         address=environ.get("REMOTE_ADDR", ""),
@@ -67,7 +67,7 @@ def serve(port: int) -> None:
 
 
 def _counted(environ: dict[str, str], start_response: Callable[..., object]) -> Iterable[bytes]:
-    allowed = _may_ask(environ)
+    allowed = may_ask(environ)
     start_response(
         "200 OK" if allowed else "403 Forbidden", [("Content-Type", metrics.CONTENT_TYPE)]
     )

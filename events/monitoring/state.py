@@ -33,7 +33,7 @@ class State(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = {}
-        for store, samples in _read_all().items():
+        for store, samples in _read_all(_PATIENCE_SECONDS * 2).items():
             up[store] = float(samples is not None)
             yield from (_family(*sample) for sample in samples or [])
         values = [({"store": store}, value) for store, value in up.items()]
@@ -49,15 +49,26 @@ def _readers() -> dict[str, _Reader]:
     }
 
 
-def _read_all() -> dict[str, list[_Sample] | None]:
-    """The samples of each store; None if it fails, or has no answer before Prometheus gives up."""
+def values(seconds: float) -> dict[str, dict[str, float] | None]:
+    """For each store its gauges by name, for people.
+
+    None if the store fails, or has not answered after so many seconds.
+    """
+    return {
+        store: None if samples is None else {name: found[0][1] for name, _, found in samples}
+        for store, samples in _read_all(seconds).items()
+    }
+
+
+def _read_all(seconds: float) -> dict[str, list[_Sample] | None]:
+    """The samples of each store; None if it fails, or has no answer after so many seconds."""
     readers = _readers()
     for store, reader in readers.items():
         # A store that hangs gets no new query until it has answered or failed.
         if store not in _asked or _asked[store].done():
             _asked[store] = _threads.submit(_samples, store, reader)
     asked = {store: _asked[store] for store in readers}
-    wait(asked.values(), timeout=_PATIENCE_SECONDS * 2)
+    wait(asked.values(), timeout=seconds)
     return {store: one.result() if one.done() else None for store, one in asked.items()}
 
 

@@ -31,6 +31,8 @@ PAGES = [
     "people",
     "people/one?id=user-1",
     "live",
+    "settings",
+    "health",
     "nowhere",
 ]
 LONG = "a-name-without-any-place-to-break-" * 5

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from projects.models import DEFAULT
-from tests.dashboard.read import panel, text, texts
+from tests.dashboard.read import links, panel, text, texts
 from tests.projects.made_people import browser, member
 from tests.projects.made_projects import project, put_events
 from tests.samples import event, moment
@@ -52,7 +52,7 @@ def test_where_keys_are_required_it_says_where_to_make_one(settings: Any) -> Non
     with project("shop") as made:
         html = panel(browser(member("viewer", made)), f"{HEADLINE}?project=shop")
     assert html.count("Bearer YOUR_KEY") == 3
-    assert "/admin/projects/apikey/add/" in html
+    assert "/dashboard/settings?project=shop" in links(html)
 
 
 def test_a_project_with_events_on_other_days_shows_numbers(client: Client) -> None:

@@ -20,7 +20,7 @@ IMPORTS = "/admin/importer/import/"
 
 def test_imports_are_listed_newest_first_with_their_counts(admin_client: Client) -> None:
     ImportFactory.create(path="/data/older.csv")
-    ImportFactory.create(path="/data/newer.csv", size=5 * 1024 * 1024, stored=49_123)
+    ImportFactory.create(path="/data/newer.csv", size=5 * 1024 * 1024, read=49_123)
     html = page(admin_client, IMPORTS)
     assert html.index("/data/newer.csv") < html.index("/data/older.csv")
     assert "49123" in html

@@ -104,7 +104,7 @@ def test_the_list_shows_what_a_key_may_and_when_it_was_used(admin_client: Client
     row, _ = made("ingest", name="website", rate_limit_per_minute=77, expires_at=ago(hours=1))
     ApiKey.objects.update(last_used_at="2026-01-06T12:34:00Z")
     html = page(admin_client, KEYS)
-    for text in ("website", row.prefix, "ingest", "77", "expired", "Jan. 6, 2026, 12:34 p.m."):
+    for text in ("website", row.prefix, "ingest", "77", "expired", "2026-01-06 12:34"):
         assert text in html
 
 

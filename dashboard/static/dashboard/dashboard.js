@@ -115,3 +115,25 @@ function fail(element, ctx, text) {
   panel.replaceChildren(...(title ? [title] : []), said, again);
   htmx.process(again);
 }
+
+// A form that was sent waits for its answer: a second click would make a second key, and lose the
+// secret of the first one.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-sent]").forEach((it) => delete it.dataset.sent);
+});
+
+// The text stays selected, for where the browser does not let a page copy.
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+  });
+});

@@ -275,7 +275,7 @@ def _somebody_waits() -> bool:
 
 
 def test_an_operators_schedule_outlives_an_upgrade() -> None:
-    task = PeriodicTask.objects.get(name="purge hot events")
+    task = PeriodicTask.objects.get(name="drop hot days")
     assert (task.crontab.hour, task.crontab.minute, str(task.crontab.timezone)) == (
         *("3", "0"),
         "UTC",

@@ -1,0 +1,1 @@
+"""The settings of a project: its keys, its members and its time zone."""
