@@ -7,6 +7,7 @@ panels are on the page from the beginning.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import APIException
 
 from dashboard import refusals
+from dashboard.files import days_of, drawn, told
 from dashboard.header import Link, header_of
 from dashboard.state import State, state_of
 from projects.pages import needs
@@ -30,12 +32,18 @@ _NO_SCRIPT = "no"
 
 @dataclass(frozen=True)
 class Panel:
-    """`fill` gives what the template `panels/{name}.html` shows. It raises what reports raise."""
+    """`fill` gives what the template `panels/{name}.html` shows. It raises what reports raise.
+
+    With a `drawing`, `files/{drawing}.svg` draws the same as a file. What it gives as `files` is
+    there to download. `scope` is what a reader needs.
+    """
 
     name: str
     title: str
     fill: Fill
     is_wide: bool = False
+    drawing: str = ""
+    scope: str = READ
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
                 "state": state,
                 "panels": [_shown(request, page, it, state) for it in page.panels],
                 "whole": state.link(script=_NO_SCRIPT),
+                "printed": [days_of(state), *told(state)],
                 **page.fill(request, state),
                 **_frame(request, page, pages, state),
             }
@@ -83,8 +92,27 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
     return view
 
 
+def view_of_file(page: Page, panel: Panel, pages: Sequence[Page]) -> Any:
+    """The view of a panel's drawing as a file. A reader without it sees the page that says why."""
+
+    @needs(GET=panel.scope)
+    def view(request: HttpRequest) -> HttpResponse:
+        try:
+            state = state_of(request)
+            filled = {"heading": panel.title, **panel.fill(request, state)}
+            return drawn(request, f"{page.name}-{panel.name}", panel.drawing, state, filled)
+        except Exception as error:
+            return _error_page(request, page, pages, refusals.known(error))
+
+    def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
+        return refusals.led_on(request, refusal) or _error_page(request, page, pages, refusal)
+
+    view.refused = refused  # type: ignore[attr-defined]
+    return view
+
+
 def view_of_panel(page: Page, panel: Panel) -> Any:
-    @needs(GET=READ)
+    @needs(GET=panel.scope)
     def view(request: HttpRequest) -> HttpResponse:
         status, html = _made(request, page, panel)
         return HttpResponse(html, status=status)
@@ -119,8 +147,16 @@ def _frame(
     return {
         "page": page,
         "pages": [Link(it.title, _address(it, state), it is page) for it in pages],
+        "importing": _importing(state),
         "header": header_of(request, page.address if page in pages else pages[0].address, state),
     }
+
+
+def _importing(state: State | None) -> str:
+    """The address of the page that takes files."""
+    given = {} if state is None else state.given
+    project = {"project": given["project"]} if "project" in given else {}
+    return f"/dashboard/import?{urlencode(project)}"
 
 
 def _address(page: Page, state: State | None) -> str:
@@ -151,6 +187,8 @@ def _made(request: HttpRequest, page: Page, panel: Panel) -> tuple[int, SafeStri
         state = state_of(request)
         address = state.link(page.address_of(panel))
         context = {"panel": panel, "state": state, "address": address, **panel.fill(request, state)}
+        if panel.drawing:
+            context["drawing"] = state.link(f"{page.address_of(panel)}.svg", without=["script"])
     except Exception as error:
         refusal = refusals.known(error)
         text = str(refusal.detail)

@@ -5,15 +5,16 @@ from django.views.generic import RedirectView
 
 from config.middleware import login_limit
 from dashboard import entry
-from dashboard.pages import view_of, view_of_nothing, view_of_panel
-from dashboard.screens import funnel, live, overview, people, retention, trends
+from dashboard.completing import complete
+from dashboard.pages import view_of, view_of_file, view_of_nothing, view_of_panel
+from dashboard.screens import funnel, importing, live, overview, people, retention, trends
 from projects.pages import open_to_all
 
 PAGES = (
     *(overview.PAGE, trends.PAGE, funnel.PAGE, retention.PAGE),
     *(people.PAGE, live.PAGE),
 )
-_ALL = (*PAGES, people.PERSON)
+_ALL = (*PAGES, people.PERSON, importing.PAGE)
 
 urlpatterns = [
     path("", entry.home),
@@ -26,5 +27,12 @@ urlpatterns = [
         for it in _ALL
         for panel in (*it.panels, *it.parts)
     ),
+    *(
+        path(f"{it.address_of(panel)[1:]}.svg", view_of_file(it, panel, PAGES))
+        for it in _ALL
+        for panel in it.panels
+        if panel.drawing
+    ),
+    path("dashboard/complete", complete),
     path("dashboard/<path:path>", view_of_nothing(PAGES)),
 ]

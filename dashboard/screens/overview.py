@@ -9,6 +9,8 @@ from analytics.api.reports import cohorts, top_events, trends
 from dashboard import numbers
 from dashboard.charts.bars import bars
 from dashboard.charts.lines import Line, Point, chart
+from dashboard.completing import completed
+from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
 from dashboard.periods import before, label_of, title_of, unit_of
 from dashboard.screens.people import people_link
@@ -26,6 +28,11 @@ def _headline(request: HttpRequest, state: State) -> Filled:
         return welcome(request, state)
     line = Line("Users", _points(users, query))
     return {
+        "heading": "Users",
+        "files": [
+            csv("/stats/trends", asked, f"{name.capitalize()} as CSV")
+            for name, (asked, _) in found.items()
+        ],
         "tiles": [_tile(name.capitalize(), *it) for name, it in found.items()],
         "chart": chart([*before(users, line), line]),
         "table": [(it.title, numbers.whole(it.value), it.link) for it in line.points],
@@ -89,7 +96,7 @@ def _types(request: HttpRequest, state: State) -> Filled:
         )
         for row in now
     ]
-    return {"bars": bars(rows)}
+    return {"bars": bars(rows), "files": [csv("/stats/top-events", query)] if rows else []}
 
 
 def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
@@ -105,15 +112,26 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
     new, returning = _new_and_returning(request, state)
     earlier = _before(state)
     new_before, returning_before = _new_and_returning(request, earlier) if earlier else (None, None)
+    by_day = state.link("/dashboard/retention", unit="day")
     rows = [
-        ("New", new, "", numbers.change(new, new_before)),
+        ("New", new, by_day, numbers.change(new, new_before)),
         ("Returning", returning, "", numbers.change(returning, returning_before)),
     ]
-    return {"bars": bars(rows), "users": numbers.whole(new + returning)}
+    return {
+        "bars": bars(rows),
+        "users": numbers.whole(new + returning),
+        "link": people_link("trends", query_of(state, trends.REPORT)),
+        "files": [csv("/stats/cohorts", _by_day(state), "New by day as CSV")],
+    }
+
+
+def _by_day(state: State) -> Any:
+    """The query for who came for the first time ever on each of the days."""
+    return query_of(state, cohorts.REPORT, unit="day", periods=1)
 
 
 def _new_and_returning(request: HttpRequest, state: State) -> tuple[int, int]:
-    query = query_of(state, cohorts.REPORT, unit="day", periods=1)
+    query = _by_day(state)
     new = sum(row["users"] for row in answer_of(request, cohorts.REPORT, query) if row["cohort"])
     query = query_of(state, trends.REPORT, unit=unit_of(state))
     return new, _total(answer_of(request, trends.REPORT, query)) - new
@@ -124,9 +142,10 @@ PAGE = Page(
     "Overview",
     "",
     panels=(
-        Panel("headline", "Users", _headline, is_wide=True),
-        Panel("types", "Top events", _types),
-        Panel("newcomers", "New and returning", _newcomers),
+        Panel("headline", "Users", _headline, is_wide=True, drawing="lines"),
+        Panel("types", "Top events", _types, drawing="bars"),
+        Panel("newcomers", "New and returning", _newcomers, drawing="bars"),
     ),
     parts=(FIRST,),
+    fill=lambda request, state: completed(request, state, "segment"),
 )

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from analytics.people.listing import everyone
 from dashboard.pages import Filled, Panel
+from dashboard.screens import importing
 from dashboard.screens.live import newest
 from dashboard.state import State
 
@@ -36,6 +37,7 @@ def welcome(request: HttpRequest, state: State) -> Filled:
         "needs_key": settings.API_KEYS_REQUIRED,
         "ways": _ways(_address(request, state), needs_key=settings.API_KEYS_REQUIRED),
         **_first(request, state),
+        **importing.drop(request, state),
     }
 
 
