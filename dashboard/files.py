@@ -18,7 +18,7 @@ SHADES = (0.03, 0.1, 0.17, 0.24, 0.3, 0.36, 0.42, 0.47, 0.52, 0.56)
 # What the rows of a drawing are called by its panel, and the height of each.
 _ROWS = {"lines": ("keys", 20), "bars": ("bars", 36), "funnel": ("steps", 64), "heat": ("rows", 32)}
 # Above the rows: the axes of lines, and the heads of a table.
-_ABOVE = {"lines": 270, "heat": 28}
+_ABOVE = {"lines": 288, "heat": 28}
 _CELLS_FROM, _CELL = 200, 54
 # XML can't have these, not even written as numbers.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

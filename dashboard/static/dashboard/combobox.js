@@ -60,7 +60,7 @@
     const label = made("span", "label", offer.label);
     label.dir = "auto";
     label.title = offer.label;
-    item.append(label, made("small", "about", offer.about));
+    item.append(label, made("small", "kind", offer.about));
     return item;
   }
 
@@ -134,7 +134,7 @@
     const item = event.target.closest("[role=option]");
     if (item) choose([...list.children].indexOf(item));
   });
-  window.addEventListener("resize", close);
+  window.addEventListener("resize", () => field && place());
   for (const input of document.querySelectorAll("[data-complete]")) {
     input.setAttribute("role", "combobox");
     input.setAttribute("aria-autocomplete", "list");
