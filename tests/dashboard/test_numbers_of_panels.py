@@ -165,6 +165,11 @@ def test_a_person_is_told_as_the_api_tells_them(client: Client, history: str) ->
     summary = panel(client, "people/one/panels/person?id=ann")
     found = answer(client, "/users/ann")
     assert texts(summary, "<dd", "dd")[0] == str(found["events"]) == "5"
+    counts = texts(summary, '<span class="value"', "span")
+    assert counts == [str(it["events"]) for it in found["event_types"]]
+    for link, count in zip(links(summary), counts, strict=True):
+        html = panel(client, link.replace("/dashboard/trends?", "trends/panels/trend?"))
+        assert rows(html)[0] == ["All", count], link
     timeline = panel(client, "people/one/panels/timeline?id=ann")
     events = answer(client, "/users/ann/events")["events"]
     assert texts(timeline, "<b", "b") == [it["event_type"] for it in events]
@@ -184,6 +189,7 @@ def test_live_shows_the_last_events_and_who_is_here_in_the_zone_of_the_project(
         page = client.get("/dashboard/?project=tokyo").content.decode()
         assert "Days are those of Asia/Tokyo." in text(page)
     assert texts(html, "<strong", "strong") == ["1"]
+    assert "/dashboard/people?project=tokyo" in links(html)
     assert texts(html, '<a href="[^"]*" class="id"', "a") == [it["user_id"] for it in found]
     assert f"{at + timedelta(hours=9):%H:%M:%S}" in texts(html, "<time", "time")[0]
 
