@@ -164,7 +164,9 @@ def _values(question: Question, typed: Begun, field: Field) -> list[Offer]:
     if typed.operator:
         return offers
     has_numbers = any(is_number(value) for value, _ in found)
-    return [*offers, *_comparisons(field, typed.typed, has_numbers=has_numbers)]
+    others = [*_comparisons(field, typed.typed, has_numbers=has_numbers)]
+    # Of numbers, hardly anybody looks for a certain one.
+    return [*others, *offers] if has_numbers and not typed.typed else [*offers, *others]
 
 
 def _values_of(question: Question, field: Field, prefix: str) -> Iterator[tuple[str, str]]:

@@ -66,7 +66,7 @@
 
   function place() {
     const [box, room] = [field.getBoundingClientRect(), document.documentElement.clientWidth - 24];
-    const width = Math.min(room, Math.max(box.width, 320));
+    const width = Math.min(room, Math.max(320, Math.min(560, box.width)));
     const left = Math.min(box.left, room + 12 - width);
     list.style.width = `${width}px`;
     list.style.left = `${left + window.scrollX}px`;
