@@ -18,6 +18,8 @@ from dashboard.screens.welcome import FIRST, is_empty, welcome
 from dashboard.state import State, answer_of, query_of
 
 _TYPES = 8
+# A table of more days has weeks.
+_MOST_DAYS = 120
 _FIRST_DAY = date(1970, 1, 1)
 
 
@@ -112,9 +114,11 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
     new, returning = _new_and_returning(request, state)
     earlier = _before(state)
     new_before, returning_before = _new_and_returning(request, earlier) if earlier else (None, None)
-    by_day = state.link("/dashboard/retention", unit="day")
+    # There each of them leads to its people.
+    unit = "day" if state.days <= _MOST_DAYS else "week"
+    began = state.link("/dashboard/retention", unit=unit)
     rows = [
-        ("New", new, by_day, numbers.change(new, new_before)),
+        ("New", new, began, numbers.change(new, new_before)),
         ("Returning", returning, "", numbers.change(returning, returning_before)),
     ]
     return {
