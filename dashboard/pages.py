@@ -7,6 +7,7 @@ panels are on the page from the beginning.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
@@ -15,6 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import APIException
 
 from dashboard import refusals
+from dashboard.files import days_of, drawn, told
 from dashboard.header import Link, header_of
 from dashboard.saving.box import box_of
 from dashboard.state import State, state_of
@@ -34,12 +36,18 @@ NO_SCRIPT = "no"
 
 @dataclass(frozen=True)
 class Panel:
-    """`fill` gives what the template `panels/{name}.html` shows. It raises what reports raise."""
+    """`fill` gives what the template `panels/{name}.html` shows. It raises what reports raise.
+
+    With a `drawing`, `files/{drawing}.svg` draws the same as a file. What it gives as `files` is
+    there to download. `scope` is what a reader needs.
+    """
 
     name: str
     title: str
     fill: Fill
     is_wide: bool = False
+    drawing: str = ""
+    scope: str = READ
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,11 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
     def view(request: HttpRequest) -> HttpResponseBase:
         try:
             state = state_of(request)
-            told = page.change(request, state) if page.change and request.method == "POST" else {}
-            if isinstance(told, HttpResponseBase):
-                return told
+            done = page.change(request, state) if page.change and request.method == "POST" else {}
+            if isinstance(done, HttpResponseBase):
+                return done
             context = {
-                **_content(request, page, state, told),
+                **_content(request, page, state, done),
                 **frame(request, page, pages, state),
             }
         except Exception as error:
@@ -96,8 +104,27 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
     return view
 
 
+def view_of_file(page: Page, panel: Panel, pages: Sequence[Page]) -> Any:
+    """The view of a panel's drawing as a file. A reader without it sees the page that says why."""
+
+    @needs(GET=panel.scope)
+    def view(request: HttpRequest) -> HttpResponse:
+        try:
+            state = state_of(request)
+            filled = {"heading": panel.title, **panel.fill(request, state)}
+            return drawn(request, f"{page.name}-{panel.name}", panel.drawing, state, filled)
+        except Exception as error:
+            return error_page(request, page, pages, refusals.known(error))
+
+    def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
+        return refusals.led_on(request, refusal) or error_page(request, page, pages, refusal)
+
+    view.refused = refused  # type: ignore[attr-defined]
+    return view
+
+
 def view_of_panel(page: Page, panel: Panel) -> Any:
-    @needs(GET=READ)
+    @needs(GET=panel.scope)
     def view(request: HttpRequest) -> HttpResponse:
         status, html = _made(request, page, panel)
         return HttpResponse(html, status=status)
@@ -127,10 +154,10 @@ def view_of_nothing(pages: Sequence[Page]) -> Any:
     return view
 
 
-def _content(request: HttpRequest, page: Page, state: State, told: Filled) -> dict[str, Any]:
+def _content(request: HttpRequest, page: Page, state: State, done: Filled) -> dict[str, Any]:
     """What the template of the page shows. `whole` is where a browser without script goes on."""
-    if "template" in told:
-        return {"state": state, **told}
+    if "template" in done:
+        return {"state": state, **done}
     # The answer to a form must not be left for another page.
     is_whole = request.method == "POST" or state.given.get("script") == NO_SCRIPT
     return {
@@ -138,8 +165,9 @@ def _content(request: HttpRequest, page: Page, state: State, told: Filled) -> di
         "panels": [_shown(request, page, it, state, is_whole) for it in page.panels],
         "whole": state.link(script=NO_SCRIPT) if page.panels and not is_whole else "",
         "save": box_of(request, page.name) if page.has_views else None,
+        "printed": [days_of(state), *told(state)],
         **page.fill(request, state),
-        **told,
+        **done,
     }
 
 
@@ -150,8 +178,16 @@ def frame(
     return {
         "page": page,
         "pages": [Link(it.title, _address(it, state), it is page) for it in pages],
+        "importing": _importing(state),
         "header": header_of(request, page.address if page in pages else pages[0].address, state),
     }
+
+
+def _importing(state: State | None) -> str:
+    """The address of the page that takes files."""
+    given = {} if state is None else state.given
+    project = {"project": given["project"]} if "project" in given else {}
+    return f"/dashboard/import?{urlencode(project)}"
 
 
 def _address(page: Page, state: State | None) -> str:
@@ -186,20 +222,35 @@ def waiting(panel: Panel, address: str, view: Filled | None = None) -> SafeStrin
 
 
 def _made(request: HttpRequest, page: Page, panel: Panel) -> tuple[int, SafeString]:
-    return made(request, panel, f"{page.address_of(panel)}?{request.GET.urlencode()}")
+    address = page.address_of(panel)
+    asked = request.GET.copy()
+    asked.pop("script", None)
+    drawing = f"{address}.svg?{asked.urlencode()}" if panel.drawing else ""
+    return made(request, panel, f"{address}?{request.GET.urlencode()}", drawing=drawing)
 
 
 def made(
-    request: HttpRequest, panel: Panel, address: str, view: Filled | None = None
+    request: HttpRequest,
+    panel: Panel,
+    address: str,
+    *,
+    view: Filled | None = None,
+    drawing: str = "",
 ) -> tuple[int, SafeString]:
     """The status and the HTML of a panel, or of one that says why it can't be had.
 
     It can be asked for again at `address`. `view` is the saved view that it is of, if it is of one.
+    `drawing` is the address of its chart as a file.
     """
-    context: dict[str, Any] = {"panel": panel, "address": address, "view": view}
+    context: dict[str, Any] = {
+        **{"panel": panel, "address": address},
+        **{"view": view, "drawing": drawing},
+    }
     try:
         state = state_of(request)
         context |= {"state": state, **panel.fill(request, state)}
+        if state.is_shared:
+            context.pop("files", None)
     except Exception as error:
         refusal = refusals.known(error)
         return refusal.status_code, error_panel(request, str(refusal.detail), context)

@@ -37,10 +37,11 @@ class Browser:
         """What the script returns; of a promise, what it is kept with."""
         return _ask("POST", f"{self._session}/execute/sync", script=script, args=list(arguments))
 
-    def emulate(self, *, width: int, dark: bool = False) -> None:
-        """A window of this width, for a reader who prefers light or dark pages."""
+    def emulate(self, *, width: int, dark: bool = False, on_paper: bool = False) -> None:
+        """A window of this width, or paper, for a reader who prefers light or dark pages."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._devtools("Emulation.setEmulatedMedia", features=[scheme])
+        media = "print" if on_paper else ""
+        self._devtools("Emulation.setEmulatedMedia", media=media, features=[scheme])
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._devtools("Emulation.setDeviceMetricsOverride", **size)
 

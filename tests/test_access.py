@@ -87,6 +87,15 @@ NEEDS = """
 /dashboard/settings/panels/limits     page page unposted unposted unposted unposted 405
 /dashboard/health              operate operate unposted unposted unposted unposted 405
 /dashboard/health/panels/health operate operate unposted unposted unposted unposted 405
+/dashboard/overview/panels/headline.svg  page page unposted unposted unposted unposted 405
+/dashboard/overview/panels/types.svg     page page unposted unposted unposted unposted 405
+/dashboard/overview/panels/newcomers.svg page page unposted unposted unposted unposted 405
+/dashboard/trends/panels/trend.svg       page page unposted unposted unposted unposted 405
+/dashboard/funnel/panels/funnel.svg      page page unposted unposted unposted unposted 405
+/dashboard/retention/panels/cohorts.svg  page page unposted unposted unposted unposted 405
+/dashboard/complete            page    page    unposted unposted unposted unposted 405
+/dashboard/import              page    page    unposted unposted unposted unposted 405
+/dashboard/import/panels/progress watched watched unposted unposted unposted unposted 405
 /dashboard/<path:path>         missing missing unposted unposted unposted unposted 405
 /login                         open    open    login   unposted unposted unposted 405
 /logout                        405     405     leave   unposted unposted unposted 405
@@ -94,8 +103,8 @@ NEEDS = """
 
 # What is answered. `other` is a key, and `outsider` a member, of another project. `misled` is the
 # browser of the admin on a page of another site. The views have no method that is `unread`,
-# `unsent` or `nothing`. There is nothing to `remove` or to change, so who may gets 404. What they
-# send does not `fill` a form, so who may gets 400.
+# `unsent` or `nothing`. There is nothing to `remove`, to change or to be `watched`, so who may gets
+# 404. What they send does not `fill` a form, so who may gets 400.
 KEYS_REQUIRED = """
          nobody ingest read both other expired revoked viewer editor admin outsider staff superuser inactive misled
 read     401    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        401      ok
@@ -115,6 +124,7 @@ form     403    403    403  403  403   403     403     302    302    302   302  
 page     302    403    ok   ok   404   401     401     ok     ok     ok    404      ok    ok        302      ok
 missing  302    403    404  404  404   401     401     404    404    404   404      404   404       302      404
 404      404    404    404  404  404   404     404     404    404    404   404      404   404       404      404
+watched  302    404    403  404  404   401     401     403    403    404   404      403   404       302      404
 unposted 403    403    403  403  403   403     403     405    405    405   405      405   405       405      403
 fill     403    403    403  403  403   403     403     403    400    400   404      403   400       302      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
@@ -142,6 +152,7 @@ form     403    403    403  403  403   403     403     302    302    302   302  
 page     ok     403    ok   ok   404   401     401     ok     ok     ok    ok       ok    ok        ok       ok
 missing  404    403    404  404  404   401     401     404    404    404   404      404   404       404      404
 404      404    404    404  404  404   404     404     404    404    404   404      404   404       404      404
+watched  404    404    403  404  404   401     401     404    404    404   404      404   404       404      404
 unposted 403    403    403  403  403   403     403     405    405    405   405      405   405       405      403
 fill     403    403    403  403  403   403     403     400    400    400   400      400   400       400      403
 login    403    403    403  403  403   403     403     ok     ok     ok    ok       ok    ok        ok       403
@@ -169,6 +180,8 @@ QUERIES = {
     "/stats/cohorts/users": "from=2026-01-01&to=2026-01-02&at=2026-01-01",
     "/stats/active-days/users": "from=2026-01-01&to=2026-01-02",
     "/stats/funnel/users": FUNNEL,
+    "/dashboard/complete": "kind=segment",
+    "/dashboard/funnel/panels/funnel.svg": FUNNEL,
     "/dashboard/people/one/panels/person": "id=u1",
     "/dashboard/people/one/panels/timeline": "id=u1",
 }

@@ -1,9 +1,10 @@
-"""Reads names between dots and items between commas, where a backslash escapes a character."""
+"""Names between dots and items between commas, where a backslash escapes a character."""
 
 import re
 
 _ESCAPED_OR_END = re.compile(r"\\(.?)|([.:=])", re.DOTALL)
 _ESCAPED_OR_COMMA = re.compile(r"\\(.?)|,", re.DOTALL)
+_OF_NAMES, _OF_ITEMS = re.compile(r"[.:=\\]"), re.compile(r"[,\\]")
 
 
 class WrongText(ValueError):
@@ -54,3 +55,13 @@ def items_in(text: str, begin: int) -> list[tuple[str, int]]:
             message = "in a list, a backslash may only stand before , or \\"
             raise WrongText(message, begin + match.start())
     return [*items, (item + text[start:], begin + at)]
+
+
+def written_name(name: str) -> str:
+    """The name as `names_in` reads it."""
+    return _OF_NAMES.sub(r"\\\g<0>", name)
+
+
+def written_item(item: str) -> str:
+    """The item as `items_in` reads it."""
+    return _OF_ITEMS.sub(r"\\\g<0>", item)

@@ -16,9 +16,16 @@ separated by commas; there, write a backslash before each `,` and `\` of a value
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from analytics.segments.escaping import WrongText, items_in, names_in
+from analytics.segments.escaping import (
+    WrongText,
+    items_in,
+    names_in,
+    written_item,
+    written_name,
+)
 from analytics.segments.expressions import (
     MAX_CONDITIONS,
     TEXT,
@@ -67,7 +74,65 @@ _COMPARED: dict[str, tuple[Operator, bool]] = {
 }
 _OPERATORS = (*_COMPARED, "set", "unset", "did", "didnot", "saved")
 _CALL = re.compile(r"(\w+)\(")
+# These take several values.
+_LISTS = ("in", "notin")
 _TIMES, _DAYS = re.compile(r"n>=([0-9]{1,7})"), re.compile(r"([0-9]{1,5})d")
+
+
+class Begun(NamedTuple):
+    """A segment that somebody still types.
+
+    `operator` stands before the bracket; it is empty without one. Without a `field`, `typed` is the
+    beginning of a field, or of what `did` and `saved` take. With one, it is that of the value, or
+    of the last value of a list, and `values` are those before it.
+    """
+
+    operator: str
+    field: Field | None
+    typed: str
+    values: tuple[str, ...] = ()
+
+
+def begun(text: str) -> Begun:
+    """Reads a segment that need not be whole. A name without `properties.` is a property's.
+
+    Raises ValueError for what is no beginning of any segment.
+    """
+    call = _CALL.match(text)
+    operator = call[1] if call else ""
+    begin = len(operator) + 1 if call else 0
+    if call and operator not in _OPERATORS:
+        raise WrongText(f"there is no operator {operator[:100]}", 0)
+    if call and operator not in _COMPARED:
+        return Begun(operator, None, text[begin:])
+    names, end = names_in(text, begin)
+    if end == len(text):
+        return Begun(operator, None, text[begin:])
+    if call:
+        names[-1] = names[-1].removesuffix(")")
+    elif names[0] not in ("event_type", "user_id", "properties"):
+        names = ["properties", *names]
+    items = items_in(text[end + 1 :], end + 1) if operator in _LISTS else [(text[end + 1 :], 0)]
+    *values, typed = [item for item, _ in items]
+    return Begun(operator, _field(names, begin), typed, tuple(values))
+
+
+def written_field(field: Field) -> str:
+    """The field as `parse_field` reads it."""
+    return ".".join([field.name, *map(written_name, field.path)])
+
+
+def written(operator: str, field: Field, *values: str) -> str:
+    """A comparison as a segment; an operator that takes no list has one value, or none yet."""
+    name = written_field(field)
+    if operator in ("set", "unset"):
+        return f"{operator}({name})"
+    value = ",".join(map(written_item, values)) if operator in _LISTS else "".join(values)
+    return f"{operator}({name}):{value}" if operator else f"{name}:{value}"
+
+
+def written_did(operator: str, event_type: str) -> str:
+    return f"{operator}({written_item(event_type)})"
 
 
 def parse_segments(
@@ -199,7 +264,7 @@ def _compared(name: str, text: str, place: Place) -> Comparison:
     field = _field([*names[:-1], names[-1][:-1]], begin)
     operator, negated = _COMPARED[name]
     given, at = text[end + 1 :], end + 1
-    if name in ("in", "notin"):
+    if name in _LISTS:
         values = tuple(_value(field, item, place_of) for item, place_of in items_in(given, at))
     else:
         values = (_checked(name, field, given, at),)

@@ -66,7 +66,7 @@ def _shown(request: HttpRequest, view: SavedView, state: State) -> SafeString:
 def _made(request: HttpRequest, view: SavedView) -> tuple[int, SafeString]:
     asked = showing.asked_of(request, showing.page_of(view.page), view.query)
     address = f"{SAVED}/views/{view.pk}/panel?{request.GET.urlencode()}"
-    return made(asked, _panel(view), address, _title(request, view))
+    return made(asked, _panel(view), address, view=_title(request, view))
 
 
 def _panel(view: SavedView) -> Panel:

@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from analytics.api.reports import funnel
 from analytics.funnels.question import ORDERS
 from dashboard import numbers
+from dashboard.completing import completed
+from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
 from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
@@ -32,6 +34,7 @@ def _form(request: HttpRequest, state: State) -> Filled:
         "order": given.get("order", "ordered"),
         "by": given.get("by", ""),
         "is_asked": len(steps) > 1,
+        **completed(request, state, "step", "segment", "field"),
     }
 
 
@@ -42,18 +45,13 @@ def _funnel(request: HttpRequest, state: State) -> Filled:
     query = chosen_query_of(state, funnel.REPORT, step=steps)
     query.setdefault("window", _WINDOW)
     answer = answer_of(request, funnel.REPORT, query)
-    lines = [
-        {"name": "Not set" if line["value"] is None else line["value"] or "(empty)", **line}
-        for line in answer.get("values", [])
-    ]
-    if "other" in answer:
-        lines.append({"name": "All other values", **answer["other"]})
     return {
         "is_asked": True,
         "complete": answer["complete"],
         "steps": [_step(state, it, answer["steps"], query) for it in answer["steps"]],
-        "lines": [(line["name"], [_short(it) for it in line["steps"]]) for line in lines],
+        "lines": _lines(state, answer, query),
         "numbers": range(1, len(steps) + 1),
+        "files": [csv("/stats/funnel", query)],
     }
 
 
@@ -78,16 +76,35 @@ def _step(
     }
 
 
-def _short(step: dict[str, Any]) -> tuple[str, str]:
+def _lines(
+    state: State, answer: dict[str, Any], query: Any
+) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """The name of each value, and its steps: users, their share, and the address of the people."""
+    found: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+    for line in answer.get("values", []):
+        value = line["value"]
+        name = "Not set" if value is None else value or "(empty)"
+        found.append((name, line, {"line": "unset"} if value is None else {"value": value}))
+    if "other" in answer:
+        found.append(("All other values", answer["other"], {"line": "other"}))
+    return [
+        (name, [_short(state, it, query, of) for it in line["steps"]]) for name, line, of in found
+    ]
+
+
+def _short(
+    state: State, step: dict[str, Any], query: Any, line: dict[str, str]
+) -> tuple[str, str, str]:
     share = step.get("of_first")
-    return numbers.whole(step["users"]), "" if share is None else numbers.percent(share)
+    link = people_link(state, "funnel", query, reached=step["step"], **line)
+    return numbers.whole(step["users"]), "" if share is None else numbers.percent(share), link
 
 
 PAGE = Page(
     "funnel",
     "Funnel",
     "funnel",
-    panels=(Panel("funnel", "Funnel", _funnel),),
+    panels=(Panel("funnel", "Funnel", _funnel, drawing="funnel"),),
     fill=_form,
     has_views=True,
 )

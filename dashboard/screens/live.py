@@ -36,6 +36,8 @@ def _last(request: HttpRequest, state: State) -> Filled:
         "events": newest(project=project, limit=_EVENTS, state=state),
         "here": numbers.whole(here.users) + ("+" if here.events > MOST_EVENTS else ""),
         "minutes": _MINUTES,
+        # The newest events are theirs, and so they are the first in the list of people.
+        "people": state.link("/dashboard/people", without={*state.given} - {"project"}),
     }
 
 

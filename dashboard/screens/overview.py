@@ -9,6 +9,8 @@ from analytics.api.reports import cohorts, top_events, trends
 from dashboard import numbers
 from dashboard.charts.bars import bars
 from dashboard.charts.lines import Line, Point, chart
+from dashboard.completing import completed
+from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
 from dashboard.periods import before, label_of, title_of, unit_of
 from dashboard.screens.people import people_link
@@ -16,6 +18,8 @@ from dashboard.screens.welcome import FIRST, is_empty, welcome
 from dashboard.state import State, answer_of, query_of
 
 _TYPES = 8
+# A table of more days has weeks.
+_MOST_DAYS = 120
 _FIRST_DAY = date(1970, 1, 1)
 
 
@@ -26,6 +30,11 @@ def _headline(request: HttpRequest, state: State) -> Filled:
         return welcome(request, state)
     line = Line("Users", _points(state, users, query))
     return {
+        "heading": "Users",
+        "files": [
+            csv("/stats/trends", asked, f"{name.capitalize()} as CSV")
+            for name, (asked, _) in found.items()
+        ],
         "tiles": [_tile(state, name.capitalize(), *it) for name, it in found.items()],
         "chart": chart([*before(users, line), line]),
         "table": [(it.title, numbers.whole(it.value), it.link) for it in line.points],
@@ -94,7 +103,7 @@ def _types(request: HttpRequest, state: State) -> Filled:
         )
         for row in now
     ]
-    return {"bars": bars(rows)}
+    return {"bars": bars(rows), "files": [csv("/stats/top-events", query)] if rows else []}
 
 
 def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
@@ -110,15 +119,28 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
     new, returning = _new_and_returning(request, state)
     earlier = _before(state)
     new_before, returning_before = _new_and_returning(request, earlier) if earlier else (None, None)
+    # There each of them leads to its people.
+    unit = "day" if state.days <= _MOST_DAYS else "week"
+    began = state.link("/dashboard/retention", unit=unit)
     rows = [
-        ("New", new, "", numbers.change(new, new_before)),
+        ("New", new, began, numbers.change(new, new_before)),
         ("Returning", returning, "", numbers.change(returning, returning_before)),
     ]
-    return {"bars": bars(rows), "users": numbers.whole(new + returning)}
+    return {
+        "bars": bars(rows),
+        "users": numbers.whole(new + returning),
+        "link": people_link(state, "trends", query_of(state, trends.REPORT)),
+        "files": [csv("/stats/cohorts", _by_day(state), "New by day as CSV")],
+    }
+
+
+def _by_day(state: State) -> Any:
+    """The query for who came for the first time ever on each of the days."""
+    return query_of(state, cohorts.REPORT, unit="day", periods=1)
 
 
 def _new_and_returning(request: HttpRequest, state: State) -> tuple[int, int]:
-    query = query_of(state, cohorts.REPORT, unit="day", periods=1)
+    query = _by_day(state)
     new = sum(row["users"] for row in answer_of(request, cohorts.REPORT, query) if row["cohort"])
     query = query_of(state, trends.REPORT, unit=unit_of(state))
     return new, _total(answer_of(request, trends.REPORT, query)) - new
@@ -129,10 +151,11 @@ PAGE = Page(
     "Overview",
     "",
     panels=(
-        Panel("headline", "Users", _headline, is_wide=True),
-        Panel("types", "Top events", _types),
-        Panel("newcomers", "New and returning", _newcomers),
+        Panel("headline", "Users", _headline, is_wide=True, drawing="lines"),
+        Panel("types", "Top events", _types, drawing="bars"),
+        Panel("newcomers", "New and returning", _newcomers, drawing="bars"),
     ),
     parts=(FIRST,),
+    fill=lambda request, state: completed(request, state, "segment"),
     has_views=True,
 )

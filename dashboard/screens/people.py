@@ -12,13 +12,15 @@ from analytics.api.report import Report
 from analytics.api.reports import all_reports
 from analytics.parameters import zone_asked
 from analytics.people import finding, person
-from analytics.people.listing import People, parse_cursor, people_of
+from analytics.people.listing import MAX_LIMIT, People, parse_cursor, people_of
 from analytics.people.views import parse_prefix
-from analytics.segments.expressions import ALL
+from analytics.segments.expressions import ALL, Field
+from analytics.segments.parsing import written
 from config.api.problems import Problem
 from config.api.query_parameters import problem
 from dashboard import numbers
 from dashboard.charts.bars import bars
+from dashboard.files import File, csv
 from dashboard.numbers import Change
 from dashboard.pages import Filled, Page, Panel
 from dashboard.state import State, number_query_of, people_behind
@@ -30,6 +32,7 @@ _LIMIT = 50
 _PATH = "/dashboard/people"
 # Parameters of a number that tell a reader nothing.
 _UNTOLD = ("project", "limit", "compare")
+_SAME = Change("", "same")
 _NOBODY = "There is no such user."
 
 
@@ -57,7 +60,22 @@ def _listed(request: HttpRequest, state: State) -> Filled:
         ],
         "next": state.link(_PATH, cursor=found.next) if found.next else "",
         "is_behind": "behind" in state.given,
+        "files": [_csv(state, found.total)] if found.users else [],
     }
+
+
+def _csv(state: State, total: int) -> File:
+    """The people as the API lists them, in one page."""
+    text = "CSV" if total <= MAX_LIMIT else f"The first {MAX_LIMIT:,} as CSV"
+    path, query = "/users", QueryDict(mutable=True)
+    if "behind" in state.given:
+        report = _report(state.given.get("behind", ""))
+        path, query = f"/stats/{report.path}/users", number_query_of(state, report)
+    else:
+        for name in ("project", "prefix"):
+            query.setlist(name, [text for text in state.given.getlist(name) if text])
+    query["limit"] = str(MAX_LIMIT)
+    return csv(path, query, text)
 
 
 def _behind(request: HttpRequest, state: State) -> People:
@@ -114,6 +132,10 @@ def person_link(state: State, user_id: str) -> str:
     return f"{_PATH}/one?{urlencode({**given, 'id': user_id})}"
 
 
+def _day(text: str, zone: ZoneInfo) -> str:
+    return datetime.fromisoformat(text).astimezone(zone).date().isoformat()
+
+
 def _moment(text: str, zone: ZoneInfo) -> str:
     at = datetime.fromisoformat(text).astimezone(zone)
     return f"{at.day} {at:%b %Y, %H:%M}"
@@ -153,14 +175,28 @@ def _summary(request: HttpRequest, state: State) -> Filled:
     if found is None:
         return {"is_new": True}
     zone = ZoneInfo(state.zone)
+    days = {"from": _day(found.first_seen, zone), "to": _day(found.last_seen, zone)}
     return {
         "events": numbers.whole(found.events),
         "first_seen": _moment(found.first_seen, zone),
         "last_seen": _moment(found.last_seen, zone),
         "bars": bars(
-            [(one.event_type, one.events, "", Change("", "same")) for one in found.event_types[:10]]
+            [
+                (one.event_type, one.events, _trend_link(state, days, one.event_type), _SAME)
+                for one in found.event_types[:10]
+            ]
         ),
     }
+
+
+def _trend_link(state: State, days: dict[str, str], event_type: str) -> str:
+    """When this person had these events."""
+    of_person = written("", Field("user_id"), _id(state))
+    of_type = written("", Field("event_type"), event_type)
+    query: dict[str, Any] = {"measure": "events", **days, "segment": [of_person, of_type]}
+    if "project" in state.given:
+        query["project"] = state.given["project"]
+    return f"/dashboard/trends?{urlencode(query, doseq=True)}"
 
 
 def _timeline(request: HttpRequest, state: State) -> Filled:

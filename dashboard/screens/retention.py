@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from analytics.api.reports import cohorts
 from analytics.cohorts.question import UNITS
 from dashboard import numbers
+from dashboard.completing import completed
+from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
 from dashboard.periods import label_of, title_of
 from dashboard.screens.people import people_link
@@ -34,6 +36,7 @@ def _form(request: HttpRequest, state: State) -> Filled:
         "start": given.get("start", ""),
         "again": given.get("return", ""),
         "mode": given.get("mode", "on"),
+        **completed(request, state, "segment"),
     }
 
 
@@ -46,6 +49,7 @@ def _table(request: HttpRequest, state: State) -> Filled:
     return {
         "unit": unit,
         "heads": range(periods),
+        "files": [csv("/stats/cohorts", query)] if rows else [],
         "rows": [_row(state, row, periods, query) for row in rows if row["cohort"]],
         "average": [
             (numbers.percent(it["rate"]), _shade(it["rate"]))
@@ -66,6 +70,7 @@ def _row(state: State, row: dict[str, Any], periods: int, query: Any) -> dict[st
         "name": label_of(str(row["cohort"])),
         "title": title_of(str(first["start"]), str(first["end"])),
         "users": numbers.whole(row["users"]),
+        "link": people_link(state, "cohorts", query, at=row["cohort"], period=0),
         "cells": [_cell(state, row, period, query) for period in row["periods"][:periods]],
     }
 
@@ -92,7 +97,7 @@ PAGE = Page(
     "retention",
     "Retention",
     "retention",
-    panels=(Panel("cohorts", "Who came again", _table),),
+    panels=(Panel("cohorts", "Who came again", _table, drawing="heat"),),
     fill=_form,
     has_views=True,
 )

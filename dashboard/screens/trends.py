@@ -8,6 +8,8 @@ from analytics.api.reports import trends
 from analytics.trends.buckets import UNITS
 from dashboard import numbers
 from dashboard.charts.lines import Line, Point, chart
+from dashboard.completing import completed
+from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
 from dashboard.periods import before, label_of, title_of, unit_of
 from dashboard.screens.people import people_link
@@ -35,9 +37,9 @@ def _form(request: HttpRequest, state: State) -> Filled:
         "unit": _unit(state),
         "by": given.get("by", ""),
         "is_known_measure": given.get("measure", "users") in dict(MEASURES),
-        "segments": [text for text in given.getlist("segment") if text] or [""],
         "series": given.getlist("series"),
         "compare": given.get("compare", ""),
+        **completed(request, state, "segment", "field"),
     }
 
 
@@ -65,7 +67,16 @@ def _trend(request: HttpRequest, state: State) -> Filled:
         ],
         "names": [line.name for line in lines],
         "rows": _rows(lines),
+        "heading": _heading(query),
+        "files": [csv("/stats/trends", query)],
     }
+
+
+def _heading(query: Any) -> str:
+    """Of a file, which has no form beside it."""
+    measure = query.get("measure", "users")
+    by = f", {query['by']}" if query.get("by") else ""
+    return f"{dict(MEASURES).get(measure, measure)} by {query['unit']}{by}"
 
 
 def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
@@ -125,7 +136,7 @@ PAGE = Page(
     "trends",
     "Trends",
     "trends",
-    panels=(Panel("trend", "Trend", _trend),),
+    panels=(Panel("trend", "Trend", _trend, drawing="lines"),),
     fill=_form,
     has_views=True,
 )

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from analytics.people.listing import everyone
 from dashboard.pages import Filled, Panel
+from dashboard.screens import importing
 from dashboard.screens.live import newest
 from dashboard.state import State
 from projects import access
@@ -41,6 +42,7 @@ def welcome(request: HttpRequest, state: State) -> Filled:
         "settings": state.link(SETTINGS, without=set(state.given) - {"project"}),
         "ways": ways(request, state),
         **first(request, state),
+        **importing.drop(request, state),
     }
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from dashboard.models import Dashboard, SavedView
 from dashboard.saving import links
 from embedded import ports
+from importer.receiving import upload_jobs
 from projects.models import DEFAULT
 from tests import browser, web_server
 from tests.browser import Browser
@@ -33,6 +35,7 @@ PAGES = [
     "live",
     "settings",
     "health",
+    "import",
     "nowhere",
 ]
 LONG = "a-name-without-any-place-to-break-" * 5
@@ -41,15 +44,17 @@ LONG = "a-name-without-any-place-to-break-" * 5
 class Setting(NamedTuple):
     chromium: Browser
     address: str
+    imports: Path
 
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
+    folder = tmp_path_factory.mktemp("imports")
     with (
-        web_server.running() as web,
+        web_server.running(IMPORT_FOLDER=str(folder)) as web,
         browser.running(tmp_path_factory.mktemp("chromium")) as chromium,
     ):
-        yield Setting(chromium, f"http://{ports.HOST}:{web.port}/dashboard/")
+        yield Setting(chromium, f"http://{ports.HOST}:{web.port}/dashboard/", folder)
 
 
 @pytest.fixture
@@ -65,7 +70,9 @@ def history(stores: None) -> None:
         for user, country in enumerate(["UA", "DE", "FR"])
         for number, kind in enumerate(["view", "buy", LONG])
     ]
-    put_events(DEFAULT, [*made, event(user_id=LONG, event_type="view")])
+    # Of today also in the first hour of a day.
+    late = event(user_id=LONG, event_type="view", occurred_at=moment(seconds=1))
+    put_events(DEFAULT, [*made, late])
     deliver_all()
 
 
@@ -90,7 +97,7 @@ def loaded(chromium: Browser) -> None:
 def test_every_page_is_whole_at_any_width_light_and_dark(
     setting: Setting, saved: list[str]
 ) -> None:
-    chromium, address = setting
+    chromium, address, _ = setting
     for width in (1280, 360):
         for page in (*PAGES, *saved):
             where = f"{page} at {width}"
@@ -124,7 +131,7 @@ return [...document.querySelectorAll("main *, header *")]
 
 @pytest.mark.usefixtures("history")
 def test_without_script_every_number_is_there(setting: Setting) -> None:
-    chromium, address = setting
+    chromium, address, _ = setting
     chromium.emulate(width=1280)
     chromium.allow_script(False)
     try:
@@ -141,7 +148,7 @@ def test_without_script_every_number_is_there(setting: Setting) -> None:
 
 @pytest.mark.usefixtures("history")
 def test_the_keyboard_leads_to_the_filter_and_along_the_chart(setting: Setting) -> None:
-    chromium, address = setting
+    chromium, address, _ = setting
     chromium.emulate(width=1280)
     chromium.open(f"{address}trends?range=7d")
     loaded(chromium)
@@ -161,8 +168,138 @@ def test_the_keyboard_leads_to_the_filter_and_along_the_chart(setting: Setting) 
     assert chromium.run("return document.activeElement.value") == "/"
 
 
+@pytest.mark.usefixtures("history")
+def test_a_filter_is_chosen_by_keyboard_and_by_pointer(setting: Setting) -> None:
+    chromium, address, _ = setting
+    chromium.emulate(width=360)
+    chromium.open(address)
+    loaded(chromium)
+    for key in "/coun":
+        chromium.press(key)
+    wait_until(lambda: offered(chromium) == ["country"])
+    assert chromium.run(FIELD) == ["coun", "true", None]
+    chromium.press("ArrowDown")
+    assert chromium.run(FIELD) == ["coun", "true", "offer-0"]
+    chromium.press("Enter")
+    wait_until(lambda: "FR" in offered(chromium))
+    assert chromium.run("return document.documentElement.scrollWidth") <= 360
+    assert chromium.run(FIELD) == ["properties.country:", "true", None]
+    for _ in range(offered(chromium).index("FR") + 1):
+        chromium.press("ArrowDown")
+    chromium.press("Enter")
+    assert chromium.run(FIELD) == ["properties.country:FR", "false", None]
+    assert offered(chromium) == []
+    chromium.click(".filters button")
+    assert chromium.wait_for(".chips code") == "properties.country:FR"
+    loaded(chromium)
+    assert chromium.texts(".tile strong") == ["1", "18"]
+    chromium.open(f"{address}funnel")
+    chromium.run("document.querySelectorAll('[name=step]')[1].focus()")
+    wait_until(lambda: {"buy", LONG} <= {*offered(chromium)})
+    assert chromium.run("return document.documentElement.scrollWidth") <= 360
+    chromium.press("Escape")
+    assert offered(chromium) == []
+    chromium.press("ArrowUp")
+    wait_until(lambda: "buy" in offered(chromium))
+    chromium.run("[...document.querySelectorAll('.offer')].at(1).click()")
+    assert chromium.run(FIELD) == ["event_type:buy", "false", None]
+    assert chromium.complaints() == []
+
+
+@pytest.mark.usefixtures("history")
+def test_an_answer_that_comes_too_late_is_not_offered(setting: Setting) -> None:
+    chromium, address, _ = setting
+    chromium.open(f"{address}retention")
+    chromium.run(HELD)
+    chromium.run(TYPED, "bu")
+    wait_until(lambda: chromium.run("return window.held.length") == 1)
+    chromium.run(TYPED, "coun")
+    wait_until(lambda: offered(chromium) == ["country"])
+    chromium.run("return held[0]().then(() => new Promise(done => setTimeout(done, 100)))")
+    assert offered(chromium) == ["country"]
+
+
+TYPED = """
+const field = document.querySelector("[name=start]");
+field.focus();
+field.value = arguments[0];
+field.dispatchEvent(new Event("input"));
+"""
+# The answer to `bu` comes when it is let go.
+HELD = """
+window.held = [];
+const fetched = window.fetch;
+window.fetch = (url) => new Promise(done => {
+  const answer = () => { const got = fetched(url); done(got); return got; };
+  if (url.endsWith("text=bu")) held.push(answer); else answer();
+});
+"""
+FIELD = """
+const field = document.activeElement;
+const said = ["aria-expanded", "aria-activedescendant"].map(it => field.getAttribute(it));
+return [field.value, ...said];
+"""
+
+
+def offered(chromium: Browser) -> list[str]:
+    return chromium.texts(".offers:not([hidden]) .label")
+
+
+@pytest.mark.usefixtures("history")
+def test_on_paper_a_page_is_whole_black_on_white_and_says_what_it_is(setting: Setting) -> None:
+    chromium, address, _ = setting
+    try:
+        for page in ("", PAGES[1], PAGES[2], PAGES[3]):
+            chromium.emulate(width=700, dark=True)
+            chromium.open(address + page)
+            loaded(chromium)
+            chromium.emulate(width=700, dark=True, on_paper=True)
+            assert chromium.run(COLOURS) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], page
+            assert chromium.run(ON_PAPER, "h1, .printed, .panel h2, svg, tbody tr"), page
+            assert not chromium.run(ON_PAPER, "nav, form, button, .files, footer, .chips"), page
+            assert "Default · " in chromium.texts(".printed")[0]
+    finally:
+        chromium.emulate(width=1280)
+
+
+# Whether any of these can be seen.
+ON_PAPER = """
+return [...document.querySelectorAll(arguments[0])].some(it => it.checkVisibility());
+"""
+
+
+def test_a_file_that_is_dropped_is_imported_and_shown(setting: Setting, settings: Any) -> None:
+    chromium, address, settings.IMPORT_FOLDER = setting
+    chromium.open(address)
+    chromium.wait_for("[data-drop]")
+    made = [event(user_id=f"user {n}", occurred_at="2024-02-29T10:00:00Z") for n in range(3)]
+    lines = [f"{it['event_id']},{it['occurred_at']},{it['user_id']},buy" for it in made]
+    head = "event_id,occurred_at,user_id,event_type"
+    chromium.run(DROP, "\n".join([head, *lines, "x,y,z,buy"]))
+    assert "events.csv has arrived" in chromium.wait_for(".progress p")
+    upload_jobs.import_waiting()
+    wait_until(lambda: "3 events stored, 1 row could not" in chromium.wait_for(".progress p"))
+    assert chromium.texts(".progress td")[0] == "5"
+    deliver_all()
+    chromium.click(".progress a.main")
+    chromium.wait_for(".tile")
+    assert chromium.texts(".tile strong") == ["3", "3"]
+    chromium.open(f"{address}import")
+    chromium.run(DROP, "")
+    assert chromium.wait_for(".sent.error") == "The body is empty."
+    assert [it for it in chromium.complaints() if "400" not in it] == []
+
+
+DROP = """
+const data = new DataTransfer();
+data.items.add(new File([arguments[0]], "events.csv"));
+const drop = { dataTransfer: data, bubbles: true, cancelable: true };
+document.querySelector("[data-drop]").dispatchEvent(new DragEvent("drop", drop));
+"""
+
+
 def test_the_first_event_and_those_after_it_are_shown_when_they_come(setting: Setting) -> None:
-    chromium, address = setting
+    chromium, address, _ = setting
     chromium.open(address)
     assert "Waiting" in chromium.wait_for(".welcome .first")
     put_events(DEFAULT, [event(user_id="first", occurred_at=datetime.now(UTC).isoformat())])
@@ -199,7 +336,7 @@ def asked_when(chromium: Browser, *, hidden: bool) -> int:
 @pytest.mark.usefixtures("history")
 def test_what_is_no_panel_is_never_shown_as_one(setting: Setting) -> None:
     """Such as the page of a proxy, or no answer at all; and it can be asked for again."""
-    chromium, address = setting
+    chromium, address, _ = setting
     chromium.open(f"{address}people")
     loaded(chromium)
     for answer, said in (

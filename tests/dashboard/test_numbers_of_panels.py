@@ -125,13 +125,15 @@ def test_people_and_those_behind_a_number_are_those_of_the_api(
     [
         "overview/panels/headline?",
         "overview/panels/types?",
-        "funnel/panels/funnel?step=event_type:view&step=event_type:buy&",
+        "overview/panels/newcomers?",
+        "funnel/panels/funnel?step=event_type:view&step=event_type:buy&by=properties.country&",
         "retention/panels/cohorts?unit=day&",
     ],
 )
 def test_every_number_leads_to_people(client: Client, history: str, path: str) -> None:
-    found = links(panel(client, f"{path}{history}"))
-    assert len(found) > 1
+    html = panel(client, f"{path}{history}")
+    found = [it for it in links(html) if it.startswith("/dashboard/people?")]
+    assert found
     for link in found:
         assert client.get(link).status_code == 200, link
         html = panel(client, link.replace("/dashboard/people?", "people/panels/people?"))
@@ -139,20 +141,21 @@ def test_every_number_leads_to_people(client: Client, history: str, path: str) -
 
 
 @pytest.mark.parametrize(
-    "query",
+    "path",
     [
-        "by=properties.country",
-        "series=event_type:view&series=event_type:buy",
-        "series=event_type:view&by=properties.country&compare=previous",
-        "segment=event_type:buy",
+        "trends/panels/trend?by=properties.country",
+        "trends/panels/trend?series=event_type:view&series=event_type:buy",
+        "trends/panels/trend?series=event_type:view&by=properties.country&compare=previous",
+        "trends/panels/trend?segment=event_type:buy",
+        "funnel/panels/funnel?step=event_type:view&step=event_type:buy&by=properties.country",
+        "funnel/panels/funnel?step=event_type:view&step=event_type:buy&by=event_type&top=1",
+        "retention/panels/cohorts?unit=day",
     ],
 )
-def test_a_number_of_users_leads_to_as_many_people(
-    client: Client, history: str, query: str
-) -> None:
-    html = panel(client, f"trends/panels/trend?{history}&{query}")
+def test_a_number_of_users_leads_to_as_many_people(client: Client, history: str, path: str) -> None:
+    html = panel(client, f"{path}&{history}")
     found = re.findall(r'<a href="([^"]*)">(\d+)</a>', html)
-    assert len({number for _, number in found}) > 1
+    assert found
     for link, number in found:
         path = unescape(link).replace("/dashboard/people?", "people/panels/people?")
         assert texts(panel(client, path), "<strong", "strong") == [number], path
@@ -162,6 +165,11 @@ def test_a_person_is_told_as_the_api_tells_them(client: Client, history: str) ->
     summary = panel(client, "people/one/panels/person?id=ann")
     found = answer(client, "/users/ann")
     assert texts(summary, "<dd", "dd")[0] == str(found["events"]) == "5"
+    counts = texts(summary, '<span class="value"', "span")
+    assert counts == [str(it["events"]) for it in found["event_types"]]
+    for link, count in zip(links(summary), counts, strict=True):
+        html = panel(client, link.replace("/dashboard/trends?", "trends/panels/trend?"))
+        assert rows(html)[0] == ["All", count], link
     timeline = panel(client, "people/one/panels/timeline?id=ann")
     events = answer(client, "/users/ann/events")["events"]
     assert texts(timeline, "<b", "b") == [it["event_type"] for it in events]
@@ -181,6 +189,7 @@ def test_live_shows_the_last_events_and_who_is_here_in_the_zone_of_the_project(
         page = client.get("/dashboard/?project=tokyo").content.decode()
         assert "Days are those of Asia/Tokyo." in text(page)
     assert texts(html, "<strong", "strong") == ["1"]
+    assert "/dashboard/people?project=tokyo" in links(html)
     assert texts(html, '<a href="[^"]*" class="id"', "a") == [it["user_id"] for it in found]
     assert f"{at + timedelta(hours=9):%H:%M:%S}" in texts(html, "<time", "time")[0]
 

@@ -44,7 +44,7 @@ def test_it_asks_again_while_nothing_has_come(client: Client) -> None:
     assert "Waiting for the first event" in text(html)
     assert "Waiting for the first event" in text(panel(client, FIRST))
     assert 'data-hx-trigger="every 2s"' in panel(client, FIRST)
-    assert len(texts(html, "<h3", "h3")) == 3
+    assert texts(html, "<h3", "h3") == ["curl", "Python", "A web page", "A file"]
 
 
 def test_where_keys_are_required_it_says_where_to_make_one(settings: Any) -> None:

@@ -72,6 +72,11 @@ def conditions_of(step: str) -> list[str]:
     return parts
 
 
+def step_of(conditions: Sequence[str]) -> str:
+    """The step that `conditions_of` reads as these."""
+    return ",".join(condition.replace(",", r"\,") for condition in conditions)
+
+
 def question_of(values: Values, asked: Asked) -> Question:
     """Raises Problem, and ClickHouseError."""
     return Question(
