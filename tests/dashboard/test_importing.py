@@ -132,7 +132,7 @@ def test_only_who_may_send_events_is_asked_for_a_file(settings: Any) -> None:
         them = browser(user)
         html = panel(them, f"{HEADLINE}?project=shop")
         where = f"{address(html, 'drop')}&name=a.csv"
-        [token] = re.findall('name="csrfmiddlewaretoken" value="([^"]*)"', html)
+        [token, *_] = re.findall('name="csrfmiddlewaretoken" value="([^"]*)"', html)
         body = (HEADER + ",".join(rows_of(1)[0][:4]) + ",{}\n").encode()
         kind = "application/octet-stream"
         # As the script of the page sends it; a page elsewhere has no token.
