@@ -32,8 +32,8 @@ LIMITED_PATHS = (
     *("/dashboard/", "/shared/"),
 )
 _SCRIPT = script(Path(__file__).with_suffix(".lua"))
-# The page for operators says that Redis is down.
-_TOLD_WITHOUT_REDIS = ("/dashboard/health",)
+# The page for operators says that Redis is down, and must not wait for it before.
+_UNLIMITED = ("/dashboard/health", "/dashboard/health/panels/health")
 _DOWN = "Redis can't be reached; nothing was accepted. Try again later."
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 # Of a request, a status, a reason and the seconds to wait: None if people don't read the answer.
@@ -54,7 +54,7 @@ def middleware(get_response: _Answer) -> _Answer:
     page: _Page = import_string(settings.RATE_LIMIT_PAGE)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith(LIMITED_PATHS):
+        if not request.path.startswith(LIMITED_PATHS) or request.path in _UNLIMITED:
             return get_response(request)
         limits = own_limits(request)
         if not limits or limits[0].whose == "project":
@@ -62,8 +62,7 @@ def middleware(get_response: _Answer) -> _Answer:
         try:
             limit, allowance = _tightest(limits)
         except RedisError:
-            is_told = request.path.startswith(_TOLD_WITHOUT_REDIS)
-            return get_response(request) if is_told else _refused(request, page, 503, _DOWN, 5)
+            return _refused(request, page, 503, _DOWN, 5)
         if allowance is None:
             return get_response(request)
         response = (

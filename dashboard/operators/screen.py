@@ -1,8 +1,8 @@
 """The page of the service's own health, which also answers while stores are down.
 
 The staff see it. Where no key is required, so does a browser on the machine of the service, which
-may read the same numbers at /metrics. While PostgreSQL can't say who asks, everybody sees which
-stores answer, as /ready tells everybody; and no number.
+may read the same numbers at /metrics. While PostgreSQL can't say who asks, a browser with a session
+sees which stores answer, as /ready tells everybody; and no number.
 """
 
 import platform
@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from rest_framework.exceptions import APIException, NotAuthenticated, PermissionDenied
 
+from config.api import problems
 from dashboard import refusals
 from dashboard.header import Link, header_of
 from dashboard.operators import signs
@@ -23,72 +24,75 @@ from dashboard.operators.signs import BAD, GOOD, UNKNOWN, WARN, Group
 from dashboard.pages import Page
 from events.monitoring import exposition, state
 from projects import people
-from projects.access import ANY
-from projects.authentication import Unchecked
-from projects.pages import needs
+from projects.authentication import presented
+from projects.pages import open_to_all
 
 PAGE = Page("health", "Health of the service", "health")
+# A store that does not answer within these is down, for this page.
 _SECONDS = 3.0
-# For when it is already known that PostgreSQL is down.
-_FEWER_SECONDS = 1.0
 
 
 def view_of(pages: Sequence[Page], *, is_part: bool = False) -> Any:
-    """The view of the page, or of the part of it that is asked for again and again."""
+    """The view of the page, or of the part of it that is asked for again and again.
 
-    @needs(GET=ANY)
-    def view(request: HttpRequest) -> HttpResponse:
+    It checks itself who asks, because PostgreSQL may be what hangs.
+    """
+
+    @open_to_all
+    def view(request: HttpRequest) -> HttpResponseBase:
+        if request.method not in ("GET", "HEAD"):
+            return problems.wrong_method(request, "GET, HEAD")
         try:
-            _require_operator(request)
+            shown = _seen_by(request)
         except APIException as refusal:
-            return refused(request, refusal)  # type: ignore[return-value]
-        return answer(request, signs.groups_of(state.values(_SECONDS)))
+            if led := refusals.led_on(request, refusal):
+                return led
+            told = {**_told([]), "error": str(refusal.detail)}
+            return refusals.told(_answer(request, pages, is_part, told, refusal), refusal)
+        return _answer(request, pages, is_part, shown)
 
-    def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
-        if isinstance(refusal, Unchecked):
-            return answer(request, [signs.stores(state.values(_FEWER_SECONDS))], is_known=False)
-        if led := refusals.led_on(request, refusal):
-            return led
-        return refusals.told(answer(request, [], str(refusal.detail), refusal.status_code), refusal)
-
-    def answer(
-        request: HttpRequest,
-        groups: list[Group],
-        error: str = "",
-        status: int = 200,
-        is_known: bool = True,
-    ) -> HttpResponse:
-        context = {
-            **_told(groups),
-            "error": error,
-            "is_known": is_known,
-            "page": PAGE,
-            "pages": [Link(it.title, it.address, False) for it in pages],
-            "header": header_of(request, pages[0].address, None),
-            "version": settings.SPECTACULAR_SETTINGS["VERSION"],
-            "python": platform.python_version(),
-            "django": django.get_version(),
-        }
-        template = f"dashboard/{'panels/' if is_part else ''}health.html"
-        made = render(request, template, context, status=status)
-        made["Cache-Control"] = "no-store"
-        return made
-
-    view.refused = refused  # type: ignore[attr-defined]
     return view
 
 
-def _require_operator(request: HttpRequest) -> None:
-    """Raises NotAuthenticated, PermissionDenied, and Unchecked if PostgreSQL can't say who asks."""
-    if getattr(request, "auth", None) is not None:
+def _answer(
+    request: HttpRequest,
+    pages: Sequence[Page],
+    is_part: bool,
+    shown: dict[str, Any],
+    refusal: APIException | None = None,
+) -> HttpResponse:
+    context = {
+        **shown,
+        "page": PAGE,
+        "pages": [Link(it.title, it.address, False) for it in pages],
+        "header": header_of(request, pages[0].address, None),
+        "version": settings.SPECTACULAR_SETTINGS["VERSION"],
+        "python": platform.python_version(),
+        "django": django.get_version(),
+    }
+    template = f"dashboard/{'panels/' if is_part else ''}health.html"
+    answer = render(request, template, context, status=refusal.status_code if refusal else 200)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _seen_by(request: HttpRequest) -> dict[str, Any]:
+    """All signs, or only which stores answer. Raises NotAuthenticated and PermissionDenied."""
+    if presented(request) is not None:
         raise PermissionDenied("This page is not for API keys.")
     if not settings.API_KEYS_REQUIRED and exposition.may_ask(request.META):
-        return
+        return _told(signs.groups_of(state.values(_SECONDS)))
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        raise NotAuthenticated
+    values = state.values(_SECONDS)
+    if values["postgresql"] is None:
+        return {**_told([signs.stores(values)]), "is_unknown": True}
     person = people.person_of(request)
     if person is None:
         raise NotAuthenticated
     if not (person.is_staff or person.is_superuser):
         raise PermissionDenied("This page is for the staff of the service.")
+    return _told(signs.groups_of(values))
 
 
 def _told(groups: list[Group]) -> dict[str, Any]:

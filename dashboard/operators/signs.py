@@ -77,7 +77,7 @@ _STORES = {
     "rate_limit": ("Redis, the rate limit", "All requests are refused."),
     "clickhouse": (
         "ClickHouse",
-        "There are no reports. Events are taken, and come into them later.",
+        "There are no reports. Events are accepted, and counted later.",
     ),
 }
 

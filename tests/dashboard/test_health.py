@@ -1,7 +1,6 @@
 """The page of the service's own health: who sees it, what it says, and that it always answers."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ NOWHERE = "127.0.0.1:1"
 
 
 @pytest.fixture
-def staff() -> Iterator[Client]:
+def staff() -> Client:
     return browser(person(is_staff=True))
 
 
@@ -135,7 +134,7 @@ def test_without_postgresql_it_says_no_more_than_ready(staff: Client, settings: 
             assert "Version" not in html
 
 
-GOOD = {
+GOOD: dict[str, dict[str, float]] = {
     "postgresql": {
         **{"batches_undelivered": 0, "batches_undelivered_age_seconds": 0, "batches_failed": 0},
         **{"postgresql_connections": 5, "postgresql_connections_limit": 100},
@@ -210,6 +209,6 @@ def test_what_a_store_that_is_down_would_say_is_not_known() -> None:
 
 
 def test_beat_that_was_never_seen_is_told() -> None:
-    values = {**GOOD, "rate_limit": {"workers_alive": 1}}
+    values: signs.Values = {**GOOD, "rate_limit": {"workers_alive": 1}}
     found = {it.what: it for group in signs.groups_of(values) for it in group.signs}
     assert found["Beat, which starts periodic tasks"].value == "never seen"

@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from dashboard.settings import changes
+from events.auditing import rezoning
 from projects import members
 from projects.models import ApiKey, Membership, Project
 from tests.dashboard.read import links, panel, text, texts
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_a_key_is_told_and_what_was_typed_is_kept(
 def test_a_form_that_is_sent_twice_makes_one_key(
     app: Project, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"name": "shop", "scopes": ["read", "ingest"]}
+    given: dict[str, Any] = {"name": "shop", "scopes": ["read", "ingest"]}
     sent(browser(ada), "make_key", 200, **given)
     html = sent(browser(ada), "make_key", 400, **given)
     assert "A key of this name is there." in faults(html)[0]
@@ -213,7 +213,7 @@ def test_the_time_zone_is_changed_by_the_service_of_the_admin(
     app: Project, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(changes.rezoning, "finish_soon", lambda: asked.append("soon"))
+    monkeypatch.setattr(rezoning, "finish_soon", lambda: asked.append("soon"))
     html = sent(browser(ada), "set_zone", time_zone="Asia/Kathmandu")
     assert told(html) == ["The days of all reports are those of Asia/Kathmandu now."]
     assert "The tables of these days are being made" in text(html)
