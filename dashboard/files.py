@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 
+from analytics.api.reports import all_reports
 from config.api.problems import Problem
 from dashboard import numbers
 from dashboard.header import header_of
@@ -22,8 +23,6 @@ _ABOVE = {"lines": 288, "heat": 28}
 _CELLS_FROM, _CELL = 200, 54
 # XML can't have these, not even written as numbers.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What tells a reader of a report nothing.
-_UNTOLD = {"project", "range", "from", "to", "tz", "script", "cursor", "behind"}
 
 
 class File(NamedTuple):
@@ -48,14 +47,17 @@ def days_of(state: State) -> str:
 
 
 def told(state: State) -> list[str]:
-    """What the address says of a report beside its days."""
-    return [
-        text if name == "segment" else f"{name}: {text}"
+    """What the address says of a report beside its days; not what no report knows."""
+    known = {one.name for report in all_reports() for one in report.parameters} - {"from", "to"}
+    others = [
+        f"{name}: {text}"
         for name, texts in state.given.lists()
-        if name not in _UNTOLD
+        if name in known
         for text in texts
         if text
     ]
+    segments = [text if name == "segment" else f"{name}: {text}" for name, text in state.segments]
+    return others + segments
 
 
 def drawn(

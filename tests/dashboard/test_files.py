@@ -191,7 +191,7 @@ def test_a_member_takes_both_by_their_session(settings: Any) -> None:
 
 def test_what_is_printed_names_its_project_days_and_filters(client: Client) -> None:
     asked = f"{DAYS}&measure=events&by=properties.a&segment={quote('event_type:<b>')}"
-    html = client.get(f"/dashboard/trends?{asked}").content.decode()
+    html = client.get(f"/dashboard/trends?{asked}&approved=yes").content.decode()
     [printed] = texts(html, '<p class="printed"', "p")
     days = "5 Jan \u2013 Sun 11 Jan 2026, UTC"
     assert printed == f"Default · {days} · measure: events · by: properties.a · event_type:<b>"
