@@ -271,6 +271,7 @@ def test_users_by_the_number_of_their_days(client: Client) -> None:
         ("measure=p42(properties.amount)", "measure"),
         ("measure=sum(properties.a:b)", "measure"),
         ("measure=users_7d&unit=hour", "unit"),
+        ("measure=new_users&by=properties.a", "by"),
         ("series=nonsense", "series"),
         ("series=saved(nobody's)", "series"),
         ("&".join(["series=event_type:a"] * 11), "series"),
