@@ -5,12 +5,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from analytics.api.reports import cohorts, top_events, trends
+from analytics.api.reports import top_events, trends
 from dashboard import numbers
 from dashboard.charts.bars import bars
 from dashboard.charts.lines import Line, Point, chart
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of
+from dashboard.periods import before, label_of, title_of, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.screens.welcome import FIRST, is_empty, welcome
 from dashboard.state import State, answer_of, query_of
@@ -24,7 +24,7 @@ def _headline(request: HttpRequest, state: State) -> Filled:
     query, users = found["users"]
     if not _total(users) and not state.segments and is_empty(request.project):  # type: ignore[attr-defined]
         return welcome(request, state)
-    line = Line("Users", _points(users, query))
+    line = Line("Users", _points(users, query, state))
     return {
         "tiles": [_tile(name.capitalize(), *it) for name, it in found.items()],
         "chart": chart([*before(users, line), line]),
@@ -43,13 +43,18 @@ def _total(period: dict[str, Any]) -> Any:
     return period["series"][0]["total"]
 
 
-def _points(period: dict[str, Any], query: Any) -> list[Point]:
+def _totals(answer: dict[str, Any]) -> tuple[Any, Any]:
+    """Of the range, and of the period before if there is one."""
+    return _total(answer), _total(answer["compare"]) if "compare" in answer else None
+
+
+def _points(period: dict[str, Any], query: Any, state: State) -> list[Point]:
     [line] = period["series"]
     return [
         Point(
-            label_of(point["start"]),
+            label_of(point["start"], query["unit"]),
             title_of(point["start"], point["end"]),
-            point["value"],
+            value_of(point, state),
             people_link("trends", query, at=point["start"]),
             point["complete"],
         )
@@ -58,12 +63,12 @@ def _points(period: dict[str, Any], query: Any) -> list[Point]:
 
 
 def _tile(name: str, query: Any, answer: dict[str, Any]) -> dict[str, Any]:
-    earlier = _total(answer["compare"]) if "compare" in answer else None
+    now, earlier = _totals(answer)
     return {
         "name": name,
-        "value": numbers.short(_total(answer)),
-        "exact": numbers.whole(_total(answer)),
-        "change": numbers.change(_total(answer), earlier),
+        "value": numbers.short(now),
+        "exact": numbers.whole(now),
+        "change": numbers.change(now, earlier),
         "link": people_link("trends", query),
     }
 
@@ -102,21 +107,16 @@ def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
 
 def _newcomers(request: HttpRequest, state: State) -> Filled:
     """New are those who came for the first time ever; all others have come before."""
-    new, returning = _new_and_returning(request, state)
-    earlier = _before(state)
-    new_before, returning_before = _new_and_returning(request, earlier) if earlier else (None, None)
+    query, new_users = _measured(request, state, "new_users")
+    _, users = _measured(request, state, "users")
+    new, new_before = _totals(new_users)
+    all_, all_before = _totals(users)
+    returning_before = None if all_before is None else all_before - new_before
     rows = [
-        ("New", new, "", numbers.change(new, new_before)),
-        ("Returning", returning, "", numbers.change(returning, returning_before)),
+        ("New", new, people_link("trends", query), numbers.change(new, new_before)),
+        ("Returning", all_ - new, "", numbers.change(all_ - new, returning_before)),
     ]
-    return {"bars": bars(rows), "users": numbers.whole(new + returning)}
-
-
-def _new_and_returning(request: HttpRequest, state: State) -> tuple[int, int]:
-    query = query_of(state, cohorts.REPORT, unit="day", periods=1)
-    new = sum(row["users"] for row in answer_of(request, cohorts.REPORT, query) if row["cohort"])
-    query = query_of(state, trends.REPORT, unit=unit_of(state))
-    return new, _total(answer_of(request, trends.REPORT, query)) - new
+    return {"bars": bars(rows), "users": numbers.whole(all_)}
 
 
 PAGE = Page(

@@ -9,13 +9,14 @@ from analytics.trends.buckets import UNITS
 from dashboard import numbers
 from dashboard.charts.lines import Line, Point, chart
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of
+from dashboard.periods import before, label_of, title_of, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
 MEASURES = (
     ("users", "Users"),
     ("events", "Events"),
+    ("new_users", "New users"),
     ("users_7d", "Users of 7 days"),
     ("users_30d", "Users of 30 days"),
 )
@@ -54,7 +55,7 @@ def _trend(request: HttpRequest, state: State) -> Filled:
     query = chosen_query_of(state, trends.REPORT)
     query["unit"] = _unit(state)
     answer = answer_of(request, trends.REPORT, query)
-    lines = [_line(line, query, number) for number, line in enumerate(_of(answer), start=1)]
+    lines = [_line(it, query, state, tone) for tone, it in enumerate(_of(answer), start=1)]
     if not lines:
         return {"chart": {"is_empty": True}}
     return {
@@ -83,12 +84,12 @@ def _name(line: dict[str, Any], by: str | None) -> str:
     return f"{series} · {value}" if series else value
 
 
-def _line(line: dict[str, Any], query: Any, tone: int) -> Line:
+def _line(line: dict[str, Any], query: Any, state: State, tone: int) -> Line:
     points = [
         Point(
-            label_of(point["start"]),
+            label_of(point["start"], query["unit"]),
             title_of(point["start"], point["end"]),
-            point["value"],
+            value_of(point, state),
             _people(line, query, at=point["start"]),
             point["complete"],
         )
