@@ -1,15 +1,17 @@
-"""Pages in a real browser: light and dark, narrow and wide, without script, by keyboard."""
+"""Pages in a real browser: for any reader, without script, by keyboard, and as events come."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from embedded import ports
 from projects.models import DEFAULT
-from tests import browser, web_server
+from tests import axe, browser, web_server
 from tests.browser import Browser
+from tests.dashboard.looks import assert_reached_by_keyboard, assert_whole
 from tests.projects.made_projects import put_events
 from tests.samples import event, moment
 from tests.stored import deliver_all
@@ -24,14 +26,16 @@ STEPS = "step=event_type:view&step=event_type:buy"
 PAGES = [
     "",
     "trends?by=properties.country&compare=previous&segment=properties.country:UA",
+    "trends?by=event_type&measure=events&range=today",
     f"funnel?{STEPS}&by=properties.country",
     "retention?range=7d&unit=day",
     "people",
     "people/one?id=user-1",
     "live",
     "nowhere",
+    "../login",
 ]
-LONG = "a-name-without-any-place-to-break-" * 5
+LONG = "a_name_without_any_place_to_break_" * 5
 
 
 class Setting(NamedTuple):
@@ -58,10 +62,10 @@ def history(stores: None) -> None:
             properties={"country": country, "page": LONG},
         )
         for ago in range(6)
-        for user, country in enumerate(["UA", "DE", "FR"])
+        for user, country in enumerate(["UA", "DE", "שלום"])
         for number, kind in enumerate(["view", "buy", LONG])
     ]
-    put_events(DEFAULT, [*made, event(user_id=LONG, event_type="view")])
+    put_events(DEFAULT, [*made, event(user_id=LONG, event_type="view", occurred_at=moment(days=3))])
     deliver_all()
 
 
@@ -70,36 +74,43 @@ def loaded(chromium: Browser) -> None:
 
 
 @pytest.mark.usefixtures("history")
-def test_every_page_is_whole_at_any_width_light_and_dark(setting: Setting) -> None:
+def test_every_page_is_whole_for_any_reader(setting: Setting) -> None:
     chromium, address = setting
-    for width in (1280, 360):
-        for page in PAGES:
-            where = f"{page} at {width}"
-            chromium.emulate(width=width)
-            chromium.open(address + page)
-            loaded(chromium)
-            assert chromium.texts("h1"), where
-            light = chromium.run(COLOURS)
-            chromium.emulate(width=width, dark=True)
-            assert not {*light} & {*chromium.run(COLOURS)}, where
-            expected = [it for it in chromium.complaints() if "/nowhere" not in it]
-            assert expected == [], where
-            assert chromium.run("return document.documentElement.scrollWidth") <= width, where
-            # Only tables, code and navigation may be wider than they are shown.
-            assert chromium.run(TOO_WIDE) == [], where
-            assert page == "nowhere" or not chromium.texts(".error"), where
+    for page in PAGES:
+        chromium.emulate(width=1280)
+        chromium.open(address + page)
+        loaded(chromium)
+        assert page == "nowhere" or not chromium.texts(".error"), page
+        assert_reached_by_keyboard(chromium, page)
+        assert_whole(chromium, page)
+        assert [it for it in chromium.complaints() if "/nowhere" not in it] == [], page
 
 
-COLOURS = """
-return [getComputedStyle(document.documentElement).backgroundColor,
-        getComputedStyle(document.querySelector("h1")).color];
-"""
-TOO_WIDE = """
-const mayScroll = (it) => it.closest(".scroll, nav, pre, .hidden, .skip");
-return [...document.querySelectorAll("main *, header *")]
-  .filter(it => !mayScroll(it) && !it.closest("svg") && it.getBoundingClientRect().right
-    > document.documentElement.clientWidth + 1)
-  .map(it => it.outerHTML.slice(0, 100));
+def test_the_keyboard_leads_past_the_navigation(setting: Setting) -> None:
+    chromium, address = setting
+    chromium.emulate(width=1280, still=True)
+    chromium.open(f"{address}people")
+    loaded(chromium)
+    chromium.press("Tab")
+    assert chromium.run("return document.activeElement.textContent") == "Skip to the numbers"
+    assert chromium.run("return document.activeElement.getBoundingClientRect().left") > 0
+    chromium.press("Enter")
+    chromium.press("Tab")
+    assert chromium.run("return document.activeElement.closest('main') !== null")
+
+
+def test_nothing_moves_for_who_wants_that(setting: Setting) -> None:
+    chromium, address = setting
+    chromium.open(f"{address}live")
+    for still in (False, True):
+        chromium.emulate(width=1280, still=still)
+        assert chromium.run(WAITING) is not still
+
+
+WAITING = """
+const panel = document.querySelector(".panel");
+panel.innerHTML = '<div class="waiting"><span></span></div>';
+return document.getAnimations().length > 0;
 """
 
 
@@ -146,6 +157,8 @@ def test_the_first_event_and_those_after_it_are_shown_when_they_come(setting: Se
     chromium, address = setting
     chromium.open(address)
     assert "Waiting" in chromium.wait_for(".welcome .first")
+    assert_reached_by_keyboard(chromium, "the first visit")
+    assert_whole(chromium, "the first visit")
     put_events(DEFAULT, [event(user_id="first", occurred_at=datetime.now(UTC).isoformat())])
     assert "by first at" in chromium.wait_for(".came")
     deliver_all()
@@ -196,8 +209,26 @@ def test_what_is_no_panel_is_never_shown_as_one(setting: Setting) -> None:
             setTimeout(() => {{ window.fetch = fetched; }}, 300);"""
         )
         assert said in chromium.wait_for(".panel .error")
+        assert axe.findings(chromium) == []
         assert "Bad gateway" not in chromium.texts(".panel")[0]
         wait_until(lambda: chromium.run("return window.fetch.name === 'fetch'"))
         chromium.click(".panel button")
         chromium.wait_for(".panel table")
     chromium.complaints()
+
+
+def test_of_a_test_that_fails_a_screenshot_is_kept(
+    setting: Setting,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    setting.chromium.open(f"{setting.address}nowhere")
+    monkeypatch.setattr("tests.conftest.SCREENSHOTS", str(tmp_path))
+    failed = pytest.CallInfo.from_call(lambda: pytest.fail("on purpose"), "call")
+    report = request.node.ihook.pytest_runtest_makereport(item=request.node, call=failed)
+    [(title, file)] = [it for it in report.sections if "screenshot" in it[0]]
+    assert title == "screenshot"
+    assert Path(file).parent == tmp_path
+    assert Path(file).read_bytes().startswith(b"\x89PNG")
+    setting.chromium.complaints()
