@@ -232,3 +232,20 @@ def test_of_a_test_that_fails_a_screenshot_is_kept(
     assert Path(file).parent == tmp_path
     assert Path(file).read_bytes().startswith(b"\x89PNG")
     setting.chromium.complaints()
+
+
+def test_a_session_that_ended_in_another_tab_leads_the_page_to_the_login(setting: Setting) -> None:
+    chromium, address = setting
+    chromium.open(f"{address}people")
+    loaded(chromium)
+    chromium.run(
+        """const headers = {"HX-Redirect": "/login?next=/dashboard/people"};
+        window.fetch = () => Promise.resolve(new Response("", {status: 401, headers}));
+        const panel = document.querySelector(".panel"), again = panel.cloneNode(true);
+        again.dataset.hxTrigger = "load";
+        again.dataset.hxGet = "/dashboard/people/panels/people";
+        panel.replaceWith(again);
+        htmx.process(again);"""
+    )
+    chromium.wait_for("[name=username]")
+    assert chromium.run("return location.search") == "?next=/dashboard/people"
