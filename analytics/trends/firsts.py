@@ -43,7 +43,9 @@ def firsts(source: Source, segments: str, days: tuple[date, date], zone: str) ->
         "range": range_of(source, zone),
     }
     if source == FIRSTS:
-        texts |= {"first": "first_at", "asked": "1"}
+        # Few users are new, so that few have to be grouped.
+        some = load_filled("trend_first_rows", {"range": texts["range"]})
+        texts |= {"first": "first_at", "asked": f"user_hash IN ({some})"}
     elif source != RAW:
         texts |= {"name": "day", "first": "day"}
         # Who came before the week of the first day is known from the weeks of users.

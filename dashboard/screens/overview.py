@@ -20,7 +20,8 @@ _FIRST_DAY = date(1970, 1, 1)
 
 
 def _headline(request: HttpRequest, state: State) -> Filled:
-    found = {name: _measured(request, state, name) for name in ("users", "events")}
+    unit = unit_of(state)
+    found = {name: _measured(request, state, name, unit) for name in ("users", "events")}
     query, users = found["users"]
     if not _total(users) and not state.segments and is_empty(request.project):  # type: ignore[attr-defined]
         return welcome(request, state)
@@ -32,10 +33,12 @@ def _headline(request: HttpRequest, state: State) -> Filled:
     }
 
 
-def _measured(request: HttpRequest, state: State, measure: str) -> tuple[Any, dict[str, Any]]:
+def _measured(
+    request: HttpRequest, state: State, measure: str, unit: str
+) -> tuple[Any, dict[str, Any]]:
     """The query and the answer, with the period before if there are such days."""
     compared = {"compare": "previous"} if _before(state) else {}
-    query = query_of(state, trends.REPORT, measure=measure, unit=unit_of(state), **compared)
+    query = query_of(state, trends.REPORT, measure=measure, unit=unit, **compared)
     return query, answer_of(request, trends.REPORT, query)
 
 
@@ -107,8 +110,9 @@ def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
 
 def _newcomers(request: HttpRequest, state: State) -> Filled:
     """New are those who came for the first time ever; all others have come before."""
-    query, new_users = _measured(request, state, "new_users")
-    _, users = _measured(request, state, "users")
+    # Only the totals are shown, and long units are the cheapest.
+    query, new_users = _measured(request, state, "new_users", "month")
+    _, users = _measured(request, state, "users", "month")
     new, new_before = _totals(new_users)
     all_, all_before = _totals(users)
     returning_before = None if all_before is None else all_before - new_before
