@@ -20,7 +20,8 @@ MISSING = "chromium is not installed (apt-get install chromium chromium-driver)"
 _OPTIONS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--disable-dev-shm-usage",
+    # Scrollbars would take of the width.
+    *("--disable-dev-shm-usage", "--hide-scrollbars"),
 ]
 _SECONDS = 30
 # What a page does by itself with a key, it does by these numbers. Enter is also a character.

@@ -12,7 +12,7 @@ from projects.models import DEFAULT
 from tests import axe, browser, web_server
 from tests.browser import Browser
 from tests.dashboard.looks import assert_reached_by_keyboard, assert_whole
-from tests.projects.made_projects import put_events
+from tests.projects.made_projects import project, put_events
 from tests.samples import event, moment
 from tests.stored import deliver_all
 from tests.waiting import wait_until
@@ -97,6 +97,16 @@ def test_the_keyboard_leads_past_the_navigation(setting: Setting) -> None:
     chromium.press("Enter")
     chromium.press("Tab")
     assert chromium.run("return document.activeElement.closest('main') !== null")
+
+
+def test_the_choice_of_a_project_is_for_any_reader(setting: Setting) -> None:
+    chromium, address = setting
+    with project("other"):
+        chromium.open(f"{address}people")
+        loaded(chromium)
+        chromium.run("document.querySelector('.switch').open = true")
+        assert_reached_by_keyboard(chromium, "projects")
+        assert_whole(chromium, "projects")
 
 
 def test_nothing_moves_for_who_wants_that(setting: Setting) -> None:
