@@ -7,7 +7,12 @@ from typing import NamedTuple
 Value = int | float | Decimal | None
 # An en dash: there is no number.
 NONE = "\u2013"
-_SHORT: tuple[tuple[int, str], ...] = ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k"))
+_SHORT: tuple[tuple[int, str], ...] = (
+    *((10**12, "T"), (10**9, "B"), (10**6, "M")),
+    (10_000, "k"),
+)
+# Other numbers would have more zeros than a reader can count.
+_SMALL, _LARGE, _LARGE_IN_SHORT = 0.01, 1e21, 1e15
 
 _DURATIONS: tuple[tuple[int, str], ...] = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -20,9 +25,11 @@ class Change(NamedTuple):
 
 
 def whole(value: Value) -> str:
-    """Such as 12,345 or 0.25; a dash without a number."""
+    """Such as 12,345 or 0.25, or 1e-9 if it is very small or large; a dash without a number."""
     if value is None:
         return NONE
+    if value and not _SMALL <= abs(float(value)) < _LARGE:
+        return _with_exponent(value)
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.2f}".rstrip("0").rstrip(".")
@@ -32,11 +39,18 @@ def short(value: Value) -> str:
     """Such as 12.3k, for where there is little room. Under 10,000 it is the whole number."""
     if value is None:
         return NONE
+    if abs(float(value)) >= _LARGE_IN_SHORT:
+        return _with_exponent(value)
     for size, letter in _SHORT:
         if abs(float(value)) >= size:
             unit = 1_000 if letter == "k" else size
             return f"{float(value) / unit:,.1f}".removesuffix(".0") + letter
     return whole(value)
+
+
+def _with_exponent(value: int | float | Decimal) -> str:
+    digits, _, exponent = f"{float(value):.3g}".partition("e")
+    return f"{digits}e{int(exponent)}" if exponent else digits
 
 
 def percent(value: float | None) -> str:

@@ -1,7 +1,8 @@
 """The days, weeks and months of a chart: which of them, what they are called, and those before."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dashboard import numbers
 from dashboard.charts.lines import Line
@@ -20,9 +21,12 @@ def unit_of(state: State) -> str:
     return "week" if state.days <= _MOST_DAYS_IN_WEEKS else "month"
 
 
-def label_of(start: str) -> str:
+def label_of(start: str, unit: str = "") -> str:
+    """What stands below a bucket of this unit that begins there."""
     if "T" in start:
         return start[11:16]
+    if unit == "month":
+        return f"{date.fromisoformat(start):%b %Y}"
     return numbers.day(date.fromisoformat(start))
 
 
@@ -32,6 +36,18 @@ def title_of(start: str, end: str) -> str:
     first, last = date.fromisoformat(start), date.fromisoformat(end)
     shown = numbers.full_day(first)
     return shown if first == last else f"{numbers.day(first)} \u2013 {numbers.full_day(last)}"
+
+
+def value_of(point: dict[str, Any], state: State) -> Any:
+    """The value of a point of a trend; None if its bucket has not begun, where it says 0."""
+    now = datetime.now(ZoneInfo(state.zone))
+    start: str = point["start"]
+    has_begun = (
+        datetime.fromisoformat(start) <= now
+        if "T" in start
+        else date.fromisoformat(start) <= now.date()
+    )
+    return point["value"] if has_begun else None
 
 
 def before(answer: dict[str, Any], line: Line) -> list[Line]:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,15 @@ MISSING = "chromium is not installed (apt-get install chromium chromium-driver)"
 _OPTIONS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--disable-dev-shm-usage",
+    # Scrollbars would take of the width.
+    *("--disable-dev-shm-usage", "--hide-scrollbars"),
 ]
 _SECONDS = 30
+# What a page does by itself with a key, it does by these numbers. Enter is also a character.
+_CODES = {"Tab": 9, "Enter": 13}
+_TEXTS = {"Enter": "\r"}
+# Those that run, of which screenshots are kept when a test fails.
+_running: list["Browser"] = []
 
 
 class Browser:
@@ -37,11 +44,17 @@ class Browser:
         """What the script returns; of a promise, what it is kept with."""
         return _ask("POST", f"{self._session}/execute/sync", script=script, args=list(arguments))
 
-    def emulate(self, *, width: int, dark: bool = False, on_paper: bool = False) -> None:
-        """A window of this width, or paper, for a reader who prefers light or dark pages."""
+    def emulate(
+        self, *, width: int, dark: bool = False, still: bool = False, on_paper: bool = False
+    ) -> None:
+        """A window of this width, or paper, for a reader of light or dark pages.
+
+        Nothing moves if it is `still`.
+        """
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        motion = {"name": "prefers-reduced-motion", "value": "reduce" if still else ""}
         media = "print" if on_paper else ""
-        self._devtools("Emulation.setEmulatedMedia", media=media, features=[scheme])
+        self._devtools("Emulation.setEmulatedMedia", media=media, features=[scheme, motion])
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self._devtools("Emulation.setDeviceMetricsOverride", **size)
 
@@ -50,13 +63,20 @@ class Browser:
 
     def press(self, key: str) -> None:
         """A key, such as `/` or `ArrowLeft`, for what has the focus."""
-        text = {"text": key} if len(key) == 1 else {}
+        text = _TEXTS.get(key, key if len(key) == 1 else "")
+        code = {"windowsVirtualKeyCode": _CODES[key]} if key in _CODES else {}
         for kind in ("keyDown", "keyUp"):
-            given = text if kind == "keyDown" else {}
-            self._devtools("Input.dispatchKeyEvent", type=kind, key=key, code=key, **given)
+            given = {"text": text} if text and kind == "keyDown" else {}
+            self._devtools("Input.dispatchKeyEvent", type=kind, key=key, code=key, **code, **given)
 
-    def _devtools(self, command: str, **parameters: Any) -> None:
-        _ask("POST", f"{self._session}/goog/cdp/execute", cmd=command, params=parameters)
+    def screenshot(self) -> bytes:
+        """A PNG of the whole page as it is now."""
+        clip = {**self._devtools("Page.getLayoutMetrics")["cssContentSize"], "scale": 1}
+        shot = self._devtools("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+        return b64decode(shot["data"])
+
+    def _devtools(self, command: str, **parameters: Any) -> Any:
+        return _ask("POST", f"{self._session}/goog/cdp/execute", cmd=command, params=parameters)
 
     def texts(self, selector: str) -> list[str]:
         found: list[str] = self.run(
@@ -106,10 +126,24 @@ def running(folder: Path) -> Iterator[Browser]:
     with Process(program):
         sessions = f"http://{ports.HOST}:{port}/session"
         session = _ask("POST", sessions, capabilities={"alwaysMatch": wanted})["sessionId"]
+        made = Browser(f"{sessions}/{session}")
+        _running.append(made)
         try:
-            yield Browser(f"{sessions}/{session}")
+            yield made
         finally:
+            _running.remove(made)
             _ask("DELETE", f"{sessions}/{session}")
+
+
+def kept_screenshots(folder: Path, name: str) -> list[Path]:
+    """Files in this folder of what each browser shows now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for number, one in enumerate(_running):
+        file = folder / f"{name}{f'-{number}' if number else ''}.png"
+        file.write_bytes(one.screenshot())
+        files.append(file)
+    return files
 
 
 def _ask(method: str, address: str, /, **body: Any) -> Any:

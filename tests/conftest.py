@@ -1,10 +1,13 @@
 """Starts the real stores once for the whole run, before Django reads its settings."""
 
 import os
+import re
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from embedded.supervision.processes import Process, StackError
 # Of a run of the whole suite: its stores, and the files of its tests.
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES = 4 * 1024**3
+# In the folder of the project, where they stay.
+SCREENSHOTS = "test-results"
 
 # A minute or more each. pytest-django has what needs no database come last, and the end of the run
 # would wait for one of these.
@@ -72,6 +77,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for number, module in enumerate(long):
         ordered.insert(number * (APART + 1), module)
     items[:] = [item for module in ordered for item in module]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where a test fails while a browser runs, its report names a file of what that showed."""
+    report = yield
+    browser = sys.modules.get("tests.browser")
+    if report.failed and browser:
+        name = re.sub(r"[^\w.-]+", "-", item.nodeid.removeprefix("tests/"))
+        try:
+            files = browser.kept_screenshots(item.config.rootpath / SCREENSHOTS, name[:150])
+        except Exception as error:  # what failed is the test
+            report.sections.append(("no screenshot", repr(error)))
+        else:
+            report.sections += [("screenshot", str(file)) for file in files]
+    return report
 
 
 def _work_in_memory(stack: ExitStack) -> None:

@@ -13,7 +13,8 @@ from analytics.segments.expressions import Segments
 from analytics.segments.readers import value_as_text
 from analytics.segments.translating import Condition, Scope, condition
 from analytics.trends.buckets import KEYS, parameters
-from analytics.trends.measures import ROLLING, Number, measure_sql, numbers_of, reading
+from analytics.trends.firsts import firsts, source_of_firsts
+from analytics.trends.measures import NEW, ROLLING, Number, measure_sql, numbers_of, reading
 from analytics.trends.question import Question
 from analytics.trends.sources import Source, range_of, range_parameters, source_of
 
@@ -52,6 +53,8 @@ def line(
     With `marks`, the first values are those that have them, in this order.
     """
     plan = _Plan(question, segments, start, end, marks)
+    if question.measure.name == NEW:
+        return plan.new()
     return plan.rolling() if question.measure.name in ROLLING else plan.buckets()
 
 
@@ -98,11 +101,14 @@ class _Plan:
 
     def _source_of(self, scope: Scope, where: Condition, counts_users: bool) -> Source:
         by, measure = self._question.by, self._question.measure
+        is_of_days = self._question.unit != "hour"
+        if measure.name == NEW:
+            return source_of_firsts(scope, where, is_of_days=is_of_days)
         fields = [one.name for one in (by, measure.field) if one]
         return source_of(
             scope,
             where,
-            is_of_days=self._question.unit != "hour",
+            is_of_days=is_of_days,
             counts_users=counts_users,
             columns={*fields},
         )
@@ -136,6 +142,12 @@ class _Plan:
         self, line: OfLine, segments: Segments, moments: tuple[datetime, datetime] | None
     ) -> Query:
         by, measure = self._question.by, self._question.measure
+        if measure.name == NEW:
+            texts = {
+                "firsts": self._firsts(),
+                "moments": self._between(moments) if moments else "1",
+            }
+            return Query(load_filled("trend_new_users", texts), self._parameters)
         self._parameters |= range_parameters(self._start, self._end, self._zone)
         number = numbers_of(measure.field, self._bind) if measure.field else None
         texts = {
@@ -175,6 +187,20 @@ class _Plan:
         order = measure_sql(self._question.measure, self._source, self._bind).order
         top = self._top(value_as_text(self._question.by, self._bind), order)
         return Query(top, {**self._parameters, "n": self._question.top})
+
+    def new(self) -> dict[int, Found]:
+        """The users whose first event of all is in the range, by its bucket."""
+        bucket = KEYS[self._question.unit].replace("{day}", self._source.day)
+        self._parameters |= parameters(self._question.unit, self._start, self._end, self._zone)
+        rows = self._ask("trend_new", {"bucket": bucket, "firsts": self._firsts()})
+        numbers = {bucket: Number(int(users)) for bucket, users in rows}
+        total = Number(sum(int(users) for _, users in rows))
+        return {WHOLE: Found(total=total, numbers=numbers)}
+
+    def _firsts(self) -> str:
+        found = firsts(self._source, self._where, (self._start, self._end), self._zone)
+        self._parameters |= found.parameters
+        return found.sql
 
     def rolling(self) -> dict[int, Found]:
         """The numbers of days, by the days since 1970."""

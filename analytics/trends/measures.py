@@ -17,7 +17,9 @@ from analytics.trends.sources import Source
 
 PERCENTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 ROLLING = {"users_7d": 7, "users_30d": 30}
-OF_EVENTS = ("events", "users", *ROLLING)
+# Users whose first event of all is in a bucket.
+NEW = "new_users"
+OF_EVENTS = ("events", "users", *ROLLING, NEW)
 OF_NUMBERS = ("sum", "avg", "min", "max", *PERCENTILES)
 _CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
 # A sum adds millionths. Larger numbers are left out of it, and that is told.

@@ -32,6 +32,7 @@ class Source(NamedTuple):
 RAW = Source("events", "toDate(occurred_at, {tz:String})", "count()")
 _EVENTS = Source("daily_events", "day", "sum(events)")
 _USERS = Source("daily_users", "day", "")
+FIRSTS = Source("users", RAW.day, "")
 _USERS_BY_TYPE = Source("daily_users_by_type", "day", "")
 
 
@@ -53,7 +54,7 @@ def source_of(
 def range_of(source: Source, zone: str, *, prefix: str = "") -> str:
     """SQL for the days of a range, whose parameters `range_parameters` gives."""
     days = _DAYS.format(start=f"{prefix}start", end=f"{prefix}end")
-    if source.is_rollup:
+    if source.is_rollup and source != FIRSTS:
         return days
     moments = _MOMENTS.format(since=f"{prefix}since", until=f"{prefix}until")
     if zone == UTC:

@@ -5,26 +5,25 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from analytics.api.reports import cohorts, top_events, trends
+from analytics.api.reports import top_events, trends
 from dashboard import numbers
 from dashboard.charts.bars import bars
 from dashboard.charts.lines import Line, Point, chart
 from dashboard.completing import completed
 from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of
+from dashboard.periods import before, label_of, title_of, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.screens.welcome import FIRST, is_empty, welcome
 from dashboard.state import State, answer_of, query_of
 
 _TYPES = 8
-# A table of more days has weeks.
-_MOST_DAYS = 120
 _FIRST_DAY = date(1970, 1, 1)
 
 
 def _headline(request: HttpRequest, state: State) -> Filled:
-    found = {name: _measured(request, state, name) for name in ("users", "events")}
+    unit = unit_of(state)
+    found = {name: _measured(request, state, name, unit) for name in ("users", "events")}
     query, users = found["users"]
     if not _total(users) and not state.segments and _is_new(request, state):
         return welcome(request, state)
@@ -46,10 +45,12 @@ def _is_new(request: HttpRequest, state: State) -> bool:
     return not state.is_shared and is_empty(request.project)  # type: ignore[attr-defined]
 
 
-def _measured(request: HttpRequest, state: State, measure: str) -> tuple[Any, dict[str, Any]]:
+def _measured(
+    request: HttpRequest, state: State, measure: str, unit: str
+) -> tuple[Any, dict[str, Any]]:
     """The query and the answer, with the period before if there are such days."""
     compared = {"compare": "previous"} if _before(state) else {}
-    query = query_of(state, trends.REPORT, measure=measure, unit=unit_of(state), **compared)
+    query = query_of(state, trends.REPORT, measure=measure, unit=unit, **compared)
     return query, answer_of(request, trends.REPORT, query)
 
 
@@ -57,13 +58,18 @@ def _total(period: dict[str, Any]) -> Any:
     return period["series"][0]["total"]
 
 
+def _totals(answer: dict[str, Any]) -> tuple[Any, Any]:
+    """Of the range, and of the period before if there is one."""
+    return _total(answer), _total(answer["compare"]) if "compare" in answer else None
+
+
 def _points(state: State, period: dict[str, Any], query: Any) -> list[Point]:
     [line] = period["series"]
     return [
         Point(
-            label_of(point["start"]),
+            label_of(point["start"], query["unit"]),
             title_of(point["start"], point["end"]),
-            point["value"],
+            value_of(point, state),
             people_link(state, "trends", query, at=point["start"]),
             point["complete"],
         )
@@ -72,12 +78,12 @@ def _points(state: State, period: dict[str, Any], query: Any) -> list[Point]:
 
 
 def _tile(state: State, name: str, query: Any, answer: dict[str, Any]) -> dict[str, Any]:
-    earlier = _total(answer["compare"]) if "compare" in answer else None
+    now, earlier = _totals(answer)
     return {
         "name": name,
-        "value": numbers.short(_total(answer)),
-        "exact": numbers.whole(_total(answer)),
-        "change": numbers.change(_total(answer), earlier),
+        "value": numbers.short(now),
+        "exact": numbers.whole(now),
+        "change": numbers.change(now, earlier),
         "link": people_link(state, "trends", query),
     }
 
@@ -116,34 +122,22 @@ def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
 
 def _newcomers(request: HttpRequest, state: State) -> Filled:
     """New are those who came for the first time ever; all others have come before."""
-    new, returning = _new_and_returning(request, state)
-    earlier = _before(state)
-    new_before, returning_before = _new_and_returning(request, earlier) if earlier else (None, None)
-    # There each of them leads to its people.
-    unit = "day" if state.days <= _MOST_DAYS else "week"
-    began = state.link("/dashboard/retention", unit=unit)
+    # Only the totals are shown, and long units are the cheapest.
+    query, new_users = _measured(request, state, "new_users", "month")
+    asked, users = _measured(request, state, "users", "month")
+    new, new_before = _totals(new_users)
+    all_, all_before = _totals(users)
+    returning_before = None if all_before is None else all_before - new_before
     rows = [
-        ("New", new, began, numbers.change(new, new_before)),
-        ("Returning", returning, "", numbers.change(returning, returning_before)),
+        ("New", new, people_link(state, "trends", query), numbers.change(new, new_before)),
+        ("Returning", all_ - new, "", numbers.change(all_ - new, returning_before)),
     ]
     return {
         "bars": bars(rows),
-        "users": numbers.whole(new + returning),
-        "link": people_link(state, "trends", query_of(state, trends.REPORT)),
-        "files": [csv("/stats/cohorts", _by_day(state), "New by day as CSV")],
+        "users": numbers.whole(all_),
+        "link": people_link(state, "trends", asked),
+        "files": [csv("/stats/trends", query, "New users as CSV")],
     }
-
-
-def _by_day(state: State) -> Any:
-    """The query for who came for the first time ever on each of the days."""
-    return query_of(state, cohorts.REPORT, unit="day", periods=1)
-
-
-def _new_and_returning(request: HttpRequest, state: State) -> tuple[int, int]:
-    query = _by_day(state)
-    new = sum(row["users"] for row in answer_of(request, cohorts.REPORT, query) if row["cohort"])
-    query = query_of(state, trends.REPORT, unit=unit_of(state))
-    return new, _total(answer_of(request, trends.REPORT, query)) - new
 
 
 PAGE = Page(

@@ -11,13 +11,14 @@ from dashboard.charts.lines import Line, Point, chart
 from dashboard.completing import completed
 from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of
+from dashboard.periods import before, label_of, title_of, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
 MEASURES = (
     ("users", "Users"),
     ("events", "Events"),
+    ("new_users", "New users"),
     ("users_7d", "Users of 7 days"),
     ("users_30d", "Users of 30 days"),
 )
@@ -56,7 +57,7 @@ def _trend(request: HttpRequest, state: State) -> Filled:
     query = chosen_query_of(state, trends.REPORT)
     query["unit"] = _unit(state)
     answer = answer_of(request, trends.REPORT, query)
-    lines = [_line(state, line, query, number) for number, line in enumerate(_of(answer), start=1)]
+    lines = [_line(state, it, query, tone) for tone, it in enumerate(_of(answer), start=1)]
     if not lines:
         return {"chart": {"is_empty": True}}
     return {
@@ -97,9 +98,9 @@ def _name(line: dict[str, Any], by: str | None) -> str:
 def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
     points = [
         Point(
-            label_of(point["start"]),
+            label_of(point["start"], query["unit"]),
             title_of(point["start"], point["end"]),
-            point["value"],
+            value_of(point, state),
             _people(state, line, query, at=point["start"]),
             point["complete"],
         )

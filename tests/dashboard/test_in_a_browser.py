@@ -1,4 +1,4 @@
-"""Pages in a real browser: light and dark, narrow and wide, without script, by keyboard."""
+"""Pages in a real browser: for any reader, without script, by keyboard, and as events come."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,9 +12,10 @@ from dashboard.saving import links
 from embedded import ports
 from importer.receiving import upload_jobs
 from projects.models import DEFAULT
-from tests import browser, web_server
+from tests import axe, browser, web_server
 from tests.browser import Browser
-from tests.projects.made_projects import put_events
+from tests.dashboard.looks import assert_reached_by_keyboard, assert_whole
+from tests.projects.made_projects import project, put_events
 from tests.samples import event, moment
 from tests.stored import deliver_all
 from tests.waiting import wait_until
@@ -28,6 +29,7 @@ STEPS = "step=event_type:view&step=event_type:buy"
 PAGES = [
     "",
     "trends?by=properties.country&compare=previous&segment=properties.country:UA",
+    "trends?by=event_type&measure=events&range=today",
     f"funnel?{STEPS}&by=properties.country",
     "retention?range=7d&unit=day",
     "people",
@@ -37,8 +39,9 @@ PAGES = [
     "health",
     "import",
     "nowhere",
+    "../login",
 ]
-LONG = "a-name-without-any-place-to-break-" * 5
+LONG = "a_name_without_any_place_to_break_" * 5
 
 
 class Setting(NamedTuple):
@@ -67,12 +70,10 @@ def history(stores: None) -> None:
             properties={"country": country, "page": LONG},
         )
         for ago in range(6)
-        for user, country in enumerate(["UA", "DE", "FR"])
+        for user, country in enumerate(["UA", "DE", "שלום"])
         for number, kind in enumerate(["view", "buy", LONG])
     ]
-    # Of today also in the first hour of a day.
-    late = event(user_id=LONG, event_type="view", occurred_at=moment(seconds=1))
-    put_events(DEFAULT, [*made, late])
+    put_events(DEFAULT, [*made, event(user_id=LONG, event_type="view", occurred_at=moment(days=3))])
     deliver_all()
 
 
@@ -94,38 +95,53 @@ def loaded(chromium: Browser) -> None:
     wait_until(lambda: not chromium.texts("[aria-busy]"))
 
 
-def test_every_page_is_whole_at_any_width_light_and_dark(
-    setting: Setting, saved: list[str]
-) -> None:
+def test_every_page_is_whole_for_any_reader(setting: Setting, saved: list[str]) -> None:
     chromium, address, _ = setting
-    for width in (1280, 360):
-        for page in (*PAGES, *saved):
-            where = f"{page} at {width}"
-            chromium.emulate(width=width)
-            chromium.open(address + page)
-            loaded(chromium)
-            assert chromium.texts("h1"), where
-            light = chromium.run(COLOURS)
-            chromium.emulate(width=width, dark=True)
-            assert not {*light} & {*chromium.run(COLOURS)}, where
-            expected = [it for it in chromium.complaints() if "/nowhere" not in it]
-            assert expected == [], where
-            assert chromium.run("return document.documentElement.scrollWidth") <= width, where
-            # Only tables, code and navigation may be wider than they are shown.
-            assert chromium.run(TOO_WIDE) == [], where
-            assert page == "nowhere" or not chromium.texts(".error"), where
+    for page in (*PAGES, *saved):
+        chromium.emulate(width=1280)
+        chromium.open(address + page)
+        loaded(chromium)
+        assert page == "nowhere" or not chromium.texts(".error"), page
+        assert_reached_by_keyboard(chromium, page)
+        assert_whole(chromium, page)
+        assert [it for it in chromium.complaints() if "/nowhere" not in it] == [], page
 
 
-COLOURS = """
-return [getComputedStyle(document.documentElement).backgroundColor,
-        getComputedStyle(document.querySelector("h1")).color];
-"""
-TOO_WIDE = """
-const mayScroll = (it) => it.closest(".scroll, nav, pre, .hidden, .skip");
-return [...document.querySelectorAll("main *, header *")]
-  .filter(it => !mayScroll(it) && !it.closest("svg") && it.getBoundingClientRect().right
-    > document.documentElement.clientWidth + 1)
-  .map(it => it.outerHTML.slice(0, 100));
+def test_the_keyboard_leads_past_the_navigation(setting: Setting) -> None:
+    chromium, address, _ = setting
+    chromium.emulate(width=1280, still=True)
+    chromium.open(f"{address}people")
+    loaded(chromium)
+    chromium.press("Tab")
+    assert chromium.run("return document.activeElement.textContent") == "Skip to the numbers"
+    assert chromium.run("return document.activeElement.getBoundingClientRect().left") > 0
+    chromium.press("Enter")
+    chromium.press("Tab")
+    assert chromium.run("return document.activeElement.closest('main') !== null")
+
+
+def test_the_choice_of_a_project_is_for_any_reader(setting: Setting) -> None:
+    chromium, address, _ = setting
+    with project("other"):
+        chromium.open(f"{address}people")
+        loaded(chromium)
+        chromium.run("document.querySelector('.switch').open = true")
+        assert_reached_by_keyboard(chromium, "projects")
+        assert_whole(chromium, "projects")
+
+
+def test_nothing_moves_for_who_wants_that(setting: Setting) -> None:
+    chromium, address, _ = setting
+    chromium.open(f"{address}live")
+    for still in (False, True):
+        chromium.emulate(width=1280, still=still)
+        assert chromium.run(WAITING) is not still
+
+
+WAITING = """
+const panel = document.querySelector(".panel");
+panel.innerHTML = '<div class="waiting"><span></span></div>';
+return document.getAnimations().length > 0;
 """
 
 
@@ -181,16 +197,16 @@ def test_a_filter_is_chosen_by_keyboard_and_by_pointer(setting: Setting) -> None
     chromium.press("ArrowDown")
     assert chromium.run(FIELD) == ["coun", "true", "offer-0"]
     chromium.press("Enter")
-    wait_until(lambda: "FR" in offered(chromium))
+    wait_until(lambda: "שלום" in offered(chromium))
     assert chromium.run("return document.documentElement.scrollWidth") <= 360
     assert chromium.run(FIELD) == ["properties.country:", "true", None]
-    for _ in range(offered(chromium).index("FR") + 1):
+    for _ in range(offered(chromium).index("שלום") + 1):
         chromium.press("ArrowDown")
     chromium.press("Enter")
-    assert chromium.run(FIELD) == ["properties.country:FR", "false", None]
+    assert chromium.run(FIELD) == ["properties.country:שלום", "false", None]
     assert offered(chromium) == []
     chromium.click(".filters button")
-    assert chromium.wait_for(".chips code") == "properties.country:FR"
+    assert chromium.wait_for(".chips code") == "properties.country:שלום"
     loaded(chromium)
     assert chromium.texts(".tile strong") == ["1", "18"]
     chromium.open(f"{address}funnel")
@@ -255,7 +271,7 @@ def test_on_paper_a_page_is_whole_black_on_white_and_says_what_it_is(setting: Se
             chromium.open(address + page)
             loaded(chromium)
             chromium.emulate(width=700, dark=True, on_paper=True)
-            assert chromium.run(COLOURS) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], page
+            assert chromium.run(_COLOURS) == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"], page
             assert chromium.run(ON_PAPER, "h1, .printed, .panel h2, svg, tbody tr"), page
             assert not chromium.run(ON_PAPER, "nav, form, button, .files, footer, .chips"), page
             assert "Default · " in chromium.texts(".printed")[0]
@@ -264,6 +280,10 @@ def test_on_paper_a_page_is_whole_black_on_white_and_says_what_it_is(setting: Se
 
 
 # Whether any of these can be seen.
+_COLOURS = """
+return [getComputedStyle(document.documentElement).backgroundColor,
+        getComputedStyle(document.querySelector("h1")).color];
+"""
 ON_PAPER = """
 return [...document.querySelectorAll(arguments[0])].some(it => it.checkVisibility());
 """
@@ -303,6 +323,8 @@ def test_the_first_event_and_those_after_it_are_shown_when_they_come(setting: Se
     chromium, address, _ = setting
     chromium.open(address)
     assert "Waiting" in chromium.wait_for(".welcome .first")
+    assert_reached_by_keyboard(chromium, "the first visit")
+    assert_whole(chromium, "the first visit")
     put_events(DEFAULT, [event(user_id="first", occurred_at=datetime.now(UTC).isoformat())])
     assert "by first at" in chromium.wait_for(".came")
     deliver_all()
@@ -353,8 +375,43 @@ def test_what_is_no_panel_is_never_shown_as_one(setting: Setting) -> None:
             setTimeout(() => {{ window.fetch = fetched; }}, 300);"""
         )
         assert said in chromium.wait_for(".panel .error")
+        assert axe.findings(chromium) == []
         assert "Bad gateway" not in chromium.texts(".panel")[0]
         wait_until(lambda: chromium.run("return window.fetch.name === 'fetch'"))
         chromium.click(".panel button")
         chromium.wait_for(".panel table")
     chromium.complaints()
+
+
+def test_of_a_test_that_fails_a_screenshot_is_kept(
+    setting: Setting,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    setting.chromium.open(f"{setting.address}nowhere")
+    monkeypatch.setattr("tests.conftest.SCREENSHOTS", str(tmp_path))
+    failed = pytest.CallInfo.from_call(lambda: pytest.fail("on purpose"), "call")
+    report = request.node.ihook.pytest_runtest_makereport(item=request.node, call=failed)
+    [(title, file)] = [it for it in report.sections if "screenshot" in it[0]]
+    assert title == "screenshot"
+    assert Path(file).parent == tmp_path
+    assert Path(file).read_bytes().startswith(b"\x89PNG")
+    setting.chromium.complaints()
+
+
+def test_a_session_that_ended_in_another_tab_leads_the_page_to_the_login(setting: Setting) -> None:
+    chromium, address, _ = setting
+    chromium.open(f"{address}people")
+    loaded(chromium)
+    chromium.run(
+        """const headers = {"HX-Redirect": "/login?next=/dashboard/people"};
+        window.fetch = () => Promise.resolve(new Response("", {status: 401, headers}));
+        const panel = document.querySelector(".panel"), again = panel.cloneNode(true);
+        again.dataset.hxTrigger = "load";
+        again.dataset.hxGet = "/dashboard/people/panels/people";
+        panel.replaceWith(again);
+        htmx.process(again);"""
+    )
+    chromium.wait_for("[name=username]")
+    assert chromium.run("return location.search") == "?next=/dashboard/people"

@@ -70,6 +70,18 @@ def test_new_users_are_those_of_the_cohorts_and_all_others_are_returning(
     new = sum(row["users"] for row in cohorts if row["cohort"])
     assert texts(html, '<span class="value"', "span") == [str(new), str(users - new)]
     assert (new, users) == (2, 3)
+    link, *_ = links(html)
+    behind = panel(client, link.replace("/dashboard/people?", "people/panels/people?"))
+    assert [cells[0] for cells in rows(behind)] == ["bob", "cyd"]
+
+
+def test_new_users_by_segment_are_those_of_the_cohorts(client: Client, history: str) -> None:
+    for segment in ("event_type:buy", "properties.country:DE", "did(buy)"):
+        query = f"{history}&segment={segment}"
+        html = panel(client, f"overview/panels/newcomers?{query}")
+        cohorts = answer(client, f"/stats/cohorts?{query}&unit=day")
+        new = sum(row["users"] for row in cohorts if row["cohort"])
+        assert texts(html, '<span class="value"', "span")[0] == str(new), segment
 
 
 @pytest.mark.parametrize("more", ["", "&segment=event_type:buy", "&measure=events&unit=hour"])

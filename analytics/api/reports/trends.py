@@ -15,7 +15,7 @@ from analytics.parameters import Asked, checked_segments
 from analytics.queries import Query
 from analytics.segments.parsing import PATTERN
 from analytics.trends.buckets import UNITS, TooMany, buckets
-from analytics.trends.measures import OF_EVENTS, OF_NUMBERS, ROLLING, Number, parse_measure
+from analytics.trends.measures import NEW, OF_EVENTS, OF_NUMBERS, ROLLING, Number, parse_measure
 from analytics.trends.people import Cell, NoSuchBucket, people
 from analytics.trends.question import COMPARES, Question
 from analytics.trends.trends import BeforeAllEvents, Line, Period, trend
@@ -36,6 +36,9 @@ def _check(values: Values) -> None:
     if values["unit"] == "hour" and values["measure"].name in ROLLING:
         message = f"{values['measure'].name} is of days; it has no hours"
         raise problem([{"parameter": "unit", "message": message}])
+    if values["by"] and values["measure"].name == NEW:
+        message = f"{NEW} counts users and no values; leave it out"
+        raise problem([{"parameter": "by", "message": message}])
     series = len(values["series"])
     if series > MAX_SERIES:
         message = f"at most {MAX_SERIES} series are allowed"
@@ -216,6 +219,7 @@ REPORT = Report(
                 "pattern": rf"^(?:{'|'.join(OF_EVENTS)}|(?:{'|'.join(OF_NUMBERS)})\([\s\S]+\))$",
             },
             "`events`, `users`, `users_7d`, `users_30d` (in the 7 or 30 days that end with it), "
+            "`new_users` (whose first event of all that match is in it), "
             "or `sum(properties.amount)` and so on, with `avg`, `min`, `max`, "
             "`p50`, `p75`, `p90`, `p95`, `p99`.",
             default="users",

@@ -10,15 +10,18 @@ function show(chart, column) {
     return;
   }
   column.classList.add("shown");
-  const values = [...column.querySelectorAll(".mark")].map(
-    (it) => `${it.dataset.name} ${it.dataset.value}`
+  const values = [...column.querySelectorAll(".mark")].map((it) =>
+    inSpan(it.dataset.name, ` ${it.dataset.value}`)
   );
-  told.replaceChildren(...[column.dataset.title, ...values].map(inSpan));
+  told.replaceChildren(inSpan(column.dataset.title), ...values);
 }
 
-function inSpan(text) {
+function inSpan(name, value = "") {
   const span = document.createElement("span");
-  span.textContent = text;
+  // The name may be written from right to left.
+  const isolated = document.createElement("bdi");
+  isolated.textContent = name;
+  span.append(isolated, value);
   return span;
 }
 

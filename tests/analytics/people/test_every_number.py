@@ -231,9 +231,10 @@ def funnel_of(rng: random.Random, client: Client) -> Iterator[Number]:
 def trend_of(rng: random.Random, client: Client) -> Iterator[Number]:
     *_, zone, query = any_range(rng)
     segment, matches = any_segment(rng)
-    measure = rng.choice(["users", "users", "events", "users_7d", "sum(properties.plan)"])
+    measure = rng.choice(["users", "new_users", "events", "users_7d", "sum(properties.plan)"])
     unit = rng.choice(["day", "week", "month"] + ["hour"] * (measure != "users_7d"))
-    by = rng.choice([None, "properties.plan", "event_type"])
+    is_new = measure == "new_users"
+    by = None if is_new else rng.choice([None, "properties.plan", "event_type"])
     query += f"{segment}&unit={unit}&measure={measure}&top={rng.choice([1, 3])}&compare=previous"
     query += f"&by={by}" if by else ""
     answer = get(client, f"/stats/trends?{query}")
@@ -255,8 +256,8 @@ def trend_of(rng: random.Random, client: Client) -> Iterator[Number]:
 
             yield Number(
                 f"trends?{which}",
-                line["total"] if measure.startswith("users") else None,
-                within(counts, found["from"], found["to"], zone),
+                line["total"] if "users" in measure else None,
+                within(counts, found["from"], found["to"], zone, is_new=is_new),
             )
             for point in line["points"]:
                 first = point["start"]
@@ -264,8 +265,8 @@ def trend_of(rng: random.Random, client: Client) -> Iterator[Number]:
                     first = str(date.fromisoformat(point["end"]) - timedelta(days=6))
                 yield Number(
                     f"trends?{which}&at={quote(point['start'])}",
-                    point["value"] if measure.startswith("users") else None,
-                    within(counts, first, point["end"], zone),
+                    point["value"] if "users" in measure else None,
+                    within(counts, first, point["end"], zone, is_new=is_new),
                 )
 
 
@@ -277,8 +278,11 @@ def of_line(by: str | None, value: str | None, *, is_other: bool) -> str:
     return "&line=unset" if value is None else f"&value={quote(value, safe='')}"
 
 
-def within(counts: Matches, first: str, last: str, zone: str) -> Belongs:
-    """Whether an event counts on the days from the first to the last, or between two moments."""
+def within(counts: Matches, first: str, last: str, zone: str, *, is_new: bool = False) -> Belongs:
+    """Whether an event counts on the days from the first to the last, or between two moments.
+
+    `is_new`: whether the first one that counts is there.
+    """
 
     def is_in(event: Event) -> bool:
         if "T" in first:
@@ -286,7 +290,13 @@ def within(counts: Matches, first: str, last: str, zone: str) -> Belongs:
             return datetime.fromisoformat(first) <= at < datetime.fromisoformat(last)
         return first <= day(event, zone).isoformat() <= last
 
-    return lambda own: any(counts(event) and is_in(event) for event in own)
+    def came(own: Sequence[Event]) -> bool:
+        counted = [event for event in own if counts(event)]
+        if is_new:
+            counted = sorted(counted, key=lambda it: datetime.fromisoformat(it["occurred_at"]))[:1]
+        return any(map(is_in, counted))
+
+    return came
 
 
 def has_number(event: Event, measure: str) -> bool:

@@ -79,7 +79,9 @@ def _first_values(events: Sequence[Event], asked: Asked) -> list[str]:
 
 def _line(events: Sequence[Event], asked: Asked, value: str | None, *, is_other: bool) -> Line:
     width = ROLLING.get(asked.measure[0])
-    kind = "users" if width else asked.measure[0]
+    if asked.measure[0] == "new_users":
+        events = _firsts(events)
+    kind = "users" if width or asked.measure[0] == "new_users" else asked.measure[0]
     measure = kind, asked.measure[1]
     points = []
     for bucket in buckets(asked.unit, asked.start, asked.end, asked.zone):
@@ -91,6 +93,14 @@ def _line(events: Sequence[Event], asked: Asked, value: str | None, *, is_other:
             some = [e for e in _in_range(events, asked) if _is_in(e, bucket, asked)]
         points.append(_number(some, measure))
     return value, is_other, _number(_in_range(events, asked), measure), points
+
+
+def _firsts(events: Sequence[Event]) -> list[Event]:
+    """The first of each user."""
+    found: dict[str, Event] = {}
+    for event in sorted(events, key=lambda it: datetime.fromisoformat(it["occurred_at"])):
+        found.setdefault(event["user_id"], event)
+    return [*found.values()]
 
 
 def _in_range(events: Sequence[Event], asked: Asked, *, wide: bool = False) -> list[Event]:

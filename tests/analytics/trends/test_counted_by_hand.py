@@ -53,7 +53,13 @@ VALUES = st.sampled_from(
 )
 PROPERTIES = st.fixed_dictionaries({}, optional={"amount": NUMBERS, "country": VALUES})
 MEASURES = [
-    *[("events", None), ("users", None), ("users_7d", None), ("users_30d", None)],
+    *[
+        ("events", None),
+        ("users", None),
+        ("users_7d", None),
+        ("users_30d", None),
+        ("new_users", None),
+    ],
     *[(name, "amount") for name in ("sum", "avg", "min", "max", "p50", "p75", "p90", "p95", "p99")],
 ]
 SEGMENTS: dict[str, Callable[[Event], bool]] = {
@@ -78,12 +84,13 @@ def asked(draw: st.DrawFn, spans: list[Span], zone: str) -> dict[str, Any]:
         if measure[0].startswith("users_")
         else ["day", "hour", "week", "month"]
     )
+    fields = ["event_type", "country", "amount"] if measure[0] != "new_users" else []
     return {
         "start": start,
         "end": start + timedelta(days=draw(st.sampled_from([0, 1, 3, 10, 31]))),
         "unit": draw(st.sampled_from(units)),
         "measure": measure,
-        "by": draw(st.sampled_from([None, None, "event_type", "country", "amount"])),
+        "by": draw(st.sampled_from([None, None, *fields])),
         "top": draw(st.sampled_from([1, 2, 10])),
         "zone": zone,
         "segments": draw(st.lists(st.sampled_from([*SEGMENTS]), max_size=2)),

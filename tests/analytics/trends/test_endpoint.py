@@ -16,6 +16,7 @@ from analytics.api.reports import all_reports
 from analytics.api.table import csv_of
 from analytics.trends import asking
 from tests.analytics.comparison import deliver
+from tests.projects.made_projects import project
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
@@ -183,6 +184,41 @@ def test_a_user_is_active_for_thirty_days_once(client: Client) -> None:
     assert line["total"] == 1
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [0, 1]),
+        ("&segment=event_type:buy", [1, 1]),
+        ("&segment=properties.plan:pro", [1, 1]),
+        ("&segment=did(view)", [0, 0]),
+        ("&unit=month", [1]),
+        ("&unit=month&segment=event_type:buy", [2]),
+        ("&tz=America/New_York&segment=event_type:buy", [1, 1]),
+    ],
+)
+def test_a_user_is_new_in_the_bucket_of_the_first_event_that_matches(
+    client: Client, query: str, expected: list[int]
+) -> None:
+    bought = [("2026-11-03", "seen"), ("2026-11-04", "seen"), ("2026-11-04", "new")]
+    deliver([sent(*it, plan="pro") for it in [*bought, ("2026-11-04", "old")]], blocks=1)
+    # What comes late may be older. This is Monday of the same week, and a week before.
+    deliver([sent("2026-11-02", "seen", "view"), sent("2026-10-26", "old", plan="pro")], blocks=1)
+    asked_for = f"from=2026-11-03&to=2026-11-04&measure=new_users{query}"
+    [line] = asked(client, asked_for)["series"]
+    assert (values(line), line["total"]) == (expected, sum(expected))
+
+
+def test_who_came_on_the_last_day_of_1969_is_not_new(client: Client) -> None:
+    with project("west", time_zone="America/Sao_Paulo") as west:
+        moments = ("1970-01-01T01:00:00Z", "1970-01-02T12:00:00Z")
+        events = [{**sent("1970-01-02", plan="pro"), "occurred_at": it} for it in moments]
+        deliver(events, blocks=1, project=west.pk)
+        days = "project=west&from=1970-01-01&to=1970-01-02&measure=new_users"
+        for segment in ("", "&segment=event_type:buy", "&segment=properties.plan:pro"):
+            [line] = asked(client, f"{days}{segment}")["series"]
+            assert values(line) == [0, 0], segment
+
+
 def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
     deliver(
         [
@@ -270,6 +306,7 @@ def test_a_wrong_parameter_is_named(client: Client) -> None:
         ("measure=p42(properties.amount)", "measure"),
         ("measure=sum(properties.a:b)", "measure"),
         ("measure=users_7d&unit=hour", "unit"),
+        ("measure=new_users&by=properties.a", "by"),
         ("series=nonsense", "series"),
         ("series=saved(nobody's)", "series"),
         ("&".join(["series=event_type:a"] * 11), "series"),

@@ -56,7 +56,7 @@ def test_values_below_zero_and_huge_ones_stay_within_the_chart() -> None:
     for values in ([-5, 0, 5], [0, 10**12], [-(10**12), 10**12]):
         for _, y in spots(drawn(values).lines[0].solid):
             assert 0 <= y <= 220
-    assert drawn([0, 10**12]).up[-1].text == "1,000B"
+    assert drawn([0, 10**12]).up[-1].text == "1T"
 
 
 def test_columns_cover_the_whole_width_and_lead_somewhere() -> None:

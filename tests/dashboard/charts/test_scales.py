@@ -39,6 +39,29 @@ def test_there_are_few_ticks_for_any_size(most: int) -> None:
     assert step / 10 ** int(log10(step)) in (1, 2, 2.5, 5)
 
 
+@pytest.mark.parametrize(
+    ("least", "most"),
+    [
+        (0, 1e-9),
+        (0, 5e-324),
+        (-5e-324, 0),
+        (0, 1e15),
+        (0, 1.7e308),
+        (-1.7e308, 1.7e308),
+        (0, 10**30),
+    ],
+)
+def test_the_smallest_and_the_largest_numbers_have_places(least: Number, most: Number) -> None:
+    found = ticks(least, most)
+    assert 2 <= len(found) <= 6
+    assert len({*found}) == len(found)
+    assert found[0] <= least
+    assert most <= found[-1]
+    places = [place(it, found[0], found[-1]) for it in (*found, least, most)]
+    assert all(0 <= it <= 100 for it in places)
+    assert (places[0], places[len(found) - 1]) == (0, 100)
+
+
 def test_places_are_in_per_cent_from_the_lowest_tick() -> None:
     assert [place(it, -50, 50) for it in (-50, 0, 25, 50)] == [0, 50, 75, 100]
 

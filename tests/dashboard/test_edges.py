@@ -1,0 +1,97 @@
+"""Panels at their edges: names of any kind, the fewest and the most events, and too much to ask."""
+
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from projects.models import DEFAULT
+from tests.dashboard.read import panel, rows, text, texts
+from tests.projects.made_projects import put_events
+from tests.samples import event
+from tests.stored import deliver_all
+
+pytestmark = pytest.mark.usefixtures("stores")
+NAMES = [
+    *["n" * 200, "שלום עולם", "🎉👩‍👩‍👧‍👦", "<script>alert('1')</script>", '"><svg onload=x>'],
+    *["=1+1", "{{ 7 }}", "javascript:alert(1)", "a&b=c#d?e", "%3Cb%3E", "\\,:="],
+]
+ALL_TIME = "from=2016-11-01&to=2026-10-31"
+
+
+def sent(*events: dict[str, Any]) -> None:
+    put_events(DEFAULT, [event(**one) for one in events])
+    deliver_all()
+
+
+def test_names_of_any_kind_are_shown_as_they_are_and_never_as_html(client: Client) -> None:
+    sent(*({"user_id": it, "event_type": it, "properties": {"p": it}} for it in NAMES))
+    lines = [f"trends/panels/trend?top=50&by={it}" for it in ("event_type", "properties.p")]
+    shown = [panel(client, path) for path in (*lines, "live/panels/live", "people/panels/people")]
+    types = panel(client, "overview/panels/types")
+    for name in NAMES:
+        own = urlencode({"id": name})
+        timeline = panel(client, f"people/one/panels/timeline?{own}")
+        filtered = panel(client, f"?{urlencode({'segment': f'user_id:{name}'})}")
+        for html in (*shown, timeline, filtered, panel(client, f"people/one?{own}")):
+            assert escape(name) in html, name
+            assert "<script>alert" not in html + types
+            assert "<svg onload" not in html + types
+
+
+def test_one_event_of_today_makes_a_chart_of_hours(client: Client) -> None:
+    sent({"occurred_at": datetime.now(UTC).isoformat()})
+    html = panel(client, "overview/panels/headline?range=today")
+    assert texts(html, "<strong", "strong") == ["1", "1"]
+    shown = [cells[1] for cells in rows(html)]
+    hour = datetime.now(UTC).hour
+    assert shown == ["0"] * hour + ["1"] + ["\u2013"] * (23 - hour)
+    assert texts(panel(client, "overview/panels/newcomers?range=today"), "<em", "em") == []
+
+
+def test_ten_years_have_as_many_months_with_their_years(client: Client) -> None:
+    sent({"occurred_at": "2016-11-05T10:00:00Z"}, {"occurred_at": "2026-10-30T10:00:00Z"})
+    html = panel(client, f"overview/panels/headline?{ALL_TIME}")
+    assert len(rows(html)) == 120
+    assert texts(html, '<text class="across"', "text")[0] == "Nov 2016"
+    assert texts(html, "<strong", "strong") == ["1", "2"]
+    assert rows(panel(client, f"retention/panels/cohorts?{ALL_TIME}"))[0][:2] == ["Nov 2016", "1"]
+    new = panel(client, f"overview/panels/newcomers?{ALL_TIME}")
+    assert texts(new, '<span class="value"', "span") == ["1", "0"]
+
+
+def test_of_a_thousand_types_the_first_are_shown_and_all_are_counted(client: Client) -> None:
+    often = [{"event_type": f"type-{n % 3}"} for n in range(60)]
+    sent(*({"event_type": f"type-{n}"} for n in range(1_000)), *often)
+    found = texts(panel(client, "overview/panels/types"), '<span class="name"', "span")
+    assert (found[:4], len(found)) == (["type-0", "type-1", "type-2", "type-10"], 8)
+    html = panel(client, "trends/panels/trend?measure=events&by=event_type")
+    totals = [int(cells[1]) for cells in rows(html) if cells[0].startswith(("type-", "All"))]
+    assert sum(totals) == 1_060
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [(10**15, "1,000,000,000,000,000"), (1e-9, "1e-9"), (-1e308, "-1e308")]
+)
+def test_the_largest_and_the_smallest_numbers_can_be_read(
+    client: Client, amount: float, shown: str
+) -> None:
+    sent({"properties": {"amount": amount}})
+    html = panel(client, "trends/panels/trend?measure=max(properties.amount)")
+    assert rows(html)[0] == ["All", shown]
+    assert "nan" not in html
+    assert "inf" not in html
+
+
+def test_a_report_past_its_limit_is_told_in_its_panel_and_can_be_asked_for_again(
+    client: Client, settings: Any
+) -> None:
+    sent({}, {})
+    settings.CLICKHOUSE_QUERY_ROWS = 1
+    html = panel(client, "overview/panels/types?segment=properties.country:UA", status=503)
+    assert "CLICKHOUSE_QUERY_ROWS" in text(html)
+    assert 'role="alert"' in html
+    assert "Try again" in text(html)
