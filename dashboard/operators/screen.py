@@ -61,11 +61,13 @@ def _answer(
     shown: dict[str, Any],
     refusal: APIException | None = None,
 ) -> HttpResponse:
+    header = header_of(request, pages[0].address, None)
     context = {
         **shown,
         "page": PAGE,
         "pages": [Link(it.title, it.address, False) for it in pages],
-        "header": header_of(request, pages[0].address, None),
+        # Who was refused here has nothing to do in the admin either.
+        "header": header._replace(may_see_admin=refusal is None),
         "version": settings.SPECTACULAR_SETTINGS["VERSION"],
         "python": platform.python_version(),
         "django": django.get_version(),
