@@ -25,9 +25,10 @@ def assert_whole(chromium: Browser, where: str) -> None:
         found = chromium.run(_SHOWN)
         assert found["width"] <= width, here
         # Only tables, code and navigation may be wider than they are shown.
-        assert found["wide"] == [], (here, found["wide"])
+        assert found["wide"] == [], f"{here}: {found['wide']}"
         if (width, dark) in AUDITED:
-            assert axe.findings(chromium) == [], here
+            wrong = axe.findings(chromium)
+            assert wrong == [], f"{here}: {wrong}"
         colours[dark] = found["colours"]
     assert not {*colours[True]} & {*colours[False]}, where
 
