@@ -77,7 +77,7 @@ document.body.tabIndex = -1;
 document.body.focus();
 document.body.removeAttribute("tabindex");
 window.usable = [...document.querySelectorAll("a[href], button, input, select, summary, textarea")]
-  .filter(it => it.type !== "hidden" && it.tabIndex >= 0 && it.checkVisibility());
+  .filter(it => it.type !== "hidden" && !it.disabled && it.tabIndex >= 0 && it.checkVisibility());
 return usable.map(it => it.outerHTML.slice(0, 100));
 """
 _FOCUSED = """

@@ -211,6 +211,7 @@ def test_a_filter_is_chosen_by_keyboard_and_by_pointer(setting: Setting) -> None
     assert chromium.texts(".tile strong") == ["1", "18"]
     chromium.open(f"{address}funnel")
     chromium.run("document.querySelectorAll('[name=step]')[1].focus()")
+    chromium.press("ArrowDown")
     wait_until(lambda: {"buy", LONG} <= {*offered(chromium)})
     assert chromium.run("return document.documentElement.scrollWidth") <= 360
     chromium.press("Escape")
