@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from analytics.clickhouse import ClickHouseUnavailable
-from analytics.maintenance import daily_counts, rebuild
 from analytics.maintenance import history as cold
+from analytics.maintenance import rebuild
 from analytics.maintenance.history import Month
 from analytics.people import listing as people
 from events.auditing import repair
@@ -33,18 +33,13 @@ from tests.projects.made_projects import project
 from tests.samples import event, moment
 from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
 TODAY = date(2026, 11, 20)
 OF = "?project=staging&wait=true"
 # In the months that go, and the first moment that stays. 100 days before TODAY is 2026-08-12.
 GOES = ("2025-12-31T23:59:59.999Z", "2026-06-01T00:00:00.000Z", "2026-07-31T23:59:59.999Z")
 STAYS = ("2026-08-01T00:00:00.000Z", "2026-08-20T00:00:00.000Z", "2026-11-20T00:00:00.000Z")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture(params=["Pacific/Auckland", "America/Sao_Paulo"])
