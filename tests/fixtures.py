@@ -100,8 +100,12 @@ def stores(transactional_db: None, clickhouse: None) -> Iterator[None]:
 
 @pytest.fixture
 def no_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is delivered but by the test."""
+    """Nothing is delivered but by the test.
+
+    Nor by this process's thread, which may still be in the pause after a failure of another test.
+    """
     monkeypatch.setattr(background, "deliver_soon", lambda *_: None)
+    monkeypatch.setattr(background._deliverer, "_work", lambda: True)
 
 
 @pytest.fixture
