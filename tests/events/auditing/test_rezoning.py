@@ -119,7 +119,7 @@ def ingest(project: Project) -> Iterator[Callable[[], int]]:
 
     def work() -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.1):
                 for n in range(len(batches) % 7, 700, 230):
                     at = moment(days=n, minutes=97 * len(batches))
                     put(project, user_id=f"u{len(batches) % 50}", occurred_at=at)

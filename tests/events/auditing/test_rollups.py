@@ -119,7 +119,7 @@ def ingest() -> Iterator[Callable[[], int]]:
 
     def work() -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.1):
                 at = [moment(days=n) for n in range(len(batches) % 7, 700, 230)]
                 for occurred_at in at:
                     put(user_id=f"u{len(batches) % 50}", occurred_at=occurred_at)
