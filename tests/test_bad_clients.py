@@ -16,7 +16,7 @@ from events.models import Batch, Dedup, HotEvent
 from events.storing import purge
 from projects.models import DEFAULT
 from tests.events.queueing.workers import unacknowledged, worker
-from tests.faults.audit import ROLLUPS
+from tests.faults.audit import ROLLUPS, differing
 from tests.posting import post_taken
 from tests.samples import event
 from tests.stored import cold, deliver_all
@@ -105,11 +105,7 @@ def test_thirty_years_in_one_request_arrive_in_both_layers_and_the_rollups(clien
         "SELECT uniqExact(toYYYYMM(occurred_at)) FROM events", project=DEFAULT
     )
     assert distinct > 350
-    for name, (kept, recounted) in ROLLUPS.items():
-        for one, other in ((kept, recounted), (recounted, kept)):
-            assert engine.query(f"SELECT count() FROM ({one} EXCEPT {other})", project=DEFAULT) == [
-                [0]
-            ], name
+    assert engine.query(differing(ROLLUPS), project=DEFAULT) == []
     span = f"from={days[-1]:%Y-%m-%d}&to={NOON:%Y-%m-%d}"
     counted = client.get(f"/stats/top-events?{span}").json()
     assert [row["count"] for row in counted] == [months] * 3
@@ -118,7 +114,7 @@ def test_thirty_years_in_one_request_arrive_in_both_layers_and_the_rollups(clien
 # --- The same for ever --------------------------------------------------------------------------
 
 POSTS = 15
-EVENTS = 10_000
+EVENTS = 3_000
 
 
 def size(table: str) -> int:

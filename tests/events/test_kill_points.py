@@ -1,17 +1,13 @@
 """SIGKILL at each of the worst moments of an event's way: it is stored once all the same.
 
-The process that dies is a real one, run with one function replaced by one that kills it: the first
-time only, so that whoever comes after it finds what it left.
+The process that dies is a real one (see `tests/warm.py`), with one function replaced by one that
+kills it: the first time only, so that whoever comes after it finds what it left.
 """
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 from django.db.models import Sum
@@ -23,72 +19,22 @@ from events.storing.store import store
 from projects.models import DEFAULT
 from tests import environment
 from tests.events.queueing.workers import put, unacknowledged
-from tests.project import PROJECT
 from tests.samples import event, framed, moment
 from tests.stored import cold, deliver_all
 from tests.waiting import wait_until
+from tests.warm import Child
 
 pytestmark = pytest.mark.usefixtures("stores")
-Program: TypeAlias = "subprocess.Popen[bytes]"
-
-# Arguments: a file that tells that it happened, module and function, `before` or `after` it runs,
-# and what to do then: `worker`, or a command of manage.py.
-DYING = """
-import os, signal, sys
-from importlib import import_module
-import django
-django.setup()
-from config.celery import app
-
-flag, module, path, when, *command = sys.argv[1:]
-*parents, name = path.split(".")
-owner = import_module(module)
-for parent in parents:
-    owner = getattr(owner, parent)
-real = getattr(owner, name)
-
-def is_first():
-    try:
-        os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
-        return True
-    except FileExistsError:
-        return False
-
-def dying(*args, **given):
-    mine = is_first()
-    if mine and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = real(*args, **given)
-    if mine:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(owner, name, dying)
-if command == ["worker"]:
-    app.worker_main(["worker", "--concurrency", "2"])
-else:
-    from django.core.management import call_command
-    call_command(*command)
-"""
 
 
 @contextmanager
-def dying(
-    flag: Path, function: str, when: str, *command: str
-) -> Iterator["subprocess.Popen[bytes]"]:
-    module, _, name = function.partition(":")
-    process = subprocess.Popen(
-        [sys.executable, "-c", DYING, str(flag), module, name, when, *command],
-        cwd=PROJECT,
-        env=environment.of_the_stores(),
-        start_new_session=True,
-    )
+def dying(flag: Path, function: str, when: str, *command: str) -> Iterator[Child]:
+    """The first process that makes the file is killed, `before` or `after` the function runs."""
+    child = Child(environment.of_the_stores(), *command, dies=(function, when, str(flag)))
     try:
-        yield process
+        yield child
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        child.kill()
 
 
 # --- from the queue to PostgreSQL

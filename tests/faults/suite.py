@@ -71,7 +71,14 @@ class Outcome(NamedTuple):
         return "\n".join(lines)
 
 
-def run(service: Service, *, seed: int, seconds: float, pace: float = 0.0) -> Outcome:
+def run(
+    service: Service,
+    *,
+    seed: int,
+    seconds: float,
+    pace: float = 0.0,
+    between_imports: float = 2.0,
+) -> Outcome:
     """The last of this service. Raises StackError or AssertionError if it can't recover."""
     began = time.monotonic()
     try:
@@ -79,7 +86,10 @@ def run(service: Service, *, seed: int, seconds: float, pace: float = 0.0) -> Ou
         if not plan.make_small_disk(service):
             names.remove("outbox disk full")
         clients = Clients(service.port, service.places, seed=seed, pace=pace)
-        with _deleting(service, seed=seed, seconds=seconds, pace=pace) as deleted:
+        with (
+            _deleting(service, seed=seed, seconds=seconds, pace=pace) as deleted,
+            _importing(service, clients, between_imports),
+        ):
             faults = _under_load(service, clients, seed=seed, seconds=seconds, names=names)
         drain(service.variables)
         counted = count(service)
@@ -92,10 +102,7 @@ def _under_load(
     service: Service, clients: Clients, *, seed: int, seconds: float, names: list[str]
 ) -> Counter[str]:
     faults: Counter[str] = Counter()
-    importing = threading.Event()
-    importers = threading.Thread(target=_import, args=(service, clients, importing))
     clients.start()
-    importers.start()
     deadline = time.monotonic() + seconds
     try:
         for name, lasts, rest in plan.sequence(seed, names=names):
@@ -106,10 +113,20 @@ def _under_load(
             faults[name] += 1
             time.sleep(rest)
     finally:
-        importing.set()
         clients.stop()
-        importers.join()
     return faults
+
+
+@contextmanager
+def _importing(service: Service, clients: Clients, between: float) -> Iterator[None]:
+    over = threading.Event()
+    thread = threading.Thread(target=_import, args=(service, clients, between, over))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager
@@ -154,11 +171,11 @@ def _wait_until_told(clients: Clients) -> None:
     )
 
 
-def _import(service: Service, clients: Clients, stop: threading.Event) -> None:
+def _import(service: Service, clients: Clients, between: float, stop: threading.Event) -> None:
     """One file after another, each until it is in: an import that died is begun again."""
     places = clients.places
     for place in cycle(places.stay):
-        if stop.wait(2):
+        if stop.wait(between):
             return
         numbers = places.claim(IMPORT_ROWS)
         file = service.folder / f"import-{numbers.start}.csv"

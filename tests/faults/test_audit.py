@@ -15,15 +15,15 @@ from tests.faults import suite
 from tests.faults.audit import Audit
 from tests.faults.clients import event
 from tests.faults.places import NEVER, Place, Places
-from tests.projects.made_projects import project
+from tests.projects.made_projects import drop_spares, new, project
 from tests.samples import framed
 from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = pytest.mark.usefixtures("stores", "no_delivery")
 
 KATHMANDU = "Asia/Kathmandu"
 # Numbers of events that only one project had, and those that both had.
-FIRST, BOTH, SECOND = range(100), range(100, 200), range(200, 300)
+FIRST, BOTH, SECOND = range(30), range(30, 60), range(60, 90)
 
 
 def send(places: Places, place: Place, numbers: range) -> None:
@@ -38,6 +38,7 @@ def places() -> Iterator[Places]:
     """The default project and another, with events at rest."""
     with ExitStack() as stack:
         made = stack.enter_context(project("app-1", time_zone=KATHMANDU))
+        drop_spares()
         first, second = Place(), Place("app-1", made.pk, KATHMANDU)
         places = Places([first, second], [])
         places.claim(SECOND.stop)
@@ -90,8 +91,8 @@ def copy_cold(event_id: str, *, source: Place, target: Place) -> None:
 def test_what_each_project_was_promised_is_clean(places: Places) -> None:
     found = count(places)
     assert found.clean, found
-    assert found.cold == 400
-    assert 0 < found.hot < 400
+    assert found.cold == 120
+    assert 0 < found.hot < 120
 
 
 def test_an_event_in_the_database_of_a_project_that_was_never_sent_it_is_noticed(
@@ -109,8 +110,10 @@ def test_an_event_of_both_projects_in_the_database_of_the_wrong_one_is_noticed(
 ) -> None:
     """Its id belongs there, its properties do not."""
     first, second = places.stay
-    engine.command(f"DELETE FROM events WHERE event_id = '{id_of(100)}'", project=second.number)
-    copy_cold(id_of(100), source=first, target=second)
+    engine.command(
+        f"DELETE FROM events WHERE event_id = '{id_of(BOTH.start)}'", project=second.number
+    )
+    copy_cold(id_of(BOTH.start), source=first, target=second)
     found = noticed(places)
     assert found["misplaced"] == 1
     assert "lost" not in found
@@ -118,7 +121,7 @@ def test_an_event_of_both_projects_in_the_database_of_the_wrong_one_is_noticed(
 
 def test_an_event_that_nobody_sent_is_noticed(places: Places) -> None:
     first, _ = places.stay
-    send(Places([], []), Place(), range(300, 301))
+    send(Places([], []), Place(), range(90, 91))
     deliver_all()
     assert noticed(places)["misplaced"] >= 2  # in ClickHouse and among the ids
     first.states[0] = NEVER
@@ -139,13 +142,13 @@ def test_an_id_in_the_table_of_the_wrong_project_is_noticed(places: Places) -> N
 
 
 def test_an_id_that_is_missing_is_noticed(places: Places) -> None:
-    run(f"DELETE FROM dedup_{places.stay[1].number} WHERE event_id = '{id_of(100)}'")
+    run(f"DELETE FROM dedup_{places.stay[1].number} WHERE event_id = '{id_of(BOTH.start)}'")
     assert noticed(places) == {"not_known": 1}
 
 
 def test_an_event_twice_in_its_database_is_noticed(places: Places) -> None:
     _, second = places.stay
-    copy_cold(id_of(200), source=second, target=second)
+    copy_cold(id_of(SECOND.start), source=second, target=second)
     found = noticed(places)
     assert found.pop("rollup_differences", 0) == 0
     assert found == {"doubled_cold": 1}
@@ -179,9 +182,9 @@ def test_rollups_in_days_of_another_zone_are_noticed(places: Places) -> None:
 
 
 def test_what_is_left_of_a_deleted_project_is_noticed(places: Places) -> None:
-    with project("left") as left:
+    with new("left") as left:
         assert noticed(places) == {"leftovers": 2}  # a database and a table of ids
-        send(places, Place("left", left.pk), range(300, 310))
+        send(places, Place("left", left.pk), range(90, 120))
         # Those in the window too, and their batch.
         assert noticed(places)["leftovers"] > 3
 

@@ -44,7 +44,7 @@ def test_two_shards_answer_a_written_history_as_counted_by_hand(
     compare(gateway, getattr(written, name))
 
 
-@settings(made_up, max_examples=(ASKED_FOR or 40) // 4)
+@settings(made_up, max_examples=(ASKED_FOR or 20) // 4)
 @given(history=histories())
 def test_two_shards_answer_any_history_as_the_oracle_does(
     gateway: Gateway, history: History
@@ -52,7 +52,7 @@ def test_two_shards_answer_any_history_as_the_oracle_does(
     compare(gateway, history)
 
 
-@settings(made_up, max_examples=(ASKED_FOR or 16) // 4)
+@settings(made_up, max_examples=(ASKED_FOR or 8) // 4)
 @given(
     sent=st.lists(events(SPANS), min_size=10, max_size=40),
     questions=st.lists(by_hand.asked(SPANS, "UTC"), min_size=2, max_size=4),

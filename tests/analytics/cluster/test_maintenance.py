@@ -95,6 +95,7 @@ def test_one_servers_history_moves_as_the_documents_say(gateway: Gateway, stored
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("by_hand")
 def test_a_month_that_was_cut_off_moves_again_as_the_documents_say(
     gateway: Gateway, stored: None
 ) -> None:

@@ -14,7 +14,8 @@ from tests.samples import event
 from tests.web_server import Web
 
 pytestmark = pytest.mark.usefixtures("stores")
-AT_ONCE = 16
+# Without its bounds a process takes more than twice its setting for its half of them.
+AT_ONCE = 10
 VALID = json.dumps(event(properties={}))[:-1]
 
 
@@ -74,8 +75,8 @@ def test_it_takes_no_more_than_its_setting(web: Web, name: str) -> None:
 
 def test_large_events_that_are_stored_at_once_stay_within_it_too(web: Web) -> None:
     body = ordinary()
-    with ThreadPoolExecutor(8) as pool:
-        answers = Counter(pool.map(lambda _: web.status(body, query="?wait=true"), range(8)))
+    with ThreadPoolExecutor(6) as pool:
+        answers = Counter(pool.map(lambda _: web.status(body, query="?wait=true"), range(6)))
     assert set(answers) <= {200, 503}
     assert answers[200] >= 1
     assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * 1024 * 1024

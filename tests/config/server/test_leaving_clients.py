@@ -27,7 +27,9 @@ def web(
     """On a ClickHouse database where the report of event types does not end."""
     clickhouse.command_server("CREATE DATABASE slow")
     clickhouse.command(
-        f"{ENDLESS} FROM numbers({10**13}) WHERE sipHash64(number) = 1", project=DEFAULT
+        # It sleeps in each block, so that it takes no time of anybody else.
+        f"{ENDLESS} FROM numbers({10**13}) WHERE sleep(0.1) = 1",
+        project=DEFAULT,
     )
     url, metrics = settings.CLICKHOUSE_URL.rpartition("/")[0], tmp_path_factory.mktemp("metrics")
     with web_server.running(CLICKHOUSE_URL=f"{url}/slow", METRICS_FOLDER=str(metrics)) as running:

@@ -12,7 +12,7 @@ from analytics import clickhouse as engine
 from events.lifecycle import making
 from projects.models import DEFAULT, Project
 from tests.posting import post
-from tests.projects.made_projects import project
+from tests.projects.made_projects import new as project
 from tests.samples import event
 from tests.stored import deliver_all
 

@@ -1,9 +1,5 @@
 """A real Celery worker on the stores of the tests, and what it has taken of the queue."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,22 +11,18 @@ from django.conf import settings
 from events.queueing import queue
 from projects.models import DEFAULT
 from tests import environment
-from tests.project import PROJECT
 from tests.samples import event, records
+from tests.warm import Child
 
 
 @contextmanager
 def worker() -> Iterator[psutil.Process]:
     """A real worker with two children on the test's stores; killed with all of them at the end."""
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "2"]
-    process = subprocess.Popen(
-        command, cwd=PROJECT, env=environment.of_the_stores(), start_new_session=True
-    )
+    child = Child(environment.of_the_stores(), "worker")
     try:
-        yield psutil.Process(process.pid)
+        yield psutil.Process(child.pid)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        child.kill()
 
 
 def put(count: int) -> None:
