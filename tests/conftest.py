@@ -31,7 +31,6 @@ LONG = (
     "tests/faults/test_faults.py",
     "tests/embedded/test_stack.py",
     "tests/faults/test_stack.py",
-    "tests/embedded/test_backup.py",
 )
 # Modules between them, since each of these starts a whole service.
 APART = 20

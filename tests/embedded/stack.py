@@ -46,6 +46,14 @@ class Stack:
         self.process.send_signal(number)
         return self.process.wait(END_SECONDS)
 
+    def folders(self) -> set[Path]:
+        """Where its children work."""
+        found = set()
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):
+                found.add(Path(child.cwd()))
+        return found
+
     def child(self, *words: str) -> psutil.Process:
         """The direct child whose command line has all `words`."""
         for child in psutil.Process(self.process.pid).children():

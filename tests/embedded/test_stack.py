@@ -1,28 +1,33 @@
-"""The one-machine stack as its user meets it: `python -m embedded` on real stores."""
+"""The one-machine stack as its user meets it: `python -m embedded` on real stores.
+
+And `make backup` of it under load, then `make restore`: nothing that was accepted before is lost.
+
+A stack takes many seconds to start, so the first run is that of the demo, and the one that is
+backed up; the second is the restored one; the third is the next run of the first.
+"""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+import psycopg
 import pytest
 import urllib3
 
-from embedded.supervision.processes import PROJECT
+from embedded import backup as copies
+from embedded import data_folder
+from embedded.supervision.processes import PROJECT, StackError
+from tests.embedded.copying import LOG_IN, Load, backup, ids_of, manage, wait_until_drained
 from tests.embedded.stack import READY_SECONDS, Stack, environment, left_of, running
+from tests.faults import audit
 from tests.waiting import wait_until
-
-LOG_IN = """
-import os, pathlib
-from django.contrib.auth import authenticate
-password = pathlib.Path(os.environ["DATA_DIR"], "admin-password").read_text().strip()
-print(authenticate(username="admin", password=password), "can log in")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +37,64 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first_run(folder: Path) -> Iterator[Stack]:
-    with running(folder) as stack:
-        stack.wait_until_ready()
+    with running(folder, "--demo", RATE_LIMIT_PER_MINUTE="0") as stack:
+        stack.wait_until_printed("cohort_week")
         yield stack
+
+
+@pytest.fixture(scope="module")
+def second_terminal(first_run: Stack) -> str:
+    """What it prints; it makes another project with some events too."""
+    said = manage(first_run.folder, LOG_IN, "call_command('make_project', 'staging')")
+    Load(first_run.port, "?project=staging&wait=true").send([str(uuid.uuid4()) for _ in range(7)])
+    return said
+
+
+@pytest.fixture(scope="module")
+def saved(
+    first_run: Stack, second_terminal: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[str]]:
+    """A backup taken while events came, and the ids that had been accepted before it."""
+    copy = tmp_path_factory.mktemp("copy") / "backup"
+    (first_run.folder / "imports").mkdir(exist_ok=True)
+    (first_run.folder / "imports" / "upload").write_text("not yet imported")
+    load = Load(first_run.port)
+    load.start()
+    try:
+        wait_until(lambda: len(load.accepted) > 1000, seconds=READY_SECONDS)
+        before = list(load.accepted)
+        done = backup(str(copy), data=first_run.folder)
+    finally:
+        load.stopped.set()
+        load.join()
+    assert done.returncode == 0, done.stderr
+    assert len(load.accepted) > len(before)
+    return copy, before
+
+
+@pytest.fixture(scope="module")
+def restored(
+    saved: tuple[Path, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    new = tmp_path_factory.mktemp("restored") / "new"
+    done = backup("--restore", str(saved[0]), data=new)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the stores agree" in done.stdout
+    # What the worker had taken when it was copied is taken up again after so long.
+    with running(new, RATE_LIMIT_PER_MINUTE="0", QUEUE_VISIBILITY_TIMEOUT_SECONDS="5") as stack:
+        stack.wait_until_ready()
+        wait_until_drained(new)
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def listed(restored: Stack) -> str:
+    """What a verification of the restored stack says, and its list of projects."""
+    return manage(
+        restored.folder,
+        "call_command('verify_stores', repair=True)",
+        "call_command('list_projects')",
+    )
 
 
 def refused(folder: Path, port: int) -> str:
@@ -53,19 +113,6 @@ def refused(folder: Path, port: int) -> str:
     return finished.stderr
 
 
-def manage(folder: Path, statement: str) -> str:
-    """What a second terminal prints, which knows nothing but the data folder."""
-    return subprocess.run(
-        [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", statement],
-        cwd=PROJECT,
-        env=environment(folder, port=1),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout.strip()
-
-
 def test_a_first_run_serves_and_prints_its_addresses(first_run: Stack) -> None:
     address = f"http://127.0.0.1:{first_run.port}"
     assert urllib3.request("GET", f"{address}/ready", retries=False).status == 200
@@ -79,15 +126,22 @@ def test_a_first_run_serves_and_prints_its_addresses(first_run: Stack) -> None:
         assert place in first_run.printed()
 
 
+def test_the_demo_shows_the_answers(first_run: Stack) -> None:
+    for words in ("0 already there", "/stats/dau?", "unique_users", "page_view", "week_4"):
+        assert words in first_run.printed()
+
+
 def test_the_admin_password_is_printed_and_kept_for_the_owner_only(first_run: Stack) -> None:
     kept = first_run.folder / "admin-password"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert f"password: {kept.read_text().strip()} " in first_run.printed()
 
 
-def test_a_second_terminal_finds_the_stores_by_the_data_folder(first_run: Stack) -> None:
+def test_a_second_terminal_finds_the_stores_by_the_data_folder(
+    first_run: Stack, second_terminal: str
+) -> None:
     assert (first_run.folder / "stack.env").stat().st_mode & 0o777 == 0o600
-    assert "admin can log in" in manage(first_run.folder, LOG_IN)
+    assert "admin can log in" in second_terminal
 
 
 def test_store_passwords_are_not_on_any_command_line(first_run: Stack) -> None:
@@ -151,25 +205,95 @@ def test_a_killed_web_process_is_replaced_by_its_parent(first_run: Stack) -> Non
     assert first_run.process.poll() is None
 
 
+# --- a backup, and a stack that is made of it
+
+
+def test_a_backup_is_for_its_owner_alone(saved: tuple[Path, list[str]]) -> None:
+    assert saved[0].stat().st_mode & 0o777 == 0o700
+
+
+def test_what_can_not_be_backed_up_is_named_and_leaves_nothing(
+    first_run: Stack, saved: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    nothing = tmp_path / "nothing"
+    with pytest.raises(StackError, match=f"no stack runs on DATA_DIR={nothing}"):
+        copies.backup(nothing, tmp_path / "one")
+    with pytest.raises(StackError, match=f"{saved[0]} exists already"):
+        copies.backup(first_run.folder, saved[0])
+    with pytest.raises(StackError, match="is not a backup"):
+        copies.restore(tmp_path / "y", tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_that_was_accepted_before_is_there_again_and_once(
+    saved: tuple[Path, list[str]], restored: Stack, listed: str
+) -> None:
+    assert "the stores agree" in listed
+    ids = ids_of(restored)
+    assert len(ids) == len(set(ids))
+    assert set(saved[1]) <= set(ids)
+
+
+def test_the_reports_say_what_the_events_do(restored: Stack) -> None:
+    url = data_folder.announced_in(restored.folder)["CLICKHOUSE_URL"]
+    assert audit.ask(url, audit.differing(audit.ROLLUPS)) == []
+
+
+def test_what_is_sent_again_is_known_and_what_is_new_is_taken(
+    saved: tuple[Path, list[str]], restored: Stack
+) -> None:
+    there = set(ids_of(restored))
+    Load(restored.port).send([*saved[1][:100], str(uuid.uuid4())])
+    wait_until_drained(restored.folder)
+    assert len(ids_of(restored)) == len(there) + 1
+
+
+def test_the_other_projects_are_there_again(restored: Stack, listed: str) -> None:
+    assert "\tstaging\tstaging\tUTC" in listed
+    query = "from=2020-01-01&to=2040-01-01&project=staging"
+    answer = urllib3.request("GET", f"http://127.0.0.1:{restored.port}/stats/top-events?{query}")
+    assert answer.json() == [{"event_type": "view", "count": 7}]
+
+
+def test_users_keys_and_uploads_are_those_they_were(
+    saved: tuple[Path, list[str]], restored: Stack
+) -> None:
+    for name in ("secret-key", "admin-password", "imports/upload"):
+        assert (saved[0] / name).read_text() == (restored.folder / name).read_text()
+    with psycopg.connect(data_folder.announced_in(restored.folder)["DATABASE_URL"]) as connection:
+        assert connection.execute("SELECT username FROM auth_user").fetchall() == [("admin",)]
+
+
+def test_a_killed_run_leaves_no_process(restored: Stack) -> None:
+    """Though nobody could tidy up."""
+    restored.process.kill()
+    wait_until(lambda: left_of(restored.folder) == [], seconds=20)
+
+
+# --- the end of the first run, and the next
+
+
 def test_sigterm_ends_everything_cleanly(first_run: Stack) -> None:
     assert first_run.stop(signal.SIGTERM) == 0
     assert left_of(first_run.folder) == []
     assert not (first_run.folder / "stack.env").exists()
 
 
-def test_the_next_run_finds_the_data(first_run: Stack) -> None:
+def test_a_folder_that_has_data_is_not_restored_into(
+    first_run: Stack, saved: tuple[Path, list[str]]
+) -> None:
     first_run.stop(signal.SIGTERM)
-    with running(first_run.folder) as stack:
+    done = backup("--restore", str(saved[0]), data=first_run.folder)
+    assert (done.returncode, "has data already" in done.stderr) == (1, True)
+
+
+def test_the_next_run_finds_the_data_and_uses_a_store_of_the_environment(first_run: Stack) -> None:
+    first_run.stop(signal.SIGTERM)
+    given = {"RATE_LIMIT_REDIS_URL": os.environ["RATE_LIMIT_REDIS_URL"]}
+    with running(first_run.folder, **given) as stack:
         stack.wait_until_ready()
         assert "password:" not in stack.printed()
         assert "admin can log in" in manage(stack.folder, LOG_IN)
-
-
-def test_the_demo_shows_the_answers_on_a_store_of_the_environment(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--demo", DATABASE_URL=os.environ["DATABASE_URL"]) as stack:
-        stack.wait_until_printed("cohort_week")
-        assert not (stack.folder / "postgres").exists()
-        for words in ("0 already there", "/stats/dau?", "unique_users", "page_view", "week_4"):
-            assert words in stack.printed()
-        stack.process.kill()  # and nothing is left, though nobody could tidy up
-        wait_until(lambda: left_of(stack.folder) == [], seconds=20)
+        assert given.items() <= data_folder.announced_in(stack.folder).items()
+        assert stack.folder / "redis" in stack.folders()
+        assert stack.folder / "rate-limit" not in stack.folders()

@@ -14,7 +14,7 @@ from importer.running.run import Run, import_file
 from projects.models import DEFAULT
 from tests import environment
 
-ROWS = 24_000
+ROWS = 12_000
 
 
 def start(path: Path) -> "subprocess.Popen[bytes]":

@@ -45,7 +45,7 @@ def test_postgresql_restarting_amid_an_import_loses_and_doubles_nothing(
     path = written(tmp_path / "events.csv", rows_of(ROWS))
     ended: list[Any] = []
     thread = in_thread(path, ended)
-    for goal in (2000, 8000, 15_000):
+    for goal in (1000, 4000, 7000):
         wait_until(partial(is_past, goal, ended))
         _end_all_connections()
     thread.join(60)
@@ -169,9 +169,9 @@ def test_clickhouse_restarting_amid_an_import_loses_and_doubles_nothing(
     path = written(tmp_path / "events.csv", rows_of(ROWS))
     ended: list[Any] = []
     there, thread = settings.CLICKHOUSE_URL, in_thread(path, ended)
-    wait_until(lambda: reached() >= 4000)
+    wait_until(lambda: reached() >= 2000)
     settings.CLICKHOUSE_URL = "http://default@127.0.0.1:1/default"
-    wait_until(partial(is_past, 12_000, ended))
+    wait_until(partial(is_past, 6000, ended))
     settings.CLICKHOUSE_URL = there
     thread.join(60)
     assert not isinstance(ended[0], Exception)
