@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.for_people.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "config.middleware.for_people.Forms",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "config.middleware.for_people.Logins",
     "config.middleware.for_people.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -1,8 +1,8 @@
-"""Sessions, forms and logins are for people: a request to the API without a cookie needs none.
+"""Sessions, logins and messages are for people: a request to the API without a cookie needs none.
 
-Each of these classes does what Django's own does, or nothing. Together they took a tenth of the
-time of a request of one event. `projects.people` looks at the person only if there is the cookie of
-a session, and the views of the API are exempt from the check of forms.
+Each of these classes does what Django's own does, or nothing. `projects.people` looks at the person
+only if there is the cookie of a session. The check of forms stays Django's own, as its check of a
+deployment asks for it by name.
 """
 
 from typing import Any
@@ -11,7 +11,6 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
-from django.middleware.csrf import CsrfViewMiddleware
 
 from config.middleware.rate_limit import API_PATHS
 
@@ -27,10 +26,6 @@ class _ForPeople:
 
 class Sessions(_ForPeople, SessionMiddleware):
     """Django's sessions."""
-
-
-class Forms(_ForPeople, CsrfViewMiddleware):
-    """Django's check that a form was sent by a page of ours."""
 
 
 class Logins(_ForPeople, AuthenticationMiddleware):
