@@ -17,8 +17,9 @@ admin.site.enable_nav_sidebar = False
 admin.site.index_title = "Data of the service"
 
 urlpatterns = [
-    path("", include("dashboard.urls")),
+    # Django tries them in this order, and nothing is requested as often as /events.
     path("", include("events.api.urls")),
+    path("", include("dashboard.urls")),
     path("stats/", include("analytics.urls")),
     path("segments", include("analytics.segments.urls")),
     path("", include("analytics.discovery.urls")),

@@ -29,5 +29,5 @@ def import_soon() -> None:
     This does not use `delay`: a client waits for our answer, and a broker that does not respond
     would hold `delay` up for half a minute.
     """
-    with suppress(*brokers.ERRORS), app.producer_pool.acquire(block=True) as producer:
-        brokers.send(producer, import_uploads.name, expires=import_uploads.expires)
+    with suppress(*brokers.ERRORS):
+        brokers.send(import_uploads.name, expires=import_uploads.expires)

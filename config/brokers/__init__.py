@@ -9,7 +9,6 @@ from typing import Any
 
 import kombu.exceptions
 from django.conf import settings
-from kombu.messaging import Producer
 from kombu.utils.uuid import uuid
 from redis.exceptions import RedisError
 
@@ -29,7 +28,6 @@ def current() -> Broker:
 
 
 def send(
-    producer: Producer,
     task: str,
     args: Sequence[Any] = (),
     *,
@@ -54,4 +52,4 @@ def send(
         "serializer": "json",
         **message.properties,
     }
-    current().publish(producer, message.body, about_message)
+    current().publish(message.body, about_message)

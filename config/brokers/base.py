@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from kombu.message import Message
-from kombu.messaging import Producer
 
 
 class Load(NamedTuple):
@@ -30,7 +29,10 @@ class Broker(Protocol):
 
     NAME: str
 
-    def publish(self, producer: Producer, body: Any, message: Mapping[str, Any]) -> None: ...
+    def publish(self, body: Any, message: Mapping[str, Any]) -> None:
+        """Returns when the broker has the message. `message` is what Kombu's producer is given."""
+        ...
+
     def acknowledge(self, messages: Sequence[Message]) -> None: ...
     def load(self, *, limit: int, largest: int) -> Load:
         """Up to `limit` events a rough number will do. A message has at most `largest` events."""

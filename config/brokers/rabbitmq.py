@@ -93,19 +93,20 @@ class SSLTransport(Transport, pyamqp.SSLTransport):
     """The same with TLS."""
 
 
-def publish(producer: Producer, body: Any, message: Mapping[str, Any]) -> None:
+def publish(body: Any, message: Mapping[str, Any]) -> None:
     """Returns when RabbitMQ has confirmed that the message is on the queue's disks.
 
     The first try fails if RabbitMQ was restarted since the connection was last used, if the queue
     is gone, or if it refused the message. This may be over by now. So there is a second try on a
     new connection, which declares the queue again. After a timeout there is no second try.
     """
-    try:
-        _publish_once(producer, body, message)
-    except TimeoutError:
-        raise
-    except (*ERRORS, OSError):
-        _publish_once(producer, body, message)
+    with app.producer_pool.acquire(block=True) as producer:
+        try:
+            _publish_once(producer, body, message)
+        except TimeoutError:
+            raise
+        except (*ERRORS, OSError):
+            _publish_once(producer, body, message)
     _remember(message["headers"].get("weight", 1))
 
 

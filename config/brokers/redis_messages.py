@@ -1,15 +1,17 @@
-"""Separates the messages that Celery wrote from anything else on Redis' queue.
+"""The form of Kombu's messages in Redis: writes them, and separates them from anything else.
 
 Kombu raises an error at anything else. The error ends the worker, and the item comes back to end
-the next worker.
+the next worker. To write a message, Kombu takes several times as long as Redis takes to store it.
 """
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import loads
+from kombu.utils.uuid import uuid
 
 
 class _Way(msgspec.Struct):
@@ -42,3 +44,26 @@ def read(item: bytes) -> Any:
     except Exception:
         return None
     return message
+
+
+def written(
+    body: Any, *, queue: str, headers: Mapping[str, Any], properties: Mapping[str, Any]
+) -> bytes:
+    """A message as Kombu's producer writes it for a queue: JSON, lasting, of no priority."""
+    way = {"exchange": "", "routing_key": queue}
+    return msgspec.json.encode(
+        {
+            "body": b64encode(msgspec.json.encode(body)).decode(),
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": headers,
+            "properties": {
+                **properties,
+                "delivery_mode": 2,
+                "delivery_info": way,
+                "priority": 0,
+                "body_encoding": "base64",
+                "delivery_tag": uuid(),
+            },
+        }
+    )

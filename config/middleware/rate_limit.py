@@ -6,9 +6,11 @@ Headers follow draft-ietf-httpapi-ratelimit-headers: `RateLimit-Policy` names th
 window in seconds, `RateLimit` what is left and when the bucket is full again.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,21 +18,22 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 from django_redis import get_redis_connection
+from redis.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from config.api import problems
+from config.building_blocks.together import Together
 from config.middleware.limits import Limit
 from config.monitoring import metrics
-from config.redis.scripts import run, script
+from config.redis.scripts import run, run_each, script
 
 WINDOW_SECONDS = 60
-# A test holds that every address of the API is here.
-LIMITED_PATHS = (
+API_PATHS = (
     *("/events", "/stats", "/segments", "/event-types", "/properties", "/users"),
-    *("/imports", "/projects", "/openapi.json", "/docs"),
-    # A panel of a page costs what its report costs.
-    *("/dashboard/", "/shared/"),
+    *("/imports", "/projects"),
 )
+# A test holds that every address of the API is here. A panel of a page costs what its report costs.
+LIMITED_PATHS = (*API_PATHS, "/openapi.json", "/docs", "/dashboard/", "/shared/")
 _SCRIPT = script(Path(__file__).with_suffix(".lua"))
 # The page for operators says that Redis is down, and must not wait for it before.
 _UNLIMITED = ("/dashboard/health", "/dashboard/health/panels/health")
@@ -101,9 +104,37 @@ def _tightest(limits: list[Limit]) -> tuple[Limit, Allowance | None]:
 def take(bucket: str, *, limit: int) -> Allowance:
     """Take one token from a bucket of `limit` tokens a minute. Raises redis' RedisError."""
     connection = get_redis_connection("rate_limit")
-    key = f"rate_limit:{bucket}"
-    allowed, remaining, reset = run(connection, _SCRIPT, key, limit, WINDOW_SECONDS, 1)
-    return Allowance(bool(allowed), remaining, reset)
+    if isinstance(connection, RedisCluster):
+        # Each bucket has its node. If one node is slow, only requests to that node may wait.
+        return _allowances(run(connection, _SCRIPT, *_call(bucket, limit, 1)))[0]
+    found = _take_together((bucket, limit))
+    if isinstance(found, Exception):
+        raise RedisError(str(found)) from found
+    return found
+
+
+def _take_all(wanted: Sequence[tuple[str, int]]) -> list[Allowance | Exception]:
+    """Take a token for each bucket and limit, of one bucket in order. Raises redis' RedisError."""
+    counts = Counter(wanted)
+    calls = [_call(bucket, limit, count) for (bucket, limit), count in counts.items()]
+    results = run_each(get_redis_connection("rate_limit"), _SCRIPT, calls)
+    found: dict[tuple[str, int], Iterator[Allowance | Exception]] = {
+        taken: repeat(result) if isinstance(result, Exception) else iter(_allowances(result))
+        for taken, result in zip(counts, results, strict=True)
+    }
+    return [next(found[one]) for one in wanted]
+
+
+_take_together = Together(_take_all)
+
+
+def _call(bucket: str, limit: int, requests: int) -> tuple[str, int, int, int]:
+    return f"rate_limit:{bucket}", limit, WINDOW_SECONDS, requests
+
+
+def _allowances(said: Sequence[int]) -> list[Allowance]:
+    """What the script said of requests, three numbers each."""
+    return [Allowance(bool(said[at]), *said[at + 1 : at + 3]) for at in range(0, len(said), 3)]
 
 
 def client_address(request: HttpRequest) -> str:

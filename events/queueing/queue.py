@@ -5,17 +5,15 @@ sends, the events of the other threads gather, and the next thread sends them al
 for a timer. No request is answered before the broker has its events.
 """
 
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
-from kombu.messaging import Producer
 from structlog import get_logger
 
 from config import brokers
-from config.celery import app
+from config.building_blocks.together import Together
 from config.monitoring import request_id
 from config.monitoring.logs import about_requests
 from events.format.records import FRAME_EVENTS, Record, decoded_bytes, frames
@@ -29,20 +27,12 @@ class QueueUnavailable(Exception):
     """The broker didn't take the events. Some may be on the queue; sending them again is safe."""
 
 
-class _Waiting:
-    """One request's events and whether they have been sent."""
+class _Wanted(NamedTuple):
+    """The events of one request."""
 
-    def __init__(self, project: int, events: Sequence[Record]) -> None:
-        self.project = project
-        self.events = events
-        self.request_id = request_id.current()
-        self.sent = False
-        self.error: Exception | None = None
-
-
-_gathered: list[_Waiting] = []
-_gathering = threading.Lock()
-_sending = threading.Lock()
+    project: int
+    events: Sequence[Record]
+    request_id: str
 
 
 def put(*, project: int, events: Sequence[Record]) -> None:
@@ -59,59 +49,47 @@ def put(*, project: int, events: Sequence[Record]) -> None:
     if len(events) >= FRAME_EVENTS:
         _send(project, events, [request_id.current()])
         return
-    mine = _Waiting(project, events)
-    with _gathering:
-        _gathered.append(mine)
-    with _sending:
-        if not mine.sent:
-            _send_gathered()
-    if mine.error:
-        raise QueueUnavailable(str(mine.error)) from mine.error
+    error_of_all = _send_together(_Wanted(project, events, request_id.current()))
+    if error_of_all:
+        raise QueueUnavailable(str(error_of_all)) from error_of_all
 
 
-def _send_gathered() -> None:
-    with _gathering:
-        gathered = _gathered[:]
-        _gathered.clear()
-    groups: dict[int, list[_Waiting]] = {}
-    for waiting in gathered:
-        groups.setdefault(waiting.project, []).append(waiting)
-    for project, group in groups.items():
-        _send_group(project, group)
+def _send_all(wanted: Sequence[_Wanted]) -> list[Exception | None]:
+    """Send the events of requests, those of a project together. Returns each request's error."""
+    groups: dict[int, list[_Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(one.project, []).append(one)
+    errors = {project: _send_group(project, group) for project, group in groups.items()}
+    return [errors[one.project] for one in wanted]
 
 
-def _send_group(project: int, group: list[_Waiting]) -> None:
-    """Send the events of requests for one project, and tell each request whether they are there."""
-    error: Exception | None = None
+def _send_group(project: int, group: Sequence[_Wanted]) -> Exception | None:
+    events = [event for one in group for event in one.events]
     try:
-        _send(
-            project,
-            [event for waiting in group for event in waiting.events],
-            [waiting.request_id for waiting in group],
-        )
-    except Exception as raised:
-        error = raised
-    for waiting in group:
-        waiting.sent, waiting.error = True, error
+        _send(project, events, [one.request_id for one in group])
+    except Exception as error:
+        return error
+    return None
+
+
+_send_together: Together[_Wanted, None] = Together(_send_all)
 
 
 def _send(project: int, events: Sequence[Record], request_ids: Sequence[str]) -> None:
     try:
-        with app.producer_pool.acquire(block=True) as producer:
-            for data, count in frames(events):
-                size = {"weight": count, "bytes": decoded_bytes(data)}
-                about = {**size, "at": time.time(), "request_ids": request_ids}
-                arguments = (b64encode(data).decode(), project)
-                _publish(producer, arguments, about)
-                about_requests(log, "events_queued", request_ids, count=count)
+        for data, count in frames(events):
+            _publish(project, data, count, request_ids)
+            about_requests(log, "events_queued", request_ids, count=count)
     except brokers.ERRORS as error:
         raise QueueUnavailable(str(error)) from error
 
 
-def _publish(producer: Producer, arguments: tuple[str, int], about: dict[str, Any]) -> None:
-    """Send one message, a frame and its project, with the headers `about`.
+def _publish(project: int, data: bytes, count: int, request_ids: Sequence[str]) -> None:
+    """Send one message: a frame and its project.
 
     A worker uses the size to decide how many messages it takes at once. The time and the request
     ids are for metrics and logs.
     """
-    brokers.send(producer, STORE_TASK, arguments, headers=about)
+    size = {"weight": count, "bytes": decoded_bytes(data)}
+    about = {**size, "at": time.time(), "request_ids": request_ids}
+    brokers.send(STORE_TASK, (b64encode(data).decode(), project), headers=about)

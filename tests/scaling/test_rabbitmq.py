@@ -13,6 +13,7 @@ from kombu.messaging import Producer
 
 from analytics import clickhouse as engine
 from config.brokers import rabbitmq
+from config.building_blocks.together import _Part
 from embedded import ports
 from events.models import Batch, Dedup
 from events.queueing import queue
@@ -80,10 +81,11 @@ def test_the_queue_is_durable_and_replicated_where_there_are_several_nodes(
 
 @pytest.mark.usefixtures("broker")
 def test_requests_that_come_together_share_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    gathered = [queue._Waiting(DEFAULT, records([event()])) for _ in range(30)]
-    monkeypatch.setattr(queue, "_gathered", gathered)
+    wanted = [queue._Wanted(DEFAULT, records([event()]), "") for _ in range(30)]
+    gathered: list[_Part[queue._Wanted, None]] = [_Part(one) for one in wanted]
+    monkeypatch.setattr(queue._send_together, "_parts", gathered)
     queue.put(events=records([event()]), project=DEFAULT)
-    assert all(waiting.sent for waiting in gathered)
+    assert all(part.is_done and part.result is None for part in gathered)
     assert messages() == 1
 
 
@@ -100,10 +102,9 @@ def test_a_queue_that_was_deleted_is_made_anew_and_the_message_put_on_it(client:
 def test_what_no_queue_takes_is_an_error_and_leaves_no_confirmation_for_the_next() -> None:
     headers = {"weight": 1}
     nowhere = {"exchange": "", "routing_key": "nowhere", "headers": headers, "serializer": "json"}
-    with current_app.producer_pool.acquire(block=True) as producer:
-        for _ in range(3):
-            with pytest.raises(AMQPError, match="NO_ROUTE"):
-                rabbitmq.publish(producer, [], nowhere)
+    for _ in range(3):
+        with pytest.raises(AMQPError, match="NO_ROUTE"):
+            rabbitmq.publish([], nowhere)
 
 
 def test_from_version_4_on_no_message_is_dropped_for_coming_back_often(

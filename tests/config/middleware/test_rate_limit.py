@@ -1,11 +1,14 @@
 """The rate limit: a bucket an address, told in headers, and whom it takes for the client."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
 from django_redis import get_redis_connection
+from redis.exceptions import RedisError
 
+from config.middleware import rate_limit
 from config.middleware.rate_limit import (
     LIMITED_PATHS,
     WINDOW_SECONDS,
@@ -34,6 +37,46 @@ def test_a_bucket_is_emptied_by_requests_and_refused_then() -> None:
 def test_every_address_has_a_bucket_of_its_own() -> None:
     assert not [take("10.0.0.1", limit=1) for _ in range(2)][-1].allowed
     assert take("10.0.0.2", limit=1) == Allowance(allowed=True, remaining=0, reset=60)
+
+
+def taken_together(buckets: list[str], *, limit: int) -> list[tuple[bool, int] | None]:
+    """Whether requests that come while one is asked about are allowed, and what is left; or None.
+
+    In their order. A token takes 20 seconds or more to come back.
+    """
+    together = rate_limit._take_together
+    with ThreadPoolExecutor(len(buckets)) as threads:
+        with together._working:
+            asked = []
+            for bucket in buckets:
+                asked.append(threads.submit(take, bucket, limit=limit))
+                wait_until(lambda: len(together._parts) == len(asked))
+        errors = [one.exception() for one in asked]
+    assert all(error is None or isinstance(error, RedisError) for error in errors)
+    return [None if one.exception() else one.result()[:2] for one in asked]
+
+
+def test_requests_that_come_together_take_tokens_in_order_and_one_call_of_redis_a_bucket() -> None:
+    redis = get_redis_connection("rate_limit")
+    take("10.0.0.1", limit=3)
+    redis.config_resetstat()
+    one, two = "10.0.0.1", "10.0.0.2"
+    said = taken_together([one, two, one, one, two], limit=3)
+    assert said == [(True, 1), (True, 2), (True, 0), (False, 0), (True, 1)]
+    assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == 2
+
+
+def test_requests_that_come_together_are_counted_by_a_redis_that_has_forgotten_the_script() -> None:
+    get_redis_connection("rate_limit").script_flush()
+    said = taken_together(["10.0.0.1", "10.0.0.2", "10.0.0.1"], limit=2)
+    assert said == [(True, 1), (True, 1), (True, 0)]
+    assert not take("10.0.0.1", limit=2).allowed
+
+
+def test_a_bucket_that_redis_cannot_read_refuses_nobody_elses_request() -> None:
+    get_redis_connection("rate_limit").set("rate_limit:10.0.0.1", "no bucket")
+    said = taken_together(["10.0.0.1", "10.0.0.2", "10.0.0.1"], limit=2)
+    assert said == [None, (True, 1), None]
 
 
 def test_a_bucket_fills_again_with_time() -> None:
@@ -98,8 +141,9 @@ def test_who_is_refused_may_come_again_as_soon_as_there_is_a_token(
     client: Client, settings: Any
 ) -> None:
     settings.RATE_LIMIT_PER_MINUTE = 60
-    for _ in range(60):
-        take("127.0.0.1", limit=60)
+    redis = get_redis_connection("rate_limit")
+    # Empty, and not filled again for a moment: as if the clock had jumped back since.
+    redis.hset("rate_limit:127.0.0.1", mapping={"tokens": 0, "at": redis.time()[0] + 30})
     assert client.get("/events?limit=x")["Retry-After"] == "1"
 
 

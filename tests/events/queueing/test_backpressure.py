@@ -171,9 +171,9 @@ def test_all_clients_of_a_refused_message_get_503(monkeypatch: Any) -> None:
     # As if the memory had been used up since the last look.
     monkeypatch.setattr(backpressure, "_next_look", time.monotonic() + 600)
     with redis_with(memory=1) as server, ThreadPoolExecutor(4) as threads:
-        with queue._sending:
+        with queue._send_together._working:
             answers = [threads.submit(post_some, Client()) for _ in range(4)]
-            wait_until(lambda: len(queue._gathered) == 4)
+            wait_until(lambda: len(queue._send_together._parts) == 4)
         for answer in answers:
             assert_refused(answer.result())
         assert server.llen("celery") == 0
