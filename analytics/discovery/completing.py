@@ -15,7 +15,7 @@ from analytics.models import SavedSegment
 from analytics.people.listing import ids_like
 from analytics.segments.expressions import Field
 from analytics.segments.numbers import is_number
-from analytics.segments.parsing import parse_field
+from analytics.segments.parsing import is_storable, parse_field
 from config.building_blocks import unavailable
 
 # Of each kind.
@@ -72,7 +72,7 @@ def fields(question: Question, text: str) -> list[Offer]:
 
 
 def _may_be_found(text: str) -> bool:
-    return len(text) <= _LONGEST and "\0" not in text
+    return len(text) <= _LONGEST and is_storable(text)
 
 
 def _typable(offers: list[Offer]) -> list[Offer]:
