@@ -10,6 +10,7 @@ from analytics.discovery import completing
 from analytics.discovery.completing import Offer
 from analytics.discovery.looking import Question
 from analytics.parameters import zone_asked
+from analytics.segments.parsing import is_storable
 from config.api import problems
 from config.api.query_parameters import problem
 from config.memory import room
@@ -59,6 +60,8 @@ def complete(request: HttpRequest) -> JsonResponse:
 def _offers(request: HttpRequest, state: State, kind: str, text: str) -> list[Offer]:
     if kind not in _KINDS:
         raise problem([{"parameter": "kind", "message": f"must be one of {', '.join(_KINDS)}"}])
+    if not is_storable(text):
+        return []
     room.need_for_answer(_BYTES)
     project: int = request.project  # type: ignore[attr-defined]
     question = Question(project, zone_asked(project, state.zone), state.start, state.end)

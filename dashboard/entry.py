@@ -1,5 +1,6 @@
 """The ways in and out: the address of the service itself, and the pages to log in and out."""
 
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -11,6 +12,8 @@ from dashboard import failing
 from projects.pages import open_to_all
 
 _DASHBOARD, _DOCUMENT = "/dashboard/", "/openapi.json"
+# Of a user name, as the form takes it.
+_LONGEST_NAME = 150
 _login = LoginView.as_view(template_name="dashboard/login.html", next_page=_DASHBOARD)
 _logout = LogoutView.as_view(next_page="/login")
 
@@ -35,9 +38,9 @@ def log_in(request: HttpRequest) -> HttpResponseBase:
     try:
         return _login(request)
     except unavailable.POSTGRESQL:
-        said = {"said": "PostgreSQL can't be reached, so nobody can log in now. Try again."}
         _leave_session(request)
-        return render(request, "dashboard/login.html", said, status=503)
+        said = "PostgreSQL can't be reached, so nobody can log in now. Try again."
+        return _refused(request, 503, 5, said)
 
 
 @open_to_all
@@ -61,6 +64,17 @@ def _leave_session(request: HttpRequest) -> None:
 def too_many(request: HttpRequest, status: int, seconds: int, reason: str) -> HttpResponse:
     """The page to log in, where nobody can for some seconds."""
     said = f"{reason} Try again in {seconds} second{'' if seconds == 1 else 's'}."
-    answer = render(request, "dashboard/login.html", {"said": said}, status=status)
+    return _refused(request, status, seconds, said)
+
+
+def _refused(request: HttpRequest, status: int, seconds: int, said: str) -> HttpResponse:
+    """The page to log in, with the name that was typed, and leading where it would have led."""
+    typed = {"username": request.POST.get("username", "")[:_LONGEST_NAME]}
+    context = {
+        "said": said,
+        "form": AuthenticationForm(request, initial=typed),
+        "next": request.POST.get("next", request.GET.get("next", "")),
+    }
+    answer = render(request, "dashboard/login.html", context, status=status)
     answer["Retry-After"] = str(seconds)
     return answer

@@ -35,6 +35,11 @@ def whole(value: Value) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def counted(value: int, noun: str) -> str:
+    """Such as 1 day or 1,095 days."""
+    return f"{whole(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def short(value: Value) -> str:
     """Such as 12.3k, for where there is little room. Under 10,000 it is the whole number."""
     if value is None:

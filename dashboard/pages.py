@@ -56,7 +56,7 @@ class Page:
 
     `parts` are panels that other panels ask for. A page may have saved views, and these may be
     shared unless it lists people. `change` is what its forms do, which are for admins of the
-    project.
+    project. What a page does that `needs_script`, it says without script how to do elsewhere.
     """
 
     name: str
@@ -68,6 +68,12 @@ class Page:
     has_views: bool = False
     lists_people: bool = False
     change: Change | None = None
+    needs_script: bool = False
+
+    @property
+    def has_script(self) -> bool:
+        """Whether it shows something else in a browser that runs no script."""
+        return bool(self.panels) or self.needs_script
 
     @property
     def address(self) -> str:
@@ -163,7 +169,7 @@ def _content(request: HttpRequest, page: Page, state: State, done: Filled) -> di
     return {
         "state": state,
         "panels": [_shown(request, page, it, state, is_whole) for it in page.panels],
-        "whole": state.link(script=NO_SCRIPT) if page.panels and not is_whole else "",
+        "whole": state.link(script=NO_SCRIPT) if page.has_script and not is_whole else "",
         "save": box_of(request, page.name) if page.has_views else None,
         "printed": [days_of(state), *told(state)],
         **page.fill(request, state),

@@ -21,7 +21,18 @@ from projects.keyring import Key, keyring
 from projects.people import Member
 from projects.scopes import ADMIN, ANY, EDIT, INGEST, OF_EVERYBODY, READ, least_role
 
-__all__ = ["ADMIN", "ANY", "EDIT", "INGEST", "READ", "HasScope", "decide", "may", "person_who_asks"]
+__all__ = [
+    "ADMIN",
+    "ANY",
+    "EDIT",
+    "INGEST",
+    "READ",
+    "HasScope",
+    "decide",
+    "may",
+    "member_who_asks",
+    "person_who_asks",
+]
 
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -68,6 +79,20 @@ def _member(request: HttpRequest, needed: str) -> Member | None:
     if needed not in member.scopes:
         raise PermissionDenied(f"This request needs the role {least_role(needed)!r}.")
     return member
+
+
+def member_who_asks(request: HttpRequest) -> Member | None:
+    """The person in this project who asks, also where no key is required. None without one.
+
+    Such a request may do what everybody may, so `decide` has not looked at its session.
+    """
+    if presented(request) is not None:
+        return None
+    try:
+        person = people.person_of(request)
+        return people.member_of(request, person) if person else None
+    except APIException:
+        return None
 
 
 def person_who_asks(request: Request) -> User | None:

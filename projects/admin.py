@@ -14,7 +14,6 @@ from structlog import get_logger
 from config.admin.outcomes import Outcome
 from config.admin.tables import ReadOnlyAdmin
 from projects import keys
-from projects.keyring import MAX_KEYS
 from projects.models import ApiKey, Membership
 
 log = get_logger(__name__)
@@ -65,13 +64,18 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned = super().clean()
         name = self.cleaned_data.get("name")
         others = ApiKey.objects.filter(revoked_at=None).exclude(pk=self.instance.pk)
-        if others.filter(
-            name=name, project=self.cleaned_data.get("project", self.instance.project_id)
-        ).exists():
+        project = self.cleaned_data.get("project", self.instance.project)
+        if others.filter(name=name, project=project).exists():
             self.add_error("name", "A key that is not revoked has this name; revoke it first.")
-        if self.instance.pk is None and others.count() >= MAX_KEYS:
-            self.add_error(None, f"{keys.TooManyKeys()}.")
+        if self.instance.pk is None and project:
+            self._check_room(project.pk)
         return cleaned
+
+    def _check_room(self, project: int) -> None:
+        try:
+            keys.check_room(project)
+        except keys.TooManyKeys as error:
+            self.add_error(None, f"{error}.")
 
 
 @admin.register(ApiKey)

@@ -15,15 +15,14 @@ from projects.models import ApiKey
 
 _BEGINNING = "ea_"
 _SHOWN = len(_BEGINNING) + 6
+# The most keys of one project that are not revoked, so that none takes the room of all others.
+MAX_KEYS_OF_PROJECT = 1_000
 # 32 bytes in base64url.
 _FORM = re.compile(r"ea_[A-Za-z0-9_-]{43}")
 
 
 class TooManyKeys(Exception):
-    """MAX_KEYS keys are not revoked. The limit exists because every process keeps all keys."""
-
-    def __init__(self) -> None:
-        super().__init__(f"there are already {MAX_KEYS} keys: revoke some first")
+    """There are as many keys as may be. The limits exist because every process keeps all keys."""
 
 
 def make(row: ApiKey) -> str:
@@ -34,10 +33,18 @@ def make(row: ApiKey) -> str:
     secret = _BEGINNING + secrets.token_urlsafe(32)
     row.prefix, row.digest = secret[:_SHOWN], digest(secret)
     row.full_clean()
-    if ApiKey.objects.filter(revoked_at=None).count() >= MAX_KEYS:
-        raise TooManyKeys
+    check_room(row.project.pk)
     row.save(force_insert=True)
     return secret
+
+
+def check_room(project: int) -> None:
+    """Raises TooManyKeys if the project can have no other key."""
+    keys = ApiKey.objects.filter(revoked_at=None)
+    if keys.filter(project=project).count() >= MAX_KEYS_OF_PROJECT:
+        raise TooManyKeys(f"the project has {MAX_KEYS_OF_PROJECT:,} keys: revoke some first")
+    if keys.count() >= MAX_KEYS:
+        raise TooManyKeys(f"all projects together have {MAX_KEYS:,} keys: revoke some first")
 
 
 def revoke(row: ApiKey) -> bool:

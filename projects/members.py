@@ -1,11 +1,20 @@
 """The members of a project: add one, change the role of one, remove one."""
 
+from typing import TypeVar
+
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from projects.models import Membership, Project
+from projects.of_request import NONE
 from projects.scopes import Role
+
+_Row = TypeVar("_Row", bound=Model)
+_NOBODY = (
+    "There is no active user with this name or email address, or there are several with this "
+    "address. Users are made in the admin."
+)
 
 
 class Refused(Exception):
@@ -29,13 +38,16 @@ def listed(project: int) -> QuerySet[Membership]:
 
 
 def add(project: Project, who: str, role: str) -> Membership:
-    """Make the user with this name, or with this address of mail, a member. Raises Refused."""
-    user = _user(who)
-    try:
-        with transaction.atomic():
-            return Membership.objects.create(user=user, project=project, role=Role(role))
-    except IntegrityError:
-        raise Refused(f"{user.get_username()} is already a member of the project.") from None
+    """Make the user with this name or email address a member. Raises Refused."""
+    with transaction.atomic():
+        user = _user(who)
+        if not _there(Project).filter(pk=project.pk, deleted_at=None).exists():
+            raise Refused(NONE)
+        try:
+            with transaction.atomic():
+                return Membership.objects.create(user=user, project=project, role=Role(role))
+        except IntegrityError:
+            raise Refused(f"{user.get_username()} is already a member of the project.") from None
 
 
 def change_role(project: Project, pk: int, role: str, *, by: User) -> Membership:
@@ -59,17 +71,23 @@ def remove(project: Project, pk: int, *, by: User) -> Membership:
 
 
 def _user(who: str) -> User:
-    found = User.objects.filter(username=who).first()
+    """The active user of this name, or the only one of this email address. Raises Refused.
+
+    It is not told which is wrong: an admin of a project could find out who uses the service.
+    """
+    users = _there(User).filter(is_active=True)
+    found = users.filter(username=who).first()
+    if found is None and "@" in who:
+        named = list(users.filter(email__iexact=who)[:2])
+        found = named[0] if len(named) == 1 else None
     if found is None:
-        named = list(User.objects.filter(email__iexact=who)[:2]) if "@" in who else []
-        if len(named) > 1:
-            raise Refused("Several users have this address. Write the user name.")
-        found = named[0] if named else None
-    if found is None:
-        raise Refused("There is no user with this name or address. The staff make users.")
-    if not found.is_active:
-        raise Refused(f"The account of {found.get_username()} is not active.")
+        raise Refused(_NOBODY)
     return found
+
+
+def _there(model: type[_Row]) -> QuerySet[_Row]:
+    """Rows of the table. Those that are read are not deleted until the transaction ends."""
+    return model._default_manager.select_for_update(no_key=True)
 
 
 def _locked(project: Project, pk: int) -> Membership:

@@ -10,19 +10,12 @@ from typing import NamedTuple
 
 from analytics.discovery import finding
 from analytics.discovery.looking import Question
+from analytics.discovery.typed import Begun, begun, written, written_did, written_field
 from analytics.models import SavedSegment
-from analytics.people.finding import search
-from analytics.segments.expressions import ALL, Field
+from analytics.people.listing import ids_like
+from analytics.segments.expressions import Field
 from analytics.segments.numbers import is_number
-from analytics.segments.parsing import (
-    MAX_LEVELS,
-    Begun,
-    begun,
-    parse_field,
-    written,
-    written_did,
-    written_field,
-)
+from analytics.segments.parsing import is_storable, parse_field
 from config.building_blocks import unavailable
 
 # Of each kind.
@@ -79,7 +72,7 @@ def fields(question: Question, text: str) -> list[Offer]:
 
 
 def _may_be_found(text: str) -> bool:
-    return len(text) <= _LONGEST and "\0" not in text
+    return len(text) <= _LONGEST and is_storable(text)
 
 
 def _typable(offers: list[Offer]) -> list[Offer]:
@@ -117,7 +110,7 @@ def _properties(question: Question, typed: str) -> Iterator[tuple[Field, str, st
 
 def _types(question: Question, typed: str, operator: str, about: str) -> Iterator[Offer]:
     """Event types as whole segments; `operator` is one of those that take a type, or none."""
-    for row in finding.event_types(question, prefix=typed, limit=MOST).rows:
+    for row in finding.types_soon(question, prefix=typed, limit=MOST).rows:
         name = row.event_type
         text = written_did(operator, name) if operator else written("", _EVENT_TYPE, name)
         yield Offer(text, name, about, whole=True)
@@ -147,7 +140,7 @@ def _called(question: Question, typed: Begun) -> list[Offer]:
 
 
 def _values(question: Question, typed: Begun, field: Field) -> list[Offer]:
-    if len(field.path) > MAX_LEVELS or typed.operator in ("match", "contains", "icontains"):
+    if typed.operator in ("match", "contains", "icontains"):
         return []
     found = [*_values_of(question, field, typed.typed)]
     if typed.operator in _ORDERED:
@@ -172,19 +165,10 @@ def _values(question: Question, typed: Begun, field: Field) -> list[Offer]:
 def _values_of(question: Question, field: Field, prefix: str) -> Iterator[tuple[str, str]]:
     """Each value, and what there is to say about it."""
     if field == _USER:
-        found = search(
-            project=question.project,
-            zone=question.zone,
-            segments=ALL,
-            start=None,
-            end=None,
-            prefix=prefix,
-            limit=MOST,
-            cursor=None,
-        )
-        yield from ((user.user_id, "user") for user in found.users)
+        found = ids_like(prefix, project=question.project, limit=MOST)
+        yield from ((user_id, "user") for user_id in found)
     elif field == _EVENT_TYPE:
-        for row in finding.event_types(question, prefix=prefix, limit=MOST).rows:
+        for row in finding.types_soon(question, prefix=prefix, limit=MOST).rows:
             yield row.event_type, _events(row.events)
     else:
         for value in finding.values(question, field, prefix=prefix, limit=MOST).rows:

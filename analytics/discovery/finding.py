@@ -1,15 +1,23 @@
 """What there is to ask about in a project: its event types, properties and their values."""
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from analytics.asking import ask
-from analytics.discovery.looking import Look, Question, condition, look, parameters
+from analytics.discovery.looking import (
+    FIRST_DAY,
+    LAST_DAY,
+    Look,
+    Question,
+    condition,
+    look,
+    parameters,
+)
 from analytics.queries import load, load_filled
 from analytics.segments.expressions import Field
 from analytics.segments.readers import Bind, value_as_text
-from analytics.zones import bounds
 
 # About how many events are looked at, so that ClickHouse needs some 20 ms of CPU.
 MOST = 50_000
@@ -58,20 +66,46 @@ class Found(NamedTuple, Generic[_Row]):
 
 def event_types(question: Question, *, prefix: str, limit: int) -> Found[EventType]:
     """Event types, most frequent first; equal counts by name. Raises ClickHouseError."""
-    zone = question.zone
-    name = "discovery_event_types" if zone.is_rolled_up else "discovery_event_types_raw"
-    given = {
-        "tz": zone.name,
-        "start": question.start,
-        "end": question.end,
-        **bounds(question.start, question.end, zone.name),
-    }
-    rows = _ask(name, load(name), question, {**given, "prefix": prefix}, limit)
+    seen = Look(question.start, question.end)
+    if not question.zone.is_rolled_up:
+        return _types_of_events(question, seen, prefix, limit)
+    given = {"start": question.start, "end": question.end, "prefix": prefix}
+    rows = _ask("discovery_event_types", load("discovery_event_types"), question, given, limit)
+    return _found_types(rows, limit, seen)
+
+
+def types_soon(question: Question, *, prefix: str, limit: int) -> Found[EventType]:
+    """About the same for somebody who types, without reading all events. Raises ClickHouseError.
+
+    The days are those of the rollup, and so one more on both sides, if its zone is another. While
+    nobody may read it, only the newest events are looked at.
+    """
+    of_rollup = question.zone.of_rollups()
+    if of_rollup is None:
+        return _types_of_events(question, look(question, most=MOST), prefix, limit)
+    if of_rollup != question.zone.name:
+        question = replace(
+            question,
+            zone=question.zone._replace(name=of_rollup),
+            start=max(FIRST_DAY, question.start - timedelta(days=1)),
+            end=min(LAST_DAY, question.end + timedelta(days=1)),
+        )
+    return event_types(question, prefix=prefix, limit=limit)
+
+
+def _types_of_events(question: Question, seen: Look, prefix: str, limit: int) -> Found[EventType]:
+    name = "discovery_event_types_raw"
+    sql = load_filled(name, {"looked at": condition(question, seen)})
+    given = {**parameters(question, seen), "prefix": prefix}
+    return _found_types(_ask(name, sql, question, given, limit), limit, seen)
+
+
+def _found_types(rows: list[list[Any]], limit: int, seen: Look) -> Found[EventType]:
     types = [
         EventType(event_type, int(events), date.fromisoformat(first), date.fromisoformat(last))
         for event_type, events, first, last in rows
     ]
-    return Found(types[:limit], len(types) > limit, Look(question.start, question.end))
+    return Found(types[:limit], len(types) > limit, seen)
 
 
 def properties(question: Question, *, prefix: str, limit: int) -> Found[Property]:

@@ -15,7 +15,7 @@ from analytics.zones import Zone
 
 KEPT_SECONDS = 10
 _KEPT = 1_000
-_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def _counted(question: Question, most: int) -> tuple[date, int, int]:
     beside = timedelta(days=0 if question.zone.is_rolled_up else 1)
     return _newest(
         question.project,
-        max(_FIRST_DAY, question.start - beside),
-        min(_LAST_DAY, question.end + beside),
+        max(FIRST_DAY, question.start - beside),
+        min(LAST_DAY, question.end + beside),
         question.event_type or "",
         most,
         (settings.CLICKHOUSE_URL, time.monotonic() // KEPT_SECONDS),

@@ -81,6 +81,16 @@ def everyone(*, project: int, limit: int, cursor: Cursor | None = None, prefix: 
     return _people(_Which(project, "people", "1", {}, prefix, _deadline()), limit, cursor)
 
 
+def ids_like(prefix: str, *, project: int, limit: int) -> list[str]:
+    """Some ids that begin with `prefix`, in their order. It stops when it has found enough of them.
+
+    Raises ClickHouseError.
+    """
+    given = {"prefix": prefix, "limit": limit}
+    rows = ask("ids_like", load("ids_like"), project=project, parameters=given)
+    return sorted(user_id for (user_id,) in rows)
+
+
 def _deadline() -> float:
     """The queries of a list have the time of one."""
     return time.monotonic() + settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS

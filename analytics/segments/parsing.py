@@ -16,15 +16,12 @@ separated by commas; there, write a backslash before each `,` and `\` of a value
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from analytics.segments.escaping import (
     WrongText,
     items_in,
     names_in,
-    written_item,
-    written_name,
 )
 from analytics.segments.expressions import (
     MAX_CONDITIONS,
@@ -60,7 +57,7 @@ PATTERN = (
 )
 GROUP = re.compile(r"or\.[1-9][0-9]{0,2}")
 
-_COMPARED: dict[str, tuple[Operator, bool]] = {
+COMPARED: dict[str, tuple[Operator, bool]] = {
     "not": ("is", True),
     "in": ("is", False),
     "notin": ("is", True),
@@ -72,67 +69,11 @@ _COMPARED: dict[str, tuple[Operator, bool]] = {
     "lt": ("lt", False),
     "le": ("le", False),
 }
-_OPERATORS = (*_COMPARED, "set", "unset", "did", "didnot", "saved")
-_CALL = re.compile(r"(\w+)\(")
+OPERATORS = (*COMPARED, "set", "unset", "did", "didnot", "saved")
+CALL = re.compile(r"(\w+)\(")
 # These take several values.
-_LISTS = ("in", "notin")
+LISTS = ("in", "notin")
 _TIMES, _DAYS = re.compile(r"n>=([0-9]{1,7})"), re.compile(r"([0-9]{1,5})d")
-
-
-class Begun(NamedTuple):
-    """A segment that somebody still types.
-
-    `operator` stands before the bracket; it is empty without one. Without a `field`, `typed` is the
-    beginning of a field, or of what `did` and `saved` take. With one, it is that of the value, or
-    of the last value of a list, and `values` are those before it.
-    """
-
-    operator: str
-    field: Field | None
-    typed: str
-    values: tuple[str, ...] = ()
-
-
-def begun(text: str) -> Begun:
-    """Reads a segment that need not be whole. A name without `properties.` is a property's.
-
-    Raises ValueError for what is no beginning of any segment.
-    """
-    call = _CALL.match(text)
-    operator = call[1] if call else ""
-    begin = len(operator) + 1 if call else 0
-    if call and operator not in _OPERATORS:
-        raise WrongText(f"there is no operator {operator[:100]}", 0)
-    if call and operator not in _COMPARED:
-        return Begun(operator, None, text[begin:])
-    names, end = names_in(text, begin)
-    if end == len(text):
-        return Begun(operator, None, text[begin:])
-    if call:
-        names[-1] = names[-1].removesuffix(")")
-    elif names[0] not in ("event_type", "user_id", "properties"):
-        names = ["properties", *names]
-    items = items_in(text[end + 1 :], end + 1) if operator in _LISTS else [(text[end + 1 :], 0)]
-    *values, typed = [item for item, _ in items]
-    return Begun(operator, _field(names, begin), typed, tuple(values))
-
-
-def written_field(field: Field) -> str:
-    """The field as `parse_field` reads it."""
-    return ".".join([field.name, *map(written_name, field.path)])
-
-
-def written(operator: str, field: Field, *values: str) -> str:
-    """A comparison as a segment; an operator that takes no list has one value, or none yet."""
-    name = written_field(field)
-    if operator in ("set", "unset"):
-        return f"{operator}({name})"
-    value = ",".join(map(written_item, values)) if operator in _LISTS else "".join(values)
-    return f"{operator}({name}):{value}" if operator else f"{name}:{value}"
-
-
-def written_did(operator: str, event_type: str) -> str:
-    return f"{operator}({written_item(event_type)})"
 
 
 def parse_segments(
@@ -191,12 +132,12 @@ def parse_field(text: str) -> Field:
     """A field alone, such as `properties.country`. Raises ValueError."""
     if len(text) > MAX_LENGTH:
         raise ValueError(f"is longer than {MAX_LENGTH} characters")
-    if not _storable(text):
+    if not is_storable(text):
         raise ValueError("contains NUL or a lone surrogate; no event does")
     names, end = names_in(text, 0)
     if end < len(text):
         raise WrongText(f"a field takes no value; in a key, write \\{text[end]}", end)
-    return _field(names, 0)
+    return field_of(names, 0)
 
 
 def _terms(parameter: str, texts: Sequence[str]) -> tuple[Term, ...]:
@@ -209,9 +150,9 @@ def _term(text: str, place: Place) -> Term:
             raise InvalidSegment(place, f"at most {MAX_SEGMENTS} {_plural(place)} are allowed")
         if len(text) > MAX_LENGTH:
             raise InvalidSegment(place, f"longer than {MAX_LENGTH} characters")
-        if not _storable(text):
+        if not is_storable(text):
             raise InvalidSegment(place, "it contains NUL or a lone surrogate; no event does")
-        call = _CALL.match(text)
+        call = CALL.match(text)
         return _called(call[1], text, place) if call else _plain(text, place)
     except WrongText as error:
         raise InvalidSegment(place, str(error)) from None
@@ -221,7 +162,8 @@ def _plural(place: Place) -> str:
     return "segments" if place.parameter == "segment" else "alternatives"
 
 
-def _storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Whether an event could have the text: without NUL, and as UTF-8."""
     try:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
@@ -232,15 +174,15 @@ def _plain(text: str, place: Place) -> Comparison:
     names, end = names_in(text, 0)
     if end == len(text):
         raise WrongText("expected field:value", end)
-    field = _field(names, 0)
+    field = field_of(names, 0)
     return Comparison(field, "is", (_value(field, text[end + 1 :], end + 1),), place=place)
 
 
 def _called(name: str, text: str, place: Place) -> Term:
-    if name in _COMPARED:
+    if name in COMPARED:
         return _compared(name, text, place)
-    if name not in _OPERATORS:
-        raise WrongText(f"there is no operator {name[:100]}; there are {', '.join(_OPERATORS)}", 0)
+    if name not in OPERATORS:
+        raise WrongText(f"there is no operator {name[:100]}; there are {', '.join(OPERATORS)}", 0)
     if not text.endswith(")"):
         raise WrongText(f"{name}(…) must end with ) and takes no value", len(text))
     begin, inner = len(name) + 1, text[len(name) + 1 : -1]
@@ -251,7 +193,7 @@ def _called(name: str, text: str, place: Place) -> Term:
     names, end = names_in(inner, 0, offset=begin)
     if end < len(inner):
         raise WrongText(f"{name}(…) takes no value; in a key, write \\{inner[end]}", begin + end)
-    return Comparison(_field(names, begin), "set", negated=name == "unset", place=place)
+    return Comparison(field_of(names, begin), "set", negated=name == "unset", place=place)
 
 
 def _compared(name: str, text: str, place: Place) -> Comparison:
@@ -261,10 +203,10 @@ def _compared(name: str, text: str, place: Place) -> Comparison:
         raise WrongText(f"expected {name}(field):value", end)
     if not names[-1].endswith(")") or text[end - 1] != ")":
         raise WrongText(f"expected ) before {text[end]}", end)
-    field = _field([*names[:-1], names[-1][:-1]], begin)
-    operator, negated = _COMPARED[name]
+    field = field_of([*names[:-1], names[-1][:-1]], begin)
+    operator, negated = COMPARED[name]
     given, at = text[end + 1 :], end + 1
-    if name in _LISTS:
+    if name in LISTS:
         values = tuple(_value(field, item, place_of) for item, place_of in items_in(given, at))
     else:
         values = (_checked(name, field, given, at),)
@@ -315,7 +257,8 @@ def _bounded(digits: str, most: int, at: int) -> int:
     return int(digits)
 
 
-def _field(names: list[str], at: int) -> Field:
+def field_of(names: list[str], at: int) -> Field:
+    """The field with these names, which begin at this index. Raises WrongText."""
     field, *path = names
     if field in ("event_type", "user_id") and not path:
         return Field(field)

@@ -177,9 +177,9 @@ def _disk(what: str, free: float, total: float) -> Sign:
 def _disk_of_uploads() -> Sign:
     what = "Disk of uploads"
     folder = settings.IMPORT_FOLDER
-    # The folder is made with the first upload.
-    there = next((it for it in (folder, *folder.parents) if it.exists()), None)
     try:
+        # The folder is made with the first upload.
+        there = next((it for it in (folder, *folder.parents) if it.exists()), None)
         found = shutil.disk_usage(there or folder)
     except OSError as error:
         return _unknown(what, f"{folder} can't be looked at: {error.strerror}")

@@ -61,7 +61,7 @@ def _step(
     number = step["step"]
     before = all_steps[number - 2]["users"] if number > 1 else None
     dropped = None if before is None else before - step["users"]
-    first = all_steps[0]["users"]
+    first, took = all_steps[0]["users"], step.get("median_seconds")
     return {
         "number": number,
         "name": _steps(state)[number - 1].removeprefix(_TYPE),
@@ -69,7 +69,7 @@ def _step(
         "share": step["users"] / first * 100 if first else 0,
         "of_first": numbers.percent(step.get("of_first", 100.0 if first else None)),
         "of_previous": numbers.percent(step.get("of_previous")),
-        "took": numbers.duration(step.get("median_seconds")),
+        "took": numbers.duration(took) if took is not None else "",
         "link": people_link(state, "funnel", query, reached=number),
         "dropped": None if dropped is None else numbers.whole(dropped),
         "dropped_link": people_link(state, "funnel", query, dropped=number),

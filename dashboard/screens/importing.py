@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
@@ -63,21 +64,48 @@ def _progress(request: HttpRequest, state: State) -> Filled:
     project: int = request.project  # type: ignore[attr-defined]
     row = _row(project, state.given.get("id", ""))
     has_ended = row.state in _ENDED
-    link = _numbers(project, state) if has_ended and row.state == Import.State.DONE else ""
+    is_done = row.state == Import.State.DONE
+    link = _numbers(project, state) if is_done else ""
+    # What is stored is counted a moment later.
+    is_counted = bool(is_done and row.stored and not link)
     return {
         "name": row.path or "The file",
-        "state": row.state,
+        "said": _said(row),
+        "is_running": row.state == Import.State.RUNNING,
         "share": row.position / row.size * 100 if row.size else 0,
-        "stored": numbers.whole(row.stored),
-        "duplicates": numbers.whole(row.duplicates) if row.duplicates else "",
-        "bad": numbers.whole(row.bad) if row.bad else "",
         "error": row.error,
         "rows": _rejected(row) if has_ended else [],
         "rejected": _rejected_link(row, state),
         "link": link,
-        # What is stored is counted a moment later.
-        "asks_again": not has_ended or (row.state == Import.State.DONE and row.stored and not link),
+        "is_counted": is_counted,
+        "asks_again": not has_ended or is_counted,
     }
+
+
+def _said(row: Import) -> str:
+    """What became of the file, after its name."""
+    stored = numbers.counted(row.stored, "event")
+    match row.state:
+        case Import.State.DONE:
+            return f"is imported: {', '.join([f'{stored} stored', *_besides(row)])}."
+        case Import.State.FAILED if row.stored:
+            are = "is" if row.stored == 1 else "are"
+            return f"could not be imported to its end; {stored} of it {are} stored."
+        case Import.State.FAILED:
+            return "could not be imported."
+        case Import.State.RUNNING:
+            return f"is being read: {stored} stored so far."
+        case Import.State.STOPPED:
+            return "was interrupted, and goes on by itself."
+    return "has arrived, and waits for its turn."
+
+
+def _besides(row: Import) -> Iterator[str]:
+    if row.duplicates:
+        were = "was" if row.duplicates == 1 else "were"
+        yield f"{numbers.whole(row.duplicates)} {were} here already"
+    if row.bad:
+        yield f"{numbers.counted(row.bad, 'row')} could not be read"
 
 
 def _row(project: int, pk: str) -> Import:
@@ -132,4 +160,5 @@ PAGE = Page(
     "import",
     parts=(Panel("progress", "Import", _progress, is_wide=True, scope=INGEST),),
     fill=drop,
+    needs_script=True,
 )

@@ -121,7 +121,7 @@ def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
 
 
 def _newcomers(request: HttpRequest, state: State) -> Filled:
-    """New are those who came for the first time ever; all others have come before."""
+    """New are those whose first event ever is on these days; of a filter, the first it matches."""
     # Only the totals are shown, and long units are the cheapest.
     query, new_users = _measured(request, state, "new_users", "month")
     asked, users = _measured(request, state, "users", "month")
@@ -137,6 +137,7 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
         "users": numbers.whole(all_),
         "link": people_link(state, "trends", asked),
         "files": [csv("/stats/trends", query, "New users as CSV")],
+        "is_filtered": bool(state.segments),
     }
 
 

@@ -10,12 +10,12 @@ from django.http import HttpRequest, QueryDict
 
 from analytics.api.report import Report
 from analytics.api.reports import all_reports
+from analytics.discovery.typed import written
 from analytics.parameters import zone_asked
 from analytics.people import finding, person
 from analytics.people.listing import MAX_LIMIT, People, parse_cursor, people_of
 from analytics.people.views import parse_prefix
 from analytics.segments.expressions import ALL, Field
-from analytics.segments.parsing import written
 from config.api.problems import Problem
 from config.api.query_parameters import problem
 from dashboard import numbers

@@ -49,11 +49,12 @@ def welcome(request: HttpRequest, state: State) -> Filled:
 def first(request: HttpRequest, state: State) -> Filled:
     project: int = request.project  # type: ignore[attr-defined]
     found = newest(project=project, limit=1, state=state)
-    return {
-        "event": found[0] if found else None,
-        "first": state.link(_FIRST),
-        "overview": state.link("/dashboard/"),
-    }
+    return {**waiting(state), "event": found[0] if found else None}
+
+
+def waiting(state: State) -> Filled:
+    """What the template `panels/first.html` shows before it has asked for the first event."""
+    return {"event": None, "first": state.link(_FIRST), "overview": state.link("/dashboard/")}
 
 
 def ways(request: HttpRequest, state: State, key: str = "YOUR_KEY") -> list[Way]:

@@ -1,7 +1,8 @@
 """What the forms of the settings do, by the services that the API and the admin use.
 
 A change leads back to the page, which says in words what was done. A fault is shown beside its
-form, with what was typed. The history of the project in the admin says who changed what.
+form, with what was typed. The history of the project in the admin says who changed what: what can't
+be noted there is not changed. Only a new key is made all the same, or nobody would see its secret.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import Error as PostgreSQLError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from structlog import get_logger
@@ -22,6 +24,7 @@ from config.building_blocks import unavailable
 from dashboard.pages import Filled
 from dashboard.screens import welcome
 from dashboard.settings.forms import KeyForm, MemberForm, RoleForm, ZoneForm
+from dashboard.settings.rows import Wrong, members_of
 from dashboard.state import State
 from events.auditing import rezoning
 from projects import keys, members
@@ -65,7 +68,10 @@ class Asked:
             self.by.pk, [self.project], CHANGE, f"{said} (In the settings.)", single_object=True
         )
         action, by = self.given.get("action"), self.by.get_username()
-        log.info("settings_changed", action=action, project=self.project.pk, by=by)
+        project = self.project.pk
+        transaction.on_commit(
+            lambda: log.info("settings_changed", action=action, project=project, by=by)
+        )
 
     def done(self, said: str) -> HttpResponse:
         self.note(said)
@@ -128,7 +134,8 @@ def _first_key(asked: Asked) -> Filled:
         raise Problem(409, f"{error}.".capitalize()) from None
     except (IntegrityError, ValidationError):
         raise Problem(409, "Another key has just been made. Look at the settings.") from None
-    return {**_made(asked, row, secret), **_waiting(asked)}
+    # The project is empty: its first event is shown there when it comes.
+    return {**_made(asked, row, secret), "waits": True, **welcome.waiting(asked.state)}
 
 
 def _secret(row: ApiKey) -> str:
@@ -138,7 +145,7 @@ def _secret(row: ApiKey) -> str:
 
 def _made(asked: Asked, row: ApiKey, secret: str) -> dict[str, Any]:
     """The page with the secret. Nothing that may fail now may keep it from being shown."""
-    with suppress(*unavailable.POSTGRESQL):
+    with suppress(PostgreSQLError, *unavailable.POSTGRESQL):
         asked.note(f"Made the API key {row}.")
     return {
         "template": "key_made",
@@ -151,13 +158,7 @@ def _made(asked: Asked, row: ApiKey, secret: str) -> dict[str, Any]:
     }
 
 
-def _waiting(asked: Asked) -> Filled:
-    """For an empty project: the place where its first event is shown."""
-    with suppress(*unavailable.POSTGRESQL):
-        return {"waits": True, **welcome.first(asked.request, asked.state)}
-    return {}
-
-
+@transaction.atomic
 def _revoke_key(asked: Asked) -> HttpResponseBase | Filled:
     row = ApiKey.objects.filter(project=asked.project, pk=asked.row).first()
     if row is None:
@@ -167,6 +168,7 @@ def _revoke_key(asked: Asked) -> HttpResponseBase | Filled:
     return asked.done(f"The key {row.name} is revoked. After 5 seconds nobody can use it.")
 
 
+@transaction.atomic
 def _add_member(asked: Asked) -> HttpResponseBase | Filled:
     form = MemberForm(asked.given)
     if form.is_valid():
@@ -179,6 +181,7 @@ def _add_member(asked: Asked) -> HttpResponseBase | Filled:
     return {"member_form": form, "status": 400}
 
 
+@transaction.atomic
 def _set_role(asked: Asked) -> HttpResponseBase | Filled:
     form = RoleForm(asked.given)
     if not form.is_valid():
@@ -193,6 +196,7 @@ def _set_role(asked: Asked) -> HttpResponseBase | Filled:
     return asked.done(f"{row.user.get_username()} is {_a(role)} of the project now.")
 
 
+@transaction.atomic
 def _remove_member(asked: Asked) -> HttpResponseBase | Filled:
     try:
         row = members.remove(asked.project, asked.row, by=asked.by)
@@ -210,7 +214,8 @@ def _gone(where: str, said: str) -> Filled:
 
 def _at_row(asked: Asked, said: str) -> Filled:
     chosen = asked.given.get("role", "")
-    return {"row_error": {"row": asked.row, "said": said, "role": chosen}, "status": 400}
+    wrong = Wrong(asked.row, said, chosen)
+    return {"members": members_of(asked.project, has_email=True, wrong=wrong), "status": 400}
 
 
 def _a(role: str) -> str:
@@ -232,6 +237,7 @@ def _set_zone(asked: Asked) -> HttpResponseBase | Filled:
     return {"zone_form": form, "status": 400}
 
 
+@transaction.atomic
 def _begin_zone(asked: Asked, zone: str) -> HttpResponse:
     if zone == asked.project.time_zone:
         return asked.told(f"The days are those of {zone} already.")

@@ -16,13 +16,13 @@ from dashboard.pages import Filled, Page, Panel
 from dashboard.screens import welcome
 from dashboard.settings import changes
 from dashboard.settings.forms import KeyForm, MemberForm, ZoneForm
+from dashboard.settings.rows import members_of
 from dashboard.state import State
 from events.lifecycle import history
 from events.storing import quota
-from projects import access, members
+from projects import access, people
 from projects.models import ApiKey, Project
 from projects.of_request import NONE
-from projects.people import Member
 from projects.scopes import Role
 
 _SHOWN = 200
@@ -30,24 +30,38 @@ _SHOWN = 200
 
 def _filled(request: HttpRequest, state: State) -> Filled:
     project, may_change = _project(request), access.may(request, access.ADMIN)
-    is_known = may_change or isinstance(getattr(request, "auth", None), Member)
+    member = access.member_who_asks(request)
     return {
         "address": changes.address(state),
         "may_change": may_change,
-        "log_in": "" if is_known else f"/login?{urlencode({'next': changes.address(state)})}",
+        "log_in": "" if _is_somebody(request) else _login(state),
         "needs_key": settings.API_KEYS_REQUIRED,
         "ways": welcome.ways(request, state),
         **_keys(project, ZoneInfo(state.zone)),
         # Whom a stranger could try to log in as is nothing for strangers.
-        "members": list(members.listed(project.pk)) if is_known else None,
+        "members": members_of(project, has_email=may_change) if member else None,
         "roles": Role.choices,
         "key_form": KeyForm(),
         "member_form": MemberForm(),
         "zone": project.time_zone,
         "zone_is_new": project.rollup_zone != project.time_zone,
         "zone_form": ZoneForm(initial={"time_zone": project.time_zone}),
-        "zones": sorted(it for it in available_timezones() if "/" in it) if may_change else [],
+        "zones": _zones() if may_change else [],
     }
+
+
+def _is_somebody(request: HttpRequest) -> bool:
+    """Whether a person is logged in, of whichever project."""
+    return people.person_of(request) is not None
+
+
+def _login(state: State) -> str:
+    return f"/login?{urlencode({'next': changes.address(state)})}"
+
+
+def _zones() -> list[str]:
+    """Without the old names that have no place in them, such as EST."""
+    return ["UTC", *sorted(it for it in available_timezones() if "/" in it)]
 
 
 def _project(request: HttpRequest) -> Project:
@@ -91,18 +105,24 @@ def _moment(at: datetime | None, zone: ZoneInfo) -> str:
 
 
 def _limits(request: HttpRequest, state: State) -> Filled:
-    project, auth = _project(request), getattr(request, "auth", None)
+    project, member = _project(request), access.member_who_asks(request)
+    days = project.history_days
     return {
-        "requests": numbers.whole(project.rate_limit_per_minute),
-        "of_address": numbers.whole(settings.RATE_LIMIT_PER_MINUTE or None),
+        "requests": _limit(project.rate_limit_per_minute),
+        "of_address": _limit(settings.RATE_LIMIT_PER_MINUTE),
         "month": _month(project),
-        "history_days": numbers.whole(project.history_days),
+        "kept": numbers.counted(days, "day") if days else "",
         "history": _history(project),
         "hot_days": settings.HOT_WINDOW_DAYS,
         "admin": f"/admin/projects/project/{project.pk}/change/"
-        if isinstance(auth, Member) and auth.person.is_staff
+        if member and member.person.is_staff
         else "",
     }
+
+
+def _limit(value: int | None) -> str:
+    """Empty without a limit."""
+    return numbers.whole(value) if value else ""
 
 
 def _month(project: Project) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 If a store does not answer, its gauges are left out and `store_up` is 0. The scrape continues.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Lock
 
 from django.db import connection, transaction
 from django_redis import get_redis_connection
@@ -24,6 +26,7 @@ _Reader = Callable[[], Iterator[_Sample]]
 # Prometheus gives up after 10 seconds.
 _PATIENCE_SECONDS = 3
 _PATIENCE = f"{_PATIENCE_SECONDS}s"
+KEPT_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -52,22 +55,34 @@ def _readers() -> dict[str, _Reader]:
 def values(seconds: float) -> dict[str, dict[str, float] | None]:
     """For each store its gauges by name, for people.
 
-    None if the store fails, or has not answered after so many seconds.
+    None if the store fails, or has not answered after so many seconds. They are kept for a second,
+    so that nobody can have the stores asked as fast as they can send requests.
     """
-    return {
-        store: None if samples is None else {name: found[0][1] for name, _, found in samples}
-        for store, samples in _read_all(seconds).items()
-    }
+    with _keeping:
+        if not _kept or time.monotonic() - _kept[0][0] > KEPT_SECONDS:
+            found = {store: _by_name(samples) for store, samples in _read_all(seconds).items()}
+            _kept[:] = [(time.monotonic(), found)]
+        return _kept[0][1]
+
+
+def forget() -> None:
+    """Go back to the state of a process that has just started."""
+    _kept.clear()
+
+
+def _by_name(samples: list[_Sample] | None) -> dict[str, float] | None:
+    return None if samples is None else {name: found[0][1] for name, _, found in samples}
 
 
 def _read_all(seconds: float) -> dict[str, list[_Sample] | None]:
     """The samples of each store; None if it fails, or has no answer after so many seconds."""
     readers = _readers()
-    for store, reader in readers.items():
-        # A store that hangs gets no new query until it has answered or failed.
-        if store not in _asked or _asked[store].done():
-            _asked[store] = _threads.submit(_samples, store, reader)
-    asked = {store: _asked[store] for store in readers}
+    with _asking:
+        for store, reader in readers.items():
+            # A store that hangs gets no new query until it has answered or failed.
+            if store not in _asked or _asked[store].done():
+                _asked[store] = _threads.submit(_samples, store, reader)
+        asked = {store: _asked[store] for store in readers}
     wait(asked.values(), timeout=seconds)
     return {store: one.result() if one.done() else None for store, one in asked.items()}
 
@@ -147,3 +162,6 @@ def _clickhouse() -> Iterator[_Sample]:
 _STORES = 4
 _threads = ThreadPoolExecutor(_STORES, thread_name_prefix="state")
 _asked: dict[str, Future[list[_Sample] | None]] = {}
+_asking, _keeping = Lock(), Lock()
+# What `values` has found, and when; nothing before the first time.
+_kept: list[tuple[float, dict[str, dict[str, float] | None]]] = []

@@ -7,9 +7,11 @@ import pytest
 from django.test import Client
 
 from analytics.api.reports.funnel import step_of
+from analytics.discovery import finding
+from analytics.discovery.typed import written, written_did, written_field
 from analytics.models import SavedSegment
 from analytics.segments.expressions import Field
-from analytics.segments.parsing import written, written_did, written_field
+from projects.keyring import keyring
 from projects.models import DEFAULT
 from tests.dashboard.read import panel, text, texts
 from tests.projects.made_projects import project, put_events
@@ -148,7 +150,13 @@ def test_a_saved_segment_is_offered_by_its_name(client: Client) -> None:
         assert put_in(client, "segment", "pay") == []
 
 
-@pytest.mark.parametrize("typed", ["no(", "user_id.x:", "a\0", "z" * 2_000, "(", "properties.a\\"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("no(", "user_id.x:", "a\0", "properties.a\0b:", "in(properties.a):\0,"),
+        *("z" * 2_000, "(", "properties.a\\"),
+    ],
+)
 def test_what_can_become_nothing_has_no_offers(client: Client, typed: str) -> None:
     for kind in ("segment", "step", "field"):
         assert offers(client, kind, typed) == []
@@ -178,6 +186,39 @@ def test_only_what_is_in_the_project_and_on_its_days_is_offered(client: Client) 
         assert put_in(client, "segment", "properties.spy:")[0] != "properties.spy:007"
     later = put_in(client, "segment", **{"from": "2026-01-11"})
     assert "event_type:ours" not in later
+
+
+def test_who_types_never_has_all_events_read(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = event(occurred_at="2026-01-02T10:00:00Z", event_type="old")
+    put_events(DEFAULT, [old, event(**AT, event_type="new")])
+    deliver_all()
+    monkeypatch.setattr(finding, "MOST", 1)
+    asked: list[str] = []
+    ask = finding._ask
+
+    def noted(name: str, *given: Any) -> Any:
+        asked.append(name)
+        return ask(name, *given)
+
+    monkeypatch.setattr(finding, "_ask", noted)
+    both = {"event_type:new", "event_type:old"}
+    for zone in ("UTC", "Asia/Tokyo"):
+        assert {*put_in(client, "segment", "event_type:", tz=zone)} >= both
+        assert "discovery_event_types_raw" not in asked
+    # Nobody may read the rollup now.
+    monkeypatch.setattr(keyring, "rollup_zone", lambda project: None)
+    found = put_in(client, "segment", "event_type:")
+    assert "event_type:new" in found
+    assert "event_type:old" not in found
+
+
+def test_who_types_is_offered_some_users_of_all(client: Client) -> None:
+    put_events(DEFAULT, [event(**AT, user_id=f"u{number}") for number in range(15)])
+    deliver_all()
+    assert len([it for it in put_in(client, "segment", "user_id:u") if "user_id:u" in it]) >= 10
+    assert "user_id:u14" in put_in(client, "segment", "user_id:u14")
 
 
 def test_what_can_t_be_answered_is_told(client: Client, settings: Any) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 from projects.models import Project
 from tests.dashboard.read import text
 from tests.projects.made_people import browser, member
+from tests.projects.test_keyring import postgresql_down
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
@@ -75,6 +76,21 @@ def test_wrong_passwords_are_told_and_limited(client: Client) -> None:
     assert "enter a correct username and password" in text(tried[0].content.decode())
     assert "too many attempts to log in" in text(tried[2].content.decode())
     assert int(tried[2]["Retry-After"]) > 0
+
+
+@pytest.mark.usefixtures("viewer")
+def test_who_is_refused_can_try_again_without_typing_all_of_it(client: Client) -> None:
+    for _ in range(2):
+        log_in(client, "wrong")
+    with postgresql_down():
+        later = Client().post("/login", {"username": "ve<ra", "next": "/dashboard/people"})
+    too_often = log_in(client, next="/dashboard/people")
+    for answer, status, name in ((too_often, 429, "vera"), (later, 503, "ve&lt;ra")):
+        assert answer.status_code == status
+        assert int(answer["Retry-After"]) > 0
+        html = answer.content.decode()
+        assert f'value="{name}"' in html
+        assert 'name="next" value="/dashboard/people"' in html
 
 
 def test_a_page_elsewhere_can_log_nobody_out(viewer: User) -> None:

@@ -1,6 +1,10 @@
 """The page of the service's own health: who sees it, what it says, and that it always answers."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -8,6 +12,7 @@ from django.test import Client
 
 from dashboard.operators import signs
 from events.models import Batch
+from events.monitoring import state
 from tests.dashboard.read import links, text, texts
 from tests.factories import BatchFactory
 from tests.projects.made_keys import bearer, secret
@@ -17,6 +22,11 @@ from tests.projects.test_keyring import postgresql_down
 pytestmark = pytest.mark.usefixtures("stores")
 PATH, PART = "/dashboard/health", "/dashboard/health/panels/health"
 NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    state.forget()
 
 
 @pytest.fixture
@@ -128,10 +138,58 @@ def test_without_postgresql_it_says_no_more_than_ready(staff: Client, settings: 
         for path in (PATH, PART):
             html = shown(staff, path)
             found = lines(html)
+            state.forget()
             assert found.pop("PostgreSQL")[1] == "bad"
             assert {value for value, _, _ in found.values()} == {"answers"}
             assert "who you are" in text(html)
             assert "Version" not in html
+
+
+def test_a_stranger_with_a_made_up_session_has_the_stores_asked_once(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.API_KEYS_REQUIRED = True
+    readers, asked = state._readers, []
+
+    def counted() -> Any:
+        asked.append(1)
+        return readers()
+
+    monkeypatch.setattr(state, "KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(state, "_readers", counted)
+    stranger = Client()
+    stranger.cookies["sessionid"] = "made up"
+    for path in (PATH, PART, PATH):
+        assert stranger.get(path).status_code == 302
+    assert len(asked) == 1
+
+
+def test_two_at_once_ask_a_store_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(ThreadPoolExecutor):
+        """Leaves time for another thread between the look and what it leads to."""
+
+        def submit(self, *given: Any, **more: Any) -> Any:
+            asked.append(1)
+            time.sleep(0.1)
+            return super().submit(*given, **more)
+
+    asked: list[int] = []
+    leave = Event()
+    monkeypatch.setattr(state, "_asked", {})
+    monkeypatch.setattr(state, "_readers", lambda: {"slow": lambda: [leave.wait(20)]})
+    with Slow(1) as threads, ThreadPoolExecutor(4) as people:
+        monkeypatch.setattr(state, "_threads", threads)
+        found = [people.submit(state._read_all, 0.0) for _ in range(4)]
+        assert [it.result() for it in found] == [{"slow": None}] * 4
+        leave.set()
+    assert len(asked) == 1
+
+
+def test_a_folder_that_can_not_be_looked_at_is_told(settings: Any) -> None:
+    settings.IMPORT_FOLDER = Path("/", "x" * 300)
+    sign = signs._disk_of_uploads()
+    assert (sign.value, sign.state) == ("not known", "unknown")
+    assert "can't be looked at" in sign.todo
 
 
 GOOD: dict[str, dict[str, float]] = {

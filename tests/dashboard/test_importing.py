@@ -1,6 +1,7 @@
 """A file is dropped on the page of an empty project, and the reader sees what becomes of it."""
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -111,6 +112,10 @@ def test_without_script_the_page_says_how_to_send_a_file(client: Client) -> None
         assert "data-drop" not in html
         assert "curl -T events.csv -X POST" in text(html)
         assert 'type="file"' not in html
+        assert "http-equiv" not in html
+    html = client.get("/dashboard/import?project=default").content.decode()
+    [leads] = re.findall(r'http-equiv="refresh" content="0; url=([^"]*)"', html)
+    assert unescape(leads) == "?project=default&script=no"
 
 
 @pytest.mark.parametrize("pk", ["", "x", "0", "686db67e-6177-49a6-af95-5d84d5daf839", "%00"])
@@ -125,7 +130,7 @@ def test_only_who_may_send_events_is_asked_for_a_file(settings: Any) -> None:
         for role in ("viewer", "editor"):
             html = panel(browser(member(role, shop)), f"{HEADLINE}?project=shop")
             assert "data-drop" not in html
-            assert "Who is an admin of the project can import files." in text(html)
+            assert "Only admins of the project can import files." in text(html)
         reader = Client(headers=bearer(secret("read", project=shop)))
         assert "data-drop" not in reader.get("/dashboard/import").content.decode()
         user = member("admin", shop)

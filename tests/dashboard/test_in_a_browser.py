@@ -236,6 +236,8 @@ def test_an_answer_that_comes_too_late_is_not_offered(setting: Setting) -> None:
     wait_until(lambda: chromium.run("return window.held.length") == 1)
     chromium.run(TYPED, "coun")
     wait_until(lambda: offered(chromium) == ["country"])
+    # The service stops what nobody waits for.
+    assert chromium.run("return left.aborted")
     chromium.run("return held[0]().then(() => new Promise(done => setTimeout(done, 100)))")
     assert offered(chromium) == ["country"]
 
@@ -250,9 +252,9 @@ field.dispatchEvent(new Event("input"));
 HELD = """
 window.held = [];
 const fetched = window.fetch;
-window.fetch = (url) => new Promise(done => {
+window.fetch = (url, how) => new Promise(done => {
   const answer = () => { const got = fetched(url); done(got); return got; };
-  if (url.endsWith("text=bu")) held.push(answer); else answer();
+  if (url.endsWith("text=bu")) held.push(answer) && (window.left = how.signal); else answer();
 });
 """
 FIELD = """

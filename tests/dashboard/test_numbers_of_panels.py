@@ -70,6 +70,10 @@ def test_new_users_are_those_of_the_cohorts_and_all_others_are_returning(
     new = sum(row["users"] for row in cohorts if row["cohort"])
     assert texts(html, '<span class="value"', "span") == [str(new), str(users - new)]
     assert (new, users) == (2, 3)
+    assert "came for the first time ever" in text(html)
+    filtered = text(panel(client, f"overview/panels/newcomers?{history}&segment=event_type:buy"))
+    assert "first event that matches the filters" in filtered
+    assert "first time ever" not in filtered
     link, *_ = links(html)
     behind = panel(client, link.replace("/dashboard/people?", "people/panels/people?"))
     assert [cells[0] for cells in rows(behind)] == ["bob", "cyd"]

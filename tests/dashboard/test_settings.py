@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import IntegrityError
 from django.test import Client
 
+from config.memory.room import NoRoom
+from dashboard.screens import welcome
 from events.auditing import rezoning
 from projects import members
 from projects.models import ApiKey, Membership, Project
@@ -157,18 +160,23 @@ def test_a_member_is_added_by_name_or_address_gets_a_role_and_goes(app: Project,
 def test_who_can_not_be_a_member_is_told_why(app: Project, ada: User) -> None:
     for name in ("twin", "other twin"):
         person(username=name, email="twin@example.com")
-    person(username="gone", is_active=False)
+    person(username="gone", email="gone@example.com", is_active=False)
+    said = set()
     for who, why in [
-        ("nobody", "no user with this name"),
-        ("nobody@example.com", "no user with this name"),
-        ("twin@example.com", "Several users have this address"),
-        ("gone", "not active"),
+        ("nobody", "no active user with this name"),
+        ("nobody@example.com", "no active user with this name"),
+        ("twin@example.com", "no active user with this name"),
+        ("gone", "no active user with this name"),
+        ("gone@example.com", "no active user with this name"),
         ("ada", "already a member"),
         ("", "This field is required"),
     ]:
         html = sent(browser(ada), "add_member", 400, who=who, role="viewer")
         assert why in faults(html)[0]
         assert f'value="{who}"' in html
+        said.add(faults(html)[0])
+    # Nobody learns who else uses the service.
+    assert len(said) == 3
     assert "not one of the available" in sent(
         browser(ada), "add_member", 400, who="twin", role="owner"
     )
@@ -237,6 +245,8 @@ def test_limits_are_told_with_what_is_used(app: Project, ada: User) -> None:
     assert "6,000 a minute from all clients" in text(html)
     assert "0 of 1,000 used (0 %)" in text(html)
     assert "for 400 days. Events are kept from" in text(html)
+    Project.objects.filter(pk=app.pk).update(history_days=1095)
+    assert "for 1,095 days." in text(panel(browser(ada), path))
     assert "/admin/" not in html
     staff = browser(person(is_staff=True))
     assert f"/admin/projects/project/{app.pk}/change/" in links(panel(staff, path))
@@ -257,6 +267,8 @@ def test_who_may_not_change_anything_sees_it_without_forms(
     assert "UTC" in html
     # Names of people are for people of the project.
     assert ("ada" in html) == (who != "a key")
+    assert "ada@example.com" not in html
+    assert "ada@example.com" in shown(browser(ada))
     forms = [it for it in re.findall(r'<form[^>]*action="([^"]*)"', html) if it != "/logout"]
     assert forms == []
     assert client.post(PATH, {"action": "first_key"}).status_code == 403
@@ -271,6 +283,16 @@ def test_where_no_key_is_required_the_admins_change_it_and_strangers_are_led_to_
     assert "/login?next=%2Fdashboard%2Fsettings%3Fproject%3Dapp" in links(html)
     assert "ada" not in html
     assert Client().post(PATH, {"action": "first_key"})["Location"].startswith("/login")
+    html = shown(browser(member("viewer", app)))
+    assert "ada" in html
+    assert "/login" not in "".join(links(html))
+    staff = browser(person(is_staff=True))
+    assert "/admin/projects" in panel(staff, "settings/panels/limits?project=app")
+    # Of another project: they are somebody, but the members are not shown to them.
+    with project("other") as other:
+        html = shown(browser(member("admin", other)))
+    assert "ada" not in html
+    assert "/login" not in "".join(links(html))
     html = sent(browser(ada), "make_key", 200, name="shop", scopes=["read"])
     assert "ea_" in html
 
@@ -315,6 +337,61 @@ def test_the_first_visit_makes_a_key_and_shows_it_in_the_programs(app: Project, 
     # A form that is sent again makes another one: nobody may have seen the first.
     sent(browser(ada), "first_key", 200)
     assert {it.name for it in ApiKey.objects.all()} == {"First key", "First key 2"}
+
+
+def test_nothing_keeps_the_secret_of_a_key_that_is_made_from_being_shown(
+    app: Project, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any, **given: Any) -> None:
+        raise NoRoom
+
+    monkeypatch.setattr(welcome, "newest", full)
+    assert "ea_" in sent(browser(ada), "first_key", 200)
+    monkeypatch.setattr(LogEntry.objects, "log_actions", no_history)
+    assert "ea_" in sent(browser(ada), "first_key", 200)
+    assert "ea_" in sent(browser(ada), "make_key", 200, name="shop", scopes=["read"])
+
+
+def no_history(*args: Any, **given: Any) -> None:
+    raise IntegrityError("the user of the entry is gone")
+
+
+def test_what_can_not_be_noted_is_not_changed(
+    app: Project, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, vera = made(project=app)[0], member("viewer", app)
+    person(username="bob")
+    monkeypatch.setattr(LogEntry.objects, "log_actions", no_history)
+    row = vera.membership_set.get().pk
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("revoke_key", {"row": key.pk}),
+        ("add_member", {"who": "bob", "role": "viewer"}),
+        ("set_role", {"row": row, "role": "editor"}),
+        ("remove_member", {"row": row}),
+        ("set_zone", {"time_zone": "Asia/Kathmandu"}),
+    ]
+    for action, given in asked:
+        answer = browser(ada).post(PATH, {"action": action, **given})
+        assert answer.status_code == 500, action
+    key.refresh_from_db()
+    app.refresh_from_db()
+    assert (key.revoked_at, app.time_zone) == (None, "UTC")
+    assert sorted(Membership.objects.values_list("user__username", "role")) == sorted(
+        [("ada", "admin"), (vera.username, "viewer")]
+    )
+
+
+def test_a_project_that_is_being_deleted_gets_no_member(app: Project) -> None:
+    person(username="bob")
+    Project.objects.filter(pk=app.pk).update(deleted_at="2026-01-01T00:00:00Z")
+    with pytest.raises(members.Refused, match="no such project"):
+        members.add(app, "bob", "viewer")
+
+
+def test_every_time_zone_is_offered_and_utc_first(app: Project, ada: User) -> None:
+    zones = re.findall(r'<option value="([^"]*)">', shown(browser(ada)).partition("datalist")[2])
+    assert zones[0] == "UTC"
+    assert "Europe/Kyiv" in zones
 
 
 def test_without_postgresql_a_change_is_told_to_have_failed(app: Project, ada: User) -> None:

@@ -14,6 +14,7 @@ from projects import keys
 from projects.models import ApiKey
 from tests.events.monitoring.exposed import samples
 from tests.projects.made_keys import ago, bearer, made, secret
+from tests.projects.made_projects import project
 
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")
 
@@ -247,6 +248,19 @@ def test_no_more_keys_are_made_than_every_process_can_keep(monkeypatch: pytest.M
     (first, _), _ = made(), made()
     with pytest.raises(keys.TooManyKeys):
         made()
+    keys.revoke(first)
+    made()
+
+
+def test_one_project_does_not_use_up_the_keys_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys, "MAX_KEYS_OF_PROJECT", 1)
+    first, _ = made()
+    with pytest.raises(keys.TooManyKeys, match="the project has 1 keys"):
+        made()
+    with project("other") as other:
+        made(project=other)
     keys.revoke(first)
     made()
 

@@ -7,6 +7,7 @@
   const WAIT = 150;
   const [list, said] = [made("ul", "offers"), made("p", "hidden")];
   let [field, offers, at, asked, timer] = [null, [], -1, 0, 0];
+  let asking = new AbortController();
 
   function made(tag, name, text = "") {
     const element = document.createElement(tag);
@@ -16,20 +17,28 @@
   }
 
   function ask(input) {
-    clearTimeout(timer);
-    const number = ++asked;
+    forget();
+    const number = asked;
     timer = setTimeout(async () => {
-      const found = await answerFor(input);
+      const found = await answerFor(input, asking.signal);
       // Somebody has typed on, or gone away.
       if (number !== asked || document.activeElement !== input) return;
       show(input, found);
     }, WAIT);
   }
 
-  async function answerFor(input) {
+  // The service stops a query whose answer nobody waits for.
+  function forget() {
+    clearTimeout(timer);
+    asked += 1;
+    asking.abort();
+    asking = new AbortController();
+  }
+
+  async function answerFor(input, signal) {
     const text = new URLSearchParams({ text: input.value });
     try {
-      const response = await fetch(`${input.dataset.complete}&${text}`);
+      const response = await fetch(`${input.dataset.complete}&${text}`, { signal });
       if (!response.ok || response.redirected) return null;
       return (await response.json()).offers;
     } catch {
@@ -101,7 +110,7 @@
     input.setSelectionRange(offer.text.length, offer.text.length);
     input.scrollLeft = input.scrollWidth;
     said.textContent = `${offer.label} is in the field.`;
-    asked += 1;
+    forget();
     if (!offer.whole) ask(input);
   }
 
@@ -116,7 +125,7 @@
       event.preventDefault();
       choose(at);
     } else if (event.key === "Escape") {
-      asked += 1;
+      forget();
       if (field) event.preventDefault();
       close();
     }
@@ -144,6 +153,6 @@
     input.addEventListener("click", () => field || ask(input));
     input.addEventListener("focus", () => input.value || ask(input));
     input.addEventListener("keydown", typed);
-    input.addEventListener("blur", () => { asked += 1; close(); });
+    input.addEventListener("blur", () => { forget(); close(); });
   }
 })();

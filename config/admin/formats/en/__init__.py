@@ -1,1 +1,1 @@
-"""English."""
+"""Where Django looks for the formats of English."""
