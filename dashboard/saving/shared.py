@@ -11,11 +11,11 @@ from rest_framework.exceptions import APIException
 from config.api import problems
 from config.api.problems import Problem
 from dashboard import refusals
-from dashboard.pages import NO_SCRIPT, Panel, error_panel, made, waiting
+from dashboard.pages import Panel, error_panel, made, waiting
 from dashboard.saving import links, showing
 from dashboard.saving.links import LinkEnded, NoLink, Opened
 from dashboard.saving.store import Gone
-from dashboard.state import state_of
+from dashboard.state import NO_SCRIPT, state_of
 from projects.pages import open_to_all
 
 _NO_LINK = "There is no such page. The link may have been copied only in part."

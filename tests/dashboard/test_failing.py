@@ -99,6 +99,7 @@ def ended_while(client: Client, end: Callable[[], None]) -> HttpResponse:
         ("/dashboard/trends?range=7d", False),
         ("/dashboard/nowhere", False),
         ("/dashboard/overview/panels/types?range=7d", True),
+        ("/dashboard/saved/views/1/panel?range=7d", True),
         ("/dashboard/overview/panels/nothing", False),
     ],
 )
