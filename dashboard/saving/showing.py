@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from dashboard.models import SavedView
 from dashboard.pages import Page
 from dashboard.saving.box import address_in
+from dashboard.saving.persons import asks_about_persons
 from dashboard.saving.store import Gone
 from dashboard.screens import funnel, overview, people, retention, trends
 from dashboard.state import DEFAULT_RANGE, LABELS, state_of
@@ -99,11 +100,14 @@ def about(view: SavedView) -> str:
 
 
 def why_not_shared(view: SavedView) -> str:
-    """Why strangers may not see the view; empty if they may."""
+    """Why strangers may not see the view; empty if they may. Raises Gone and django.db.Error."""
     if page_of(view.page).lists_people:
         return "It lists people, so it can't be shared."
-    if any("user_id" in text for _, texts in QueryDict(view.query).lists() for text in texts):
-        return "It asks about single people (user_id), so it can't be shared."
+    try:
+        if asks_about_persons(view):
+            return "It asks about single people (user_id), so it can't be shared."
+    except ValueError as error:
+        return f"Its filters can't be read, so it can't be shared: {error}."
     return ""
 
 

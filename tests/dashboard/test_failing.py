@@ -37,6 +37,7 @@ def test_without_postgresql_nobody_is_logged_out_and_is_told_so(settings: Any) -
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert is_page(answer)
     assert "you are still logged in" in text(answer.content.decode())
+    assert "style-src 'self';" in answer["Content-Security-Policy"]
     assert them.get("/dashboard/").status_code == 200
     assert them.post("/logout").status_code == 302
 
