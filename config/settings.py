@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "config.middleware.access_log.middleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security.middleware",
+    "config.middleware.secret_addresses.middleware",
     "config.middleware.cors.middleware",
     "config.server.refusals.middleware",
     "config.middleware.rate_limit.middleware",

@@ -26,16 +26,17 @@ _POSTGRESQL = "PostgreSQL can't be reached. Try again."
 def told(
     request: HttpRequest, status: int, said: str, *, seconds: int = 0, title: str = ""
 ) -> HttpResponse:
-    """A page that says this. `seconds` is when to try again."""
-    again, text = _next(request)
-    context = {
-        "title": title or HTTPStatus(status).phrase,
-        "said": said,
-        "again": again,
-        "again_text": text,
-    }
+    """A page that says this; for strangers it leads nowhere. `seconds` is when to try again."""
     # Without the request, no context processor asks PostgreSQL who it is from.
-    answer = HttpResponse(render_to_string("dashboard/told.html", context), status=status)
+    if request.path.startswith(_SHARED):
+        html = render_to_string("dashboard/saving/shared.html", {"error": said})
+    else:
+        again, text = _next(request)
+        context = {"title": title or HTTPStatus(status).phrase, "said": said}
+        html = render_to_string(
+            "dashboard/told.html", {**context, "again": again, "again_text": text}
+        )
+    answer = HttpResponse(html, status=status)
     if seconds:
         answer["Retry-After"] = str(seconds)
     return answer

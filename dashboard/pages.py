@@ -19,7 +19,7 @@ from dashboard import refusals
 from dashboard.files import days_of, drawn, told
 from dashboard.header import Link, header_of
 from dashboard.saving.box import box_of
-from dashboard.state import State, state_of
+from dashboard.state import NO_SCRIPT, State, state_of
 from projects.pages import needs
 from projects.scopes import ADMIN, READ
 
@@ -30,8 +30,6 @@ Fill = Callable[[HttpRequest, State], Filled]
 Change = Callable[[HttpRequest, State], HttpResponseBase | Filled]
 # What stays in the address from page to page.
 _KEPT = ("project", "range", "from", "to", "tz", "segment")
-# `script=no` in the address says that the browser runs no script.
-NO_SCRIPT = "no"
 
 
 @dataclass(frozen=True)
@@ -249,8 +247,10 @@ def made(
     `drawing` is the address of its chart as a file.
     """
     context: dict[str, Any] = {
-        **{"panel": panel, "address": address},
-        **{"view": view, "drawing": drawing},
+        "panel": panel,
+        "address": address,
+        "view": view,
+        "drawing": drawing,
     }
     try:
         state = state_of(request)

@@ -28,6 +28,8 @@ LABELS = {
     "12m": "12 months",
 }
 DEFAULT_RANGE = "30d"
+# `script=no` in the address says that the browser runs no script.
+NO_SCRIPT = "no"
 
 
 class Choice(NamedTuple):
@@ -42,7 +44,7 @@ class State(NamedTuple):
     """The days of a page, the name of their range if it has one, and all that its address says.
 
     `zone` is the name of the time zone whose days they are. A page that is shared with strangers
-    has no links.
+    has no links. A panel on a dashboard shows numbers, and no forms.
     """
 
     start: date
@@ -51,6 +53,7 @@ class State(NamedTuple):
     zone: str
     given: QueryDict
     is_shared: bool = False
+    is_on_a_dashboard: bool = False
 
     @property
     def days(self) -> int:
@@ -103,8 +106,10 @@ class State(NamedTuple):
 
 def state_of(request: HttpRequest) -> State:
     """Raises Problem if the days are wrong."""
-    found = _state_of(request)
-    return found._replace(is_shared=getattr(request, "is_shared", False))
+    return _state_of(request)._replace(
+        is_shared=getattr(request, "is_shared", False),
+        is_on_a_dashboard=getattr(request, "is_on_a_dashboard", False),
+    )
 
 
 def _state_of(request: HttpRequest) -> State:

@@ -83,6 +83,7 @@ NEEDS = """
 /dashboard/saved/views/<int:pk>/panel missing missing unposted unposted unposted unposted 405
 /shared/<str:token>                        404 404 unposted unposted unposted unposted 405
 /shared/<str:token>/panels/<str:name>      404 404 unposted unposted unposted unposted 405
+/shared/<path:path>                        404 404 unposted unposted unposted unposted 405
 /dashboard/settings            page    page    settle  unposted unposted unposted 405
 /dashboard/settings/panels/limits     page page unposted unposted unposted unposted 405
 /dashboard/health              operate operate unposted unposted unposted unposted 405

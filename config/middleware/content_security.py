@@ -21,8 +21,9 @@ _OURS = f"{_PAGE}'self'".replace(" 'unsafe-inline'", "")
 _POLICIES = {
     "/admin/": f"{_PAGE}'self'",
     "/docs": f"{_PAGE}'none'",
-    "/dashboard/": _OURS,
+    "/dashboard": _OURS,
     "/login": _OURS,
+    "/logout": _OURS,
     "/shared/": _OURS,
 }
 _Answer = Callable[[HttpRequest], HttpResponseBase]

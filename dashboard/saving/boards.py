@@ -1,25 +1,29 @@
 """The page of a dashboard, and the panels of the saved views on it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.utils.safestring import SafeString
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import APIException
 
 from dashboard import refusals
 from dashboard.models import Dashboard, SavedView
-from dashboard.pages import NO_SCRIPT, Filled, Page, Panel, error_panel, frame, made, waiting
+from dashboard.pages import Filled, Page, Panel, error_panel, frame, made, waiting
 from dashboard.saving import showing, store
 from dashboard.saving.box import SAVED, address_in, may_edit, project_of
 from dashboard.saving.forms import PAGE, Action, number, refusal_of
-from dashboard.state import Choice, State, state_of
+from dashboard.state import NO_SCRIPT, Choice, State, state_of
 from projects.pages import needs
 from projects.scopes import READ
 
 _NOTHING = Panel("view", "Saved view", lambda request, state: {})
+# Without script one request makes all panels. Those that are not begun by then lead to their pages.
+_SECONDS = 30
 
 
 def show(request: HttpRequest, pages: Sequence[Page], *, pk: int, said: str = "") -> HttpResponse:
@@ -27,15 +31,19 @@ def show(request: HttpRequest, pages: Sequence[Page], *, pk: int, said: str = ""
     row = _dashboard(request, pk)
     views = store.views_on(row)
     left = SavedView.objects.filter(project=project_of(request)).exclude(pk__in=row.views)
+    until = time.monotonic() + _SECONDS
+    is_whole = state.given.get("script") == NO_SCRIPT
     context = {
         "state": state,
         "said": said,
         "name": row.name,
-        "panels": [_shown(request, it, state) for it in views],
+        "panels": [
+            _whole(request, it, until) if is_whole else _waiting(request, it, state) for it in views
+        ],
         "views": [(it.pk, it.name) for it in views],
         "others": left.order_by("name").values_list("pk", "name") if may_edit(request) else [],
         "ranges": _ranges(state),
-        "whole": state.link(script=NO_SCRIPT),
+        "whole": "" if is_whole else state.link(script=NO_SCRIPT),
         "may_edit": may_edit(request),
         "here": state.link(without=("script",), change="yes"),
         "is_changed": "change" in state.given,
@@ -55,18 +63,28 @@ def _ranges(state: State) -> list[Choice]:
     return [Choice("As saved", state.link(without=showing.DAYS), is_own), *state.ranges()]
 
 
-def _shown(request: HttpRequest, view: SavedView, state: State) -> SafeString:
-    if state.given.get("script") == NO_SCRIPT:
-        return _made(request, view)[1]
-    kept = {"project", *showing.DAYS}
+def _waiting(request: HttpRequest, view: SavedView, state: State) -> SafeString:
+    kept = {"project", "tz", *showing.DAYS}
     address = state.link(f"{SAVED}/views/{view.pk}/panel", without=set(state.given) - kept)
-    return waiting(_panel(view), address, _title(request, view))
+    return waiting(_panel(view), address, _title(request, view, _asked(request, view)))
+
+
+def _whole(request: HttpRequest, view: SavedView, until: float) -> SafeString:
+    """The panel itself, or where it can be had alone if it is later than `until`."""
+    if time.monotonic() < until:
+        return _made(request, view)[1]
+    context = {"panel": _panel(view), "view": _title(request, view, _asked(request, view))}
+    return mark_safe(render_to_string("dashboard/saving/alone.html", context))  # noqa: S308
 
 
 def _made(request: HttpRequest, view: SavedView) -> tuple[int, SafeString]:
-    asked = showing.asked_of(request, showing.page_of(view.page), view.query)
+    asked = _asked(request, view)
     address = f"{SAVED}/views/{view.pk}/panel?{request.GET.urlencode()}"
-    return made(asked, _panel(view), address, view=_title(request, view))
+    return made(asked, _panel(view), address, view=_title(request, view, asked))
+
+
+def _asked(request: HttpRequest, view: SavedView) -> HttpRequest:
+    return showing.asked_on_a_dashboard(request, showing.page_of(view.page), view.query)
 
 
 def _panel(view: SavedView) -> Panel:
@@ -74,10 +92,9 @@ def _panel(view: SavedView) -> Panel:
     return replace(showing.page_of(view.page).panels[0], title=view.name, is_wide=False)
 
 
-def _title(request: HttpRequest, view: SavedView) -> Filled:
+def _title(request: HttpRequest, view: SavedView, asked: HttpRequest) -> Filled:
     is_own = not any(name in request.GET for name in showing.DAYS)
     page = showing.page_of(view.page)
-    asked = showing.asked_of(request, page, view.query)
     return {
         "name": view.name,
         "about": showing.about(view) if is_own or page.lists_people else page.title,
@@ -101,6 +118,8 @@ def _refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
 
 
 panel.refused = _refused  # type: ignore[attr-defined]
+# What refuses it before it is asked says so in a panel too.
+panel.panel = _NOTHING  # type: ignore[attr-defined]
 
 
 def _told(request: HttpRequest, refusal: APIException) -> HttpResponse:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from django.core import signing
-from django.db.models.functions import Greatest
+from django.db import transaction
 
 from dashboard.models import SavedView
+from dashboard.saving.store import Gone
 from projects.scopes import READ
 
 _SIGNER = "dashboard.shared_link"
@@ -44,12 +45,16 @@ class Opened(NamedTuple):
 
 
 def share(view: SavedView, *, days: int) -> tuple[str, datetime]:
-    """The text of a new link, and its end."""
+    """The text of a new link, and its end. Raises Gone if somebody has deleted the view."""
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
-    rows = SavedView.objects.filter(pk=view.pk)
-    # Without a value on one side, PostgreSQL takes the other.
-    rows.update(shared_until=Greatest("shared_until", end))
-    text = f"{view.pk}.{view.links_secret.hex}.{int(end.timestamp())}"
+    with transaction.atomic():
+        # Somebody may have ended all links since the view was read: the secret is that of now.
+        row = SavedView.objects.select_for_update().filter(pk=view.pk).first()
+        if row is None:
+            raise Gone("There is no such saved view. Somebody may have deleted it.")
+        row.shared_until = max(row.shared_until or end, end)
+        row.save(update_fields=["shared_until"])
+    text = f"{row.pk}.{row.links_secret.hex}.{int(end.timestamp())}"
     return _signer().sign(text), end
 
 

@@ -11,11 +11,11 @@ from rest_framework.exceptions import APIException
 from config.api import problems
 from config.api.problems import Problem
 from dashboard import refusals
-from dashboard.pages import NO_SCRIPT, Panel, error_panel, made, waiting
+from dashboard.pages import Panel, error_panel, made, waiting
 from dashboard.saving import links, showing
 from dashboard.saving.links import LinkEnded, NoLink, Opened
 from dashboard.saving.store import Gone
-from dashboard.state import state_of
+from dashboard.state import NO_SCRIPT, state_of
 from projects.pages import open_to_all
 
 _NO_LINK = "There is no such page. The link may have been copied only in part."
@@ -25,18 +25,14 @@ _Answer = Callable[..., HttpResponse]
 
 
 def _for_strangers(view: _Answer) -> Any:
-    """Kept by no cache, found by no search engine, and told to no other site."""
+    """For looking at only. A middleware keeps its address out of caches and search engines."""
 
     @open_to_all
     @wraps(view)
     def answer(request: HttpRequest, **named: str) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return problems.wrong_method(request, "GET, HEAD")
-        found = view(request, **named)
-        found["Cache-Control"] = "private, no-store"
-        found["X-Robots-Tag"] = "noindex"
-        found["Referrer-Policy"] = "no-referrer"
-        return found
+        return view(request, **named)
 
     return answer
 
@@ -56,11 +52,20 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
             "is_whole": _is_whole(request),
         }
     except Exception as error:
-        refusal = _refusal(error)
-        told = {"error": str(refusal.detail)}
-        answer = render(request, "dashboard/saving/shared.html", told, status=refusal.status_code)
-        return refusals.told(answer, refusal)
+        return _told(request, _refusal(error))
     return render(request, "dashboard/saving/shared.html", context)
+
+
+@_for_strangers
+def nothing(request: HttpRequest, path: str) -> HttpResponse:
+    """Any other address, such as a link with something after it."""
+    return _told(request, _refusal(NoLink()))
+
+
+def _told(request: HttpRequest, refusal: APIException) -> HttpResponse:
+    context = {"error": str(refusal.detail)}
+    answer = render(request, "dashboard/saving/shared.html", context, status=refusal.status_code)
+    return refusals.told(answer, refusal)
 
 
 @_for_strangers

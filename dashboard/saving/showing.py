@@ -1,5 +1,6 @@
 """What a saved view shows, as a request for its page, and what it is called."""
 
+from collections.abc import Sequence
 from copy import copy
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from dashboard.models import SavedView
 from dashboard.pages import Page
 from dashboard.saving.box import address_in
+from dashboard.saving.persons import asks_about_persons
 from dashboard.saving.store import Gone
 from dashboard.screens import funnel, overview, people, retention, trends
 from dashboard.state import DEFAULT_RANGE, LABELS, state_of
@@ -32,18 +34,32 @@ def page_of(name: str) -> Page:
 def asked_of(request: HttpRequest, page: Page, query: str) -> HttpRequest:
     """The request, as if it asked for this page. Panels make of it what the page would show.
 
-    Days that its own address names are taken instead of those of the query. But a list of people
-    stays that of the days of its number.
+    Days and the zone that its own address names are taken instead of those of the query. But a
+    list of people stays that of the days of its number.
     """
     given = QueryDict(query, mutable=True)
-    if any(name in request.GET for name in DAYS) and not page.lists_people:
-        for name in DAYS:
-            given.pop(name, None)
-            if name in request.GET:
-                given[name] = request.GET[name]
+    if not page.lists_people:
+        _take(request, given, DAYS)
+        _take(request, given, ("tz",))
     if "project" in request.GET:
         given["project"] = request.GET["project"]
     return _with(request, given)
+
+
+def _take(request: HttpRequest, given: QueryDict, names: Sequence[str]) -> None:
+    """Take all of these from the request instead, if it names one of them."""
+    if any(name in request.GET for name in names):
+        for name in names:
+            given.pop(name, None)
+            if name in request.GET:
+                given[name] = request.GET[name]
+
+
+def asked_on_a_dashboard(request: HttpRequest, page: Page, query: str) -> HttpRequest:
+    """The same for one of the panels of a dashboard."""
+    asked: Any = asked_of(request, page, query)
+    asked.is_on_a_dashboard = True
+    return asked  # type: ignore[no-any-return]
 
 
 def asked_by_stranger(request: HttpRequest, view: SavedView, reader: Any) -> HttpRequest:
@@ -73,21 +89,25 @@ def address_of(request: HttpRequest, view: SavedView) -> str:
 
 
 def about(view: SavedView) -> str:
-    """Such as `Trends, 30 days`."""
+    """Such as `Trends, 30 days`, with the zone if the view has its own."""
     page, given = page_of(view.page), QueryDict(view.query)
     if page.lists_people:
         return "People behind a number" if "behind" in given else page.title
+    zone = f", {given['tz']}" if "tz" in given else ""
     if "from" in given:
-        return f"{page.title}, {given['from']} \u2013 {given.get('to', 'today')}"
-    return f"{page.title}, {LABELS.get(given.get('range', DEFAULT_RANGE), '')}"
+        return f"{page.title}, {given['from']} \u2013 {given.get('to', 'today')}{zone}"
+    return f"{page.title}, {LABELS.get(given.get('range', DEFAULT_RANGE), '')}{zone}"
 
 
 def why_not_shared(view: SavedView) -> str:
-    """Why strangers may not see the view; empty if they may."""
+    """Why strangers may not see the view; empty if they may. Raises Gone and django.db.Error."""
     if page_of(view.page).lists_people:
         return "It lists people, so it can't be shared."
-    if any("user_id" in text for _, texts in QueryDict(view.query).lists() for text in texts):
-        return "It asks about single people (user_id), so it can't be shared."
+    try:
+        if asks_about_persons(view):
+            return "It asks about single people (user_id), so it can't be shared."
+    except ValueError as error:
+        return f"Its filters can't be read, so it can't be shared: {error}."
     return ""
 
 

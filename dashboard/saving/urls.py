@@ -22,4 +22,5 @@ def routes(pages: Sequence[Page]) -> list[URLPattern]:
         path(f"{_SAVED}/<int:pk>", view_of(pages, boards.show, boards.ACTIONS)),
         path("shared/<str:token>", shared.page),
         path("shared/<str:token>/panels/<str:name>", shared.panel),
+        path("shared/<path:path>", shared.nothing),
     ]

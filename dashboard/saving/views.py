@@ -152,7 +152,10 @@ def share(pages: Sequence[Page]) -> Action:
         token, end = links.share(row, days=int(days))
         address = request.build_absolute_uri(f"/shared/{token}")
         zone = state_of(request).zone
-        return show_one(request, pages, pk=pk, link=(address, showing.moment(end, zone)))
+        answer = show_one(request, pages, pk=pk, link=(address, showing.moment(end, zone)))
+        # The link is shown only now, and no cache of a browser should keep it.
+        answer["Cache-Control"] = "no-store"
+        return answer
 
     return action
 

@@ -42,7 +42,9 @@ def _headline(request: HttpRequest, state: State) -> Filled:
 
 def _is_new(request: HttpRequest, state: State) -> bool:
     """Whether the reader should be told how to send the first event."""
-    return not state.is_shared and is_empty(request.project)  # type: ignore[attr-defined]
+    if state.is_shared or state.is_on_a_dashboard:
+        return False
+    return is_empty(request.project)  # type: ignore[attr-defined]
 
 
 def _measured(

@@ -46,7 +46,7 @@ class SendAgainForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(RejectedEvent)
 class RejectedEventAdmin(ReadOnlyAdmin):
-    list_display = (*("id", "rejected_at", "project", "client", "code", "field", "reason"),)
+    list_display = ("id", "rejected_at", "project", "client", "code", "field", "reason")
     list_filter = (("rejected_at", DateDrillDown), "project", "code", "field")
     list_select_related = ("project",)
     ordering = ("-id",)

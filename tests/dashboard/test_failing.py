@@ -37,6 +37,7 @@ def test_without_postgresql_nobody_is_logged_out_and_is_told_so(settings: Any) -
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert is_page(answer)
     assert "you are still logged in" in text(answer.content.decode())
+    assert "style-src 'self';" in answer["Content-Security-Policy"]
     assert them.get("/dashboard/").status_code == 200
     assert them.post("/logout").status_code == 302
 
@@ -99,6 +100,7 @@ def ended_while(client: Client, end: Callable[[], None]) -> HttpResponse:
         ("/dashboard/trends?range=7d", False),
         ("/dashboard/nowhere", False),
         ("/dashboard/overview/panels/types?range=7d", True),
+        ("/dashboard/saved/views/1/panel?range=7d", True),
         ("/dashboard/overview/panels/nothing", False),
     ],
 )

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 
 from dashboard.models import Dashboard, SavedView
-from dashboard.saving import store
+from dashboard.saving import boards, store
+from dashboard.state import NO_SCRIPT
 from projects.models import DEFAULT
 from tests.dashboard.read import links, panel, text, texts
 from tests.dashboard.saving.saved import dashboard, save, send
@@ -122,6 +123,45 @@ def test_a_view_that_can_not_be_had_keeps_no_other_from_it(client: Client) -> No
     again = panel(client, f"saved/views/{bad.pk}/panel", status=400)
     assert texts(again, '<h2 class="titled"><a', "a") == ["Bad"]
     assert f'data-hx-get="/dashboard/saved/views/{bad.pk}/panel' in again
+
+
+def test_without_script_a_dashboard_does_not_load_itself_again(client: Client) -> None:
+    path = f"saved/{dashboard(client, save(client)).pk}"
+    assert f'url=?script={NO_SCRIPT}"' in page(client, path)
+    assert "refresh" not in page(client, f"{path}?script={NO_SCRIPT}")
+
+
+def test_without_script_views_that_come_too_late_are_shown_alone(
+    client: Client, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(boards, "_SECONDS", 0)
+    html = page(client, f"saved/{dashboard(client, save(client)).pk}?script=no&range=90d")
+    assert '<a href="/dashboard/trends?range=90d">Show it alone</a>' in html
+    assert "aria-busy" not in html
+
+
+def test_an_empty_project_is_told_how_to_send_on_its_own_pages_only(client: Client) -> None:
+    view = save(client, page="overview")
+    assert "Send the first event" in text(panel(client, "overview/panels/headline"))
+    assert "Send the first event" not in text(panel(client, f"saved/views/{view.pk}/panel"))
+    assert "Send the first event" not in text(
+        page(client, f"saved/{dashboard(client, view).pk}?script=no")
+    )
+
+
+def test_each_view_has_its_own_zone_until_another_is_chosen(client: Client) -> None:
+    put_events(DEFAULT, [event(occurred_at="2026-01-10T23:00:00Z")])
+    deliver_all()
+    days = "from=2026-01-11&to=2026-01-11"
+    view = save(client, query=f"{days}&tz=Europe/Kyiv")
+    board = dashboard(client, view)
+    own = page(client, f"saved/{board.pk}?script=no")
+    assert texts(own, '<td class="number"', "td")[0] == "1"
+    assert "Europe/Kyiv" in texts(own, "<small", "small")[0]
+    html = page(client, f"saved/{board.pk}?tz=UTC")
+    [address] = [it for it in html.split('"') if f"/views/{view.pk}/panel" in it]
+    chosen = panel(client, address.removeprefix("/dashboard/"))
+    assert texts(chosen, '<td class="number"', "td")[0] == "0"
 
 
 def test_wrong_days_are_told(client: Client) -> None:

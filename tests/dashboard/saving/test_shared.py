@@ -11,9 +11,12 @@ import pytest
 from django.core import signing
 from django.test import Client
 
+from analytics.models import SavedSegment
 from dashboard.models import SavedView
 from dashboard.saving import links as shared_links
+from dashboard.saving.store import Gone
 from projects.models import DEFAULT, Project
+from tests import factories
 from tests.dashboard.read import links, text, texts
 from tests.dashboard.saving.saved import SAVED, save, send
 from tests.projects.made_people import browser, member
@@ -69,7 +72,9 @@ def test_a_link_made_by_an_editor_shows_the_view_to_anyone(
     stranger: Client, view: SavedView
 ) -> None:
     editor = browser(member("editor", Project.objects.get(pk=DEFAULT)))
-    html = send(editor, f"saved/views/{view.pk}", "share", 200, days="7").content.decode()
+    answer = send(editor, f"saved/views/{view.pk}", "share", 200, days="7")
+    assert answer["Cache-Control"] == "no-store"
+    html = answer.content.decode()
     [link] = [unescape(it) for it in re.findall(r'class="link" value="([^"]*)"', html)]
     assert link.startswith("http://testserver/shared/")
     path = link.removeprefix("http://testserver")
@@ -181,13 +186,29 @@ def ends_with_its_project(view: SavedView) -> None:
     Project.objects.filter(slug="app").update(deleted_at=datetime.now(UTC))
 
 
+def ends_by_a_segment_that_changes(view: SavedView) -> None:
+    vip = factories.SavedSegmentFactory.create(
+        project_id=view.project.pk, name="vip", text="segment=event_type:buy"
+    )
+    SavedView.objects.update(query="segment=saved(vip)")
+    asked(Client(), share(view))
+    SavedSegment.objects.filter(pk=vip.pk).update(text="or.1=event_type:a&or.1=user_id:ann")
+
+
 def ends_by_another_question(view: SavedView) -> None:
     """Whatever wrote the row: persons are not shown to strangers."""
     SavedView.objects.update(query="by=user_id")
 
 
 @pytest.mark.parametrize(
-    "end", [ends_by_deletion, ends_by_hand, ends_with_its_project, ends_by_another_question]
+    "end",
+    [
+        ends_by_deletion,
+        ends_by_hand,
+        ends_with_its_project,
+        ends_by_another_question,
+        ends_by_a_segment_that_changes,
+    ],
 )
 def test_links_end_at_once(stranger: Client, end: Callable[[SavedView], None]) -> None:
     with project("app") as app:
@@ -217,6 +238,16 @@ def test_after_all_links_were_ended_new_ones_can_be_made(client: Client, view: S
     asked(client, share(view))
 
 
+def test_a_link_that_is_made_while_others_are_ended_is_good(
+    stranger: Client, view: SavedView
+) -> None:
+    shared_links.end_all(view)
+    asked(stranger, share(view))
+    SavedView.objects.get().delete()
+    with pytest.raises(Gone, match="Somebody may have deleted it"):
+        share(view)
+
+
 def test_a_deleted_project_leaves_no_view(stranger: Client) -> None:
     with project("app") as app:
         view = SavedView.objects.create(project=app, name="Growth", page="trends", query="")
@@ -236,9 +267,16 @@ def test_a_deleted_project_leaves_no_view(stranger: Client) -> None:
         ("overview", "or.1=user_id%3Dann", "It asks about single people"),
         ("funnel", "step=user_id:ann&step=event_type:buy", "It asks about single people"),
         ("trends", "series=in(user_id):ann,bob", "It asks about single people"),
+        ("funnel", r"step=event_type:buy,user_id:a\,b", "It asks about single people"),
+        ("retention", "start=contains(user_id):a", "It asks about single people"),
+        ("retention", "return=unset(user_id)", "It asks about single people"),
+        ("overview", "segment=saved(vip)", "It asks about single people"),
+        ("overview", "segment=saved(gone)", "there is no saved segment 'gone'"),
+        ("trends", "by=country", "Its filters can't be read"),
     ],
 )
 def test_what_names_persons_is_not_shared(client: Client, page: str, query: str, said: str) -> None:
+    factories.SavedSegmentFactory.create(name="vip", text="segment=user_id:ann")
     made = save(client, "Persons", page, query)
     html = client.get(f"/dashboard/saved/views/{made.pk}").content.decode()
     assert said in text(html)
@@ -246,6 +284,17 @@ def test_what_names_persons_is_not_shared(client: Client, page: str, query: str,
     answer = send(client, f"saved/views/{made.pk}", "share", 400, days="7")
     assert said in text(answer.content.decode())
     asked(client, share(made), 410)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "by=properties.user_id&segment=properties.user_id:ann",
+        "segment=event_type:user_id&series=did(user_id)",
+    ],
+)
+def test_what_only_looks_like_a_person_is_shared(client: Client, query: str) -> None:
+    asked(client, share(save(client, "Growth", query=query)))
 
 
 @pytest.mark.parametrize("days", ["", "0", "-1", "8", "9999999", "x", "7.0"])
@@ -304,3 +353,20 @@ def test_shared_pages_count_for_the_rate_limit(
     path = share(view)
     answers = [stranger.get(url) for url in (path, f"{path}/panels/trend", path)]
     assert [it.status_code for it in answers] == [200, 200, 429]
+    for url in (path, f"{path}/panels/trend"):
+        html = asked(stranger, url, 429)
+        assert "More than 2 requests a minute" in text(html)
+        assert "/dashboard/" not in html.replace("/static/dashboard/", "")
+
+
+def test_what_is_told_before_a_view_is_asked_leads_strangers_nowhere(view: SavedView) -> None:
+    path = share(view)
+    answer = Client(enforce_csrf_checks=True).post(path)
+    assert answer.status_code == 403
+    assert [it for it in links(answer.content.decode()) if not it.startswith("/static/")] == []
+    assert answer["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_link_with_something_after_it_is_told_in_words(stranger: Client, view: SavedView) -> None:
+    for more in ("/", "/panels", "/panels/trend/", "/x/y"):
+        assert "There is no such page." in text(asked(stranger, f"{share(view)}{more}", 404))
