@@ -9,7 +9,6 @@ from django.template.loader import render_to_string
 
 from analytics.api.reports import all_reports
 from config.api.problems import Problem
-from dashboard import numbers
 from dashboard.header import header_of
 from dashboard.state import State
 
@@ -41,9 +40,7 @@ def csv(path: str, query: QueryDict, text: str = "CSV") -> File:
 
 def days_of(state: State) -> str:
     """Such as 1 Nov to Mon 30 Nov 2026, UTC, with a dash."""
-    last = numbers.full_day(state.end)
-    days = last if state.days == 1 else f"{numbers.day(state.start)} \u2013 {last}"
-    return f"{days}, {state.zone}"
+    return f"{state.days_in_words}, {state.zone}"
 
 
 def told(state: State) -> list[str]:

@@ -17,6 +17,7 @@ from analytics.queries import Query
 from analytics.segments.parsing import GROUP
 from analytics.zones import Zone, checked
 from config.api.query_parameters import problem
+from dashboard import numbers
 
 # Names of ranges that end today, and their days.
 RANGES = {"today": 1, "7d": 7, "30d": 30, "90d": 90, "12m": 365}
@@ -30,6 +31,8 @@ LABELS = {
 DEFAULT_RANGE = "30d"
 # `script=no` in the address says that the browser runs no script.
 NO_SCRIPT = "no"
+# What other days replace: the place in a list is that of a list of these days.
+_OF_DAYS = ("range", "from", "to", "cursor")
 
 
 class Choice(NamedTuple):
@@ -60,14 +63,22 @@ class State(NamedTuple):
         return (self.end - self.start).days + 1
 
     def link(self, path: str = "", *, without: Iterable[str] = (), **changed: Any) -> str:
-        """The address of a page with the same state, but for what changes; None takes it away."""
+        """The address of a page with the same state, but for what changes.
+
+        A list becomes as many parameters, and None takes one away.
+        """
         found = [
             (name, value)
             for name, values in self.given.lists()
             if name not in changed and name not in without
             for value in values
         ]
-        added = [(name, value) for name, value in changed.items() if value is not None]
+        added = [
+            (name, value)
+            for name, values in changed.items()
+            if values is not None
+            for value in (values if isinstance(values, list) else [values])
+        ]
         return f"{path}?{urlencode(found + added)}"
 
     @property
@@ -97,11 +108,27 @@ class State(NamedTuple):
         return [
             Choice(
                 LABELS[name],
-                self.link(without=("from", "to", "cursor"), range=name),
+                self.link(without=_OF_DAYS, range=name),
                 name == self.range,
             )
             for name in RANGES
         ]
+
+    @property
+    def days_in_words(self) -> str:
+        """Such as 1 Nov to Mon 30 Nov 2026, with a dash."""
+        last = numbers.full_day(self.end)
+        return last if self.days == 1 else f"{numbers.day(self.start)} \u2013 {last}"
+
+    @property
+    def chosen_days(self) -> str:
+        """The days in words if the address names them; empty if it names a range."""
+        return self.days_in_words if {"from", "to"} & {*self.given} else ""
+
+    @property
+    def beside_days(self) -> list[tuple[str, Any]]:
+        """What stays in the address when a form names other days."""
+        return [pair for pair in self._pairs() if pair[0] not in _OF_DAYS]
 
 
 def state_of(request: HttpRequest) -> State:

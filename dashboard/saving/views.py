@@ -88,19 +88,26 @@ def _view(request: HttpRequest, pk: int) -> SavedView:
 
 
 def _save(request: HttpRequest) -> str:
+    return showing.address_of(request, _saved(request))
+
+
+def _save_to_share(request: HttpRequest) -> str:
+    return f"{address_in(request, f'{SAVED}/views/{_saved(request).pk}')}#share"
+
+
+def _saved(request: HttpRequest) -> SavedView:
     page, given = showing.page_of(request.POST.get("page", "")), request.POST.get("query", "")
     if len(given) > store.MAX_QUERY:
         raise NotSaved(store.TOO_LONG)
     query = store.query_text(QueryDict(given))
     showing.check(request, page, query)
-    row = store.save_view(
+    return store.save_view(
         project=project_of(request),
         name=request.POST.get("name", ""),
         page=page.name,
         query=query,
         by=_name_of(request),
     )
-    return showing.address_of(request, row)
 
 
 def _name_of(request: HttpRequest) -> str:
@@ -160,7 +167,11 @@ def share(pages: Sequence[Page]) -> Action:
     return action
 
 
-ACTIONS_OF_ALL: dict[str, Action] = {"save": _save, "make": _make}
+ACTIONS_OF_ALL: dict[str, Action] = {
+    "save": _save,
+    "save-to-share": _save_to_share,
+    "make": _make,
+}
 ACTIONS: dict[str, Action] = {
     "rename": _rename,
     "delete": _delete,

@@ -4,19 +4,24 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from analytics.api.reports import funnel
+from analytics.api.reports import funnel, top_events
+from analytics.api.reports.funnel import step_of
 from analytics.funnels.question import ORDERS
+from analytics.segments.expressions import Field
+from analytics.segments.parsing import written
 from dashboard import numbers
 from dashboard.completing import completed
 from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
 from dashboard.screens.people import people_link
-from dashboard.state import State, answer_of, chosen_query_of
+from dashboard.state import Choice, State, answer_of, chosen_query_of, query_of
 
 WINDOWS = (("1h", "1 hour"), ("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"))
 _WINDOW = "7d"
 _FEWEST_FIELDS = 3
-_TYPE = "event_type:"
+_TYPE, _EVENT_TYPE = "event_type:", Field("event_type")
+# The most frequent events, of which the page suggests funnels.
+_SUGGESTED = 5
 
 
 def _steps(state: State) -> list[str]:
@@ -41,7 +46,7 @@ def _form(request: HttpRequest, state: State) -> Filled:
 def _funnel(request: HttpRequest, state: State) -> Filled:
     steps = _steps(state)
     if len(steps) < 2:
-        return {"is_asked": False}
+        return {"is_asked": False, "suggested": _suggested(request, state, steps)}
     query = chosen_query_of(state, funnel.REPORT, step=steps)
     query.setdefault("window", _WINDOW)
     answer = answer_of(request, funnel.REPORT, query)
@@ -53,6 +58,24 @@ def _funnel(request: HttpRequest, state: State) -> Filled:
         "numbers": range(1, len(steps) + 1),
         "files": [csv("/stats/funnel", query)],
     }
+
+
+def _suggested(request: HttpRequest, state: State, steps: list[str]) -> list[Choice]:
+    """Funnels from the most frequent event, or from the only step, to each of the next events."""
+    if state.is_shared:
+        return []
+    query = query_of(state, top_events.REPORT, limit=_SUGGESTED)
+    rows = answer_of(request, top_events.REPORT, query)
+    types = [step_of([written("", _EVENT_TYPE, row["event_type"])]) for row in rows]
+    first, *others = dict.fromkeys([*steps, *types]) or [""]
+    return [
+        Choice(
+            f"{first.removeprefix(_TYPE)} \u2192 {other.removeprefix(_TYPE)}",
+            state.link("/dashboard/funnel", step=[first, other]),
+            False,
+        )
+        for other in others
+    ]
 
 
 def _step(

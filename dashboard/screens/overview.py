@@ -86,6 +86,7 @@ def _tile(state: State, name: str, query: Any, answer: dict[str, Any]) -> dict[s
         "value": numbers.short(now),
         "exact": numbers.whole(now),
         "change": numbers.change(now, earlier),
+        "before": numbers.short(earlier) if earlier else "",
         "link": people_link(state, "trends", query),
     }
 
@@ -137,6 +138,7 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
     return {
         "bars": bars(rows),
         "users": numbers.whole(all_),
+        "share": numbers.percent(new / all_ * 100 if all_ else None),
         "link": people_link(state, "trends", asked),
         "files": [csv("/stats/trends", query, "New users as CSV")],
         "is_filtered": bool(state.segments),

@@ -32,6 +32,14 @@ _LIMIT = 50
 _PATH = "/dashboard/people"
 # Parameters of a number that tell a reader nothing.
 _UNTOLD = ("project", "limit", "compare")
+# What a reader calls the parameters of a number.
+_CALLED = {
+    **{"from": "From", "to": "To", "at": "On", "unit": "By", "measure": "Measure"},
+    **{"by": "A line for each", "value": "Value", "line": "Line", "series": "Series"},
+    **{"segment": "Only events", "event_type": "Event", "period": "Periods later"},
+    **{"step": "Step", "window": "Within", "order": "Order", "reached": "Reached step"},
+    **{"dropped": "Stopped before step", "start": "Began with", "return": "Came again with"},
+}
 _SAME = Change("", "same")
 _NOBODY = "There is no such user."
 
@@ -166,7 +174,8 @@ def _about(state: State) -> list[tuple[str, str]]:
     report = _report(state.given.get("behind", ""))
     query = number_query_of(state, report)
     pairs = [(name, text) for name, texts in query.lists() for text in texts]
-    return [("report", report.path), *(it for it in pairs if it[0] not in _UNTOLD)]
+    told = [(_CALLED.get(name, name), text) for name, text in pairs if name not in _UNTOLD]
+    return [("Report", report.path), *told]
 
 
 def _summary(request: HttpRequest, state: State) -> Filled:

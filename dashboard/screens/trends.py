@@ -61,16 +61,43 @@ def _trend(request: HttpRequest, state: State) -> Filled:
     if not lines:
         return {"chart": {"is_empty": True}}
     return {
-        "chart": chart([*lines[:_MOST_LINES], *before(answer, lines[0])]),
-        "totals": [
-            (line.name, line.tone, numbers.whole(found["total"]), _people(state, found, query))
-            for line, found in zip(lines, _of(answer), strict=True)
-        ],
+        "chart": chart([*lines[:_MOST_LINES], *_before(answer, lines)]),
+        "totals": _totals(state, answer, lines, query),
+        "is_compared": "compare" in answer,
         "names": [line.name for line in lines],
         "rows": _rows(lines),
         "heading": _heading(query),
         "files": [csv("/stats/trends", query)],
     }
+
+
+def _before(answer: dict[str, Any], lines: list[Line]) -> list[Line]:
+    """Of the first line alone: twice as many lines could not be read."""
+    return [
+        line._replace(name=f"{lines[0].name}, period before") if len(lines) > 1 else line
+        for line in before(answer, lines[0])
+    ]
+
+
+def _totals(
+    state: State, answer: dict[str, Any], lines: list[Line], query: Any
+) -> list[tuple[Line, str, str, str, numbers.Change]]:
+    """Of each line: its total, the people of it, the total before, and how it has changed."""
+    earlier = {_key(it): it["total"] for it in _of(answer.get("compare", {"series": []}))}
+    return [
+        (
+            line,
+            numbers.whole(found["total"]),
+            _people(state, found, query),
+            numbers.whole(earlier.get(_key(found))),
+            numbers.change(found["total"], earlier.get(_key(found))),
+        )
+        for line, found in zip(lines, _of(answer), strict=True)
+    ]
+
+
+def _key(line: dict[str, Any]) -> tuple[Any, ...]:
+    return line["series"], line.get("value"), line.get("is_other", False)
 
 
 def _heading(query: Any) -> str:

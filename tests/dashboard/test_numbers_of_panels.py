@@ -49,6 +49,7 @@ def test_the_headline_is_the_trend_of_users_and_of_events(client: Client, histor
     assert texts(html, "<strong", "strong") == ["3", "7"]
     assert [users["series"][0]["total"], events["series"][0]["total"]] == [3, 7]
     assert texts(html, '<em class="up"', "em") == ["+200 %", "+250 %"]
+    assert texts(html, "<small", "small") == ["1 in the period before", "2 in the period before"]
     assert users["compare"]["series"][0]["total"], events["compare"]["series"][0]["total"] == (1, 2)
     points = users["series"][0]["points"]
     assert [cells[1] for cells in rows(html)] == [str(point["value"]) for point in points]
@@ -74,6 +75,7 @@ def test_new_users_are_those_of_the_cohorts_and_all_others_are_returning(
     filtered = text(panel(client, f"overview/panels/newcomers?{history}&segment=event_type:buy"))
     assert "first event that matches the filters" in filtered
     assert "first time ever" not in filtered
+    assert "66.7 % of the 3 users are new" in text(html)
     link, *_ = links(html)
     behind = panel(client, link.replace("/dashboard/people?", "people/panels/people?"))
     assert [cells[0] for cells in rows(behind)] == ["bob", "cyd"]
@@ -97,6 +99,33 @@ def test_a_trend_is_that_of_the_api(client: Client, history: str, more: str) -> 
     assert totals == [[line["value"], str(line["total"])] for line in found]
     lines = [[str(point["value"]) for point in line["points"]] for line in found]
     assert [cells[1:] for cells in table] == [list(row) for row in zip(*lines, strict=True)]
+
+
+def test_each_line_is_beside_its_total_before(client: Client, history: str) -> None:
+    query = f"{history}&by=properties.country&compare=previous"
+    html = panel(client, f"trends/panels/trend?{query}")
+    answered = answer(client, f"/stats/trends?{query}")
+    now, before = (
+        {it["value"]: it["total"] for it in one["series"]}
+        for one in (answered, answered["compare"])
+    )
+    assert (now, before) == ({"DE": 2, "UA": 1}, {"DE": 0, "UA": 1})
+    assert rows(html)[:2] == [["DE", "2", "0", ""], ["UA", "1", "1", "no change"]]
+    assert texts(html, '<span class="tone-0"', "span") == ["DE, period before"]
+
+
+def test_a_funnel_is_suggested_from_the_most_frequent_event(client: Client, history: str) -> None:
+    html = panel(client, f"funnel/panels/funnel?{history}&window=1d&step=")
+    [(one, link)] = [*zip(texts(html, "<bdi", "bdi"), links(html), strict=True)]
+    assert one == "view \u2192 buy"
+    assert texts(
+        panel(client, link.removeprefix("/dashboard/").replace("?", "/panels/funnel?")),
+        '<span class="value"',
+        "span",
+    ) == ["3", "2"]
+    assert "window=1d" in link
+    html = panel(client, f"funnel/panels/funnel?{history}&step=event_type:buy")
+    assert texts(html, "<bdi", "bdi") == ["buy \u2192 view"]
 
 
 def test_a_funnel_is_that_of_the_api(client: Client, history: str) -> None:

@@ -136,7 +136,9 @@ window.addEventListener("pageshow", () => {
 document.querySelectorAll("[data-copy]").forEach((button) => {
   button.hidden = false;
   button.addEventListener("click", () => {
-    getSelection().selectAllChildren(document.getElementById(button.dataset.copy));
+    const copied = document.getElementById(button.dataset.copy);
+    if (copied.select) copied.select();
+    else getSelection().selectAllChildren(copied);
     button.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
   });
 });

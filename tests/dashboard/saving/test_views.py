@@ -58,6 +58,9 @@ def test_a_page_is_saved_by_its_form_leads_back_and_says_so(client: Client, app:
     assert row.query == "range=7d&by=properties.country"
     assert back in links(page(client, f"{SAVED}?project=app"))
     assert "Growth" not in page(client, SAVED)
+    answer = strict.post(f"{SAVED}?project=app", sent | {"action": "save-to-share", "name": "Two"})
+    pk = SavedView.objects.get(name="Two").pk
+    assert answer["Location"] == f"{SAVED}/views/{pk}?project=app#share"
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
