@@ -6,9 +6,9 @@ from django.http import HttpRequest
 
 from analytics.api.reports import funnel, top_events
 from analytics.api.reports.funnel import step_of
+from analytics.discovery.typed import written
 from analytics.funnels.question import ORDERS
 from analytics.segments.expressions import Field
-from analytics.segments.parsing import written
 from dashboard import numbers
 from dashboard.completing import completed
 from dashboard.files import csv
