@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -54,7 +54,7 @@ class Page:
 
     `parts` are panels that other panels ask for. A page may have saved views, and these may be
     shared unless it lists people. `change` is what its forms do, which are for admins of the
-    project.
+    project. `asks` gives the query of its report, or what the queries of its reports have alike.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Page:
     has_views: bool = False
     lists_people: bool = False
     change: Change | None = None
+    asks: Callable[[State], QueryDict] = lambda state: QueryDict()
 
     @property
     def address(self) -> str:
@@ -110,7 +111,8 @@ def view_of_file(page: Page, panel: Panel, pages: Sequence[Page]) -> Any:
         try:
             state = state_of(request)
             filled = {"heading": panel.title, **panel.fill(request, state)}
-            return drawn(request, f"{page.name}-{panel.name}", panel.drawing, state, filled)
+            name, query = f"{page.name}-{panel.name}", page.asks(state)
+            return drawn(request, name, panel.drawing, state, query, filled)
         except Exception as error:
             return error_page(request, page, pages, refusals.known(error))
 
@@ -163,7 +165,7 @@ def _content(request: HttpRequest, page: Page, state: State, done: Filled) -> di
         "panels": [_shown(request, page, it, state, is_whole) for it in page.panels],
         "whole": state.link(script=NO_SCRIPT) if page.panels and not is_whole else "",
         "save": box_of(request, page.name) if page.has_views else None,
-        "printed": [days_of(state), *told(state)],
+        "printed": [days_of(state), *told(state, page.asks(state))],
         **page.fill(request, state),
         **done,
     }
@@ -183,9 +185,7 @@ def frame(
 
 def _importing(state: State | None) -> str:
     """The address of the page that takes files."""
-    given = {} if state is None else state.given
-    project = {"project": given["project"]} if "project" in given else {}
-    return f"/dashboard/import?{urlencode(project)}"
+    return f"/dashboard/import?{urlencode(state.of_project if state else {})}"
 
 
 def _address(page: Page, state: State | None) -> str:
@@ -252,7 +252,8 @@ def made(
         if state.is_shared:
             context.pop("files", None)
     except Exception as error:
-        refusal = refusals.known(error)
+        is_shared = getattr(request, "is_shared", False)
+        refusal = refusals.known_to_strangers(error) if is_shared else refusals.known(error)
         return refusal.status_code, error_panel(request, str(refusal.detail), context)
     # A panel may turn out to be another one.
     template = f"dashboard/panels/{context.get('template', panel.name)}.html"
