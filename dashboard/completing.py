@@ -15,7 +15,7 @@ from config.api import problems
 from config.api.query_parameters import problem
 from config.memory import room
 from dashboard import refusals
-from dashboard.state import State, state_of
+from dashboard.state import NO_SCRIPT, State, state_of
 from projects.pages import needs
 from projects.scopes import READ
 
@@ -81,7 +81,7 @@ def completed(request: HttpRequest, state: State, *kinds: str) -> dict[str, Any]
 
 def _lists(request: HttpRequest, state: State, kinds: Iterable[str]) -> dict[str, list[Offer]]:
     """The page stands without them if ClickHouse has no answer."""
-    if state.given.get("script") != "no":
+    if state.given.get("script") != NO_SCRIPT:
         return {}
     try:
         return {kind: _offers(request, state, kind, "") for kind in kinds}

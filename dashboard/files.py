@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 
-from analytics.api.reports import all_reports
 from config.api.problems import Problem
 from dashboard.header import header_of
 from dashboard.state import State
@@ -20,6 +19,8 @@ _ROWS = {"lines": ("keys", 20), "bars": ("bars", 36), "funnel": ("steps", 64), "
 # Above the rows: the axes of lines, and the heads of a table.
 _ABOVE = {"lines": 288, "heat": 28}
 _CELLS_FROM, _CELL = 200, 54
+# What stands beside the rest of a query anyhow.
+_SAID = ("project", "tz", "from", "to")
 # XML can't have these, not even written as numbers.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -43,27 +44,31 @@ def days_of(state: State) -> str:
     return f"{state.days_in_words}, {state.zone}"
 
 
-def told(state: State) -> list[str]:
-    """What the address says of a report beside its days; not what no report knows."""
-    known = {one.name for report in all_reports() for one in report.parameters} - {"from", "to"}
-    others = [
-        f"{name}: {text}"
-        for name, texts in state.given.lists()
-        if name in known
+def told(state: State, query: QueryDict) -> list[str]:
+    """What the address chose of the query that a page asks its report, beside the days."""
+    pairs = [
+        (name, text)
+        for name, texts in query.lists()
+        if state.given.get(name) and name not in _SAID
         for text in texts
-        if text
     ]
-    segments = [text if name == "segment" else f"{name}: {text}" for name, text in state.segments]
-    return others + segments
+    # Filters come last.
+    pairs.sort(key=lambda it: it in state.segments)
+    return [text if name == "segment" else f"{name}: {text}" for name, text in pairs]
 
 
 def drawn(
-    request: HttpRequest, name: str, drawing: str, state: State, filled: Mapping[str, Any]
+    request: HttpRequest,
+    name: str,
+    drawing: str,
+    state: State,
+    query: QueryDict,
+    filled: Mapping[str, Any],
 ) -> HttpResponse:
     """The chart of a panel as a file, of what the panel shows. Raises Problem if it shows none."""
     if not filled.get("files") or "template" in filled:
         raise Problem(404, "There is nothing to draw.")
-    above = told(state)
+    above = told(state, query)
     context = {
         **filled,
         "project": header_of(request, "", state).project,

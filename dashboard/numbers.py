@@ -1,6 +1,6 @@
 """Numbers, days and changes as people read them."""
 
-from datetime import date
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -84,6 +84,12 @@ def day(of: date) -> str:
 def full_day(of: date) -> str:
     """Such as Tue 3 Nov 2026."""
     return f"{of:%a} {of.day} {of:%b %Y}"
+
+
+def moment(at: datetime, zone: tzinfo) -> str:
+    """Such as 3 Nov 2026, 12:00, by the clocks of the zone."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M}"
 
 
 def duration(seconds: float | None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -55,6 +55,7 @@ class Page:
     `parts` are panels that other panels ask for. A page may have saved views, and these may be
     shared unless it lists people. `change` is what its forms do, which are for admins of the
     project. What a page does that `needs_script`, it says without script how to do elsewhere.
+    `asks` gives the query of its report, or what the queries of its reports have alike.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Page:
     lists_people: bool = False
     change: Change | None = None
     needs_script: bool = False
+    asks: Callable[[State], QueryDict] = lambda state: QueryDict()
 
     @property
     def has_script(self) -> bool:
@@ -116,7 +118,8 @@ def view_of_file(page: Page, panel: Panel, pages: Sequence[Page]) -> Any:
         try:
             state = state_of(request)
             filled = {"heading": panel.title, **panel.fill(request, state)}
-            return drawn(request, f"{page.name}-{panel.name}", panel.drawing, state, filled)
+            name, query = f"{page.name}-{panel.name}", page.asks(state)
+            return drawn(request, name, panel.drawing, state, query, filled)
         except Exception as error:
             return error_page(request, page, pages, refusals.known(error))
 
@@ -169,7 +172,7 @@ def _content(request: HttpRequest, page: Page, state: State, done: Filled) -> di
         "panels": [_shown(request, page, it, state, is_whole) for it in page.panels],
         "whole": state.link(script=NO_SCRIPT) if page.has_script and not is_whole else "",
         "save": box_of(request, page.name) if page.has_views else None,
-        "printed": [days_of(state), *told(state)],
+        "printed": [days_of(state), *told(state, page.asks(state))],
         **page.fill(request, state),
         **done,
     }
@@ -189,9 +192,7 @@ def frame(
 
 def _importing(state: State | None) -> str:
     """The address of the page that takes files."""
-    given = {} if state is None else state.given
-    project = {"project": given["project"]} if "project" in given else {}
-    return f"/dashboard/import?{urlencode(project)}"
+    return f"/dashboard/import?{urlencode(state.of_project if state else {})}"
 
 
 def _address(page: Page, state: State | None) -> str:
@@ -258,7 +259,8 @@ def made(
         if state.is_shared:
             context.pop("files", None)
     except Exception as error:
-        refusal = refusals.known(error)
+        is_shared = getattr(request, "is_shared", False)
+        refusal = refusals.known_to_strangers(error) if is_shared else refusals.known(error)
         return refusal.status_code, error_panel(request, str(refusal.detail), context)
     # A panel may turn out to be another one.
     template = f"dashboard/panels/{context.get('template', panel.name)}.html"

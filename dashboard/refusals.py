@@ -6,7 +6,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from analytics.api.view import as_problem
+from analytics.api.view import as_problem, is_over_limit
 from config.api.problems import Problem
 from config.building_blocks import unavailable
 from config.memory.room import NoRoom
@@ -30,6 +30,14 @@ def known(error: Exception) -> APIException:
     if not isinstance(found, APIException):
         raise error
     return found
+
+
+def known_to_strangers(error: Exception) -> APIException:
+    """The same in words for who can neither ask for less nor change a setting."""
+    refusal = known(error)
+    if is_over_limit(error):
+        return Problem(503, "This view is too large to be shown now.", headers={"Retry-After": "5"})
+    return refusal
 
 
 def told(answer: HttpResponse, refusal: APIException) -> HttpResponse:

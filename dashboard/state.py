@@ -62,6 +62,12 @@ class State(NamedTuple):
     def days(self) -> int:
         return (self.end - self.start).days + 1
 
+    @property
+    def of_project(self) -> dict[str, str]:
+        """The project as it stands in an address; empty if the address names none."""
+        slug = self.given.get("project")
+        return {} if slug is None else {"project": slug}
+
     def link(self, path: str = "", *, without: Iterable[str] = (), **changed: Any) -> str:
         """The address of a page with the same state, but for what changes.
 

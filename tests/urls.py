@@ -61,6 +61,8 @@ def _leads(url: str, view: Any) -> bool:
 def _present(route: str, name: str) -> list[str]:
     if name == "content_type_id":
         return [str(ContentType.objects.get_for_model(model).pk) for model in models()[:1]]
+    if name == "path":
+        return ["one/of/none"]
     if name == "app_label":
         return sorted({model._meta.app_label for model in models()})
     own = [model for model in models() if f"/{model._meta.label_lower}/".replace(".", "/") in route]

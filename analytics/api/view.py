@@ -50,11 +50,18 @@ def as_problem(error: Exception, advice: str = ADVICE) -> Exception:
     return error
 
 
-def _reason(error: ClickHouseUnavailable, advice: str) -> str:
+def is_over_limit(error: Exception) -> bool:
+    """Whether a report asks for more than the settings allow."""
     # "(total)" is the memory of the whole server. No setting of the service gives a report more.
-    is_servers = "(total)" in str(error)
-    code = None if is_servers else error.code
-    return _LIMITS.get(code or 0, "ClickHouse can't answer now; try again.").format(advice)
+    if not isinstance(error, ClickHouseUnavailable) or "(total)" in str(error):
+        return False
+    return error.code in _LIMITS
+
+
+def _reason(error: ClickHouseUnavailable, advice: str) -> str:
+    if is_over_limit(error):
+        return _LIMITS[error.code or 0].format(advice)
+    return "ClickHouse can't answer now; try again."
 
 
 def view_of(report: Report) -> Any:

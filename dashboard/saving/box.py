@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from config.building_blocks import unavailable
 from dashboard.models import SavedView
 from dashboard.saving.store import query_text
+from projects.people import Member
 from projects.scopes import EDIT, OF_EVERYBODY
 
 SAVED = "/dashboard/saved"
@@ -48,6 +49,12 @@ def may_edit(request: HttpRequest) -> bool:
     """Whether who asks may save, change, delete and share, after they were let in to read."""
     who: Any = request.auth  # type: ignore[attr-defined]
     return EDIT in (OF_EVERYBODY if who is None else who.scopes)
+
+
+def name_of(request: HttpRequest) -> str:
+    """The name of the person who asks; empty for a key, and where nobody logs in."""
+    who = request.auth  # type: ignore[attr-defined]
+    return who.person.get_username() if isinstance(who, Member) else ""
 
 
 def address_in(request: HttpRequest, path: str) -> str:

@@ -5,15 +5,17 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from rest_framework.exceptions import APIException
+from structlog import get_logger
 
 from config.api.problems import Problem
 from dashboard import refusals
 from dashboard.pages import Page, error_page
-from dashboard.saving.box import SAVED
+from dashboard.saving.box import SAVED, name_of, project_of
 from dashboard.saving.store import Gone, NotSaved
 from projects.pages import needs
 from projects.scopes import EDIT, READ
 
+log = get_logger(__name__)
 PAGE = Page("saved", "Saved", SAVED.removeprefix("/dashboard/"))
 # What a form does: gives the address that comes next, or a page.
 Action = Callable[..., str | HttpResponse]
@@ -52,6 +54,18 @@ def number(request: HttpRequest, name: str) -> int:
     return int(text)
 
 
+def _log(request: HttpRequest) -> None:
+    given = request.POST
+    log.info(
+        "saved_views_changed",
+        action=given["action"],
+        name=given.get("name", ""),
+        path=request.path,
+        project=project_of(request),
+        by=name_of(request),
+    )
+
+
 def _done(
     request: HttpRequest,
     pages: Sequence[Page],
@@ -69,4 +83,5 @@ def _done(
         answer = show(request, pages, **named, said=str(error))
         answer.status_code = status
         return answer
+    _log(request)
     return HttpResponseRedirect(done) if isinstance(done, str) else done

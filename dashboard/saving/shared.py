@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,7 +11,7 @@ from rest_framework.exceptions import APIException
 
 from config.api import problems
 from config.api.problems import Problem
-from dashboard import refusals
+from dashboard import numbers, refusals
 from dashboard.pages import Panel, error_panel, made, waiting
 from dashboard.saving import links, showing
 from dashboard.saving.links import LinkEnded, NoLink, Opened
@@ -46,7 +47,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
         context = {
             "name": opened.view.name,
             "state": state,
-            "until": showing.moment(opened.end, state.zone),
+            "until": numbers.moment(opened.end, ZoneInfo(state.zone)),
             "panels": [_shown(request, asked, it, token) for it in _panels(opened)],
             "whole": f"/shared/{token}?script={NO_SCRIPT}",
             "is_whole": _is_whole(request),

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, QueryDict
 
@@ -109,9 +107,3 @@ def why_not_shared(view: SavedView) -> str:
     except ValueError as error:
         return f"Its filters can't be read, so it can't be shared: {error}."
     return ""
-
-
-def moment(at: datetime, zone: str) -> str:
-    """Such as 3 Nov 2026, 12:00."""
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{local.day} {local:%b %Y, %H:%M}"

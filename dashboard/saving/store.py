@@ -38,9 +38,13 @@ class Gone(Exception):
 
 
 def query_text(given: QueryDict) -> str:
-    """What an address says, as a saved view keeps it: without empty values, which say nothing."""
+    """What an address says, as a saved view keeps it: without empty values, which say nothing.
+
+    Names are in order, so that pages which show the same have the same text. The values of one
+    name stay in theirs, such as the steps of a funnel.
+    """
     kept = QueryDict(mutable=True)
-    for name, texts in given.lists():
+    for name, texts in sorted(given.lists()):
         if name not in _NOT_SAVED and (said := [text for text in texts if text]):
             kept.setlist(name, said)
     return kept.urlencode()

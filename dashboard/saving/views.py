@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from structlog import get_logger
 
+from dashboard import numbers
 from dashboard.models import Dashboard, SavedView
 from dashboard.pages import Page, frame
 from dashboard.saving import links, showing, store
-from dashboard.saving.box import SAVED, address_in, may_edit, project_of
+from dashboard.saving.box import SAVED, address_in, may_edit, name_of, project_of
 from dashboard.saving.forms import PAGE, Action, number
 from dashboard.saving.store import NotSaved
 from dashboard.state import State, state_of
-from projects.people import Member
+
+log = get_logger(__name__)
 
 
 def show_all(request: HttpRequest, pages: Sequence[Page], *, said: str = "") -> HttpResponse:
@@ -72,14 +76,15 @@ def _around(request: HttpRequest, pages: Sequence[Page], state: State, said: str
 
 
 def _told(request: HttpRequest, row: SavedView, state: State) -> dict[str, Any]:
+    zone = ZoneInfo(state.zone)
     return {
         "name": row.name,
         "about": showing.about(row),
         "open": showing.address_of(request, row),
         "change": address_in(request, f"{SAVED}/views/{row.pk}"),
         "by": row.saved_by,
-        "at": showing.moment(row.saved_at, state.zone),
-        "shared": showing.moment(row.links_end, state.zone) if row.links_end else "",
+        "at": numbers.moment(row.saved_at, zone),
+        "shared": numbers.moment(row.links_end, zone) if row.links_end else "",
     }
 
 
@@ -106,13 +111,8 @@ def _saved(request: HttpRequest) -> SavedView:
         name=request.POST.get("name", ""),
         page=page.name,
         query=query,
-        by=_name_of(request),
+        by=name_of(request),
     )
-
-
-def _name_of(request: HttpRequest) -> str:
-    who = request.auth  # type: ignore[attr-defined]
-    return who.person.get_username() if isinstance(who, Member) else ""
 
 
 def _make(request: HttpRequest) -> str:
@@ -157,9 +157,11 @@ def share(pages: Sequence[Page]) -> Action:
         if days not in links.DAYS:
             raise NotSaved("A link ends after 1, 7, 30 or 90 days.")
         token, end = links.share(row, days=int(days))
+        # Without the link: whoever reads the log must not see the view by that.
+        log.info("view_shared", view=pk, until=end.isoformat(), by=name_of(request))
         address = request.build_absolute_uri(f"/shared/{token}")
-        zone = state_of(request).zone
-        answer = show_one(request, pages, pk=pk, link=(address, showing.moment(end, zone)))
+        zone = ZoneInfo(state_of(request).zone)
+        answer = show_one(request, pages, pk=pk, link=(address, numbers.moment(end, zone)))
         # The link is shown only now, and no cache of a browser should keep it.
         answer["Cache-Control"] = "no-store"
         return answer

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from analytics.api.reports import funnel, top_events
 from analytics.api.reports.funnel import step_of
@@ -43,12 +43,17 @@ def _form(request: HttpRequest, state: State) -> Filled:
     }
 
 
+def _query(state: State) -> QueryDict:
+    query = chosen_query_of(state, funnel.REPORT, step=_steps(state))
+    query.setdefault("window", _WINDOW)
+    return query
+
+
 def _funnel(request: HttpRequest, state: State) -> Filled:
     steps = _steps(state)
     if len(steps) < 2:
         return {"is_asked": False, "suggested": _suggested(request, state, steps)}
-    query = chosen_query_of(state, funnel.REPORT, step=steps)
-    query.setdefault("window", _WINDOW)
+    query = _query(state)
     answer = answer_of(request, funnel.REPORT, query)
     return {
         "is_asked": True,
@@ -130,4 +135,5 @@ PAGE = Page(
     panels=(Panel("funnel", "Funnel", _funnel, drawing="funnel"),),
     fill=_form,
     has_views=True,
+    asks=_query,
 )

@@ -19,7 +19,7 @@ from analytics.parameters import MAX_DAYS, zone_asked
 from config.api.problems import Problem
 from dashboard import numbers
 from dashboard.pages import Filled, Page, Panel
-from dashboard.state import State
+from dashboard.state import NO_SCRIPT, State
 from importer.mapping.presets import PRESETS
 from importer.models import Import
 from projects.scopes import INGEST
@@ -41,10 +41,10 @@ def drop(request: HttpRequest, state: State) -> Filled:
     who: Any = request.auth  # type: ignore[attr-defined]
     if who is not None and INGEST not in who.scopes:
         return {"may_import": False}
-    query = urlencode({"project": state.given["project"]} if "project" in state.given else {})
+    query = urlencode(state.of_project)
     return {
         "may_import": True,
-        "has_script": state.given.get("script") != "no",
+        "has_script": state.given.get("script") != NO_SCRIPT,
         "imports": f"/imports?{query}",
         "progress": f"{_PROGRESS}?{query}",
         "tools": [(name, _TOOLS.get(name, name)) for name in PRESETS],
@@ -135,8 +135,7 @@ def _rejected(row: Import) -> list[tuple[str, str]]:
 def _rejected_link(row: Import, state: State) -> str:
     if not row.rejected_path:
         return ""
-    query = {"project": state.given["project"]} if "project" in state.given else {}
-    return f"/imports/{row.pk}/rejected?{urlencode(query)}"
+    return f"/imports/{row.pk}/rejected?{urlencode(state.of_project)}"
 
 
 def _numbers(project: int, state: State) -> str:

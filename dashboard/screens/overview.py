@@ -157,4 +157,5 @@ PAGE = Page(
     parts=(FIRST,),
     fill=lambda request, state: completed(request, state, "segment"),
     has_views=True,
+    asks=lambda state: query_of(state, trends.REPORT),
 )

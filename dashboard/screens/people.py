@@ -136,8 +136,7 @@ def _cursor(state: State) -> Any:
 
 
 def person_link(state: State, user_id: str) -> str:
-    given = {"project": state.given["project"]} if "project" in state.given else {}
-    return f"{_PATH}/one?{urlencode({**given, 'id': user_id})}"
+    return f"{_PATH}/one?{urlencode({**state.of_project, 'id': user_id})}"
 
 
 def _day(text: str, zone: ZoneInfo) -> str:
@@ -145,8 +144,7 @@ def _day(text: str, zone: ZoneInfo) -> str:
 
 
 def _moment(text: str, zone: ZoneInfo) -> str:
-    at = datetime.fromisoformat(text).astimezone(zone)
-    return f"{at.day} {at:%b %Y, %H:%M}"
+    return numbers.moment(datetime.fromisoformat(text), zone)
 
 
 def _search(request: HttpRequest, state: State) -> Filled:
@@ -203,8 +201,7 @@ def _trend_link(state: State, days: dict[str, str], event_type: str) -> str:
     of_person = written("", Field("user_id"), _id(state))
     of_type = written("", Field("event_type"), event_type)
     query: dict[str, Any] = {"measure": "events", **days, "segment": [of_person, of_type]}
-    if "project" in state.given:
-        query["project"] = state.given["project"]
+    query |= state.of_project
     return f"/dashboard/trends?{urlencode(query, doseq=True)}"
 
 

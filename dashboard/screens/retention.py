@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from analytics.api.reports import cohorts
 from analytics.cohorts.question import UNITS
@@ -40,14 +40,19 @@ def _form(request: HttpRequest, state: State) -> Filled:
     }
 
 
-def _table(request: HttpRequest, state: State) -> Filled:
+def _query(state: State) -> QueryDict:
     unit = _unit(state)
     query = chosen_query_of(state, cohorts.REPORT, unit=unit)
     query["periods"] = str(_PERIODS.get(unit, 12))
+    return query
+
+
+def _table(request: HttpRequest, state: State) -> Filled:
+    query = _query(state)
     rows = answer_of(request, cohorts.REPORT, query)
     periods = max((_known(row) for row in rows if row["cohort"]), default=0)
     return {
-        "unit": unit,
+        "unit": query["unit"],
         "heads": range(periods),
         "files": [csv("/stats/cohorts", query)] if rows else [],
         "rows": [_row(state, row, periods, query) for row in rows if row["cohort"]],
@@ -100,4 +105,5 @@ PAGE = Page(
     panels=(Panel("cohorts", "Who came again", _table, drawing="heat"),),
     fill=_form,
     has_views=True,
+    asks=_query,
 )

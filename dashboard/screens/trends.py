@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from analytics.api.reports import trends
 from analytics.trends.buckets import UNITS
@@ -53,9 +53,14 @@ def _unit(state: State) -> str:
     return next((it for it in longer if state.days * _A_DAY[it] <= _MOST_POINTS), longer[-1])
 
 
-def _trend(request: HttpRequest, state: State) -> Filled:
+def _query(state: State) -> QueryDict:
     query = chosen_query_of(state, trends.REPORT)
     query["unit"] = _unit(state)
+    return query
+
+
+def _trend(request: HttpRequest, state: State) -> Filled:
+    query = _query(state)
     answer = answer_of(request, trends.REPORT, query)
     lines = [_line(state, it, query, tone) for tone, it in enumerate(_of(answer), start=1)]
     if not lines:
@@ -167,4 +172,5 @@ PAGE = Page(
     panels=(Panel("trend", "Trend", _trend, drawing="lines"),),
     fill=_form,
     has_views=True,
+    asks=_query,
 )

@@ -98,10 +98,7 @@ def _key(row: ApiKey, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _moment(at: datetime | None, zone: ZoneInfo) -> str:
-    if at is None:
-        return ""
-    local = at.astimezone(zone)
-    return f"{local.day} {local:%b %Y, %H:%M}"
+    return numbers.moment(at, zone) if at else ""
 
 
 def _limits(request: HttpRequest, state: State) -> Filled:

@@ -194,3 +194,22 @@ def test_what_is_printed_names_its_project_days_and_filters(client: Client) -> N
     days = "5 Jan \u2013 Sun 11 Jan 2026, UTC"
     assert printed == f"Default · {days} · measure: events · by: properties.a · event_type:<b>"
     assert "<b>" not in html.partition('class="printed"')[2].partition("</p>")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "said"),
+    [
+        ("trends", "unit=hour&range=90d", ["unit: day"]),
+        ("trends", "window=7d&mode=on&step=a", []),
+        ("", "measure=events&unit=hour&segment=event_type:a", ["event_type:a"]),
+        ("retention", "unit=day&by=x&or.1=event_type:a", ["unit: day", "or.1: event_type:a"]),
+        ("funnel", f"{STEPS}&unit=hour", ["step: event_type:view", "step: event_type:buy"]),
+    ],
+)
+def test_only_what_the_report_was_asked_is_told(
+    client: Client, path: str, asked: str, said: list[str]
+) -> None:
+    [printed] = texts(
+        client.get(f"/dashboard/{path}?{asked}").content.decode(), '<p class="printed"', "p"
+    )
+    assert printed.split(" · ")[2:] == said

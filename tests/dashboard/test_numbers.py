@@ -1,7 +1,8 @@
 """Numbers, days and changes as people read them."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -58,6 +59,8 @@ def test_shares_days_and_durations_are_short() -> None:
     ]
     assert numbers.day(date(2026, 11, 3)) == "3 Nov"
     assert numbers.full_day(date(2026, 11, 3)) == "Tue 3 Nov 2026"
+    noon = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    assert numbers.moment(noon, ZoneInfo("Asia/Tokyo")) == "3 Nov 2026, 21:00"
     seconds = (None, 0.4, 45, 90, 3_600 * 3.5, 86_400 * 2)
     assert [numbers.duration(it) for it in seconds] == [
         *("\u2013", "0.4 s", "45 s", "1.5 min", "3.5 h", "2 d")

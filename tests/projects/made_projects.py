@@ -16,6 +16,7 @@ from analytics.maintenance.migrate import drop_database
 from events.lifecycle import deleting, making
 from events.models import Batch, PropertySchema
 from events.storing.store import store
+from projects import counts
 from projects.keyring import keyring
 from projects.models import Project
 from tests.fixtures import empty_clickhouse
@@ -51,6 +52,7 @@ def project(slug: str = "staging", **fields: Any) -> Iterator[Project]:
         making.make(made)
     tables = _tables(made.pk)
     keyring.forget()
+    counts._named.pop(made.pk, None)
     try:
         yield made
     finally:

@@ -341,6 +341,18 @@ def test_without_stores_it_is_told_in_words(
     asked(stranger, path)
 
 
+def test_a_view_that_is_too_large_says_so_without_settings(
+    client: Client, view: SavedView, settings: Any
+) -> None:
+    path, settings.CLICKHOUSE_QUERY_ROWS = share(view), 1
+    SavedView.objects.update(query="by=properties.a")
+    shown = text(asked(client, f"{path}/panels/trend", 503))
+    assert "This view is too large to be shown now." in shown
+    assert "CLICKHOUSE" not in shown
+    asked_by_us = client.get("/dashboard/trends/panels/trend?by=properties.a").content.decode()
+    assert "increase CLICKHOUSE_QUERY_ROWS" in text(asked_by_us)
+
+
 def test_a_filter_is_told_and_can_not_be_removed(client: Client) -> None:
     html = asked(client, share(save(client, query="segment=event_type:<b>")))
     assert texts(html, "<code", "code") == ["event_type:<b>"]

@@ -1,11 +1,13 @@
 """Views of pages that are saved under a name: saved, renamed, deleted, and by whom."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 import pytest
 from django.test import Client
+from structlog.testing import capture_logs
 
 from dashboard.models import Dashboard, SavedView
 from dashboard.saving import store
@@ -48,14 +50,16 @@ def test_a_page_is_saved_by_its_form_leads_back_and_says_so(client: Client, app:
     given = fields(page(strict, f"/dashboard/trends?{asked}"))
     sent = {**given, "action": "save", "name": " Growth "}
     answer = strict.post(f"{SAVED}?project=app", sent)
-    back = "/dashboard/trends?project=app&range=7d&by=properties.country"
+    back = "/dashboard/trends?project=app&by=properties.country&range=7d"
     assert (answer.status_code, answer["Location"]) == (302, back)
     assert "Saved as Growth" in text(page(client, back))
     assert "Saved as" not in text(page(client, back.replace("range=7d", "range=30d")))
+    other = "/dashboard/trends?range=7d&by=properties.country&unit=&project=app"
+    assert "Saved as Growth" in text(page(client, other))
     row = SavedView.objects.get()
     assert (row.project_id, row.name, row.page) == (app.pk, "Growth", "trends")
     # The days are those until today, whenever it is opened.
-    assert row.query == "range=7d&by=properties.country"
+    assert row.query == "by=properties.country&range=7d"
     assert back in links(page(client, f"{SAVED}?project=app"))
     assert "Growth" not in page(client, SAVED)
     answer = strict.post(f"{SAVED}?project=app", sent | {"action": "save-to-share", "name": "Two"})
@@ -174,6 +178,30 @@ def test_nothing_of_another_project_is_reached_by_its_number(client: Client, app
 
 def state_of_all() -> list[Any]:
     return [*SavedView.objects.order_by("pk").values(), *Dashboard.objects.order_by("pk").values()]
+
+
+def test_the_steps_of_a_funnel_stay_in_their_order(client: Client) -> None:
+    steps = "step=event_type%3Aview&step=event_type%3Abuy"
+    assert save(client, "Buy", "funnel", f"{steps}&by=event_type").query.endswith(steps)
+
+
+def test_the_log_says_who_changed_what_and_no_link(settings: Any) -> None:
+    settings.API_KEYS_REQUIRED = True
+    editor = browser(member("editor", Project.objects.get(pk=DEFAULT), username="ed"))
+    with capture_logs() as logs:
+        path = f"saved/views/{save(editor).pk}"
+        html = send(editor, path, "share", 200, days="7").content.decode()
+        for action in ("end-links", "delete"):
+            send(editor, path, action)
+        send(editor, path, "delete", 404)
+    noted = [it for it in logs if it["event"] == "saved_views_changed"]
+    assert [it["action"] for it in noted] == ["save", "share", "end-links", "delete"]
+    assert {it["by"] for it in noted} == {"ed"}
+    assert noted[-1]["path"] == f"/dashboard/{path}"
+    [shared] = [it for it in logs if it["event"] == "view_shared"]
+    assert shared["until"] > datetime.now(UTC).isoformat()
+    link = html.partition('class="link" value="')[2].partition('"')[0]
+    assert link.rpartition("/")[2] not in str(logs)
 
 
 def test_asking_changes_nothing(client: Client) -> None:
