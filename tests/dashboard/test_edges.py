@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
+from dashboard.state import NO_SCRIPT
+from dashboard.urls import PAGES
 from projects.models import DEFAULT
 from tests.dashboard.read import panel, rows, text, texts
 from tests.projects.made_projects import put_events
@@ -95,3 +97,10 @@ def test_a_report_past_its_limit_is_told_in_its_panel_and_can_be_asked_for_again
     assert "CLICKHOUSE_QUERY_ROWS" in text(html)
     assert 'role="alert"' in html
     assert "Try again" in text(html)
+
+
+def test_no_page_without_script_loads_itself_again(client: Client) -> None:
+    for page in PAGES:
+        html = panel(client, f"{page.path}?script={NO_SCRIPT}")
+        assert "http-equiv" not in html, page.name
+        assert "aria-busy" not in html, page.name
