@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.contrib.admindocs.views import extract_views_from_urlpatterns, simplify_regex
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model
+from django.db.models import Model, UUIDField
 from django.urls import Resolver404, get_resolver, resolve
 
 # Answered by a middleware, so the resolver does not know it.
@@ -60,7 +60,9 @@ def _leads(url: str, view: Any) -> bool:
 
 def _present(route: str, name: str) -> list[str]:
     if name == "content_type_id":
-        return [str(ContentType.objects.get_for_model(model).pk) for model in models()[:1]]
+        # One model has numbers for its keys, and one has UUIDs.
+        kinds = {isinstance(model._meta.pk, UUIDField): model for model in models()}
+        return [str(ContentType.objects.get_for_model(model).pk) for model in kinds.values()]
     if name == "path":
         return ["one/of/none"]
     if name == "app_label":

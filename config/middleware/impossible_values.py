@@ -1,10 +1,12 @@
-"""Pages answer 400 to a value that PostgreSQL can't represent, such as a NUL character.
+"""Pages answer 400 to a value that can't be, such as a NUL character or a UUID of three letters.
 
-Django checks forms for such values, but not the filters of lists and not the session's cookie.
+Django checks forms for such values, but not the filters of lists, the session's cookie, and what an
+address of the admin says of an object of another model.
 """
 
 from collections.abc import Callable
 
+from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
@@ -24,6 +26,6 @@ def middleware(get_response: _Answer) -> _Answer:
 
 
 def _refused(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    if isinstance(exception, DataError) and request.path.startswith(_PAGES):
+    if isinstance(exception, DataError | ValidationError) and request.path.startswith(_PAGES):
         return problems.bad_request(request, exception)
     return None
