@@ -146,7 +146,7 @@ def test_when_nobody_reads_on_it_ends_quietly() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_midway_it_leaves_no_file(number: signal.Signals, tmp_path: Path) -> None:
-    fill(20_000, 5_000)
+    fill(100_000, 5_000)
     process = started("--output", tmp_path / "events.csv.gz")
     wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
     process.send_signal(number)
