@@ -103,10 +103,7 @@ def view_of(page: Page, pages: Sequence[Page]) -> Any:
             answer["Cache-Control"] = "no-store"
         return answer
 
-    def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
-        return refusals.led_on(request, refusal) or error_page(request, page, pages, refusal)
-
-    view.refused = refused  # type: ignore[attr-defined]
+    view.refused = _refused_by(page, pages)  # type: ignore[attr-defined]
     return view
 
 
@@ -123,11 +120,17 @@ def view_of_file(page: Page, panel: Panel, pages: Sequence[Page]) -> Any:
         except Exception as error:
             return error_page(request, page, pages, refusals.known(error))
 
+    view.refused = _refused_by(page, pages)  # type: ignore[attr-defined]
+    return view
+
+
+def _refused_by(page: Page, pages: Sequence[Page]) -> Any:
+    """What the page answers to who may not see it."""
+
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
         return refusals.led_on(request, refusal) or error_page(request, page, pages, refusal)
 
-    view.refused = refused  # type: ignore[attr-defined]
-    return view
+    return refused
 
 
 def view_of_panel(page: Page, panel: Panel) -> Any:

@@ -16,6 +16,7 @@ from analytics.trends.sources import (
 )
 
 _EPOCH = date(1970, 1, 1)
+_SINCE_MONDAY = "day BETWEEN {monday:Date} AND {end:Date}"
 
 
 def source_of_firsts(scope: Scope, where: Condition, *, is_of_days: bool) -> Source:
@@ -58,6 +59,3 @@ def firsts(source: Source, segments: str, days: tuple[date, date], zone: str) ->
             earlier = load_filled("cohort_earlier", weeks)
             texts["asked"] = f"{_SINCE_MONDAY} AND user_hash NOT IN ({earlier})"
     return Query(load_filled("trend_firsts", texts), given)
-
-
-_SINCE_MONDAY = "day BETWEEN {monday:Date} AND {end:Date}"
