@@ -35,7 +35,7 @@ def whole(value: Value) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
-def counted(value: int, noun: str) -> str:
+def counted(value: Value, noun: str) -> str:
     """Such as 1 day or 1,095 days."""
     return f"{whole(value)} {noun}{'' if value == 1 else 's'}"
 

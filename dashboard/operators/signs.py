@@ -92,7 +92,7 @@ def _queue(of: Mapping[str, float] | None) -> Sign:
     if of is None:
         return _unknown(what, "the queue does not answer")
     messages, age = of["events_queue_messages"], of.get("events_queue_age_seconds")
-    value = f"{numbers.whole(messages)} message{'' if messages == 1 else 's'}"
+    value = numbers.counted(messages, "message")
     age = age if messages else None
     value, state = value + _oldest(age), _late(age)
     todo = "Events come faster than workers store them. Start more workers." if state else ""
