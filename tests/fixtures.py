@@ -126,6 +126,12 @@ def rejected_kept(stores: None) -> Iterator[None]:
 
 
 @pytest.fixture
+def client(db: None) -> Client:
+    """Every request looks for keys in PostgreSQL. Where it may not, each first one waits 5 s."""
+    return Client()
+
+
+@pytest.fixture
 def admin_client(db: None, client: Client) -> Client:
     """Of a superuser; pytest-django's would have a password, which takes long to hash."""
     client.force_login(AdminFactory.create(username="admin"))
