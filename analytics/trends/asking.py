@@ -126,7 +126,9 @@ class _Plan:
         self._parameters |= parameters(question.unit, self._start, self._end, self._zone)
         read = reading(question.measure)
         if question.by is None:
-            rows = [[WHOLE, "", "", *row] for row in self._ask("trend", texts)]
+            counts_rows = question.unit == "day" and self._source.is_of_users
+            name = "trend_days" if counts_rows else "trend"
+            rows = [[WHOLE, "", "", *row] for row in self._ask(name, texts)]
         else:
             rows = self._ask("trend_by", texts | self._field(measure.order))
         found: dict[int, Found] = defaultdict(Found)

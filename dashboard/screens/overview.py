@@ -125,9 +125,9 @@ def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
 
 def _newcomers(request: HttpRequest, state: State) -> Filled:
     """New are those whose first event ever is on these days; of a filter, the first it matches."""
-    # Only the totals are shown, and long units are the cheapest.
+    # Only the totals are shown. Long units are the cheapest, but for users, whose days are counted.
     query, new_users = _measured(request, state, "new_users", "month")
-    asked, users = _measured(request, state, "users", "month")
+    asked, users = _measured(request, state, "users", unit_of(state))
     new, new_before = _totals(new_users)
     all_, all_before = _totals(users)
     returning_before = None if all_before is None else all_before - new_before

@@ -64,6 +64,13 @@ def test_users_of_each_day_are_what_is_asked_without_more(client: Client) -> Non
     }
 
 
+def test_a_user_of_several_inserts_is_one_of_each_day_and_of_the_range(client: Client) -> None:
+    for _ in range(3):
+        deliver([sent("2026-11-01"), sent("2026-11-01", "u2"), sent("2026-11-02")], blocks=1)
+    [line] = asked(client, RANGE)["series"]
+    assert (values(line), line["total"]) == ([2, 1, 0], 2)
+
+
 def test_purchases_by_country_with_their_sum(client: Client) -> None:
     deliver(
         [
