@@ -265,6 +265,8 @@ REJECTED_MAX_MEGABYTES = env.number("REJECTED_MAX_MEGABYTES", 100)
 API_KEYS_REQUIRED = env.flag("API_KEYS_REQUIRED", True)
 RATE_LIMIT_PER_MINUTE = env.number("RATE_LIMIT_PER_MINUTE", 1000, minimum=0)
 RATE_LIMITS_OF_KEY = "projects.authentication.own_limits"
+# Answers requests of a few events without Django's view.
+LANE = "events.api.lane.answer"
 # What people see instead of a page that is refused.
 RATE_LIMIT_PAGE = "dashboard.failing.limited"
 CSRF_FAILURE_VIEW = "dashboard.failing.forged"

@@ -105,6 +105,17 @@ class Keyring:
         """The key with this digest, or None. It may have expired. Raises KeysUnknown."""
         return self._found(lambda: self._keys.get(digest))
 
+    def known(self, digest: bytes) -> Key | None:
+        """The key with this digest, if this process knows it. Never waits."""
+        return self._keys.get(digest)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what this process knows holds now. Never waits, and reads soon what is stale."""
+        if self._is_stale:
+            self._background.soon()
+        return self._read_at >= time.monotonic() - KEPT_SECONDS
+
     def find_project(self, slug: str) -> int | None:
         """The number of the project with this slug, or None. Raises KeysUnknown."""
         return self._found(lambda: self._projects.get(slug))

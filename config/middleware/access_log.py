@@ -21,23 +21,26 @@ def middleware(get_response: _Answer) -> _Answer:
     def answer(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
         response = get_response(request)
-        seconds = time.perf_counter() - began
-        metrics.API_REQUEST_SECONDS.labels(
-            _method(request), _route(request), response.status_code
-        ).observe(seconds)
-        is_quiet = request.path in _QUIET or request.path.startswith("/static/")
-        say = log.debug if is_quiet else log.info
-        say(
-            "request",
-            method=request.method,
-            # Without the query string too: its `segment` may name a person.
-            path=path_without_secrets(request.path)[:_PATH_CHARACTERS],
-            status=response.status_code,
-            milliseconds=round(seconds * 1000, 1),
-        )
+        note(request, _route(request), response.status_code, time.perf_counter() - began)
         return response
 
     return answer
+
+
+def note(request: HttpRequest, route: str, status: int, seconds: float) -> None:
+    """Count and log a request that is answered."""
+    labels = _method(request), route, status
+    metrics.API_REQUEST_SECONDS.labels(*labels).observe(seconds)
+    is_quiet = request.path in _QUIET or request.path.startswith("/static/")
+    say = log.debug if is_quiet else log.info
+    say(
+        "request",
+        method=request.method,
+        # Without the query string too: its `segment` may name a person.
+        path=path_without_secrets(request.path)[:_PATH_CHARACTERS],
+        status=status,
+        milliseconds=round(seconds * 1000, 1),
+    )
 
 
 def _method(request: HttpRequest) -> str:

@@ -8,7 +8,7 @@ window in seconds, `RateLimit` what is left and when the bucket is full again.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from itertools import repeat
 from pathlib import Path
@@ -38,6 +38,7 @@ _SCRIPT = script(Path(__file__).with_suffix(".lua"))
 # The page for operators says that Redis is down, and must not wait for it before.
 _UNLIMITED = ("/dashboard/health", "/dashboard/health/panels/health")
 _DOWN = "Redis can't be reached; nothing was accepted. Try again later."
+_RETRY_SECONDS = 5
 _Answer = Callable[[HttpRequest], HttpResponseBase]
 # Of a request, a status, a reason and the seconds to wait: None if people don't read the answer.
 _Page = Callable[[HttpRequest, int, str, int], HttpResponse | None]
@@ -53,19 +54,15 @@ class Allowance(NamedTuple):
 
 def middleware(get_response: _Answer) -> _Answer:
     """Answers 429 to requests over the limit, and 503 to all of them while Redis is down."""
-    own_limits: Callable[[HttpRequest], list[Limit]] = import_string(settings.RATE_LIMITS_OF_KEY)
     page: _Page = import_string(settings.RATE_LIMIT_PAGE)
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(LIMITED_PATHS) or request.path in _UNLIMITED:
             return get_response(request)
-        limits = own_limits(request)
-        if not limits or limits[0].whose == "project":
-            limits = [_of_address(request), *limits]
         try:
-            limit, allowance = _tightest(limits)
+            limit, allowance = _tightest(limits_of(request))
         except RedisError:
-            return _refused(request, page, 503, _DOWN, 5)
+            return _refused(request, page, 503, _DOWN, _RETRY_SECONDS)
         if allowance is None:
             return get_response(request)
         response = (
@@ -73,10 +70,25 @@ def middleware(get_response: _Answer) -> _Answer:
             if allowance.allowed
             else _refused(request, page, 429, _too_many(limit), max(1, allowance.reset))
         )
-        _add_headers(response, allowance, limit.per_minute)
+        for name, value in headers(limit, allowance):
+            response[name] = value
         return response
 
     return answer
+
+
+@cache
+def _own_limits() -> Callable[[HttpRequest], list[Limit]]:
+    found: Callable[[HttpRequest], list[Limit]] = import_string(settings.RATE_LIMITS_OF_KEY)
+    return found
+
+
+def limits_of(request: HttpRequest) -> list[Limit]:
+    """The limits for which a request counts: those of its key and project, or of its address."""
+    limits = _own_limits()(request)
+    if not limits or limits[0].whose == "project":
+        return [_of_address(request), *limits]
+    return limits
 
 
 def _of_address(request: HttpRequest) -> Limit:
@@ -103,9 +115,8 @@ def _tightest(limits: list[Limit]) -> tuple[Limit, Allowance | None]:
 
 def take(bucket: str, *, limit: int) -> Allowance:
     """Take one token from a bucket of `limit` tokens a minute. Raises redis' RedisError."""
-    connection = get_redis_connection("rate_limit")
-    if isinstance(connection, RedisCluster):
-        # Each bucket has its node. If one node is slow, only requests to that node may wait.
+    if not is_shared():
+        connection = get_redis_connection("rate_limit")
         return _allowances(run(connection, _SCRIPT, *_call(bucket, limit, 1)))[0]
     found = _take_together((bucket, limit))
     if isinstance(found, Exception):
@@ -113,7 +124,14 @@ def take(bucket: str, *, limit: int) -> Allowance:
     return found
 
 
-def _take_all(wanted: Sequence[tuple[str, int]]) -> list[Allowance | Exception]:
+def is_shared() -> bool:
+    """Whether requests may share a call. Not on a cluster, where each bucket has its node: if one
+    node is slow, only requests to that node may wait.
+    """
+    return not isinstance(get_redis_connection("rate_limit"), RedisCluster)
+
+
+def take_all(wanted: Sequence[tuple[str, int]]) -> list[Allowance | Exception]:
     """Take a token for each bucket and limit, of one bucket in order. Raises redis' RedisError."""
     counts = Counter(wanted)
     calls = [_call(bucket, limit, count) for (bucket, limit), count in counts.items()]
@@ -125,7 +143,7 @@ def _take_all(wanted: Sequence[tuple[str, int]]) -> list[Allowance | Exception]:
     return [next(found[one]) for one in wanted]
 
 
-_take_together = Together(_take_all)
+_take_together = Together(take_all)
 
 
 def _call(bucket: str, limit: int, requests: int) -> tuple[str, int, int, int]:
@@ -172,9 +190,12 @@ def _network(address: str) -> str | None:
     return str(IPv6Network((int(parsed), 64), strict=False).network_address) + "/64"
 
 
-def _add_headers(response: HttpResponseBase, allowance: Allowance, limit: int) -> None:
-    response["RateLimit-Policy"] = f'"default";q={limit};w={WINDOW_SECONDS}'
-    response["RateLimit"] = f'"default";r={allowance.remaining};t={allowance.reset}'
+def headers(limit: Limit, allowance: Allowance) -> list[tuple[str, str]]:
+    """What an answer says of the limit that is nearest."""
+    return [
+        ("RateLimit-Policy", f'"default";q={limit.per_minute};w={WINDOW_SECONDS}'),
+        ("RateLimit", f'"default";r={allowance.remaining};t={allowance.reset}'),
+    ]
 
 
 def _too_many(limit: Limit) -> str:
@@ -183,9 +204,18 @@ def _too_many(limit: Limit) -> str:
     return f"More than {limit.per_minute} requests a minute {sender}."
 
 
+def unreachable() -> HttpResponse:
+    """The answer to a request of the API while Redis is down."""
+    return _with_retry(problems.answer(503, _DOWN), _RETRY_SECONDS)
+
+
 def _refused(
     request: HttpRequest, page: _Page, status: int, detail: str, seconds: int
 ) -> HttpResponse:
     response = page(request, status, detail, seconds) or problems.answer(status, detail)
+    return _with_retry(response, seconds)
+
+
+def _with_retry(response: HttpResponse, seconds: int) -> HttpResponse:
     response["Retry-After"] = str(seconds)
     return response

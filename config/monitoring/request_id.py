@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponseBase
 
+HEADER = "X-Request-ID"
 # Any other text could forge lines of a log, or fill the log.
 _FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="")
@@ -37,16 +38,28 @@ def working_for(request_ids: Sequence[str]) -> Iterator[None]:
         _several.reset(before)
 
 
+def of(request: HttpRequest) -> str:
+    """The id that a request brings, if it has the form of one, or a new one."""
+    given = str(request.META.get("HTTP_X_REQUEST_ID", ""))
+    return given if _FORM.fullmatch(given) else uuid4().hex
+
+
+@contextmanager
+def answering(request_id: str) -> Iterator[None]:
+    """The request with this id is being answered in the block."""
+    before = _current.set(request_id)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
 def middleware(get_response: _Answer) -> _Answer:
     def answer(request: HttpRequest) -> HttpResponseBase:
-        given = str(request.META.get("HTTP_X_REQUEST_ID", ""))
-        request_id = given if _FORM.fullmatch(given) else uuid4().hex
-        before = _current.set(request_id)
-        try:
+        request_id = of(request)
+        with answering(request_id):
             response = get_response(request)
-        finally:
-            _current.reset(before)
-        response["X-Request-ID"] = request_id
+        response[HEADER] = request_id
         return response
 
     return answer

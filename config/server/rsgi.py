@@ -5,9 +5,13 @@ would not learn that a client has left.
 """
 
 import asyncio
+import io
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from django.conf import settings
+from django.utils.module_loading import import_string
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from config.memory import allocator, room
@@ -25,6 +29,10 @@ _answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")
 # Separate threads: those that answer may all be busy with the work that is to be stopped.
 _stopping = ThreadPoolExecutor(8, thread_name_prefix="stop")
 _PAUSE_SECONDS = 0.2
+# Of the names of the headers, the environ and the body.
+_lane: Callable[[list[str], dict[str, Any], bytes], Awaitable[Answer | None]] = import_string(
+    settings.LANE
+)
 
 
 async def application(scope: Scope, protocol: HTTPProtocol) -> None:
@@ -36,6 +44,9 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
     client = Client()
     loop = asyncio.get_running_loop()
     try:
+        if short := await _in_short(scope, environ, body):
+            protocol.response_bytes(*short)
+            return
         answer = loop.run_in_executor(_answering, _answer, environ, protocol, client, body)
         if scope.method in ("GET", "HEAD"):
             await _watch(answer, protocol, client)
@@ -43,6 +54,13 @@ async def application(scope: Scope, protocol: HTTPProtocol) -> None:
             await sending.send(protocol, large, body.share)
     finally:
         body.release()
+
+
+async def _in_short(scope: Scope, environ: dict[str, Any], body: Body) -> Answer | None:
+    """The answer to a request of the kind that comes most often, or None: WSGI has to answer."""
+    if scope.method != "POST" or body.refusal or not isinstance(body.stream, io.BytesIO):
+        return None
+    return await _lane([*scope.headers.keys()], environ, body.stream.getvalue())
 
 
 async def _watch(

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.api import problems
 from config.api.problems import Problem
 from config.building_blocks import unavailable
 from config.memory import room
@@ -80,7 +81,7 @@ def _put(project: int, checked: Validated) -> None:
     except queue.QueueUnavailable:
         # The queue may have the events. But clients send again and again, and each would count.
         quota.add(project, -len(checked.records))
-        raise _unavailable("The queue can't be reached; send the events again.") from None
+        raise _queue_unavailable() from None
     except QueueFull as full:
         quota.add(project, -len(checked.records))
         raise Problem(
@@ -154,6 +155,33 @@ def _stored(project: int, checked: Validated) -> HttpResponse:
     answer["accepted"] = sum(part.stored for part in stored)
     answer["duplicates"] = sum(part.duplicates for part in stored)
     return _json(200, answer)
+
+
+def accepted(events: int) -> dict[str, Any]:
+    """The document that answers a request whose events are all on the queue."""
+    return _answer(Validated([], []), accepted=events) | {"received": events}
+
+
+def answered(status: int, body: bytes, kind: str = "application/json") -> HttpResponse:
+    """A response with the headers that DRF gives to those of this endpoint."""
+    response = HttpResponse(body, status=status, content_type=kind)
+    for name, value in EventsView().default_response_headers.items():
+        response[name] = value
+    return response
+
+
+def queue_unavailable() -> HttpResponse:
+    """What a request gets whose events the queue may not have."""
+    problem = _queue_unavailable()
+    body = msgspec.json.encode(problems.body(problem.status_code, str(problem.detail)))
+    response = answered(problem.status_code, body, problems.CONTENT_TYPE)
+    for name, value in problem.headers.items():
+        response[name] = value
+    return response
+
+
+def _queue_unavailable() -> Problem:
+    return _unavailable("The queue can't be reached; send the events again.")
 
 
 def _json(status: int, document: dict[str, Any]) -> HttpResponse:

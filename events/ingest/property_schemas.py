@@ -64,6 +64,11 @@ def apply(checked: Validated, *, project: int, seconds: float = float("inf")) ->
     )
 
 
+def are_known_to_be_none(project: int) -> bool:
+    """Whether the project has no schema, as far as is known without waiting."""
+    return not _is_due() and not _loaded.get(project)
+
+
 def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> Fault | None:
     if judge_of_type is None:
         return None

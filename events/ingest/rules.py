@@ -19,6 +19,13 @@ def apply(checked: Validated, *, project: int, seconds: float = float("inf")) ->
     return property_schemas.apply(checked, project=project, seconds=seconds)
 
 
+def are_known_to_be_none(project: int) -> bool:
+    """Whether the project has no rules, as far as is known without waiting."""
+    facts = keyring.facts_of(project)
+    keeps_all = facts is not None and facts.history_from is None
+    return keeps_all and property_schemas.are_known_to_be_none(project)
+
+
 def _without_dropped(checked: Validated, kept_from: date) -> Validated:
     """Refuse events of months that the project has dropped: they would be dropped again."""
     first = timestamp(datetime.combine(kept_from, time.min, UTC))

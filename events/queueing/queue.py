@@ -27,12 +27,25 @@ class QueueUnavailable(Exception):
     """The broker didn't take the events. Some may be on the queue; sending them again is safe."""
 
 
-class _Wanted(NamedTuple):
-    """The events of one request."""
+class Wanted(NamedTuple):
+    """The events of one request, fewer than FRAME_EVENTS."""
 
     project: int
     events: Sequence[Record]
     request_id: str
+
+
+def put_all(wanted: Sequence[Wanted]) -> list[Exception | None]:
+    """Put the events of requests on the queue, those of a project together.
+
+    Returns each request's error: QueueUnavailable, or None if the broker has its events. The caller
+    has asked whether there is room.
+    """
+    groups: dict[int, list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(one.project, []).append(one)
+    errors = {project: _send_group(project, group) for project, group in groups.items()}
+    return [errors[one.project] for one in wanted]
 
 
 def put(*, project: int, events: Sequence[Record]) -> None:
@@ -49,21 +62,12 @@ def put(*, project: int, events: Sequence[Record]) -> None:
     if len(events) >= FRAME_EVENTS:
         _send(project, events, [request_id.current()])
         return
-    error_of_all = _send_together(_Wanted(project, events, request_id.current()))
+    error_of_all = _send_together(Wanted(project, events, request_id.current()))
     if error_of_all:
         raise QueueUnavailable(str(error_of_all)) from error_of_all
 
 
-def _send_all(wanted: Sequence[_Wanted]) -> list[Exception | None]:
-    """Send the events of requests, those of a project together. Returns each request's error."""
-    groups: dict[int, list[_Wanted]] = {}
-    for one in wanted:
-        groups.setdefault(one.project, []).append(one)
-    errors = {project: _send_group(project, group) for project, group in groups.items()}
-    return [errors[one.project] for one in wanted]
-
-
-def _send_group(project: int, group: Sequence[_Wanted]) -> Exception | None:
+def _send_group(project: int, group: Sequence[Wanted]) -> Exception | None:
     events = [event for one in group for event in one.events]
     try:
         _send(project, events, [one.request_id for one in group])
@@ -72,7 +76,7 @@ def _send_group(project: int, group: Sequence[_Wanted]) -> Exception | None:
     return None
 
 
-_send_together: Together[_Wanted, None] = Together(_send_all)
+_send_together: Together[Wanted, None] = Together(put_all)
 
 
 def _send(project: int, events: Sequence[Record], request_ids: Sequence[str]) -> None:

@@ -121,6 +121,12 @@ def used(project: Project) -> Used | None:
     return Used(count, quota.events, month(quota.zone)[1])
 
 
+def is_counted(project: int) -> bool:
+    """Whether the project has a quota, or nothing is known of it."""
+    facts = keyring.facts_of(project)
+    return facts is None or facts.quota is not None
+
+
 def _of(project: int) -> Quota | None:
     facts = keyring.facts_of(project)
     if not facts or facts.quota is None:

@@ -81,8 +81,8 @@ def test_the_queue_is_durable_and_replicated_where_there_are_several_nodes(
 
 @pytest.mark.usefixtures("broker")
 def test_requests_that_come_together_share_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [queue._Wanted(DEFAULT, records([event()]), "") for _ in range(30)]
-    gathered: list[_Part[queue._Wanted, None]] = [_Part(one) for one in wanted]
+    wanted = [queue.Wanted(DEFAULT, records([event()]), "") for _ in range(30)]
+    gathered: list[_Part[queue.Wanted, None]] = [_Part(one) for one in wanted]
     monkeypatch.setattr(queue._send_together, "_parts", gathered)
     queue.put(events=records([event()]), project=DEFAULT)
     assert all(part.is_done and part.result is None for part in gathered)
