@@ -59,7 +59,7 @@ def own_limits(request: HttpRequest) -> list[Limit]:
 
 def _chosen(request: HttpRequest) -> int | None:
     """The project of a request without a key, if this process knows it."""
-    slug = request.GET.get("project")
+    slug = request.GET.get("project") if request.META.get("QUERY_STRING") else None
     return DEFAULT if slug is None else keyring.known_project(slug)
 
 

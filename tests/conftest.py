@@ -78,6 +78,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for module in ordered for item in module]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """In a module that says BOTH_WAYS, events go the server's short way, and through Django."""
+    if getattr(metafunc.module, "BOTH_WAYS", False) and "client" in metafunc.fixturenames:
+        metafunc.parametrize("client", ["lane", "Django"], indirect=True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,

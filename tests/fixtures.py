@@ -20,6 +20,7 @@ from tests import clickhouse as engine
 from tests import web_server
 from tests.clickhouse import apply_schema
 from tests.factories import AdminFactory
+from tests.lane import LaneClient
 from tests.stored import deliver_all
 from tests.waiting import wait_until
 from tests.web_server import Web
@@ -126,9 +127,13 @@ def rejected_kept(stores: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def client(db: None) -> Client:
-    """Every request looks for keys in PostgreSQL. Where it may not, each first one waits 5 s."""
-    return Client()
+def client(db: None, request: pytest.FixtureRequest) -> Client:
+    """Every request looks for keys in PostgreSQL. Where it may not, each first one waits 5 s.
+
+    Events go the way that they go in the server; where a module says BOTH_WAYS, also through Django
+    alone.
+    """
+    return Client() if getattr(request, "param", "") == "Django" else LaneClient()
 
 
 @pytest.fixture

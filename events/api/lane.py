@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException
+from structlog import get_logger
 
 from config import brokers
 from config.building_blocks.turns import Turns
@@ -34,13 +35,15 @@ from config.server.sending import Answer
 from events.api import views
 from events.format.records import Record
 from events.ingest import rules
-from events.ingest.validation import validate
+from events.ingest.validation import at_first_sight
 from events.queueing import queue
 from events.queueing.backpressure import QueueFull, require_room
 from events.storing import quota
 from projects import access, authentication
 from projects.counts import count_events
 from projects.of_request import project_of
+
+log = get_logger(__name__)
 
 _PATH = "/events"
 # The headers that this way knows, or that mean nothing to the service. Any other is for Django.
@@ -55,14 +58,12 @@ _KNOWN = {
 # What a request says of these decides the headers of its answer.
 _SHAPE = ("HTTP_HOST", "HTTP_ORIGIN", "HTTP_X_FORWARDED_PROTO", "wsgi.url_scheme", "SERVER_PORT")
 _MOST_SHAPES = 1_000
+_LIMIT = "config.middleware.rate_limit.middleware"
 # These do work of their own, which this way does itself.
 _WORKERS = {
-    f"{module}.middleware"
-    for module in (
-        "config.monitoring.request_id",
-        "config.middleware.access_log",
-        "config.middleware.rate_limit",
-    )
+    "config.monitoring.request_id.middleware",
+    "config.middleware.access_log.middleware",
+    _LIMIT,
 }
 _RESPONSE = "events.response"
 _Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -87,7 +88,7 @@ class _Outcome(NamedTuple):
 async def answer(names: Sequence[str], environ: dict[str, Any], body: bytes) -> Answer | None:
     """The answer to a request with headers of these `names`, or None: then Django has to answer.
 
-    `environ` is WSGI's. Nothing has happened to the events then.
+    `environ` is WSGI's. What Django does with the same events then is safe.
     """
     if not _is_usual(names, environ, body):
         return None
@@ -95,14 +96,14 @@ async def answer(names: Sequence[str], environ: dict[str, Any], body: bytes) -> 
     request = WSGIRequest(environ)
     headers = _headers(request)
     asked = _asked(request, body) if headers else None
-    outcome = await _turns(asked) if asked else None
+    outcome = await _done(asked) if asked else None
     if asked is None or outcome is None:
         return None
     with request_id.answering(asked.request_id):
         if outcome.error is None:
             given = _accepted(asked)
         else:
-            given, headers = _failed(request, asked, outcome.error)
+            given, headers = _failed(request, outcome.error)
         is_limited = isinstance(outcome.error, RedisError)
         route = "none" if is_limited else _PATH[1:]
         access_log.note(request, route, given.status, time.perf_counter() - began)
@@ -115,6 +116,16 @@ async def answer(names: Sequence[str], environ: dict[str, Any], body: bytes) -> 
             ("Content-Length", str(len(given.data))),
         ]
     )
+
+
+async def _done(asked: _Request) -> _Outcome | None:
+    try:
+        return await _turns(asked)
+    except Exception:
+        # Nobody can say how far it came. If the queue has the events, Django puts them there again,
+        # and the store finds that it has them.
+        log.exception("lane_failed")
+        return None
 
 
 def _is_usual(names: Sequence[str], environ: dict[str, Any], body: bytes) -> bool:
@@ -141,14 +152,11 @@ def _asked(request: HttpRequest, body: bytes) -> _Request | None:
         return None
     if len(limits) > 1 or quota.is_counted(project) or not rules.are_known_to_be_none(project):
         return None
-    try:
-        checked = validate(body)
-    except ValueError:
-        return None
-    if checked.errors or not checked.records:
+    records = at_first_sight(body)
+    if not records:
         return None
     limit = limits[0] if limits else _UNLIMITED
-    return _Request(limit, project, checked.records, request_id.of(request))
+    return _Request(limit, project, records, request_id.of(request))
 
 
 _UNLIMITED = Limit("", 0, "")
@@ -159,20 +167,34 @@ def _work(asked: Sequence[_Request]) -> list[_Outcome | None]:
 
     None is for Django to answer.
     """
+    outcomes = _limited(asked)
+    allowed = [n for n, one in enumerate(outcomes) if one and not one.error]
+    wanted = [
+        queue.Wanted(one.project, one.records, one.request_id)
+        for one in map(asked.__getitem__, allowed)
+    ]
+    for number, error in zip(allowed, _queued(wanted) if wanted else [], strict=True):
+        outcomes[number] = outcomes[number]._replace(error=error)  # type: ignore[union-attr]
+    return outcomes
+
+
+def _queued(wanted: Sequence[queue.Wanted]) -> Sequence[Exception | None]:
+    """The error of each request, or None if the queue has its events."""
+    _count(wanted)
     try:
         require_room()
-    except (QueueFull, *brokers.ERRORS):
-        return [None] * len(asked)
-    outcomes = _limited(asked)
-    wanted = [
-        (number, queue.Wanted(one.project, one.records, one.request_id))
-        for number, (one, outcome) in enumerate(zip(asked, outcomes, strict=True))
-        if outcome and not outcome.error
-    ]
-    errors = queue.put_all([one for _, one in wanted])
-    for (number, _), error in zip(wanted, errors, strict=True):
-        outcomes[number] = _Outcome(outcomes[number].allowance, error)  # type: ignore[union-attr]
-    return outcomes
+    except QueueFull as full:
+        return [full] * len(wanted)
+    except brokers.ERRORS as error:
+        return [queue.QueueUnavailable(str(error))] * len(wanted)
+    return queue.put_all(wanted)
+
+
+def _count(wanted: Sequence[queue.Wanted]) -> None:
+    for project in {one.project for one in wanted}:
+        received = sum(len(one.events) for one in wanted if one.project == project)
+        metrics.EVENTS_RECEIVED.labels("http").inc(received)
+        count_events(project, received=received)
 
 
 def _limited(asked: Sequence[_Request]) -> list[_Outcome | None]:
@@ -200,30 +222,19 @@ _turns: Turns[_Request, _Outcome | None] = Turns("lane", _work)
 
 
 def _accepted(asked: _Request) -> Answer:
-    _count(asked)
-    count = len(asked.records)
-    return Answer(HTTPStatus.ACCEPTED, [], msgspec.json.encode(views.accepted(count)))
+    document = views.accepted(len(asked.records))
+    return Answer(HTTPStatus.ACCEPTED, [], msgspec.json.encode(document))
 
 
-def _count(asked: _Request) -> None:
-    metrics.EVENTS_RECEIVED.labels("http").inc(len(asked.records))
-    count_events(asked.project, received=len(asked.records))
-
-
-def _failed(
-    request: HttpRequest, asked: _Request, error: Exception
-) -> tuple[Answer, list[tuple[str, str]]]:
+def _failed(request: HttpRequest, error: Exception) -> tuple[Answer, list[tuple[str, str]]]:
     """The answer to a request whose store can't be reached, and its headers."""
-    if isinstance(error, queue.QueueUnavailable):
-        _count(asked)
-        response = views.queue_unavailable()
+    if isinstance(error, queue.QueueUnavailable | QueueFull):
+        response = _dressed(request, views.not_queued(error))
     elif isinstance(error, RedisError):
-        response = rate_limit.unreachable()
+        response = _dressed(request, rate_limit.unreachable(), outside_of=_LIMIT)
     else:
         raise error
-    response = _dressed(request, response)
-    given = Answer(response.status_code, [], response.content)
-    return given, [pair for pair in response.items() if pair[0] != "Content-Length"]
+    return Answer(response.status_code, [], response.content), _without_length(response)
 
 
 # --- Headers -----------------------------------------------------------------------------------
@@ -242,24 +253,30 @@ def _headers(request: WSGIRequest) -> list[tuple[str, str]] | None:
             _shapes.clear()
         response = _dressed(request, views.answered(HTTPStatus.ACCEPTED, b""))
         is_accepted = response.status_code == HTTPStatus.ACCEPTED
-        of_all = [pair for pair in response.items() if pair[0] != "Content-Length"]
-        _shapes[shape] = of_all if is_accepted else None
+        _shapes[shape] = _without_length(response) if is_accepted else None
     return _shapes[shape]
 
 
-def _dressed(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """What Django's middleware makes of a view's response."""
+def _without_length(response: HttpResponse) -> list[tuple[str, str]]:
+    return [pair for pair in response.items() if pair[0] != "Content-Length"]
+
+
+def _dressed(request: HttpRequest, response: HttpResponse, outside_of: str = "") -> HttpResponse:
+    """What Django's middleware makes of a response, or only what stands outside of some other."""
     request.META[_RESPONSE] = response
-    dressed = _middleware()(request)
+    dressed = _middleware(outside_of)(request)
     assert isinstance(dressed, HttpResponse)
     return dressed
 
 
 @cache
-def _middleware() -> _Answer:
+def _middleware(outside_of: str) -> _Answer:
     """Django's middleware around a view whose response the request has with it."""
+    paths = list(settings.MIDDLEWARE)
+    if outside_of:
+        paths = paths[: paths.index(outside_of)]
     answer: Any = convert_exception_to_response(lambda request: request.META[_RESPONSE])
-    for path in reversed(settings.MIDDLEWARE):
+    for path in reversed(paths):
         if path not in _WORKERS:
             with suppress(MiddlewareNotUsed):
                 answer = convert_exception_to_response(import_string(path)(answer))

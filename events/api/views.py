@@ -1,9 +1,10 @@
 """The HTTP endpoints of ingest and of the hot layer."""
 
+from functools import cache
 from typing import Any
 
 import msgspec
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -78,19 +79,22 @@ def _take(project: int, checked: Validated) -> None:
 def _put(project: int, checked: Validated) -> None:
     try:
         queue.put(project=project, events=checked.records)
-    except queue.QueueUnavailable:
+    except (queue.QueueUnavailable, QueueFull) as error:
         # The queue may have the events. But clients send again and again, and each would count.
         quota.add(project, -len(checked.records))
-        raise _queue_unavailable() from None
-    except QueueFull as full:
-        quota.add(project, -len(checked.records))
-        raise Problem(
-            503,
-            f"Nothing was accepted: {full}. Send the events again later.",
-            title="Temporary Reduced Capacity",
-            type=REDUCED_CAPACITY,
-            headers={"Retry-After": "10"},
-        ) from None
+        raise _not_queued(error) from None
+
+
+def _not_queued(error: queue.QueueUnavailable | QueueFull) -> Problem:
+    if isinstance(error, queue.QueueUnavailable):
+        return _unavailable("The queue can't be reached; send the events again.")
+    return Problem(
+        503,
+        f"Nothing was accepted: {error}. Send the events again later.",
+        title="Temporary Reduced Capacity",
+        type=REDUCED_CAPACITY,
+        headers={"Retry-After": "10"},
+    )
 
 
 def _validated(request: Request, project: int) -> Validated:
@@ -165,23 +169,29 @@ def accepted(events: int) -> dict[str, Any]:
 def answered(status: int, body: bytes, kind: str = "application/json") -> HttpResponse:
     """A response with the headers that DRF gives to those of this endpoint."""
     response = HttpResponse(body, status=status, content_type=kind)
-    for name, value in EventsView().default_response_headers.items():
+    for name, value in _view().default_response_headers.items():
         response[name] = value
     return response
 
 
-def queue_unavailable() -> HttpResponse:
+@cache
+def _view() -> EventsView:
+    """As it is for any request: its methods are known only then."""
+    view = EventsView()
+    view.setup(HttpRequest())
+    return view
+
+
+def not_queued(error: queue.QueueUnavailable | QueueFull) -> HttpResponse:
     """What a request gets whose events the queue may not have."""
-    problem = _queue_unavailable()
-    body = msgspec.json.encode(problems.body(problem.status_code, str(problem.detail)))
-    response = answered(problem.status_code, body, problems.CONTENT_TYPE)
+    problem = _not_queued(error)
+    document = problems.body(
+        problem.status_code, str(problem.detail), title=problem.title, type=problem.type
+    )
+    response = answered(problem.status_code, msgspec.json.encode(document), problems.CONTENT_TYPE)
     for name, value in problem.headers.items():
         response[name] = value
     return response
-
-
-def _queue_unavailable() -> Problem:
-    return _unavailable("The queue can't be reached; send the events again.")
 
 
 def _json(status: int, document: dict[str, Any]) -> HttpResponse:

@@ -20,6 +20,8 @@ from tests.faults.proxy import Mode, Proxy
 from tests.posting import post_some
 from tests.scaling.queueing import assert_refused
 
+BOTH_WAYS = True
+
 ARGUMENTS = ("ZnJhbWU=", 7)
 ABOUT = {"weight": 3, "bytes": 900, "at": 1796000000.25, "request_ids": ["a-1", "b.2"]}
 # Each message has its own.

@@ -10,6 +10,8 @@ from config.middleware import cors
 from tests.projects.made_keys import bearer, secret
 from tests.samples import event
 
+BOTH_WAYS = True
+
 SHOP, STRANGER = "https://shop.example", "https://stranger.example"
 
 

@@ -19,6 +19,8 @@ from config.middleware.rate_limit import (
 )
 from tests.waiting import wait_until
 
+BOTH_WAYS = True
+
 
 def test_every_address_of_the_api_has_a_limit(client: Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]

@@ -20,6 +20,7 @@ from tests.posting import post
 from tests.samples import event
 
 pytestmark = pytest.mark.usefixtures("stores")
+BOTH_WAYS = True
 
 
 def queued() -> list[tuple[int, list[str]]]:

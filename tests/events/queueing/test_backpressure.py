@@ -27,6 +27,7 @@ from tests.samples import event, records
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
+BOTH_WAYS = True
 
 
 @pytest.fixture(autouse=True)
