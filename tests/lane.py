@@ -19,10 +19,12 @@ from projects.models import DEFAULT
 class LaneClient(Client):
     """Django's client, whose events go the way that they go in the server.
 
-    `taken` is how many requests were answered without Django.
+    `taken` is how many requests were answered without Django. Settings may change between requests
+    unless they are `settled`.
     """
 
     taken = 0
+    settled = False
 
     def request(self, **given: Any) -> Any:
         if given.get("PATH_INFO") != "/events" or given.get("REQUEST_METHOD") != "POST":
@@ -46,13 +48,14 @@ class LaneClient(Client):
             del environ["HTTP_COOKIE"]
         names = [name[5:].replace("_", "-").lower() for name in environ if name[:5] == "HTTP_"]
         _know()
+        if not self.settled:
+            lane._shapes.clear()
+            lane._middleware.cache_clear()
         return asyncio.run(lane.answer(names, environ, body))
 
 
 def _know() -> None:
-    """What a process has read when it has been up for a moment. Settings may have changed."""
+    """What a process has read when it has been up for a moment."""
     keyring.facts_of(DEFAULT)
     if property_schemas._is_due():
         property_schemas._judges()
-    lane._shapes.clear()
-    lane._middleware.cache_clear()

@@ -108,7 +108,7 @@ def test_a_clock_that_jumps_back_neither_fills_a_bucket_nor_keeps_it_empty() -> 
 
 
 @pytest.mark.parametrize(
-    ("proxies", "forwarded", "client"),
+    ("proxies", "forwarded", "found"),
     [
         (0, "1.1.1.1", "9.9.9.9"),
         (1, "", "9.9.9.9"),
@@ -119,12 +119,12 @@ def test_a_clock_that_jumps_back_neither_fills_a_bucket_nor_keeps_it_empty() -> 
     ],
 )
 def test_forwarded_addresses_are_believed_as_far_as_proxies_are_ours(
-    settings: Any, proxies: int, forwarded: str, client: str
+    settings: Any, proxies: int, forwarded: str, found: str
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     request = RequestFactory().get("/events", headers=headers, REMOTE_ADDR="9.9.9.9")
-    assert client_address(request) == client
+    assert client_address(request) == found
 
 
 @pytest.mark.django_db
