@@ -23,8 +23,10 @@ from events.queueing import queue
 from projects.models import Project
 from tests.lane import LaneClient
 from tests.posting import post, post_some
-from tests.projects.made_keys import bearer, secret
+from tests.projects.made_keys import ago, bearer, secret
+from tests.projects.made_projects import project
 from tests.samples import event, records
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -105,6 +107,7 @@ def test_whatever_is_sent_is_answered_and_queued_as_django_does(
     short, django = LaneClient(), Client()
     post_some(short)
     short.settled = True
+    messages()
 
     @hypothesis.settings(max_examples=150, deadline=None)
     @hypothesis.given(body=_BODIES, headers=_HEADERS, key=_KEYS, query=_QUERIES)
@@ -140,7 +143,7 @@ def test_an_event_of_a_browser_and_one_of_a_program_go_it() -> None:
     }
     assert goes(client, **browser)
     key = bearer(secret("ingest"))
-    assert not goes(client, **key)  # nobody has read it yet
+    post(client, [event()], **key)  # it may be the first to hear of the key
     assert goes(client, **key)
     assert goes(client, {"events": [event()] * 5})
 
@@ -183,6 +186,24 @@ def test_who_is_over_the_limit_is_refused_and_takes_no_token_of_another_way(sett
         "r=1",
         *["r=0"] * 3,
     ]
+
+
+def test_an_event_goes_to_the_project_of_its_key() -> None:
+    client = LaneClient()
+    with project() as other:
+        key = bearer(secret("ingest", project=other))
+        assert [post(client, [event()], **key).status_code for _ in range(2)] == [202, 202]
+        items = get_redis_connection("default").lrange("celery", 0, -1)
+    assert client.taken
+    assert [json.loads(b64decode(json.loads(it)["body"]))[0][1] for it in items] == [other.pk] * 2
+
+
+def test_a_key_that_expires_is_refused_from_that_moment_on() -> None:
+    client, key = LaneClient(), bearer(secret("ingest", expires_at=ago(seconds=-2)))
+    assert [post(client, [event()], **key).status_code for _ in range(2)] == [202, 202]
+    assert client.taken
+    wait_until(lambda: post(client, [event()], **key).status_code == 401, seconds=10)
+    assert [post(client, [event()], **key).status_code for _ in range(5)] == [401] * 5
 
 
 # --- requests that come together
