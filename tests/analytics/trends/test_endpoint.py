@@ -441,7 +441,7 @@ def test_a_long_value_is_sent_once_for_each_line(
 def test_a_report_of_several_queries_has_the_time_of_one(
     client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    given = []
+    given = list[float]()
 
     def query(sql: str, *, options: dict[str, Any], **others: Any) -> Any:
         if len(given) < 2:
