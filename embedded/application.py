@@ -1,5 +1,6 @@
 """The processes of the service itself: the commands that set up its stores, then the servers."""
 
+import shlex
 import signal
 import socket
 import sys
@@ -40,6 +41,8 @@ WEB += ["--respawn-failed-workers", "--respawn-interval", "0.5"]
 # A worker that is told to stop while it is still starting never stops by itself.
 WEB += ["--workers-kill-timeout", "10"]
 WEB += ["--log-level", "warning", "config.server.rsgi:application", "--host", HOST, "--port"]
+# Makes the tables of both stores those of this version.
+TABLES = [["migrate", "--verbosity=0"], ["migrate_clickhouse"]]
 COMMAND_SECONDS = 24 * 3600
 # A task that is not finished by then is killed, and its message is delivered again.
 GRACE_SECONDS = 30
@@ -49,26 +52,16 @@ def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterato
     """All programs, in the order they start."""
     # A killed worker leaves a temporary folder behind; making TMPDIR anew removes it.
     environment = {**environment, "TMPDIR": str(data_folder.fresh(folder / "tmp"))}
-    yield from _setup(folder, environment)
+    admin = ["ensure_admin", "--password-file", str(folder / "admin-password")]
+    yield commands("setup", [*TABLES, admin], environment)
     yield from _servers(port, environment)
 
 
-def _setup(folder: Path, environment: Mapping[str, str]) -> Iterator[Program]:
-    """The commands of manage.py that run to their end before any server starts."""
-    commands = {
-        "migrate": ["migrate", "--verbosity=0"],
-        "schema": ["migrate_clickhouse"],
-        "admin": ["ensure_admin", "--password-file", str(folder / "admin-password")],
-    }
-    for name, arguments in commands.items():
-        yield command(name, arguments, environment)
-
-
-def command(name: str, arguments: list[str], environment: Mapping[str, str]) -> Program:
-    """A command of manage.py that runs to its end."""
+def commands(name: str, each: list[list[str]], environment: Mapping[str, str]) -> Program:
+    """Commands of manage.py that run to their end, one after another."""
     return Program(
         name=name,
-        command=[sys.executable, "manage.py", *arguments],
+        command=[sys.executable, "-m", "embedded.commands", *map(shlex.join, each)],
         once=True,
         start_timeout=COMMAND_SECONDS,
         environment=environment,

@@ -191,14 +191,9 @@ def _make_agree(supervisor: Supervisor, environment: Mapping[str, str]) -> None:
     already had when it was copied. They are sent again and doubled there, which the verification
     repairs.
     """
-    for name, arguments in {
-        "migrate": ["migrate", "--verbosity=0"],
-        "schema": ["migrate_clickhouse"],
-        "rollups": ["rebuild_rollups"],
-        "deliver": ["deliver_batches"],
-        "verify": ["verify_stores", "--repair"],
-    }.items():
-        supervisor.start(application.command(name, arguments, environment))
+    repairs = [["rebuild_rollups"], ["deliver_batches"], ["verify_stores", "--repair"]]
+    program = application.commands("repair", [*application.TABLES, *repairs], environment)
+    supervisor.start(program)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
+from prometheus_client import REGISTRY
 
 from analytics.discovery import looking
 from analytics.maintenance import daily_counts
@@ -124,6 +125,14 @@ def rejected_kept(stores: None) -> Iterator[None]:
     """What another thread has to write of refused events is written in the end."""
     yield
     wait_until(lambda: not rejected._waiting)
+
+
+@pytest.fixture
+def few_series() -> None:
+    """None of earlier requests: `/metrics` has thousands of lines of them, for half a second."""
+    for metric in set(REGISTRY._names_to_collectors.values()):
+        if getattr(metric, "_name", "").startswith(("django_http_", "api_request_")):
+            metric.clear()  # type: ignore[attr-defined]
 
 
 @pytest.fixture

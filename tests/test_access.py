@@ -19,7 +19,7 @@ from tests.samples import event
 from tests.stored import deliver_all
 from tests.urls import UNRESOLVED, every_route, every_url
 
-pytestmark = pytest.mark.usefixtures("stores", "unlimited")
+pytestmark = pytest.mark.usefixtures("stores", "unlimited", "few_series")
 
 # What the requests need. A request names the project `app`, of which the keys and the members are.
 NEEDS = """

@@ -36,7 +36,7 @@ def _unlimited(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _a_row_of_each(stores: None, tmp_path: Path) -> None:
+def _a_row_of_each(stores: None, few_series: None, tmp_path: Path) -> None:
     """Of every model that the admin shows, so that every page has something to show."""
     hot.ensure_partitions(now=datetime.now(UTC))
     rejected = tmp_path / "rejected.csv"

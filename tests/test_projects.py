@@ -13,6 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from events.ingest import property_schemas
 from events.management.commands import rebuild_rollups, verify_stores
 from events.models import Batch, Dedup, HotEvent, RejectedEvent
 from events.tasks import store_events
@@ -180,7 +181,10 @@ def test_without_a_key_the_address_names_the_project(client: Client, places: lis
     assert [row["slug"] for row in listed] == [place.slug for place in places]
 
 
-def test_a_schema_of_one_project_judges_no_other(client: Client, places: list[Place]) -> None:
+def test_a_schema_of_one_project_judges_no_other(
+    client: Client, places: list[Place], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(property_schemas, "_KEPT_SECONDS", 0.0)
     one, other = places[1], places[2]
     PropertySchemaFactory.create(
         project_id=one.number, event_type="buy", schema={"required": ["amount"]}

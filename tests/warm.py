@@ -20,12 +20,15 @@ from tests.project import PROJECT
 # What a worker would import only when it starts.
 _OF_WORKERS = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.prefork")
 
+_WORKER = ("worker", "--without-gossip", "--without-mingle")
+
 _running: dict[str, Any] = {}
 
 
 class Child:
     """A process that runs `worker` or a command of manage.py, with a group of its own.
 
+    `worker` may be followed by the seconds after which it takes up what another one held.
     `dies` is a function, `before` or `after` that runs, and a file: the first process that makes
     the file then kills itself.
     """
@@ -124,10 +127,21 @@ def _start(command: list[str], dies: list[str] | None) -> int:
 
 
 def _run(command: list[str]) -> None:
-    if command == ["worker"]:
-        import_module("config.celery").app.worker_main(["worker", "--concurrency", "2"])
+    if command[0] == "worker":
+        _work(*command[1:])
     else:
         import_module("django.core.management").call_command(*command)
+
+
+def _work(takes_up_after: str = "5") -> None:
+    """As the service does, but it looks more often for what others held and which child died."""
+    app = import_module("config.celery").app
+    options = {"visibility_timeout": int(takes_up_after), "unacked_restore_interval": 0.2}
+    app.conf.broker_transport_options |= options
+    # Celery looks every 5 s for a child whose end it was not told.
+    pool = import_module("celery.concurrency.asynpool").AsynPool
+    pool.timers = property(lambda pool: {pool.maintain_pool: 0.2})
+    app.worker_main([*_WORKER, "--concurrency", "2"])
 
 
 def _have_die(function: str, when: str, flag: str) -> None:

@@ -46,7 +46,7 @@ def test_killed_with_a_message_taken_and_not_yet_noted_loses_nothing(tmp_path: P
     with dying(flag, "config.brokers.redis:QoS.append", "before", "worker") as process:
         process.wait(60)
     assert unacknowledged() == 30
-    with dying(flag, "config.brokers.redis:QoS.append", "before", "worker"):
+    with dying(flag, "config.brokers.redis:QoS.append", "before", "worker", "1"):
         wait_until(lambda: unacknowledged() == 0, seconds=60)
     deliver_after_the_leases()
     assert_stored_once(30)

@@ -14,6 +14,7 @@ import psycopg
 from embedded.supervision.processes import PROJECT
 from tests.faults.proxy import Mode
 from tests.faults.service import Service
+from tests.small_disk import small_disk
 
 Fault = Callable[[Service, float], None]
 
@@ -110,30 +111,25 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def sequence(seed: int, *, names: list[str]) -> Iterator[tuple[str, float, float]]:
+def sequence(seed: int, *, names: list[str], haste: float) -> Iterator[tuple[str, float, float]]:
     """Name, seconds it lasts and seconds of rest after it, for ever; every kind comes in turn."""
     chance = random.Random(seed)
     while True:
         for name in chance.sample(names, len(names)):
-            yield name, chance.uniform(0.5, 4), chance.uniform(0.2, 2)
+            yield name, chance.uniform(0.5, 4) / haste, chance.uniform(0.2, 2) / haste
 
 
-def make_small_disk(service: Service) -> bool:
-    """Put the outbox on a tmpfs of its own; False where this machine lets nobody mount."""
+@contextmanager
+def outbox_on_a_small_disk(service: Service) -> Iterator[bool]:
+    """Yields False where this machine lets nobody mount."""
     small = service.folder / "small"
-    small.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=192m,mode=0700", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        return False
-    (small / "space").mkdir(mode=0o700)
-    with psycopg.connect(service.variables["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"CREATE TABLESPACE small LOCATION '{small / 'space'}'")
-        connection.execute("ALTER TABLE batches SET TABLESPACE small")
-    return True
-
-
-def unmount_small_disk(folder: Path) -> None:
-    subprocess.run(["umount", "-l", str(folder / "small")], capture_output=True, check=False)
+    with small_disk(small, size="192m") as is_there:
+        if is_there:
+            (small / "space").mkdir(mode=0o700)
+            with psycopg.connect(service.variables["DATABASE_URL"], autocommit=True) as connection:
+                connection.execute(f"CREATE TABLESPACE small LOCATION '{small / 'space'}'")
+                connection.execute("ALTER TABLE batches SET TABLESPACE small")
+        yield is_there
 
 
 def importer(

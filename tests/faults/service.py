@@ -134,8 +134,11 @@ class Service:
         return [main, *main.children(recursive=True)]
 
     def stop(self) -> None:
+        """A worker takes seconds to end as it was asked to, and nobody needs that here."""
         for name in reversed(list(self._programs)):
             if process := self._processes.pop(name, None):
+                if name == "worker":
+                    process.kill()
                 process.__exit__()
         self.proxy.close()
 

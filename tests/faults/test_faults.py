@@ -55,7 +55,7 @@ def test_a_purge_amid_requests_is_short_and_nobody_notices(service: Service) -> 
 
 def test_nothing_is_lost_or_doubled_while_parts_die(service: Service) -> None:
     """The last, as it leaves the service without a disk."""
-    outcome = run(service, seed=SEED, seconds=25, pace=0.3, between_imports=8)
+    outcome = run(service, seed=SEED, seconds=15, pace=0.3, between_imports=5, haste=2)
     print(outcome.summary())  # noqa: T201 - shown when it fails
     assert outcome.clients.sent > 0
     assert outcome.audit.cold > 0

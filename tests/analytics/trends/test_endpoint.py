@@ -441,11 +441,12 @@ def test_a_long_value_is_sent_once_for_each_line(
 def test_a_report_of_several_queries_has_the_time_of_one(
     client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    given = []
+    given = list[float]()
 
     def query(sql: str, *, options: dict[str, Any], **others: Any) -> Any:
+        if len(given) < 2:
+            time.sleep(1.1)
         given.append(options["max_execution_time"])
-        time.sleep(1.1)
         return ask(sql, options=options, **others)
 
     ask = clickhouse.query
@@ -454,4 +455,4 @@ def test_a_report_of_several_queries_has_the_time_of_one(
     asked(client, f"{RANGE}&compare=previous&series=event_type:a&series=event_type:b")
     assert given == sorted(given, reverse=True)
     assert given[0] >= 19
-    assert given[3] <= given[0] - 3
+    assert given[3] <= given[0] - 2

@@ -24,7 +24,10 @@ def waiting(redis: Any) -> dict[str, int]:
 
 
 def consume(connection: Connection, *, no_ack: bool = False) -> list[Any]:
-    """Messages that arrive within a moment of each other, none of them acknowledged."""
+    """Messages that arrive within a moment of each other, none of them acknowledged.
+
+    Where some came and the queue is empty now, no other is waited for.
+    """
     got: list[Any] = []
     # An empty queue is asked so long, and what is on its way must have come before it ends.
     channel: Any = connection.default_channel
@@ -35,6 +38,8 @@ def consume(connection: Connection, *, no_ack: bool = False) -> list[Any]:
         try:
             while True:
                 connection.drain_events(timeout=0.6)
+                if got and not channel.client.llen(QUEUE):
+                    return got
         except TimeoutError:
             return got
 

@@ -43,7 +43,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def test_short_queries_and_inserts_pass_a_long_query(gateway: Gateway) -> None:
     gateway.post(b"CREATE TABLE beside (n UInt64) ENGINE = MergeTree ORDER BY n")
-    long = f"{ENDLESS} SETTINGS max_execution_time = 5, timeout_overflow_mode = 'break'"
+    long = f"{ENDLESS} SETTINGS max_execution_time = 3, timeout_overflow_mode = 'break'"
     started = time.perf_counter()
     answer = in_thread(lambda: gateway.post(long.encode()))
     wait_until(lambda: is_running(gateway, "timeout_overflow_mode"))
@@ -54,7 +54,7 @@ def test_short_queries_and_inserts_pass_a_long_query(gateway: Gateway) -> None:
     assert short[20] < 0.2
     assert insert < 1
     assert answer().status == 200
-    assert time.perf_counter() - started > 4
+    assert time.perf_counter() - started > 2.5
 
 
 def test_inserts_from_many_clients_at_once_are_all_there(gateway: Gateway) -> None:

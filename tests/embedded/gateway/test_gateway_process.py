@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from embedded.ports import pick_free
 from tests.embedded.gateway import Gateway, launch, running
+from tests.small_disk import small_disk
 
 
 @pytest.fixture
@@ -189,17 +189,10 @@ def test_nothing_of_an_upload_is_left_after_a_kill(own: Gateway) -> None:
 
 
 def test_a_full_disk_is_an_error_of_the_insert_and_no_more(tmp_path: Path) -> None:
-    mount = tmp_path / "small"
-    mount.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(mount)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("mounting needs root")
-    try:
-        with running(mount / "data") as gateway:
+    with small_disk(tmp_path / "small", size="20m") as is_there:
+        if not is_there:
+            pytest.skip("mounting needs root")
+        with running(tmp_path / "small" / "data") as gateway:
             gateway.post(b"CREATE TABLE rows (n UInt64) ENGINE = MergeTree ORDER BY n")
             body = b"INSERT INTO rows FORMAT TSV\n" + b"123456789\n" * 4_000_000
             answer = gateway.post(body)
@@ -207,5 +200,3 @@ def test_a_full_disk_is_an_error_of_the_insert_and_no_more(tmp_path: Path) -> No
             assert b"No space left" in answer.body
             assert gateway.post(b"INSERT INTO rows VALUES (1)").status == 200
             assert gateway.value("SELECT count() FROM rows") == "1"
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)

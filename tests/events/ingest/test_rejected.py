@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from events.ingest import rejected
+from events.ingest import property_schemas, rejected
 from events.models import RejectedEvent
 from tests.events.refusing import kept, refused_one
 from tests.factories import PropertySchemaFactory
@@ -33,7 +33,10 @@ def test_a_refused_event_is_kept_with_its_reason_its_client_and_its_text(client:
     assert row.raw_bytes == len(row.raw)
 
 
-def test_what_breaks_the_schema_of_its_type_is_kept_too(client: Client) -> None:
+def test_what_breaks_the_schema_of_its_type_is_kept_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(property_schemas, "_KEPT_SECONDS", 0.0)
     PropertySchemaFactory.create(event_type="buy", schema={"required": ["price"]})
     wait_until(lambda: post(client, [event(event_type="buy")]).status_code == 400, seconds=10)
     wait_until(RejectedEvent.objects.exists)

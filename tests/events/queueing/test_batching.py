@@ -52,7 +52,7 @@ def test_what_a_killed_worker_held_is_stored_by_the_next() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ROLLBACK")
     assert Dedup.objects.count() == 1
-    with worker():
+    with worker(takes_up_after=1):
         wait_until(lambda: Dedup.objects.count() == 21, seconds=60)
         wait_until(lambda: unacknowledged() == 0, seconds=60)
 

@@ -16,9 +16,12 @@ from tests.warm import Child
 
 
 @contextmanager
-def worker() -> Iterator[psutil.Process]:
-    """A real worker with two children on the test's stores; killed with all of them at the end."""
-    child = Child(environment.of_the_stores(), "worker")
+def worker(*, takes_up_after: int = 5) -> Iterator[psutil.Process]:
+    """A real worker with two children on the test's stores; killed with all of them at the end.
+
+    After so many seconds it takes up what another worker held.
+    """
+    child = Child(environment.of_the_stores(), "worker", str(takes_up_after))
     try:
         yield psutil.Process(child.pid)
     finally:
