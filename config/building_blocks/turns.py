@@ -37,8 +37,14 @@ class Turns(Generic[T, R]):
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         parts, self._waiting = self._waiting, []
-        done = loop.run_in_executor(self._thread, self._work, [item for item, _ in parts])
-        done.add_done_callback(partial(self._tell, loop, [mine for _, mine in parts]))
+        waiting = [mine for _, mine in parts]
+        try:
+            done = loop.run_in_executor(self._thread, self._work, [item for item, _ in parts])
+        except Exception as error:  # no thread can be had: those who come later try again
+            self._is_at_work = False
+            _settle(waiting, error)
+        else:
+            done.add_done_callback(partial(self._tell, loop, waiting))
 
     def _tell(
         self,
@@ -46,16 +52,19 @@ class Turns(Generic[T, R]):
         waiting: Sequence[asyncio.Future[R]],
         done: asyncio.Future[Sequence[R]],
     ) -> None:
+        error = done.exception()
+        _settle(waiting, error or done.result())
         if self._waiting:
             self._begin(loop)
         else:
             self._is_at_work = False
-        error = done.exception()
-        results = [None] * len(waiting) if error else done.result()
-        for mine, result in zip(waiting, results, strict=True):
-            if mine.done():  # its client has left
-                continue
-            if error:
-                mine.set_exception(error)
-            else:
-                mine.set_result(result)  # type: ignore[arg-type]
+
+
+def _settle(waiting: Sequence[asyncio.Future[R]], found: Sequence[R] | BaseException) -> None:
+    for place, mine in enumerate(waiting):
+        if mine.done():  # its client has left
+            continue
+        if isinstance(found, BaseException):
+            mine.set_exception(found)
+        else:
+            mine.set_result(found[place])

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
+from structlog import get_logger
 
 from config.memory import allocator, room
 from config.server import sending
@@ -22,6 +23,7 @@ from config.server.environ import environ_of
 from config.server.sending import Answer
 from config.wsgi import application as wsgi
 
+log = get_logger(__name__)
 allocator.give_back()
 # The threads mostly wait for a store or for a file.
 _THREADS = 128
@@ -60,7 +62,13 @@ async def _in_short(scope: Scope, environ: dict[str, Any], body: Body) -> Answer
     """The answer to a request of the kind that comes most often, or None: WSGI has to answer."""
     if scope.method != "POST" or body.refusal or not isinstance(body.stream, io.BytesIO):
         return None
-    return await _lane([*scope.headers.keys()], environ, body.stream.getvalue())
+    try:
+        return await _lane([*scope.headers.keys()], environ, body.stream.getvalue())
+    except Exception:
+        # Nobody can say how far it came. If the queue has the events, they come there again, and
+        # the store finds that it has them.
+        log.exception("lane_failed")
+        return None
 
 
 async def _watch(

@@ -23,7 +23,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException
-from structlog import get_logger
 
 from config import brokers
 from config.building_blocks.turns import Turns
@@ -43,8 +42,6 @@ from projects import access, authentication
 from projects.counts import count_events
 from projects.of_request import project_of
 
-log = get_logger(__name__)
-
 _PATH = "/events"
 # The headers that this way knows, or that mean nothing to the service. Any other is for Django.
 _KNOWN = {
@@ -57,7 +54,8 @@ _KNOWN = {
 }
 # What a request says of these decides the headers of its answer.
 _SHAPE = ("HTTP_HOST", "HTTP_ORIGIN", "HTTP_X_FORWARDED_PROTO", "wsgi.url_scheme", "SERVER_PORT")
-_MOST_SHAPES = 1_000
+# Anybody may send them, also without a key.
+_MOST_SHAPES, _MOST_CHARACTERS = 100, 500
 _LIMIT = "config.middleware.rate_limit.middleware"
 # These do work of their own, which this way does itself.
 _WORKERS = {
@@ -76,6 +74,8 @@ class _Request(NamedTuple):
     project: int
     records: Sequence[Record]
     request_id: str
+    request: HttpRequest
+    began: float
 
 
 class _Outcome(NamedTuple):
@@ -88,25 +88,22 @@ class _Outcome(NamedTuple):
 async def answer(names: Sequence[str], environ: dict[str, Any], body: bytes) -> Answer | None:
     """The answer to a request with headers of these `names`, or None: then Django has to answer.
 
-    `environ` is WSGI's. What Django does with the same events then is safe.
+    `environ` is WSGI's. What Django does with the same events then is safe, also after an error.
     """
     if not _is_usual(names, environ, body):
         return None
     began = time.perf_counter()
-    request = WSGIRequest(environ)
+    # A copy: Django looks up for itself who sent the request.
+    request = WSGIRequest({**environ})
     headers = _headers(request)
-    asked = _asked(request, body) if headers else None
-    outcome = await _done(asked) if asked else None
+    asked = _asked(request, body, began) if headers else None
+    outcome = await _turns(asked) if asked else None
     if asked is None or outcome is None:
         return None
-    with request_id.answering(asked.request_id):
-        if outcome.error is None:
-            given = _accepted(asked)
-        else:
-            given, headers = _failed(request, outcome.error)
-        is_limited = isinstance(outcome.error, RedisError)
-        route = "none" if is_limited else _PATH[1:]
-        access_log.note(request, route, given.status, time.perf_counter() - began)
+    if outcome.error is None:
+        given = _accepted(asked)
+    else:
+        given, headers = _failed(request, outcome.error)
     about = rate_limit.headers(asked.limit, outcome.allowance) if outcome.allowance else []
     return given._replace(
         headers=[
@@ -116,16 +113,6 @@ async def answer(names: Sequence[str], environ: dict[str, Any], body: bytes) -> 
             ("Content-Length", str(len(given.data))),
         ]
     )
-
-
-async def _done(asked: _Request) -> _Outcome | None:
-    try:
-        return await _turns(asked)
-    except Exception:
-        # Nobody can say how far it came. If the queue has the events, Django puts them there again,
-        # and the store finds that it has them.
-        log.exception("lane_failed")
-        return None
 
 
 def _is_usual(names: Sequence[str], environ: dict[str, Any], body: bytes) -> bool:
@@ -140,7 +127,7 @@ def _is_usual(names: Sequence[str], environ: dict[str, Any], body: bytes) -> boo
     )
 
 
-def _asked(request: HttpRequest, body: bytes) -> _Request | None:
+def _asked(request: HttpRequest, body: bytes, began: float) -> _Request | None:
     """What a usual request asks for. Nothing here may wait: this is the event loop."""
     if not authentication.is_known(request):
         return None
@@ -156,7 +143,7 @@ def _asked(request: HttpRequest, body: bytes) -> _Request | None:
     if not records:
         return None
     limit = limits[0] if limits else _UNLIMITED
-    return _Request(limit, project, records, request_id.of(request))
+    return _Request(limit, project, records, request_id.of(request), request, began)
 
 
 _UNLIMITED = Limit("", 0, "")
@@ -175,7 +162,18 @@ def _work(asked: Sequence[_Request]) -> list[_Outcome | None]:
     ]
     for number, error in zip(allowed, _queued(wanted) if wanted else [], strict=True):
         outcomes[number] = outcomes[number]._replace(error=error)  # type: ignore[union-attr]
+    for one, outcome in zip(asked, outcomes, strict=True):
+        if outcome:
+            _note(one, outcome)
     return outcomes
+
+
+def _note(one: _Request, outcome: _Outcome) -> None:
+    """Log the request. In the thread: whoever reads the log may be slow, or have stopped."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE if outcome.error else HTTPStatus.ACCEPTED
+    route = "none" if isinstance(outcome.error, RedisError) else _PATH[1:]
+    with request_id.answering(one.request_id):
+        access_log.note(one.request, route, int(status), time.perf_counter() - one.began)
 
 
 def _queued(wanted: Sequence[queue.Wanted]) -> Sequence[Exception | None]:
@@ -187,7 +185,10 @@ def _queued(wanted: Sequence[queue.Wanted]) -> Sequence[Exception | None]:
         return [full] * len(wanted)
     except brokers.ERRORS as error:
         return [queue.QueueUnavailable(str(error))] * len(wanted)
-    return queue.put_all(wanted)
+    return [
+        None if error is None else queue.QueueUnavailable(str(error))
+        for error in queue.put_all(wanted)
+    ]
 
 
 def _count(wanted: Sequence[queue.Wanted]) -> None:
@@ -203,10 +204,10 @@ def _limited(asked: Sequence[_Request]) -> list[_Outcome | None]:
     outcomes: list[_Outcome | None] = [_Outcome()] * len(asked)
     if not limited:
         return outcomes
-    if not rate_limit.is_shared():
-        return [None] * len(asked)
     buckets = [(asked[n].limit.bucket, asked[n].limit.per_minute) for n in limited]
     try:
+        if not rate_limit.is_shared():
+            return [None if n in limited else one for n, one in enumerate(outcomes)]
         taken = rate_limit.take_all(buckets)
     except RedisError as error:
         taken = [error] * len(buckets)
@@ -239,7 +240,7 @@ def _failed(request: HttpRequest, error: Exception) -> tuple[Answer, list[tuple[
 
 # --- Headers -----------------------------------------------------------------------------------
 
-_shapes: dict[tuple[Any, ...], list[tuple[str, str]] | None] = {}
+_shapes: dict[tuple[str, ...], list[tuple[str, str]]] = {}
 
 
 def _headers(request: WSGIRequest) -> list[tuple[str, str]] | None:
@@ -247,13 +248,16 @@ def _headers(request: WSGIRequest) -> list[tuple[str, str]] | None:
 
     None if it refuses or redirects the request. It is asked once for each kind of request.
     """
-    shape = tuple(request.META.get(name) for name in _SHAPE)
+    shape = tuple(str(request.META.get(name, "")) for name in _SHAPE)
+    if sum(map(len, shape)) > _MOST_CHARACTERS:
+        return None
     if shape not in _shapes:
         if len(_shapes) >= _MOST_SHAPES:
             _shapes.clear()
         response = _dressed(request, views.answered(HTTPStatus.ACCEPTED, b""))
-        is_accepted = response.status_code == HTTPStatus.ACCEPTED
-        _shapes[shape] = _without_length(response) if is_accepted else None
+        if response.status_code != HTTPStatus.ACCEPTED:
+            return None
+        _shapes[shape] = _without_length(response)
     return _shapes[shape]
 
 

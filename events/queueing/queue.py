@@ -44,7 +44,12 @@ def put_all(wanted: Sequence[Wanted]) -> list[Exception | None]:
     groups: dict[int, list[Wanted]] = {}
     for one in wanted:
         groups.setdefault(one.project, []).append(one)
-    errors = {project: _send_group(project, group) for project, group in groups.items()}
+    errors: dict[int, Exception | None] = {}
+    away: Exception | None = None
+    for project, group in groups.items():
+        # A broker that does not answer is not waited for once for each project.
+        errors[project] = error = away or _send_group(project, group)
+        away = error if isinstance(error, QueueUnavailable) else away
     return [errors[one.project] for one in wanted]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django_redis import get_redis_connection
 from hypothesis import strategies as st
 
@@ -257,21 +257,23 @@ def test_where_each_bucket_has_its_node_django_asks_for_each(monkeypatch: Any) -
     assert not goes(LaneClient())
 
 
-def test_what_nobody_expected_is_answered_by_django_and_ends_nobody_elses_turn(
-    monkeypatch: Any,
-) -> None:
-    real = queue.put_all
+def test_what_nobody_expected_ends_nobody_elses_turn(monkeypatch: Any) -> None:
+    """The server has Django answer then."""
+    real, client = queue.put_all, LaneClient()
     monkeypatch.setattr(queue, "put_all", lambda _: 1 / 0)
-    client = LaneClient()
-    assert not goes_on(client)
-    monkeypatch.setattr(queue, "put_all", real)
+    with pytest.raises(ZeroDivisionError):
+        post_some(client)
+    monkeypatch.setattr(lane._turns._thread, "submit", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        post_some(client)
+    monkeypatch.undo()
+    assert queue.put_all is real
     assert goes(client)
 
 
-def goes_on(client: LaneClient) -> bool:
-    before = client.taken
-    post_some(client)
-    return client.taken > before
+def test_an_error_of_the_queue_that_nobody_expected_is_503(monkeypatch: Any) -> None:
+    monkeypatch.setattr(queue, "_publish", lambda *_: 1 / 0)
+    assert post_some(LaneClient()).status_code == 503
 
 
 def test_a_client_that_leaves_holds_up_nobody(monkeypatch: Any) -> None:
@@ -293,4 +295,5 @@ def test_a_client_that_leaves_holds_up_nobody(monkeypatch: Any) -> None:
 
 
 def _asked() -> Any:
-    return lane._Request(lane._UNLIMITED, 1, records([event()]), "mine")
+    request = RequestFactory().post("/events")
+    return lane._Request(lane._UNLIMITED, 1, records([event()]), "mine", request, 0.0)
