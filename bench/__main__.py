@@ -35,7 +35,7 @@ def main() -> None:
                 running,
                 events=options.events,
                 requests=options.requests,
-                imported=options.imported or options.events,
+                imported=options.imported,
             )
     _print(table.of_rows(rows))
 
@@ -44,7 +44,13 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000, help="events sent in batches")
     parser.add_argument("--requests", type=int, default=5_000, help="requests with one event each")
-    parser.add_argument("--imported", type=int, help="events to import; by default as --events")
+    parser.add_argument(
+        "--imported",
+        type=int,
+        nargs="+",
+        default=[*service.IMPORTS],
+        help="rows of the files to import, one after another",
+    )
     parser.add_argument(
         "--history", type=int, help="instead, measure reports on this many events in ClickHouse"
     )

@@ -1,5 +1,7 @@
 """The base of the service's own commands."""
 
+import gc
+
 from django.core.management.base import BaseCommand
 
 
@@ -10,3 +12,9 @@ class ServiceCommand(BaseCommand):
     """
 
     requires_system_checks = ()
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run as the command of this process, from its command line."""
+        # What is loaded by now stays. To look for garbage in it at the end would take 0.2 s of CPU.
+        gc.freeze()
+        super().run_from_argv(argv)

@@ -7,9 +7,10 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from structlog import get_logger
 
@@ -237,10 +238,14 @@ def _take(project: int, group: list[UUID]) -> Claim:
     first, *rest = group
     if rest:
         _merge(group)
-    Batch.objects.filter(id=first).update(attempts=F("attempts") + 1, claimed_until=Now() + lease())
-    batch = Batch.objects.values("payload", "attempts").get(id=first)
-    group_events = Batch.objects.filter(_is_in_block(first)).aggregate(sum=Sum("stored"))["sum"]
-    return Claim(project, first, bytes(batch["payload"] or b""), batch["attempts"], group_events)
+    # Django's own cursor would get the payload as hexadecimal digits.
+    with psycopg.Cursor(connection.connection) as cursor:
+        row = {"id": first, "lease": lease()}
+        found = cursor.execute(load("claim_batch"), row, binary=True).fetchone()
+    if found is None:
+        raise Batch.DoesNotExist(f"there is no batch {first}")
+    payload, attempt, events = found
+    return Claim(project, first, payload or b"", attempt, events)
 
 
 def lease() -> timedelta:
@@ -250,7 +255,7 @@ def lease() -> timedelta:
 
 
 def _merge(group: list[UUID]) -> None:
-    with transaction.get_connection().cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(load("merge_batches"), {"ids": group, "first": group[0]})
 
 

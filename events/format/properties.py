@@ -9,6 +9,7 @@ numbers outside a 64-bit integer or a double, and %2E in a key (ClickHouse reads
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ MAX_INTEGER = 2**64 - 1
 # The escapes that JSON may use for a NUL and for the characters of %2E.
 _ESCAPED = re.compile(rb"\\u00(?:00|25|32|45)")
 _decode = msgspec.json.Decoder().decode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class PropertyError(ValueError):
@@ -50,6 +54,29 @@ def checked(raw: bytes) -> bytes:
     return compact
 
 
+def checked_together(texts: Sequence[str]) -> list[msgspec.Raw] | None:
+    """Return what `checked` returns for each of the texts, which need not be well-formed.
+
+    This takes half the time for texts that obey every rule, as nearly all do. None means that one
+    of them may not: check them one by one.
+    """
+    if 4 * max(map(len, texts)) > MAX_BYTES:
+        return None
+    try:
+        array = f"[{','.join(texts)}]".encode()
+        if _may_hold_bad_text(array):
+            return None
+        # Each by itself: parts of JSON could make up for each other in the array.
+        keys = [_keys(_decode_object(text), depth=1) for text in texts]
+    except (UnicodeEncodeError, *_NOT_JSON, PropertyError):
+        return None
+    compact = bytes(msgspec.json.format(array, indent=-1))
+    # As in `_is_plain`: none has fewer `":` than keys, so if the sums are equal, all are.
+    if max(keys) > MAX_KEYS or sum(keys) != compact.count(b'":'):
+        return None
+    return _decode_raws(compact)
+
+
 def _is_plain(compact: bytes) -> bool:
     """Check the rules with a decoder and a count, which is ten times faster than a walk.
 
@@ -57,15 +84,18 @@ def _is_plain(compact: bytes) -> bool:
     quote inside a text looks the same. So if there are as many `":` as decoded keys, no key
     appears twice. If there are more, only a walk can tell.
     """
-    if compact[:1] != b"{" or b"%2E" in compact:
-        return False
-    if b"\\u00" in compact and _ESCAPED.search(compact):
+    if compact[:1] != b"{" or _may_hold_bad_text(compact):
         return False
     try:
         keys = _keys(_decode(compact), depth=1)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, PropertyError):
+    except (*_NOT_JSON, PropertyError):
         return False
     return keys == compact.count(b'":') <= MAX_KEYS
+
+
+def _may_hold_bad_text(data: bytes) -> bool:
+    """Whether a text may hold a NUL, or a key %2E."""
+    return b"%2E" in data or (b"\\u00" in data and _ESCAPED.search(data) is not None)
 
 
 def _keys(value: Any, depth: int) -> int:

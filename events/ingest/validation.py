@@ -8,6 +8,7 @@ the errors.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -52,11 +53,13 @@ def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
     return elements
 
 
+@cache
 def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
     """The same as `_decoder`, but its function skips all elements after the first MAX_EVENTS + 1.
 
     A list of 20 MB can have ten million elements. This decoder reads an array as a struct with
-    MAX_EVENTS + 1 fields, which takes 80 KB even for a short array.
+    MAX_EVENTS + 1 fields, which takes 80 KB even for a short array. Such a struct takes 40 ms to
+    make, so it is made when a body needs it.
     """
     fields = [(f"_{n}", element, msgspec.UNSET) for n in range(MAX_EVENTS + 1)]
     array = msgspec.defstruct("Array", fields, array_like=True)
@@ -74,8 +77,7 @@ def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
 
 
 _OPENS_ARRAY = re.compile(rb"[ \t\r\n]*\[")
-_decode_typed, _decode_many_typed = _decoder(_Typed), _bounded_decoder(_Typed)
-_decode_raw, _decode_many_raw = _decoder(msgspec.Raw), _bounded_decoder(msgspec.Raw)
+_decode_typed, _decode_raw = _decoder(_Typed), _decoder(msgspec.Raw)
 
 
 class NotJSON(ValueError):
@@ -158,7 +160,7 @@ def at_first_sight(body: bytes) -> list[Record]:
 
 
 def _typed(body: bytes) -> list[_Typed] | None:
-    decode = _decode_typed if len(body) < _FEW_VALID_BYTES else _decode_many_typed
+    decode = _decode_typed if len(body) < _FEW_VALID_BYTES else _bounded_decoder(_Typed)
     try:
         return decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -207,7 +209,7 @@ def _events(body: bytes, readable: bytes | None = None) -> tuple[bytes, list[msg
 
 
 def _raw_events(readable: bytes) -> list[msgspec.Raw]:
-    decode = _decode_raw if len(readable) < _FEW_BYTES else _decode_many_raw
+    decode = _decode_raw if len(readable) < _FEW_BYTES else _bounded_decoder(msgspec.Raw)
     try:
         events: list[msgspec.Raw] = decode(readable)
     except msgspec.ValidationError as error:

@@ -3,8 +3,10 @@
 import threading
 import time
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Count, Q
+from django.db.models.functions import Now
 
 from analytics import clickhouse
 from events.delivery.deliver import deliver_due
@@ -13,6 +15,8 @@ from events.models import Batch
 # How many batches may be undelivered while a large file is read.
 WAITING_AT_MOST = 10
 POLL_SECONDS = 0.05
+# At the end, nothing is read or stored any more.
+END_POLL_SECONDS = 0.02
 # How long to wait at the end while ClickHouse answers but confirms nothing. A failed delivery is
 # tried again within 30 s.
 PATIENCE_SECONDS = 60.0
@@ -25,8 +29,8 @@ def hold_back(*, project: int, since: datetime) -> None:
     ClickHouse is down.
     """
     while True:
-        waiting, failing = _undelivered(project, since)
-        if waiting <= WAITING_AT_MOST or failing:
+        undelivered = _undelivered(project, since)
+        if undelivered.waiting <= WAITING_AT_MOST or undelivered.failing:
             return
         time.sleep(POLL_SECONDS)
 
@@ -38,26 +42,40 @@ def finish(*, project: int, since: datetime, stop: threading.Event) -> int:
     nothing, or `stop` is set.
     """
     least, deadline = -1, 0.0
-    while waiting := _undelivered(project, since)[0]:
-        if waiting != least:
-            least, deadline = waiting, time.monotonic() + PATIENCE_SECONDS
+    while (undelivered := _undelivered(project, since)).waiting:
+        if undelivered.waiting != least:
+            least, deadline = undelivered.waiting, time.monotonic() + PATIENCE_SECONDS
         if stop.is_set() or time.monotonic() > deadline or not _answers():
             break
-        if not deliver_due().blocks:
-            time.sleep(POLL_SECONDS)
-    return waiting
+        if not (undelivered.due and deliver_due().blocks):
+            time.sleep(END_POLL_SECONDS)
+    return undelivered.waiting
 
 
-def _undelivered(project: int, since: datetime) -> tuple[int, int]:
-    """How many import batches are unconfirmed, and how many of these had a failed delivery."""
+class _Undelivered(NamedTuple):
+    """How many import batches are unconfirmed; how many of these had a failed delivery, and how
+    many have no lease: these may be due, or merged into another batch.
+    """
+
+    waiting: int
+    failing: int
+    due: int
+
+
+def _undelivered(project: int, since: datetime) -> _Undelivered:
     batches = Batch.objects.filter(
         project=project,
         source=Batch.Source.IMPORT,
         state__in=[Batch.State.PENDING, Batch.State.MERGED],
         created_at__gte=since,
     )
-    counts = batches.aggregate(waiting=Count("id"), failing=Count("id", filter=~Q(error="")))
-    return counts["waiting"], counts["failing"]
+    is_free = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+    counts = batches.aggregate(
+        waiting=Count("id"),
+        failing=Count("id", filter=~Q(error="")),
+        due=Count("id", filter=is_free),
+    )
+    return _Undelivered(**counts)
 
 
 def _answers() -> bool:

@@ -20,7 +20,7 @@ from events.format.inspection import (
     parse_event_id,
     parse_occurred_at,
 )
-from events.format.properties import checked
+from events.format.properties import checked, checked_together
 from events.format.records import Record, timestamp
 from events.ingest.validation import Validated
 from importer.mapping.columns import Fields
@@ -34,14 +34,15 @@ _is_utc = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3,9})?(?:Z|\+00:00)", re.ASCII
 ).fullmatch
 _EARLIEST = timestamp(EARLIEST)
-_STORED_LENGTH = len(_EARLIEST)
 
 
 def check(rows: Sequence[Fields], *, latest: datetime) -> Validated:
     """Records of the valid rows, in order, and an error for each other row; indexes start at 0."""
+    latest_text = timestamp(latest)
+    if (together := all_plain(rows, latest_text)) is not None:
+        return Validated(together, [])
     records: list[Record] = []
     errors: list[EventError] = []
-    latest_text = timestamp(latest)
     for index, fields in enumerate(rows):
         try:
             records.append(plain(fields, latest_text) or inspect(fields, latest=latest))
@@ -50,32 +51,61 @@ def check(rows: Sequence[Fields], *, latest: datetime) -> Validated:
     return Validated(records, errors)
 
 
+def all_plain(rows: Sequence[Fields], latest: str) -> list[Record] | None:
+    """What `plain` returns for each row, in half the time; None if it would refuse one of them."""
+    if not rows:
+        return []
+    ids, times, user_ids, event_types, properties = zip(*rows, strict=True)
+    if not (
+        all(map(_is_stored_id, ids))
+        and all(map(_is_utc, times))
+        and _are_names(user_ids)
+        and _are_names(event_types)
+    ):
+        return None
+    moments = [_stored_time(text) for text in times]
+    if not (min(moments) >= _EARLIEST and max(moments) <= latest and _are_moments(moments)):
+        return None
+    compact = checked_together([text or "{}" for text in properties])
+    if compact is None:
+        return None
+    return list(map(Record, ids, moments, user_ids, event_types, compact))
+
+
 def plain(fields: Fields, latest: str) -> Record | None:
     """The record of a row that the fast path accepts, else None; `latest` is text as in records."""
     event_id, occurred_at, user_id, event_type, properties = fields
     if not (
         _is_stored_id(event_id)
         and _is_utc(occurred_at)
-        and user_id.isprintable()
-        and event_type.isprintable()
-        and 1 <= len(user_id) <= MAX_TEXT
-        and 1 <= len(event_type) <= MAX_TEXT
+        and _are_names((user_id, event_type))
+        and _EARLIEST <= (occurred_at := _stored_time(occurred_at)) <= latest
+        and _are_moments([occurred_at])
     ):
         return None
-    if occurred_at[-1] != "Z":
-        occurred_at = occurred_at[:-6] + "Z"
-    if len(occurred_at) == len("2026-01-01T00:00:00Z"):
-        occurred_at = occurred_at[:-1] + ".000Z"
-    elif len(occurred_at) > _STORED_LENGTH:
-        occurred_at = occurred_at[: _STORED_LENGTH - 1] + "Z"
     try:
-        datetime.fromisoformat(occurred_at)
         compact = checked(properties.encode() or b"{}")
     except (ValueError, RecursionError):  # msgspec's and UnicodeError are ValueErrors
         return None
-    if not _EARLIEST <= occurred_at <= latest:
-        return None
     return Record(event_id, occurred_at, user_id, event_type, msgspec.Raw(compact))
+
+
+def _stored_time(text: str) -> str:
+    """A time that `_is_utc` accepts as it is stored: cut to milliseconds, with a Z."""
+    return f"{text[:23]}Z" if text[19] == "." else f"{text[:19]}.000Z"
+
+
+def _are_moments(times: Sequence[str]) -> bool:
+    """Whether these are days of the calendar and times of a day."""
+    try:
+        return all(map(datetime.fromisoformat, times))
+    except ValueError:
+        return False
+
+
+def _are_names(texts: Sequence[str]) -> bool:
+    lengths = {*map(len, texts)}
+    return min(lengths) >= 1 and max(lengths) <= MAX_TEXT and all(map(str.isprintable, texts))
 
 
 def inspect(fields: Fields, *, latest: datetime) -> Record:

@@ -66,6 +66,26 @@ def test_a_command_that_runs_makes_no_checks_of_pages(stores: None) -> None:
     assert not seen & UNUSED
 
 
+def test_a_command_starts_without_a_search_for_garbage() -> None:
+    # 20, because `runpy` itself makes some objects before.
+    code = (
+        "import gc, runpy\n"
+        "try: runpy.run_path('manage.py', run_name='__main__')\n"
+        "finally: print(f'few: {sum(made[\"collections\"] for made in gc.get_stats()) < 20}')"
+    )
+    assert loaded(code, "import_events", "--help") >= {"few:", "True"}
+
+
+def test_a_command_ends_without_a_search_for_garbage_in_what_it_has_loaded() -> None:
+    seen = loaded(f"{COMMANDS}\nimport gc\nprint(gc.get_freeze_count())", "import_events --help")
+    assert max(int(word) for word in seen if word.isdigit()) > 50_000
+
+
+def test_what_only_a_large_request_needs_is_not_made_at_the_start() -> None:
+    names = "import events.ingest.validation as v\nprint(v._bounded_decoder.cache_info().currsize)"
+    assert loaded(f"import django; django.setup()\n{names}") == {"0"}
+
+
 def test_workers_and_beat_load_no_pages() -> None:
     seen = loaded(SERVER)
     assert {"events.tasks", "importer.tasks"} <= seen

@@ -59,6 +59,15 @@ def test_several_transactions_hold_one_file(
     assert counts() == (4500, 4500, 4500)
 
 
+def test_the_batches_of_a_large_file_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importer.reading.chunks.CHUNK_ROWS", 100)
+    monkeypatch.setattr("importer.running.batches.SMALL_BATCH_ROWS", 200)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 400)
+    import_events(written(tmp_path / "events.csv", rows_of(2450)))
+    sizes = Batch.objects.order_by("id").values_list("received", flat=True)
+    assert [*sizes] == [200, 200, 200, 200, 200, 300, 400, 400, 350]
+
+
 def test_the_same_file_again_is_skipped_unless_forced(tmp_path: Path) -> None:
     path = written(tmp_path / "events.csv", rows_of(50))
     import_events(path)

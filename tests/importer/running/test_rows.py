@@ -12,7 +12,7 @@ from events.format.inspection import EARLIEST, LATEST_AHEAD, FieldError
 from events.format.records import Record, timestamp
 from events.ingest.validation import NotJSON, validate
 from importer.mapping.columns import Fields
-from importer.running.rows import check, inspect, plain
+from importer.running.rows import all_plain, check, inspect, plain
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 LATEST = NOW + LATEST_AHEAD
@@ -72,6 +72,54 @@ def test_the_fast_path_vouches_only_for_what_the_careful_one_would_store(fields:
     record = plain(fields, timestamp(LATEST))
     if record is not None:
         assert record == inspect(fields, latest=LATEST)
+
+
+parts = st.sampled_from(
+    [
+        *("", " {} ", "{}\n{}", "\n", "{}", '{"a":1}', "1", '"a"', "null", '{"a":"é"}'),
+        *('{"a":1,"a":2}', '{"\\":":1}', '{"%2E":1}', '{"a":"%2E"}', '{"a":18446744073709551616}'),
+        *('{"\\u0061":"\\u0022:"}', '{"a":"\\u0000"}', '{"a":"' + "é" * 33_000 + '"}'),
+        *('{"a":' * 8 + "{}" + "}" * 8, json.dumps(dict.fromkeys(map(str, range(256))))),
+    ]
+)
+usual = st.builds(lambda properties: row(properties=properties), parts | properties)
+
+
+@given(st.lists(rows | usual | st.just(ROW), max_size=5))
+def test_rows_together_have_the_fate_of_each(several: list[Fields]) -> None:
+    together = all_plain(several, timestamp(LATEST))
+    if together is not None:
+        assert together == [plain(fields, timestamp(LATEST)) for fields in several]
+    checked = check(several, latest=LATEST)
+    one_by_one = [check([fields], latest=LATEST) for fields in several]
+    assert checked.records == [record for one in one_by_one for record in one.records]
+    assert [error.index for error in checked.errors] == [
+        index for index, one in enumerate(one_by_one) if one.errors
+    ]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ('{"a":1', '"b":2}', "{},{}"),
+        ('{"a":1,', '"b":2}', "{} {}"),
+        ('{"a":[', "]}", "{}\n{}"),
+        ("{},{}", " "),
+        ("1", '"a"'),
+        ('{"a":1,"a":2}', '{"a":"\\":","a":2}'),
+        ('{"a":"' + "é" * 33_000 + '"}',),
+        (json.dumps(dict.fromkeys(map(str, range(256)))),),
+    ],
+)
+def test_texts_that_are_wrong_do_not_make_up_for_each_other(texts: tuple[str, ...]) -> None:
+    several = [row(properties=text) for text in texts]
+    assert all_plain(several, timestamp(LATEST)) is None
+    assert len(check(several, latest=LATEST).errors) == len(texts)
+
+
+def test_usual_rows_are_checked_together() -> None:
+    several = [ROW, row(properties=""), row(occurred_at="2026-01-01T00:00:00Z"), row(user_id="é")]
+    assert all_plain(several, timestamp(LATEST)) == check(several, latest=LATEST).records
 
 
 @given(rows)
