@@ -56,8 +56,6 @@ def test_every_url_but_those_of_pages_is_documented() -> None:
         route
         for route in routes - pages
         if not route.startswith(("/admin/", "/dashboard", "/shared"))
-        for route in routes - pages
-        if not route.startswith(("/admin/", "/dashboard", "/shared"))
     }
     assert said["servers"] == [{"url": "/"}]
 

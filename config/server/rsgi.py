@@ -63,7 +63,8 @@ async def _in_short(scope: Scope, environ: dict[str, Any], body: Body) -> Answer
     if scope.method != "POST" or body.refusal or not isinstance(body.stream, io.BytesIO):
         return None
     try:
-        return await _lane([*scope.headers.keys()], environ, body.stream.getvalue())
+        with room.held(body.share):
+            return await _lane([*scope.headers.keys()], environ, body.stream.getvalue())
     except Exception:
         # Nobody can say how far it came. If the queue has the events, they come there again, and
         # the store finds that it has them.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from django.conf import settings
@@ -24,8 +24,8 @@ from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 from rest_framework.exceptions import APIException
 
-from config import brokers
 from config.building_blocks.turns import Turns
+from config.memory import room
 from config.memory.room import SMALL_BYTES
 from config.middleware import access_log, rate_limit
 from config.middleware.limits import Limit
@@ -36,7 +36,7 @@ from events.format.records import Record
 from events.ingest import rules
 from events.ingest.validation import at_first_sight
 from events.queueing import queue
-from events.queueing.backpressure import QueueFull, require_room
+from events.queueing.backpressure import QueueFull
 from events.storing import quota
 from projects import access, authentication
 from projects.counts import count_events
@@ -64,7 +64,9 @@ _WORKERS = {
     _LIMIT,
 }
 _RESPONSE = "events.response"
+_UNLIMITED = Limit("", 0, "")
 _Answer = Callable[[HttpRequest], HttpResponseBase]
+_NotQueued: TypeAlias = queue.QueueUnavailable | QueueFull
 
 
 class _Request(NamedTuple):
@@ -82,7 +84,7 @@ class _Outcome(NamedTuple):
     """What became of a request: `error` is that of the rate limit or of the queue."""
 
     allowance: rate_limit.Allowance | None = None
-    error: Exception | None = None
+    error: RedisError | _NotQueued | None = None
 
 
 async def answer(names: Sequence[str], environ: dict[str, Any], body: bytes) -> Answer | None:
@@ -142,11 +144,10 @@ def _asked(request: HttpRequest, body: bytes, began: float) -> _Request | None:
     records = at_first_sight(body)
     if not records:
         return None
+    # Every event is known to be valid, so it takes less than the worst body of that size.
+    room.need(room.work_bytes(len(body), events=len(records)))
     limit = limits[0] if limits else _UNLIMITED
     return _Request(limit, project, records, request_id.of(request), request, began)
-
-
-_UNLIMITED = Limit("", 0, "")
 
 
 def _work(asked: Sequence[_Request]) -> list[_Outcome | None]:
@@ -158,7 +159,7 @@ def _work(asked: Sequence[_Request]) -> list[_Outcome | None]:
     allowed = [n for n, one in enumerate(outcomes) if one and not one.error]
     wanted = [
         queue.Wanted(one.project, one.records, one.request_id)
-        for one in map(asked.__getitem__, allowed)
+        for one in (asked[n] for n in allowed)
     ]
     for number, error in zip(allowed, _queued(wanted) if wanted else [], strict=True):
         outcomes[number] = outcomes[number]._replace(error=error)  # type: ignore[union-attr]
@@ -176,19 +177,14 @@ def _note(one: _Request, outcome: _Outcome) -> None:
         access_log.note(one.request, route, int(status), time.perf_counter() - one.began)
 
 
-def _queued(wanted: Sequence[queue.Wanted]) -> Sequence[Exception | None]:
+def _queued(wanted: Sequence[queue.Wanted]) -> Sequence[_NotQueued | None]:
     """The error of each request, or None if the queue has its events."""
     _count(wanted)
     try:
-        require_room()
-    except QueueFull as full:
-        return [full] * len(wanted)
-    except brokers.ERRORS as error:
-        return [queue.QueueUnavailable(str(error))] * len(wanted)
-    return [
-        None if error is None else queue.QueueUnavailable(str(error))
-        for error in queue.put_all(wanted)
-    ]
+        queue.need_room()
+    except (queue.QueueUnavailable, QueueFull) as error:
+        return [error] * len(wanted)
+    return queue.put_all(wanted)
 
 
 def _count(wanted: Sequence[queue.Wanted]) -> None:
@@ -227,14 +223,14 @@ def _accepted(asked: _Request) -> Answer:
     return Answer(HTTPStatus.ACCEPTED, [], msgspec.json.encode(document))
 
 
-def _failed(request: HttpRequest, error: Exception) -> tuple[Answer, list[tuple[str, str]]]:
-    """The answer to a request whose store can't be reached, and its headers."""
-    if isinstance(error, queue.QueueUnavailable | QueueFull):
-        response = _dressed(request, views.not_queued(error))
-    elif isinstance(error, RedisError):
+def _failed(
+    request: HttpRequest, error: RedisError | _NotQueued
+) -> tuple[Answer, list[tuple[str, str]]]:
+    """The answer to a request whose limit or queue can't be reached, and its headers."""
+    if isinstance(error, RedisError):
         response = _dressed(request, rate_limit.unreachable(), outside_of=_LIMIT)
     else:
-        raise error
+        response = _dressed(request, views.not_queued(error))
     return Answer(response.status_code, [], response.content), _without_length(response)
 
 

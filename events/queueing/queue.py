@@ -35,24 +35,6 @@ class Wanted(NamedTuple):
     request_id: str
 
 
-def put_all(wanted: Sequence[Wanted]) -> list[Exception | None]:
-    """Put the events of requests on the queue, those of a project together.
-
-    Returns each request's error: QueueUnavailable, or None if the broker has its events. The caller
-    has asked whether there is room.
-    """
-    groups: dict[int, list[Wanted]] = {}
-    for one in wanted:
-        groups.setdefault(one.project, []).append(one)
-    errors: dict[int, Exception | None] = {}
-    away: Exception | None = None
-    for project, group in groups.items():
-        # A broker that does not answer is not waited for once for each project.
-        errors[project] = error = away or _send_group(project, group)
-        away = error if isinstance(error, QueueUnavailable) else away
-    return [errors[one.project] for one in wanted]
-
-
 def put(*, project: int, events: Sequence[Record]) -> None:
     """Put valid events of a project on the queue; returns when the broker has them.
 
@@ -60,10 +42,7 @@ def put(*, project: int, events: Sequence[Record]) -> None:
     """
     if not events:
         return
-    try:
-        require_room()
-    except brokers.ERRORS as error:
-        raise QueueUnavailable(str(error)) from error
+    need_room()
     if len(events) >= FRAME_EVENTS:
         _send(project, events, [request_id.current()])
         return
@@ -72,12 +51,44 @@ def put(*, project: int, events: Sequence[Record]) -> None:
         raise QueueUnavailable(str(error_of_all)) from error_of_all
 
 
-def _send_group(project: int, group: Sequence[Wanted]) -> Exception | None:
+def need_room() -> None:
+    """Raises QueueFull, and QueueUnavailable if the broker can't say whether there is room."""
+    try:
+        require_room()
+    except brokers.ERRORS as error:
+        raise QueueUnavailable(str(error)) from error
+
+
+def put_all(wanted: Sequence[Wanted]) -> list[QueueUnavailable | None]:
+    """Put the events of requests on the queue, those of a project together.
+
+    Returns the error of each request, or None if the broker has its events. The caller has seen
+    that there is room.
+    """
+    groups: dict[int, list[Wanted]] = {}
+    for one in wanted:
+        groups.setdefault(one.project, []).append(one)
+    errors: dict[int, QueueUnavailable | None] = {}
+    away: QueueUnavailable | None = None
+    for project, group in groups.items():
+        try:
+            # A broker that does not answer is not waited for once for each project.
+            errors[project] = away or _send_group(project, group)
+        except QueueUnavailable as error:
+            errors[project] = away = error
+    return [errors[one.project] for one in wanted]
+
+
+def _send_group(project: int, group: Sequence[Wanted]) -> QueueUnavailable | None:
+    """Raises QueueUnavailable if the broker is away. An error of one project is returned."""
     events = [event for one in group for event in one.events]
     try:
         _send(project, events, [one.request_id for one in group])
+    except QueueUnavailable:
+        raise
     except Exception as error:
-        return error
+        log.exception("events_unsent", project=project)
+        return QueueUnavailable(str(error))
     return None
 
 

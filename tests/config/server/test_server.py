@@ -63,7 +63,7 @@ def test_large_bodies_that_never_come_hold_up_nobody(web: Web) -> None:
     length = b"Content-Length: %d\r\n\r\n" % (room.coming.size // 60)
     kinds = [HEAD + length, HEAD + b"Expect: 100-continue\r\n" + length]
     with ExitStack() as stack:
-        for number in range(300):
+        for number in range(600):
             client = stack.enter_context(web.connect())
             client.sendall(kinds[number % 2])
         began = time.monotonic()

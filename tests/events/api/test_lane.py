@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 import time
 from base64 import b64decode
 from typing import Any
@@ -13,8 +14,9 @@ from django.test import Client, RequestFactory
 from django_redis import get_redis_connection
 from hypothesis import strategies as st
 
+from config.memory import room
 from config.memory.room import SMALL_BYTES
-from config.middleware import rate_limit
+from config.middleware import access_log, rate_limit
 from events.api import lane
 from events.format.records import unframe
 from events.ingest import property_schemas
@@ -274,6 +276,91 @@ def test_what_nobody_expected_ends_nobody_elses_turn(monkeypatch: Any) -> None:
 def test_an_error_of_the_queue_that_nobody_expected_is_503(monkeypatch: Any) -> None:
     monkeypatch.setattr(queue, "_publish", lambda *_: 1 / 0)
     assert post_some(LaneClient()).status_code == 503
+
+
+def test_the_event_loop_writes_no_log(monkeypatch: Any) -> None:
+    """Seen: a standard error that nobody read, and no request had an answer."""
+    writers = set()
+    real = access_log.note
+
+    def note(*given: Any) -> None:
+        writers.add(threading.current_thread())
+        real(*given)
+
+    monkeypatch.setattr(access_log, "note", note)
+    assert goes(LaneClient())
+    assert writers
+    assert threading.current_thread() not in writers
+
+
+def test_a_queue_that_does_not_answer_is_waited_for_once(monkeypatch: Any) -> None:
+    tried = []
+
+    def away(*given: Any) -> None:
+        tried.append(given)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(queue, "_publish", away)
+    wanted = [queue.Wanted(project, records([event()]), "") for project in (1, 2, 3)]
+    assert [type(error) for error in queue.put_all(wanted)] == [queue.QueueUnavailable] * 3
+    assert len(tried) == 1
+
+
+def test_what_is_wrong_with_one_project_keeps_no_other_from_the_queue(monkeypatch: Any) -> None:
+    real = queue._publish
+
+    def broken(project: int, *others: Any) -> None:
+        if project == 1:
+            raise ZeroDivisionError
+        real(project, *others)
+
+    monkeypatch.setattr(queue, "_publish", broken)
+    wanted = [queue.Wanted(project, records([event()]), "") for project in (1, 2)]
+    assert [error is None for error in queue.put_all(wanted)] == [False, True]
+    assert len(messages()) == 1
+
+
+def test_odd_headers_of_strangers_take_no_memory() -> None:
+    client = LaneClient()
+    client.settled = True
+    for number in range(lane._MOST_SHAPES + 20):
+        post(client, [event()], Origin=f"https://{number}.example")
+    kept = len(lane._shapes)
+    assert 0 < kept <= lane._MOST_SHAPES
+    post(client, [event()], Origin="https://" + "x" * lane._MOST_CHARACTERS)
+    post(client, [event()], Host="stranger.example")
+    assert len(lane._shapes) == kept
+
+
+def test_django_hears_nothing_of_who_was_found_before(monkeypatch: Any) -> None:
+    """It may have waited since then, and a key may have been revoked."""
+    key = secret("ingest")
+    environ = {
+        **LaneClient()._base_environ(REQUEST_METHOD="POST", PATH_INFO="/events"),  # type: ignore[attr-defined]
+        **{"QUERY_STRING": "", "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "2"},
+        "HTTP_X_API_KEY": key,
+    }
+    post_some(LaneClient())
+    before = {**environ}
+    assert asyncio.run(lane.answer(["x-api-key"], environ, b"[]")) is None
+    assert environ == before
+
+
+def test_a_request_takes_no_more_room_than_its_events_need() -> None:
+    body = json.dumps([event()]).encode()
+
+    async def held() -> int:
+        share = await room.small_work.take(room.work_bytes(len(body)), seconds=1)
+        with room.held(share):
+            request = RequestFactory().post("/events")
+            asked = lane._asked(request, body, 0.0)
+        assert asked is not None
+        size = share.size
+        share.release()
+        return size
+
+    assert goes(LaneClient())
+    assert asyncio.run(held()) == room.work_bytes(len(body), events=1)
 
 
 def test_a_client_that_leaves_holds_up_nobody(monkeypatch: Any) -> None:

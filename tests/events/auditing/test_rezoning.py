@@ -303,7 +303,7 @@ def test_a_pause_begins_when_what_is_under_way_has_ended(
         claim()
     with beside(take):
         assert asked.wait(20)
-        assert not begun.wait(1)
+        assert not begun.wait(2)
         Batch.objects.update(claimed_until=None)
         assert begun.wait(20)
 

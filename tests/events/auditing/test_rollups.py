@@ -186,7 +186,7 @@ def test_an_insert_that_began_before_the_new_view_is_waited_for(
     monkeypatch.setattr(rebuild, "run", watched)
 
     with beside(partial(rollups.rebuild_rollups, project=DEFAULT)):
-        assert not filled.wait(1)
+        assert not filled.wait(2)
         Batch.objects.update(attempts=2)  # another's turn, begun after the view
         assert filled.wait(20)
         Batch.objects.update(claimed_until=None)
