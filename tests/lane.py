@@ -16,6 +16,9 @@ from projects.keyring import keyring
 from projects.models import DEFAULT
 
 
+_PATIENCE_SECONDS = 30
+
+
 class LaneClient(Client):
     """Django's client, whose events go the way that they go in the server.
 
@@ -51,7 +54,8 @@ class LaneClient(Client):
         if not self.settled:
             lane._shapes.clear()
             lane._middleware.cache_clear()
-        return asyncio.run(lane.answer(names, environ, body))
+        # A turn that never ends is to fail, and not to hang.
+        return asyncio.run(asyncio.wait_for(lane.answer(names, environ, body), _PATIENCE_SECONDS))
 
 
 def _know() -> None:
