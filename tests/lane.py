@@ -15,7 +15,6 @@ from events.ingest import property_schemas
 from projects.keyring import keyring
 from projects.models import DEFAULT
 
-
 _PATIENCE_SECONDS = 30
 
 
