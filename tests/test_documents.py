@@ -127,9 +127,12 @@ def test_commands_of_the_documents_end_well(web: Web, tmp_path: Path, block: str
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_pre_commit_runs_what_make_check_runs_before_the_tests() -> None:
-    [recipe] = re.findall(r"(?m)^check:.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text())
-    lines = [line.split("  #")[0].strip() for line in recipe.splitlines()]
-    before = lines[: lines.index("$(BIN)/python -m tests.audit")]
+def test_pre_commit_runs_what_make_check_runs_beside_the_tests() -> None:
+    recipes = re.findall(
+        r"(?m)^(?:check|static):.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text()
+    )
+    lines = [line.split("  #")[0].strip() for line in "".join(recipes).splitlines()]
+    tools = [line for line in lines if line.startswith("$(BIN)/")]
+    before = tools[: tools.index("$(BIN)/python -m tests.audit")]
     hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     assert [hook["entry"].replace(".venv/bin", "$(BIN)") for hook in hooks] == before
