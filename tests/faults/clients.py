@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from typing import Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from embedded import ports
 from tests.faults.places import Place, Places
@@ -20,6 +20,9 @@ USERS = 3_000
 # A share of the events lies outside the hot window, and in other months.
 OLD_SHARE = 0.2
 TIMEOUT_SECONDS = 30.0
+# One of several clients sends an event a request, as browsers do; the others send many too.
+SENDERS = ("browser", "program")
+_BROWSER = 1
 _EPOCH = datetime.now(UTC)
 
 
@@ -51,6 +54,10 @@ def number_of(event_id: str) -> int:
     return int(event_id[-12:], 16)
 
 
+def sender_of(request_id: str) -> str:
+    return request_id.partition("-")[0]
+
+
 class Gap:
     """The longest seconds between one answer and the next; `note` is called at each."""
 
@@ -67,6 +74,7 @@ class Gap:
 
 
 class _Request(NamedTuple):
+    sender: str
     place: Place
     numbers: range
     path: str
@@ -91,7 +99,9 @@ class Clients:
         self._port, self._pace = port, pace
         self.places, self._to = places, to or places.stay
         self.statuses: Counter[int | str] = Counter()
-        self.sent = self.repeated = 0
+        # By the id of the request; each try has its own.
+        self.answers: dict[str, int | str] = {}
+        self.sent = self.repeated = self.again = 0
         self.longest = 0.0
         self.promises = Gap()
         self._lock = threading.Lock()
@@ -101,7 +111,7 @@ class Clients:
         # another project.
         self._twins: deque[tuple[Place, range]] = deque(maxlen=threads)
         self._threads = [
-            threading.Thread(target=self._run, args=(random.Random(seed * 100 + n),))
+            threading.Thread(target=self._run, args=(random.Random(seed * 100 + n), n == _BROWSER))
             for n in range(threads)
         ]
 
@@ -114,30 +124,32 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, chance: random.Random) -> None:
+    def _run(self, chance: random.Random, is_browser: bool) -> None:
         while self._running:
-            place, numbers = self._choose(chance)
-            request = self._request(place, numbers, chance)
+            place, numbers = self._choose(chance, [1] if is_browser else SIZES)
+            request = self._request(place, numbers, chance, is_browser)
             repeated = self.places.send(place, numbers)
             # A refused request is sent again until it is taken, as a client's outbox would.
             while not self._post(request) and self._running:
+                with self._lock:
+                    self.again += 1
                 time.sleep(0.2)
             with self._lock:
                 self.sent += len(numbers)
                 self.repeated += repeated
             time.sleep(self._pace)
 
-    def _choose(self, chance: random.Random) -> tuple[Place, range]:
+    def _choose(self, chance: random.Random, sizes: Sequence[int]) -> tuple[Place, range]:
         """New numbers, or a stretch of old ones, or what another client is sending now.
 
         Most of those that are not new go to a project that had them.
         """
-        kind, size, place = chance.random(), chance.choice(SIZES), chance.choice(self._to)
+        kind, size, place = chance.random(), chance.choice(sizes), chance.choice(self._to)
         goes_again = chance.random() < 0.7
         with self._lock:
             twin = self._twins.popleft() if kind < 0.1 and self._twins else None
         if twin:
-            return (twin[0] if goes_again else place), twin[1]
+            return (twin[0] if goes_again else place), twin[1][: max(sizes)]
         if kind < 0.55 and (claimed := self.places.claimed):
             first = chance.randrange(claimed)
             had = [one for one in self._to if one.state(first)]
@@ -147,26 +159,31 @@ class Clients:
         self._twins.append((place, new))
         return place, new
 
-    def _request(self, place: Place, numbers: range, chance: random.Random) -> _Request:
-        """It names its project in either way."""
+    def _request(
+        self, place: Place, numbers: range, chance: random.Random, is_browser: bool
+    ) -> _Request:
+        """It names its project in either way. A browser's goes the short way."""
         with self._lock:
             self._copies += 1
             copy = self._copies
-        queries = chance.choice(([], [], ["wait=true"]))
+        queries = [] if is_browser else chance.choice(([], [], ["wait=true"]))
         headers = {"Content-Type": "application/json"}
-        if chance.random() < 0.5:
+        if is_browser or chance.random() < 0.5:
             headers["X-API-Key"] = place.key
         else:
             queries = [*queries, f"project={place.slug}"]
         body = json.dumps([event(number, copy, place.slug) for number in numbers])
         path = f"/events?{'&'.join(queries)}"
-        return _Request(place, numbers, path, headers, body.encode())
+        sender = SENDERS[0 if is_browser else 1]
+        return _Request(sender, place, numbers, path, headers, body.encode())
 
     def _post(self, request: _Request) -> bool:
         began = time.monotonic()
-        status = self._status(request)
+        request_id = f"{request.sender}-{uuid4().hex}"
+        status = self._status(request, request_id)
         with self._lock:
             self.statuses[status] += 1
+            self.answers[request_id] = status
             self.longest = max(self.longest, time.monotonic() - began)
         if status in (200, 202):
             self.places.promise(request.place, request.numbers)
@@ -174,10 +191,11 @@ class Clients:
             return True
         return False
 
-    def _status(self, request: _Request) -> int | str:
+    def _status(self, request: _Request, request_id: str) -> int | str:
         connection = HTTPConnection(ports.HOST, self._port, timeout=TIMEOUT_SECONDS)
+        headers = {**request.headers, "X-Request-ID": request_id}
         try:
-            connection.request("POST", request.path, request.body, request.headers)
+            connection.request("POST", request.path, request.body, headers)
             return connection.getresponse().status
         except TimeoutError:
             return "timeout"

@@ -12,11 +12,16 @@ from pathlib import Path
 import psycopg
 
 from embedded.supervision.processes import PROJECT
+from tests.faults.clients import SENDERS, sender_of
 from tests.faults.proxy import Mode
+from tests.faults.queue_door import Cut
 from tests.faults.service import Service
 from tests.small_disk import small_disk
+from tests.waiting import wait_until
 
 Fault = Callable[[Service, float], None]
+# Clients may still be waiting for the answers of another fault.
+_MET_SECONDS = 60
 
 
 def _killed(name: str, number: signal.Signals = signal.SIGKILL) -> Fault:
@@ -40,6 +45,24 @@ def _proxied(mode: Mode) -> Fault:
 def _clickhouse_hangs(service: Service, seconds: float) -> None:
     """It takes connections and says nothing, for longer than anybody waits for it."""
     _proxied(Mode.HUNG)(service, service.clickhouse_patience + seconds)
+
+
+def _queue_cut(cut: Cut) -> Fault:
+    """Until requests of each sender have met it, and for so long after that."""
+
+    def fault(service: Service, seconds: float) -> None:
+        door = service.queue_door
+        before = {*door.met[cut]}
+
+        def met() -> bool:
+            return {sender_of(one) for one in door.met[cut] - before} == {*SENDERS}
+
+        door.cut = cut
+        wait_until(met, seconds=_MET_SECONDS, what=f"for requests to meet Redis cut {cut.value}")
+        time.sleep(seconds)
+        door.cut = None
+
+    return fault
 
 
 def _child_killed(name: str) -> Fault:
@@ -101,6 +124,8 @@ FAULTS: dict[str, Fault] = {
     "PostgreSQL refuses connections": _postgres_refuses,
     "PostgreSQL hangs": _postgres_hangs,
     "Redis killed": _killed("redis"),
+    "the rate limit's Redis killed": _killed("rate-limit"),
+    **{f"Redis cut {cut.value}": _queue_cut(cut) for cut in Cut},
     "ClickHouse killed": _killed("clickhouse"),
     "ClickHouse slow": _proxied(Mode.SLOW),
     "ClickHouse erring": _proxied(Mode.ERRING),

@@ -1,8 +1,9 @@
-"""A door in front of ClickHouse that can be slow, shut, or break off where it hurts most."""
+"""A door in front of a store that can be slow, shut, or break off where it hurts most."""
 
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 
@@ -14,6 +15,8 @@ _ERROR = (
     b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_TEXT), _TEXT)
 )
 SLOW_SECONDS = 0.5
+# What is read from one end is passed on to the other, until there is no more.
+_Way = Callable[[socket.socket, socket.socket], None]
 
 
 class Mode(Enum):
@@ -56,33 +59,37 @@ class Proxy:
             with socket.create_connection((ports.HOST, self._target)) as server:
                 for end in (client, server):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                up = threading.Thread(target=self._pass_up, args=(client, server), daemon=True)
+                up = threading.Thread(target=self._pass, args=(self._say, client, server))
+                up.daemon = True
                 up.start()
-                self._pass_down(server, client)
+                self._pass(self._hear, server, client)
 
     def _wait_while_hung(self) -> None:
         while self.mode is Mode.HUNG:
             time.sleep(0.05)
 
-    def _pass_up(self, client: socket.socket, server: socket.socket) -> None:
-        """What the service says. A connection opened in better times meets the mode here."""
+    def _pass(self, pass_on: _Way, source: socket.socket, target: socket.socket) -> None:
+        """One way of a connection. Its end is that of the other way too."""
         with suppress(OSError):
-            while data := client.recv(65536):
-                self._wait_while_hung()
-                if self.mode in (Mode.GONE, Mode.ERRING):
-                    break
-                server.sendall(data)
-        for end in (client, server):
+            pass_on(source, target)
+        for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
-    def _pass_down(self, server: socket.socket, client: socket.socket) -> None:
+    def _say(self, client: socket.socket, server: socket.socket) -> None:
+        """What the service says. A connection opened in better times meets the mode here."""
+        while data := client.recv(65536):
+            self._wait_while_hung()
+            if self.mode in (Mode.GONE, Mode.ERRING):
+                return
+            server.sendall(data)
+
+    def _hear(self, server: socket.socket, client: socket.socket) -> None:
+        """What the store answers."""
         while data := server.recv(65536):
             self._wait_while_hung()
             if self.mode is Mode.SLOW:
                 time.sleep(SLOW_SECONDS)
             if self.mode is not Mode.OPEN and self.mode is not Mode.SLOW:
-                break
+                return
             client.sendall(data)
-        with suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)

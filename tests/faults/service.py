@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -23,12 +24,15 @@ from embedded.stores import clickhouse, postgres, redis_server
 from embedded.supervision.processes import Process, Program
 from tests.faults.places import Places, made
 from tests.faults.proxy import Proxy
+from tests.faults.queue_door import QueueDoor
 
 Fronts: TypeAlias = Mapping[str, Callable[[Mapping[str, str]], Program]]
+STORES = ("postgres", "redis", "rate-limit", "clickhouse")
 SETTINGS = {
     "DJANGO_SECRET_KEY": secrets.token_urlsafe(48),
     "API_KEYS_REQUIRED": "false",
-    "RATE_LIMIT_PER_MINUTE": "0",
+    # Each request asks for it, and none is refused.
+    "RATE_LIMIT_PER_MINUTE": "1000000000",
     # What a killed worker and a killed deliverer held comes back after this and twice this: the
     # defaults would only make the end later.
     "QUEUE_VISIBILITY_TIMEOUT_SECONDS": "10",
@@ -42,29 +46,32 @@ class Service:
     def __init__(self, folder: Path, fronts: Fronts) -> None:
         self.folder, self._fronts = folder, fronts
         self.port = ports.pick_free()
-        self._ports = {name: ports.pick_free() for name in ("postgres", "redis", "clickhouse")}
+        self._ports = {name: ports.pick_free() for name in STORES}
         self._processes: dict[str, Process] = {}
         self._programs: dict[str, Callable[[], Program]] = {
             "postgres": lambda: postgres.program(folder / "postgres", port=self._ports["postgres"]),
             "redis": lambda: redis_server.queue(folder / "redis", port=self._ports["redis"]),
+            "rate-limit": lambda: redis_server.rate_limit(
+                folder / "rate-limit", port=self._ports["rate-limit"]
+            ),
             "clickhouse": lambda: clickhouse.program(
                 folder / "clickhouse", port=self._ports["clickhouse"]
             ),
         }
         self.proxy = Proxy(self._ports["clickhouse"])
+        self.queue_door = QueueDoor(self._ports["redis"])
         # With what all clients so far have sent.
         self.places = Places([], [])
         self.variables: dict[str, str] = {}
 
     def start(self, *, projects: int, doomed: int) -> None:
-        for name in ("postgres", "redis", "clickhouse"):
+        for name in STORES:
             self.restart(name)
         self.variables = {
             "DATABASE_URL": self._processes["postgres"].program.url,
-            "REDIS_URL": self._processes["redis"].program.url,
-            "CLICKHOUSE_URL": self.clickhouse_url.replace(
-                f":{self._ports['clickhouse']}/", f":{self.proxy.port}/"
-            ),
+            "REDIS_URL": self.address("redis"),
+            "RATE_LIMIT_REDIS_URL": self.address("rate-limit"),
+            "CLICKHOUSE_URL": self._through(self.proxy, "clickhouse"),
         }
         for variable, front in self._fronts.items():
             program = front(self.variables)
@@ -77,9 +84,17 @@ class Service:
                     continue
             if program.name == "beat":
                 self._have_beat_hurry()
-            self._programs[program.name] = lambda program=program: program  # type: ignore[misc]
+            led = self._led(program)
+            self._programs[program.name] = lambda led=led: led  # type: ignore[misc]
             self.restart(program.name)
         self.places = made(self.environment(), projects=projects, doomed=doomed)
+
+    def _led(self, program: Program) -> Program:
+        """Web alone is led through the queue's door: workers are to keep their messages."""
+        if program.name != "web":
+            return program
+        queue = {"REDIS_URL": self._through(self.queue_door, "redis")}
+        return replace(program, environment={**program.environment, **queue})
 
     def _have_beat_hurry(self) -> None:
         """Its 10 seconds between two looks for what was left would only make the end later too."""
@@ -104,7 +119,10 @@ class Service:
     @property
     def clickhouse_url(self) -> str:
         """Past the proxy: what the suite itself asks."""
-        return self._processes["clickhouse"].program.url
+        return self.address("clickhouse")
+
+    def _through(self, proxy: Proxy, name: str) -> str:
+        return self.address(name).replace(f":{self._ports[name]}/", f":{proxy.port}/")
 
     def address(self, name: str) -> str:
         """Of a store, past whatever is in front of it."""
@@ -140,7 +158,8 @@ class Service:
                 if name == "worker":
                     process.kill()
                 process.__exit__()
-        self.proxy.close()
+        for proxy in (self.proxy, self.queue_door):
+            proxy.close()
 
     def _log(self, name: str) -> Callable[[str], None]:
         path = self.folder / f"{name}.log"

@@ -52,7 +52,7 @@ class Soak(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        return self.outcome.audit.clean and not self.outcome.harmful and not self.left
+        return self.outcome.clean and not self.left
 
     def summary(self) -> str:
         return (

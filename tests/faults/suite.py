@@ -5,11 +5,12 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import cycle
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from tests.faults import audit, plan
 from tests.faults.clients import Clients, event
 from tests.faults.places import Place, Places
 from tests.faults.proxy import Mode
+from tests.faults.queue_door import Cut, QueueDoor
 from tests.faults.service import Service
 from tests.waiting import wait_until
 
@@ -36,7 +38,8 @@ _TOLD_SECONDS = 60
 class Outcome(NamedTuple):
     """`faults` by name, what the clients saw, and the count.
 
-    `deleted` are the clients of each project that was deleted meanwhile.
+    `deleted` are the clients of each project that was deleted meanwhile, and `door` is the one in
+    front of the queue, if there was one.
     """
 
     seed: int
@@ -45,6 +48,25 @@ class Outcome(NamedTuple):
     audit: audit.Audit
     seconds: float
     deleted: Sequence[Clients] = ()
+    door: QueueDoor | None = None
+
+    @property
+    def clean(self) -> bool:
+        return self.audit.clean and not self.harmful and not self.unfounded
+
+    @property
+    def answers(self) -> dict[str, int | str]:
+        """Of all clients, by the id of the request."""
+        return {
+            request_id: answer
+            for clients in (self.clients, *self.deleted)
+            for request_id, answer in clients.answers.items()
+        }
+
+    @property
+    def unfounded(self) -> set[str]:
+        """The requests that were told 202 although Redis had not confirmed their message."""
+        return self.door.unfounded(self.answers) if self.door else set()
 
     @property
     def harmful(self) -> set[int | str]:
@@ -62,7 +84,9 @@ class Outcome(NamedTuple):
             f" promised {clients.places.promised:,},"
             f" {clients.places.shared:,} of them in more than one project",
             *(f"to a deleted project: {dict(one.statuses)}" for one in self.deleted),
-            f"answers {dict(clients.statuses)}, longest {clients.longest:.1f} s",
+            f"answers {dict(clients.statuses)}, longest {clients.longest:.1f} s,"
+            f" sent again {clients.again:,}",
+            *(self.door.summary(self.answers) if self.door else []),
             *(
                 f"{name.replace('_', ' ')}: {value:,}"
                 for name, value in self.audit._asdict().items()
@@ -97,15 +121,26 @@ def run(
             faults = _under_load(service, clients, sequence, seconds=seconds)
         drain(service.variables)
         counted = count(service)
-    return Outcome(seed, faults, clients, counted, time.monotonic() - began, deleted)
+    seconds = time.monotonic() - began
+    return Outcome(seed, faults, clients, counted, seconds, deleted, service.queue_door)
+
+
+def with_redis_cut(service: Service, *, seconds: float, pace: float = 0.0) -> Outcome:
+    """Only this: Redis breaks off at messages, for so long at each place."""
+    began, clients = time.monotonic(), Clients(service.port, service.places, seed=1, pace=pace)
+    sequence = [(f"Redis cut {cut.value}", seconds, 0.0) for cut in Cut]
+    faults = _under_load(service, clients, sequence)
+    drain(service.variables)
+    counted, seconds = count(service), time.monotonic() - began
+    return Outcome(0, faults, clients, counted, seconds, door=service.queue_door)
 
 
 def _under_load(
     service: Service,
     clients: Clients,
-    sequence: Iterator[tuple[str, float, float]],
+    sequence: Iterable[tuple[str, float, float]],
     *,
-    seconds: float,
+    seconds: float = inf,
 ) -> Counter[str]:
     faults: Counter[str] = Counter()
     clients.start()
