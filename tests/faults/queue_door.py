@@ -22,9 +22,7 @@ class Cut(Enum):
 
 
 class QueueDoor(Proxy):
-    """While there is a `cut`, the connection of each message is closed; all else is passed on.
-
-    Only messages with events count.
+    """While there is a `cut`, each message with events ends its connection; all else is passed on.
 
     `met` has the ids of the requests whose message was cut off, and `confirmed` those of the
     requests that Redis has answered for.
