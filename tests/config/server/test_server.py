@@ -1,6 +1,7 @@
 """What granian's event loop does for the threads that answer: bodies, heads, files."""
 
 import asyncio
+import io
 import json
 import socket
 import time
@@ -13,7 +14,7 @@ import pytest
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from config.memory import room
-from config.server import body, pace
+from config.server import body, pace, rsgi
 from tests import web_server
 from tests.config.server.asking import answer, counted
 from tests.samples import event
@@ -137,6 +138,19 @@ def test_a_body_that_does_not_come_is_not_waited_for_for_ever(
     assert taken.refusal
     assert taken.refusal.status == 408
     assert time.monotonic() - began < 5
+
+
+def test_what_fails_in_the_short_way_is_left_to_django(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def ask() -> object:
+        whole = body.Body(io.BytesIO(b"[]"), room.work.nothing())
+        return await rsgi._in_short(scope, {}, whole)
+
+    monkeypatch.setattr(rsgi, "_lane", fail)
+    scope = cast(Scope, SimpleNamespace(method="POST", headers={}))
+    assert asyncio.run(ask()) is None
 
 
 class Silent:

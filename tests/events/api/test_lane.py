@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from config.memory import room
 from config.memory.room import SMALL_BYTES
 from config.middleware import access_log, rate_limit
+from config.settings import _redis
 from events.api import lane
 from events.format.records import unframe
 from events.ingest import property_schemas
@@ -251,6 +252,16 @@ def test_a_limit_that_cannot_be_read_refuses_all_and_nothing_is_queued(monkeypat
     assert answer.status_code == 503
     monkeypatch.setattr(rate_limit, "is_shared", lambda: False)
     assert told(post_some(LaneClient())) == told(answer)
+    assert messages() == []
+
+
+def test_a_cluster_that_is_nowhere_refuses_as_it_does_in_django(settings: Any) -> None:
+    nowhere = _redis("redis+cluster://127.0.0.1:1")
+    settings.CACHES = {**settings.CACHES, "rate_limit": nowhere}
+    client = LaneClient()
+    answer = post_some(client)
+    assert (answer.status_code, client.taken) == (503, 1)
+    assert told(answer) == told(post_some(Client()))
     assert messages() == []
 
 
