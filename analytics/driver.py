@@ -2,19 +2,22 @@
 
 import logging
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from http import HTTPStatus
 from typing import Any, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver import client as clients
 from clickhouse_connect.driver import exceptions
+from clickhouse_connect.driver.binding import bind_query
 from clickhouse_connect.driver.ctypes import RespBuffCls
 from clickhouse_connect.driver.httpclient import HttpClient
 from clickhouse_connect.driver.httputil import ResponseSource, get_pool_manager
 from clickhouse_connect.driver.transform import NativeTransform
-from urllib3 import Timeout
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import HTTPError, ProtocolError
 
 Client: TypeAlias = clients.Client
 DriverError = exceptions.ClickHouseError
@@ -23,6 +26,10 @@ OperationalError = exceptions.OperationalError
 CONNECT_TIMEOUT_SECONDS = 5
 # Idle connections that a process keeps: as many as threads that send queries at once.
 POOL_CONNECTIONS = 32
+# A longer address may be refused, by the server or by a proxy. The driver sends a form instead.
+_LONGEST_ADDRESS = 4_000
+# Answers after which the same query may succeed a moment later. It has not run.
+_BUSY = frozenset({429, 503, 504})
 # The driver also raises the errors that it logs as warnings with a traceback.
 logging.getLogger(ResponseSource.__module__).setLevel(logging.ERROR)
 # Clients by URL and by the seconds that they wait for an answer.
@@ -35,6 +42,59 @@ def client(url: str, seconds: int) -> Client:
     # Two threads may connect at once; one of the two clients is then not used. With a lock, all
     # threads would wait in line for a server that hangs.
     return _clients.get(key) or _clients.setdefault(key, _connect(*key))
+
+
+def ask(
+    made: Client,
+    sql: str,
+    *,
+    parameters: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    format: str,
+) -> bytes:
+    """The whole answer to a query that only reads, in a format of ClickHouse. Raises DriverError.
+
+    It is the driver's `raw_query` on a shorter way, which takes half of the CPU: 0.5 ms less, of 8
+    to 15 ms for a report on 100,000 events. What is unusual goes the driver's way, which also
+    repeats what a connection that was closed meanwhile has lost.
+    """
+    assert isinstance(made, HttpClient)
+    _, bound = bind_query(sql, {**parameters}, made.server_tz)
+    # Without the first setting, an error could come in the middle of the answer.
+    asked = {"wait_end_of_query": 1, "default_format": format, **made.params, **settings, **bound}
+    address = f"/?{urlencode(asked)}"
+    if len(address) <= _LONGEST_ADDRESS:
+        response = _posted(made, address, sql)
+        if response and response.status not in _BUSY:
+            return _answer_in(response)
+    return made.raw_query(sql, parameters={**parameters}, settings={**settings}, fmt=format)
+
+
+def _posted(made: HttpClient, address: str, sql: str) -> BaseHTTPResponse | None:
+    """The answer, or None if the connection was closed before it."""
+    try:
+        pool = made.http.connection_from_url(made.url)
+        return pool.urlopen(
+            "POST",
+            address,
+            sql.encode(),
+            made.headers,
+            retries=False,
+            timeout=made.timeout,
+        )
+    except ProtocolError:
+        return None
+    except HTTPError as error:
+        raise OperationalError(f"{error} ({made.url})") from error
+
+
+def _answer_in(response: BaseHTTPResponse) -> bytes:
+    code = response.headers.get("X-ClickHouse-Exception-Code")
+    if response.status == HTTPStatus.OK and code is None:
+        return response.data
+    text = response.data.decode(errors="replace").strip()
+    number = int(code) if code and code.isdecimal() else None
+    raise exceptions.DatabaseError(f"{response.status}: {text}", code=number)
 
 
 def database_of(url: str) -> str:

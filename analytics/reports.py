@@ -61,9 +61,10 @@ def daily_active_users(
     """Every day from `start` to `end`, both included, oldest first; 0 where nobody came."""
     days = {"start": start, "end": end, **bounds(start, end, zone.name)}
     rows = _ask("daily_active_users", project, zone, segments, end, days)
-    users = {date.fromisoformat(day): int(count) for day, count in rows}
-    asked = (start + timedelta(days=n) for n in range((end - start).days + 1))
-    return [DailyUsers(day, users.get(day, 0)) for day in asked]
+    # By the day's number, which takes half the time of looking up dates.
+    users = {date.fromisoformat(day).toordinal(): int(count) for day, count in rows}
+    asked = range(start.toordinal(), end.toordinal() + 1)
+    return [DailyUsers(date.fromordinal(day), users.get(day, 0)) for day in asked]
 
 
 def top_events(
@@ -78,7 +79,7 @@ def top_events(
     """The `limit` most frequent event types, most frequent first; equal counts by name."""
     days = {"start": start, "end": end, **bounds(start, end, zone.name)}
     rows = _ask("top_events", project, zone, segments, end, {**days, "limit": limit})
-    return [EventCount(event_type, int(count)) for event_type, count in rows]
+    return [EventCount(event_type, int(count)) for event_type, count in rows if count]
 
 
 def retention(
@@ -102,7 +103,7 @@ def retention(
     # One query covers as many cohorts as fit into the mask together with their windows.
     for first in range(_week(start + timedelta(days=6)), last + 1, _MASK_WEEKS - windows):
         until = min(last, first + _MASK_WEEKS - windows - 1)
-        weeks = {"first": first, "last": until, "windows": windows, "pattern": pattern}
+        weeks = {"first": first, "last": until, "pattern": pattern, **_epochs(first)}
         rows = _ask("retention", project, zone, segments, today, weeks)
         for cohort, week_after, users in rows:
             counts.setdefault(int(cohort), {})[int(week_after)] = int(users)
@@ -116,6 +117,18 @@ def _cohort(week: int, users: dict[int, int], windows: int, present: int) -> Coh
         for k in range(1, windows + 1)
     ]
     return Cohort(_FIRST_MONDAY + timedelta(weeks=week), size, returned)
+
+
+def _epochs(first: int) -> dict[str, int]:
+    """From which epochs a mask that begins with week `first` has its weeks, and how far shifted.
+
+    A mask that is one whole epoch has none of the next. It must not be shifted by all its bits, so
+    it then gets the same epoch twice, of which only the first counts.
+    """
+    epoch, before = divmod(first, _MASK_WEEKS)
+    after = -first % _MASK_WEEKS
+    next_epoch = epoch + 1 if before else epoch
+    return {"epoch": epoch, "before": before, "next_epoch": next_epoch, "after": after}
 
 
 def _week(day: date) -> int:

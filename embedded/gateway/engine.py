@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -105,6 +106,8 @@ class Engine:
             self._anchor = _connect(f"{self.path}?{options}")
         except RuntimeError as error:
             raise FolderError(f"data folder {path} can't be opened: {error}") from None
+        # What a connection opened for the next request, which then need not wait for it.
+        self._ahead: deque[Any] = deque()
         self.timezone = self._rows("SELECT timezone()")[0]
 
     def _rows(self, sql: str) -> list[str]:
@@ -118,10 +121,9 @@ class Engine:
     ) -> Iterator[Any]:
         """A new connection with these settings, so that no setting leaks into another query.
 
-        Opening it costs 0.2 ms. `settings` may hold query parameters as `param_x`. With
-        `at_once`, it does not wait for a slot and does not take one. Raises EngineError for an
-        unknown setting or database, and TOO_MANY_SIMULTANEOUS_QUERIES if no slot becomes free in
-        time.
+        With `at_once`, it does not wait for a slot and does not take one. Raises EngineError for
+        an unknown setting or database, and TOO_MANY_SIMULTANEOUS_QUERIES if no slot becomes free
+        in time.
         """
         if not at_once and not self._slots.acquire(timeout=self._queue_seconds):
             raise refusal(
@@ -130,14 +132,29 @@ class Engine:
                 f"Too many simultaneous queries. Maximum: {self._max_queries}",
             )
         try:
-            with closing(_connect(str(self.path))) as connection:
+            with closing(self._opened()) as connection:
                 connection.query(_preamble({**_BASE_SETTINGS, **settings}, database), "Null")
                 yield connection
+                if not at_once:
+                    self._open_ahead()
         except RuntimeError as error:  # chDB's errors are of this class
             raise from_engine(error) from error
         finally:
             if not at_once:
                 self._slots.release()
+
+    def _opened(self) -> Any:
+        with suppress(IndexError):
+            return self._ahead.pop()
+        return _connect(str(self.path))
+
+    def _open_ahead(self) -> None:
+        """Open a connection for the next request, after this one has its answer: it takes 0.3 ms.
+
+        Threads that do so at the same moment open one each.
+        """
+        if not self._ahead:
+            self._ahead.append(_connect(str(self.path)))
 
     def kill(self, marker: str) -> None:
         """Cancel the queries that end with this marker."""
@@ -159,7 +176,8 @@ class Engine:
         for row in self._rows(tables):
             database, name = row.split("\t")
             self._rows(f"OPTIMIZE TABLE {_identifier(database)}.{_identifier(name)}")
-        self._anchor.close()
+        for connection in (*self._ahead, self._anchor):
+            connection.close()
         return True
 
 
@@ -168,7 +186,9 @@ def _preamble(settings: Mapping[str, str], database: str) -> str:
         if not _SETTING_NAME.fullmatch(name):
             raise refusal(115, "UNKNOWN_SETTING", f"Unknown setting {_literal(name)}")
     assignments = ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
-    return f"SET {assignments}" + (f"; USE {_identifier(database)}" if database else "")
+    # A new connection is in this database, and each statement costs 0.2 ms.
+    is_there = database in ("", "default")
+    return f"SET {assignments}" + ("" if is_there else f"; USE {_identifier(database)}")
 
 
 def default_memory_bytes() -> int:

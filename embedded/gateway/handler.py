@@ -204,6 +204,7 @@ def _query(
         text=parameters.own.get("query", ""),
         body=body,
         settings=settings,
+        values=parameters.values,
         database=parameters.own.get("database") or headers.get("X-ClickHouse-Database") or "",
         default_format=parameters.own.get("default_format")
         or headers.get("X-ClickHouse-Format")

@@ -17,14 +17,16 @@ _OWN = frozenset(
     | {"enable_http_compression", "cancel_http_readonly_queries_on_client_close"}
     | {"send_progress_in_http_headers", "http_headers_progress_interval_ms"}
 )
+_OF_QUERY = "param_"
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of the HTTP interface apart from settings (`param_x` counts as a setting)."""
+    """Parameters of the HTTP interface, settings of the engine, and values for `{x:Type}`."""
 
     own: Mapping[str, str]
     settings: Mapping[str, str]
+    values: Mapping[str, str]
 
     def flag(self, name: str) -> bool:
         return self.own.get(name, "0") not in ("", "0", "false")
@@ -37,9 +39,15 @@ def parse(query_string: str, form: Mapping[str, str]) -> Parameters:
     except UnicodeDecodeError:
         raise refusal(36, "BAD_ARGUMENTS", "A URL parameter is not UTF-8") from None
     fields = {**url, **form}
-    own = {name: value for name, value in fields.items() if name in _OWN}
-    settings = {name: value for name, value in fields.items() if name not in _OWN}
-    parameters = Parameters(own, settings)
+    own, settings, values = {}, {}, {}
+    for name, value in fields.items():
+        if name in _OWN:
+            own[name] = value
+        elif name.startswith(_OF_QUERY):
+            values[name.removeprefix(_OF_QUERY)] = value
+        else:
+            settings[name] = value
+    parameters = Parameters(own, settings, values)
     if parameters.flag("compress") or parameters.flag("decompress"):
         raise refusal(
             48, "NOT_IMPLEMENTED", "compress and decompress are not supported: use HTTP encodings"

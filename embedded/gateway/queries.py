@@ -33,7 +33,7 @@ _HELD_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Query:
-    """A request's statement and its own settings.
+    """A request's statement, its own settings, and the values of the statement's `{x:Type}`.
 
     The statement is `text` followed by `body`. If the statement only reads, `Engine.kill` finds it
     by the comment `marker`. A statement that writes goes on, as on a server. With `whole`, the
@@ -43,6 +43,7 @@ class Query:
     text: str
     body: Iterable[bytes]
     settings: Mapping[str, str]
+    values: Mapping[str, str]
     database: str
     default_format: str
     marker: str
@@ -115,7 +116,9 @@ def _run_insert(engine: Engine, insert: Insert, data: Iterable[bytes], query: Qu
         source = f" FROM INFILE '/dev/fd/{spool.fileno()}' ".encode()
         tail = f" FORMAT {insert.format}".encode()
         with engine.session(settings=query.settings, database=query.database) as connection:
-            result = connection.query(insert.target + source + insert.settings + tail, "Null")
+            result = connection.query(
+                insert.target + source + insert.settings + tail, "Null", params=query.values
+            )
     return Outcome(statistics=_written(result))
 
 
@@ -139,9 +142,9 @@ def _run_statement(
     if statement.keyword in _QUERY_KEYWORDS:
         sql += b"\n" + query.marker.encode()
     if statement.keyword in _QUERY_KEYWORDS and chosen in _STREAMED_FORMATS:
-        stream = stack.enter_context(connection.send_query(sql, chosen))
+        stream = stack.enter_context(connection.send_query(sql, chosen, params=query.values))
         return _streamed(stream, chosen)
-    result = connection.query(sql, chosen)
+    result = connection.query(sql, chosen, params=query.values)
     has_rows = statement.keyword in _ROW_KEYWORDS or result.size() > 0
     return Outcome(
         [result.bytes()], chosen if has_rows else None, {**_read(result), **_written(result)}

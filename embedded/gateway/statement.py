@@ -21,6 +21,8 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _DATA_GAP = re.compile(rb"[ \t\f]*(?:\r?\n)?")
+# Without any of these, a statement is one, and names no format.
+_ENDS_OR_FORMATS = re.compile(rb";|FORMAT", re.IGNORECASE)
 _INSERT_SOURCES = frozenset({b"SELECT", b"WITH", b"FROM", b"WATCH"})
 
 
@@ -94,6 +96,8 @@ def parse_insert(sql: bytes) -> Insert | None:
 
 def parse_statement(sql: bytes) -> Statement:
     """Recognize a statement without data. Raises EngineError for no statement and for several."""
+    if not _ENDS_OR_FORMATS.search(sql) and not _is_blank(sql):
+        return Statement(sql, _keyword(sql), None)
     output_format = None
     end = len(sql)
     words = _top_level_words(sql)

@@ -71,11 +71,16 @@ def test_a_last_day_left_out_or_passed_is_noticed(
     assert_noticed(written.DAYS)
 
 
-@pytest.mark.parametrize("query", ["retention", "retention_by_type"])
-def test_a_week_past_the_mask_that_is_taken_for_its_last_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, query: str
+@pytest.mark.parametrize("after", [0, 127])
+def test_a_week_past_the_mask_that_is_taken_for_one_in_it_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    rewrite(monkeypatch, query, "< 128", "<= 128")
+    epochs = reports._epochs
+
+    def with_the_next(first: int) -> dict[str, int]:
+        return {**epochs(first), "next_epoch": first // 128 + 1, "after": after}
+
+    monkeypatch.setattr(reports, "_epochs", with_the_next)
     assert_noticed(written.END_OF_MASK)
 
 

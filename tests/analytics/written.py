@@ -116,10 +116,11 @@ YEARS_APART = History(
 )
 
 # The last cohort of the first query: its second week after is the mask's last bit, and the next row
-# of weekly_users begins with the third.
+# of weekly_users begins with the third. The first user comes again 129 weeks after the mask begins,
+# which would be their first week after if the mask began anew.
 END_OF_MASK = History(
     events=[
-        *came("u1", "2021-07-05" + FIRST_MOMENT),
+        *came("u1", "2021-07-05" + FIRST_MOMENT, "2023-12-25" + FIRST_MOMENT),
         *came("u2", "2023-11-27" + FIRST_MOMENT, "2023-12-18" + FIRST_MOMENT),
         *came("u3", "2023-11-27" + FIRST_MOMENT, "2023-12-17" + LAST_MOMENT),
     ],
