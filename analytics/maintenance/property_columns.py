@@ -77,7 +77,7 @@ def remove(field: Field, *, project: int) -> bool:
     if columns.path_text(field) not in {one.path for one in all_of(project=project)}:
         return False
     _run("property_mark", project, field, {"comment": ""})
-    time.sleep(seconds_of_reports())
+    _wait_for_reports()
     for table in dict.fromkeys(["events", cluster.local("events")]):
         _run("property_drop", project, field, {"table": table})
     return True
@@ -86,6 +86,10 @@ def remove(field: Field, *, project: int) -> bool:
 def seconds_of_reports() -> float:
     """Seconds after which no report reads a column that was in use before."""
     return columns.KEPT_SECONDS + clickhouse.longest_query_seconds()
+
+
+def _wait_for_reports() -> None:
+    time.sleep(seconds_of_reports())
 
 
 def _run(

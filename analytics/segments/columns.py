@@ -18,7 +18,7 @@ from analytics import clickhouse
 from analytics.queries import load
 from analytics.segments.escaping import written_name
 from analytics.segments.expressions import Comparison, Field, Segments, Term
-from analytics.segments.readers import Bind, reader
+from analytics.segments.readers import Bind, reader_at_insert
 
 # The operators that the column answers. The others look into the text of a value.
 ANSWERED = ("is", "set")
@@ -56,7 +56,7 @@ def path_in(name: str) -> str:
 
 def value_in(field: Field, bind: Bind) -> str:
     """SQL of what the column has: empty for no value, and `a` for one that is equal to nothing."""
-    found = reader(field, bind)
+    found = reader_at_insert(field, bind)
     branches = []
     for type_name in found.types:
         typed = found.typed(type_name)

@@ -163,6 +163,8 @@ def _equal(column: str, type_name: str, values: list[object], bind: Bind) -> str
     key = type_name.lower()
     if len(values) == 1:
         return f"{column} = {bind(key, type_name, values[0])}"
+    if type_name == "Float64" and 0 in values:
+        values = [*values, -0.0]  # which equals 0, but IN compares bytes
     return f"{column} IN {bind(key, f'Array({type_name})', values)}"
 
 
