@@ -1,4 +1,4 @@
-"""The table of saved segments."""
+"""The tables of saved segments, and of the properties that segments ask for."""
 
 import re
 
@@ -43,3 +43,21 @@ class SavedSegment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AskedProperty(models.Model):
+    """How often the segments of a project asked whether a property has a value."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, default=DEFAULT)
+    path = models.CharField(max_length=200)
+    times = models.BigIntegerField()
+    last_asked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "asked_properties"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "path"], name="asked_properties_path")
+        ]
+
+    def __str__(self) -> str:
+        return self.path

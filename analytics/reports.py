@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from analytics.asking import ask
 from analytics.percent import percent
-from analytics.queries import load, load_with
+from analytics.queries import SEGMENTS, load, load_with
 from analytics.segments.expressions import ALL, Segments
 from analytics.segments.translating import Condition, Scope, condition
 from analytics.zones import UTC, Zone, bounds
@@ -26,6 +26,13 @@ _IN_ROLLUPS = {
     "top_events": {"event_type"},
     "retention": {"event_type", "user_hash"},
 }
+# What queries read of an event's time, and what takes its place where days are those of UTC. The
+# index of the table is by occurred_at, which indexHint uses without reading it.
+_DAY, _UTC_DAY = "toDate(occurred_at, {tz:String})", "utc_day"
+_MOMENTS = (
+    "occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}"
+)
+_UTC_DAYS = f"indexHint({_MOMENTS}) AND {_UTC_DAY} BETWEEN {{start:Date}} AND {{end:Date}}"
 # Only where the bounds in UTC let in events of the days beside.
 _ON_DAYS = "toDate32(occurred_at, {tz:String}) BETWEEN {start:Date} AND {end:Date}"
 
@@ -160,12 +167,18 @@ def _ask(
 
 def _sql(name: str, scope: Scope, segments: Segments, where: Condition) -> str:
     if where.columns - _IN_ROLLUPS[name] or not scope.is_rolled_up:
-        is_wider = name == "top_events" and scope.zone != UTC
-        all_of = f"{where.sql} AND {_ON_DAYS}" if is_wider else where.sql
-        return load_with(f"{name}_raw", condition=all_of)
+        return _raw(name, scope, where)
     if not segments:
         return load(name)
     return load_with(_rollup(name, segments, where), condition=where.sql)
+
+
+def _raw(name: str, scope: Scope, where: Condition) -> str:
+    if scope.zone == UTC:
+        sql = load(f"{name}_raw").replace(_MOMENTS, _UTC_DAYS).replace(_DAY, _UTC_DAY)
+        return sql.replace(SEGMENTS, f"{where.sql} AND")
+    all_of = f"{where.sql} AND {_ON_DAYS}" if name == "top_events" else where.sql
+    return load_with(f"{name}_raw", condition=all_of)
 
 
 def _rollup(name: str, segments: Segments, where: Condition) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from analytics.segments import patterns, saved
+from analytics.segments import columns, patterns, saved, uses
 from analytics.segments.expressions import Segments
 from analytics.segments.parsing import parse_segments
 
@@ -13,8 +13,9 @@ def segments_of(
     """Segments that must all hold, and groups `or.N` of alternatives, of which one must hold.
 
     Saved segments are in their places. Raises InvalidSegment, django.db.Error for saved ones, and
-    ClickHouseError for patterns.
+    ClickHouseError for patterns and properties.
     """
     full = saved.in_full(parse_segments(texts, groups), project=project)
     patterns.check(full)
-    return full
+    uses.note(full, project=project)
+    return columns.placed(full, project=project)

@@ -39,10 +39,14 @@ class InvalidSegment(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """`name` is event_type, user_id or properties; `path` holds the keys of a property."""
+    """`name` is event_type, user_id or properties; `path` holds the keys of a property.
+
+    `column` is the name of the property's own column, if it has one that may be read.
+    """
 
     name: str
     path: tuple[str, ...] = ()
+    column: str = dataclasses.field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,11 @@ def _is_misread(keys: Sequence[str]) -> bool:
 
 
 def _column(keys: Sequence[str]) -> str:
-    return "properties." + ".".join(key.replace(".", "%2E") for key in keys)
+    return f"properties.{_subcolumn(keys)}"
+
+
+def _subcolumn(keys: Sequence[str]) -> str:
+    return ".".join(key.replace(".", "%2E") for key in keys)
 
 
 def _of_text(keys: Sequence[str], bind: Bind) -> Reader:
@@ -77,6 +81,20 @@ def _of_subcolumns(keys: Sequence[str], bind: Bind) -> Reader:
 
     return Reader(
         [*_IN_TEXT], typed, f"{bind('column', 'Identifier', Identifier(column))} IS NOT NULL"
+    )
+
+
+def reader_at_insert(field: Field, bind: Bind) -> Reader:
+    """The same for a row that is not stored yet, of which ClickHouse computes a column.
+
+    There a subcolumn has no name.
+    """
+    if _is_misread(field.path):
+        return _of_text(field.path, bind)
+    path = bind("path", "String", _subcolumn(field.path))
+    value = f"getSubcolumn(properties, {path})"
+    return Reader(
+        [*_IN_TEXT], lambda name: f"dynamicElement({value}, '{name}')", f"{value} IS NOT NULL"
     )
 
 

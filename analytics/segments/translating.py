@@ -7,7 +7,9 @@ from decimal import ROUND_CEILING, ROUND_FLOOR
 from functools import partial
 from typing import NamedTuple
 
+from analytics.clickhouse import Identifier
 from analytics.queries import load
+from analytics.segments import columns
 from analytics.segments.expressions import Comparison, Did, Saved, Segments, Term
 from analytics.segments.numbers import NUMBER_SQL, WHOLE_SQL, exact, is_number
 from analytics.segments.readers import Bind, Reader, reader
@@ -112,6 +114,8 @@ class _Translation:
 
 
 def _compare(comparison: Comparison, bind: Bind) -> str:
+    if comparison.field.column and comparison.operator in columns.ANSWERED:
+        return _by_column(comparison, bind)
     found = reader(comparison.field, bind)
     if comparison.operator == "set":
         return found.is_set
@@ -122,6 +126,16 @@ def _compare(comparison: Comparison, bind: Bind) -> str:
     if comparison.operator in _SIGNS:
         return _ordered(found, _SIGNS[comparison.operator], value, bind)
     return _in_text(found, comparison.operator, value, bind)
+
+
+def _by_column(comparison: Comparison, bind: Bind) -> str:
+    """One comparison for all types: the column has the type in its text."""
+    column = bind("own_column", "Identifier", Identifier(comparison.field.column))
+    if comparison.operator == "set":
+        return f"{column} != ''"
+    readings = (_readings(value) for value in comparison.values)
+    texts = [columns.written(*one) for reading in readings for one in reading.items()]
+    return _equal(column, "String", [*texts], bind)
 
 
 def _hash(values: Sequence[str], bind: Bind) -> str:
@@ -149,6 +163,8 @@ def _equal(column: str, type_name: str, values: list[object], bind: Bind) -> str
     key = type_name.lower()
     if len(values) == 1:
         return f"{column} = {bind(key, type_name, values[0])}"
+    if type_name == "Float64" and 0 in values:
+        values = [*values, -0.0]  # which equals 0, but IN compares bytes
     return f"{column} IN {bind(key, f'Array({type_name})', values)}"
 
 

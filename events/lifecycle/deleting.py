@@ -15,7 +15,7 @@ from psycopg.errors import LockNotAvailable
 from structlog import get_logger
 
 from analytics.maintenance.migrate import drop_database
-from analytics.models import SavedSegment
+from analytics.models import AskedProperty, SavedSegment
 from config.building_blocks.background_work import BackgroundWork
 from events.models import PropertySchema, RejectedEvent
 from events.postgres.repair_lock import alone
@@ -94,7 +94,8 @@ def _delete_rows(number: int) -> None:
     """Delete what PostgreSQL has of the project, except for its events."""
     while _run(load("delete_batches"), number, limit=_BITE):
         pass
-    for table in (RejectedEvent, PropertySchema, SavedSegment, ApiKey, Membership):
+    tables = (RejectedEvent, PropertySchema, SavedSegment, AskedProperty, ApiKey, Membership)
+    for table in tables:
         table._default_manager.filter(project=number).delete()
     # Their files are purged like those of all uploads without a row.
     _run(load("delete_imports"), number)

@@ -4,15 +4,19 @@
 many, and says how many of them differ.
 """
 
+import re
 import uuid
 from datetime import date
 from typing import Any
 
 import pytest
+from django.test import override_settings
 from hypothesis import given, settings
 
 from analytics import reports
+from analytics.segments.expressions import ALL
 from analytics.segments.parsing import parse_segments
+from analytics.segments.translating import Scope, condition
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics.comparison import OWN, compare
@@ -28,6 +32,30 @@ MANY = ASKED_FOR or 1_000
 @given(history=histories())
 def test_every_report_is_what_counting_by_hand_gives(history: History) -> None:
     compare(history.events, history.questions, blocks=history.blocks)
+
+
+@pytest.mark.parametrize("name", ["daily_active_users", "top_events", "retention"])
+def test_days_of_utc_are_read_from_their_column(name: str) -> None:
+    scope = Scope("UTC", date(2025, 1, 31), is_rolled_up=True)
+    sql = reports._sql(name, scope, ALL, condition(parse_segments(["user_id:a"]), scope))
+    read = re.sub(r"--.*|indexHint\(.*?'UTC'\)}.*?'UTC'\)}\)", "", sql)
+    assert "utc_day" in read
+    assert "occurred_at" not in read
+
+
+def test_a_report_reads_the_days_that_it_is_about_alone() -> None:
+    sent = [event(occurred_at=f"2025-{month:02}-06T10:00:00Z") for month in range(1, 13)]
+    engine.insert_block(token=str(uuid.uuid4()), body=framed(sent))
+    asked: dict[str, Any] = {
+        "start": date(2025, 3, 1),
+        "end": date(2025, 3, 31),
+        "segments": parse_segments(["user_id:u1"]),
+    }
+    limit = override_settings(CLICKHOUSE_QUERY_ROWS=1)  # as many as there are in March
+    with limit:
+        days = reports.daily_active_users(project=DEFAULT, zone=OWN, **asked)
+        [row] = reports.top_events(project=DEFAULT, zone=OWN, limit=1, **asked)
+    assert sum(day.unique_users for day in days) == row.events == 1
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from analytics import reports
 from analytics.people import timeline
+from analytics.segments import columns
+from analytics.segments.expressions import Segments
 from analytics.segments.parsing import parse_field, parse_segments
 from analytics.zones import Zone
 from projects.models import DEFAULT
@@ -24,6 +26,7 @@ from tests.analytics.funnels import test_counted_by_hand as funnels
 from tests.analytics.histories import ASKED_FOR, SPANS, History, events, histories, made_up
 from tests.analytics.oracle import Event
 from tests.analytics.people import test_counted_by_hand as people
+from tests.analytics.property_columns import asked, sped_up
 from tests.embedded.gateway import Gateway
 from tests.fixtures import empty_clickhouse
 
@@ -164,3 +167,34 @@ def assert_timeline(user: str, events: list[dict[str, Any]]) -> None:
             page.events[-1].event_id,
         )
     assert shown == sorted((it["occurred_at"] for it in events), reverse=True)
+
+
+def test_two_shards_answer_a_segment_by_the_column_of_its_property(
+    gateway: Gateway, transactional_db: None
+) -> None:
+    at = "2025-01-06T10:00:00Z"
+    values = [3, "3", 3.0, 4, None, "x", 3]
+    with clustered.at(gateway, clustered.STORED, "one"):
+        empty_clickhouse()
+        sent = [
+            {"occurred_at": at, "user_id": f"u{n}", "properties": {"plan": value}}
+            for n, value in enumerate(values)
+        ]
+        deliver(sent[:4], blocks=1)
+        with sped_up("plan"):
+            deliver(sent[4:], blocks=1)
+            segments = asked("properties.plan:3")
+            assert events_of(segments) == 4
+            name = columns.name_of(parse_field("properties.plan"))
+            engine.command(
+                f"ALTER TABLE {clustered.SPREAD}.events ADD COLUMN {name} LowCardinality(String)"
+            )
+            with clustered.spread(gateway):
+                assert events_of(segments) == 4
+            engine.command(f"ALTER TABLE {clustered.SPREAD}.events DROP COLUMN {name}")
+
+
+def events_of(segments: Segments) -> int:
+    days = {"start": date(2025, 1, 6), "end": date(2025, 1, 6)}
+    rows = reports.top_events(project=DEFAULT, zone=OWN, limit=9, segments=segments, **days)
+    return sum(row.events for row in rows)

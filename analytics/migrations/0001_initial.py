@@ -53,4 +53,34 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="AskedProperty",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("path", models.CharField(max_length=200)),
+                ("times", models.BigIntegerField()),
+                ("last_asked_at", models.DateTimeField()),
+                (
+                    "project",
+                    models.ForeignKey(
+                        default=1,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="projects.project",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "asked_properties",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("project", "path"), name="asked_properties_path"
+                    )
+                ],
+            },
+        ),
     ]

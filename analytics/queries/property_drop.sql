@@ -1,0 +1,1 @@
+ALTER TABLE /*table*//*on cluster*/ DROP COLUMN IF EXISTS /*column*/
