@@ -158,7 +158,7 @@ def _ask(
     """
     scope = Scope(zone.name, last, zone.is_rolled_up)
     where = condition(segments, scope)
-    is_narrow = name == "retention" and _is_narrow(**parameters)
+    is_narrow = name == "retention" and _fits_narrow(**parameters)
     sql = _sql(name, scope, segments, where, is_narrow=is_narrow)
     return ask(
         name,
@@ -168,9 +168,9 @@ def _ask(
     )
 
 
-def _is_narrow(*, first: int, last: int, windows: int, pattern: int) -> bool:
+def _fits_narrow(*, first: int, last: int, pattern: int, **_epochs: int) -> bool:
     """Whether all weeks that the report looks at fit into the smaller mask."""
-    return last + windows - first < _NARROW_WEEKS
+    return last - first + pattern.bit_length() <= _NARROW_WEEKS
 
 
 def _sql(
@@ -184,6 +184,7 @@ def _sql(
 
 
 def _raw(name: str, scope: Scope, where: Condition, is_narrow: bool) -> str:
+    """The query as its file has it reads moments, into the large mask, and is right for all."""
     sql, all_of = load(f"{name}_raw"), where.sql
     if is_narrow:
         sql = sql.replace("toUInt128(", "toUInt64(").replace("127", f"{_NARROW_WEEKS - 1}")
