@@ -97,4 +97,7 @@ def _property(text: str) -> Field:
 def _state(column: property_columns.Column | None) -> str:
     if column is None:
         return "no column"
-    return f"column of {column.size:,} bytes" if column.is_in_use else "column not finished"
+    if not column.is_in_use:
+        return "column not finished"
+    # ClickHouse does not know the size where all columns of a small part are in one file.
+    return f"column of {column.size:,} bytes" if column.size else "column"
