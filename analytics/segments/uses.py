@@ -16,6 +16,8 @@ from config.building_blocks.background_work import BackgroundWork
 log = get_logger(__name__)
 
 _WRITTEN_SECONDS = 10.0
+# Of a project. Whoever may read can ask for any path, so those not asked for longest make room.
+MAX_PATHS = 1_000
 # What waits to be written: the number of times by project and path.
 _asked: Counter[tuple[int, str]] = Counter()
 
@@ -47,12 +49,15 @@ def _write() -> bool:
 
 
 def _add(project: int, path: str, times: int) -> None:
-    now = timezone.now()
-    rows = AskedProperty.objects.filter(project=project, path=path)
-    if not rows.update(times=F("times") + times, last_asked_at=now):
-        # Another process may make it at the same moment.
-        row = AskedProperty(project_id=project, path=path, times=times, last_asked_at=now)
-        AskedProperty.objects.bulk_create([row], ignore_conflicts=True)
+    now, rows = timezone.now(), AskedProperty.objects.filter(project=project)
+    if rows.filter(path=path).update(times=F("times") + times, last_asked_at=now):
+        return
+    # Another process may make it at the same moment.
+    row = AskedProperty(project_id=project, path=path, times=times, last_asked_at=now)
+    AskedProperty.objects.bulk_create([row], ignore_conflicts=True)
+    newest_first = rows.order_by("-last_asked_at").values_list("pk", flat=True)
+    if past := [*newest_first[MAX_PATHS:]]:
+        rows.filter(pk__in=past).delete()
 
 
 _background = BackgroundWork(

@@ -9,21 +9,26 @@ from typing import Any
 import pytest
 
 from analytics import inserting, queries, reports
+from analytics.zones import Zone
 from tests import clickhouse as engine
 from tests.analytics import written
-from tests.analytics.comparison import compare
+from tests.analytics.comparison import OWN, compare
 from tests.analytics.histories import History
 
 pytestmark = pytest.mark.usefixtures("clickhouse")
 
 WEEK, WEEK_FROM_SUNDAY = "toUInt16(toDate(occurred_at)) + 3", "toUInt16(toDate(occurred_at)) + 4"
-TO_LAST_DAY = "AND {end:Date}"
+TO_LAST_DAY, BEFORE_NEXT_DAY = "AND {end:Date}", "< {until:DateTime64(3, 'UTC')}"
+# Bounds in another zone have a margin.
+DAYS_LESS = f"{BEFORE_NEXT_DAY} - 3 * 86400"
+# Its days are those of UTC, but they are read from moments, as those of any other zone.
+LIKE_UTC = Zone("Africa/Abidjan")
 RAW_WEEK, RAW_WEEK_FROM_SUNDAY = "{tz:String})) + 3)", "{tz:String})) + 4)"
 
 
-def assert_noticed(history: History) -> None:
+def assert_noticed(history: History, zone: Zone = OWN) -> None:
     with pytest.raises(AssertionError, match=r"assert .* == "):
-        compare(history.events, history.questions, blocks=history.blocks)
+        compare(history.events, history.questions, blocks=history.blocks, zones=[zone])
 
 
 @pytest.mark.parametrize(
@@ -67,11 +72,28 @@ def test_a_last_day_left_out_or_passed_is_noticed(
     assert_noticed(written.DAYS)
 
 
+@pytest.mark.parametrize("query", ["daily_active_users_raw", "top_events_raw"])
+def test_a_last_day_of_another_zone_left_out_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    compare(written.DAYS.events, written.DAYS.questions, blocks=1, zones=[LIKE_UTC])
+    rewrite(monkeypatch, query, BEFORE_NEXT_DAY, DAYS_LESS)
+    assert_noticed(written.DAYS, LIKE_UTC)
+
+
+@pytest.mark.parametrize("wrong", ["AND {end:Date} - 1", "AND {end:Date} + 1"])
+def test_the_days_beside_that_bounds_in_utc_let_in_are_noticed(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr(reports, "_ON_DAYS", replaced(reports._ON_DAYS, TO_LAST_DAY, wrong))
+    assert_noticed(written.DAYS, LIKE_UTC)
+
+
 @pytest.mark.parametrize("wrong", ["AND {end:Date} - 1", "AND {end:Date} + 1"])
 def test_a_last_day_of_utc_left_out_or_passed_is_noticed(
     monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    monkeypatch.setattr(reports, "_UTC_DAYS", reports._UTC_DAYS.replace(TO_LAST_DAY, wrong))
+    monkeypatch.setattr(reports, "_UTC_DAYS", replaced(reports._UTC_DAYS, TO_LAST_DAY, wrong))
     assert_noticed(written.DAYS)
 
 

@@ -62,6 +62,16 @@ def test_properties_are_listed_by_how_often_they_were_asked_for(client: Client) 
     ]
 
 
+def test_of_very_many_properties_those_not_asked_for_longest_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uses, "MAX_PATHS", 2)
+    for path in ("a", "b", "a", "c"):
+        segments_of([f"properties.{path}:1"], {}, project=DEFAULT)
+        assert uses._write()
+    assert uses.most_asked(project=DEFAULT, limit=9) == [("a", 2), ("c", 1)]
+
+
 def test_a_column_that_was_not_finished_is_told_and_finished(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
