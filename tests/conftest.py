@@ -1,6 +1,7 @@
 """Starts the real stores once for the whole run, before Django reads its settings."""
 
 import gc
+import logging
 import os
 import re
 import secrets
@@ -62,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
+    _log_for_tests_alone()
     # It needs Django, which pytest_plugins would be too early for.
     config.pluginmanager.import_plugin("tests.fixtures")
 
@@ -138,6 +140,15 @@ def _repeat_what_is_made_up() -> None:
     if "HISTORIES" not in os.environ:
         hypothesis.settings.register_profile("repeated", derandomize=True)
         hypothesis.settings.load_profile("repeated")
+
+
+def _log_for_tests_alone() -> None:
+    """Pytest shows the logs of a test that fails, and nobody reads our lines of the others.
+
+    Our handler's standard error is closed before the tests of a process of xdist run. Each line
+    would then print a traceback, which took 3 % of such a process.
+    """
+    logging.getLogger().handlers.clear()
 
 
 def _have_children_listen() -> None:

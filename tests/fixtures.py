@@ -1,6 +1,7 @@
 """Fixtures around the real stores: each test that names one finds it empty."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -8,6 +9,7 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 from django_redis import get_redis_connection
 from prometheus_client import REGISTRY
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from analytics.discovery import looking
 from analytics.maintenance import daily_counts
@@ -58,6 +60,21 @@ def _empty_postgresql(case: TransactionTestCase) -> None:
 
 
 TransactionTestCase._fixture_teardown = _empty_postgresql  # type: ignore[attr-defined]
+
+
+_static_files: dict[str, Any] = {}
+_find_static_files = WhiteNoiseMiddleware.add_files_from_finders
+
+
+def _add_static_files(middleware: WhiteNoiseMiddleware) -> None:
+    """They are looked for once, and not for each client: that took longer than most requests."""
+    if not _static_files:
+        _find_static_files(middleware)
+        _static_files.update(middleware.files)
+    middleware.files.update(_static_files)
+
+
+WhiteNoiseMiddleware.add_files_from_finders = _add_static_files
 
 
 @pytest.fixture(scope="session")
