@@ -1,4 +1,4 @@
-"""chDB on one data directory: a new connection for each request, and a limit on queries at once."""
+"""chDB on one data directory: connections for requests, and a limit on queries at once."""
 
 import fcntl
 import os
@@ -7,9 +7,8 @@ import tempfile
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -106,8 +105,9 @@ class Engine:
             self._anchor = _connect(f"{self.path}?{options}")
         except RuntimeError as error:
             raise FolderError(f"data folder {path} can't be opened: {error}") from None
-        # What a connection opened for the next request, which then need not wait for it.
-        self._ahead: deque[Any] = deque()
+        # Connections that no request uses, each with what it was set to, the newest last.
+        self._idle: list[tuple[str, Any]] = []
+        self._idle_lock = threading.Lock()
         self.timezone = self._rows("SELECT timezone()")[0]
 
     def _rows(self, sql: str) -> list[str]:
@@ -117,13 +117,19 @@ class Engine:
 
     @contextmanager
     def session(
-        self, *, settings: Mapping[str, str], database: str, at_once: bool = False
+        self,
+        *,
+        settings: Mapping[str, str],
+        database: str,
+        only_reads: bool = False,
+        at_once: bool = False,
     ) -> Iterator[Any]:
-        """A new connection with these settings, so that no setting leaks into another query.
+        """A connection with these settings, and no trace of another query.
 
-        With `at_once`, it does not wait for a slot and does not take one. Raises EngineError for
-        an unknown setting or database, and TOO_MANY_SIMULTANEOUS_QUERIES if no slot becomes free
-        in time.
+        With `only_reads`, the next such session with the same settings may get the same connection:
+        the query must change neither settings nor the database. With `at_once`, it does not wait
+        for a slot and does not take one. Raises EngineError for an unknown setting or database, and
+        TOO_MANY_SIMULTANEOUS_QUERIES if no slot becomes free in time.
         """
         if not at_once and not self._slots.acquire(timeout=self._queue_seconds):
             raise refusal(
@@ -132,31 +138,39 @@ class Engine:
                 f"Too many simultaneous queries. Maximum: {self._max_queries}",
             )
         try:
-            with closing(self._opened()) as connection:
-                connection.query(_preamble({**_BASE_SETTINGS, **settings}, database), "Null")
+            with ExitStack() as stack:
+                preamble = _preamble({**_BASE_SETTINGS, **settings}, database)
+                known = self._idle_one(preamble) if only_reads else None
+                connection = known or _connect(str(self.path))
+                stack.callback(connection.close)
+                if not known:
+                    connection.query(preamble, "Null")
                 yield connection
-                if not at_once:
-                    self._open_ahead()
+                if only_reads:
+                    stack.pop_all()
+                    self._keep(preamble, connection)
         except RuntimeError as error:  # chDB's errors are of this class
             raise from_engine(error) from error
         finally:
             if not at_once:
                 self._slots.release()
 
-    def _opened(self) -> Any:
-        with suppress(IndexError):
-            return self._ahead.pop()
-        return _connect(str(self.path))
+    def _idle_one(self, preamble: str) -> Any:
+        """The connection last used with this preamble, or None: to open and set one takes longer
+        than a small query."""
+        with self._idle_lock:
+            for position in reversed(range(len(self._idle))):
+                if self._idle[position][0] == preamble:
+                    return self._idle.pop(position)[1]
+        return None
 
-    def _open_ahead(self) -> None:
-        """Open a connection for the next request, after this one has its answer: it takes 0.3 ms.
-
-        Threads that do so at the same moment open one each. If it can't be opened, the next request
-        says so: this one has succeeded.
-        """
-        with suppress(RuntimeError):
-            if not self._ahead:
-                self._ahead.append(_connect(str(self.path)))
+    def _keep(self, preamble: str, connection: Any) -> None:
+        """For a later request. At most as many are kept as queries may run at once."""
+        with self._idle_lock:
+            self._idle.append((preamble, connection))
+            oldest = self._idle.pop(0)[1] if len(self._idle) > self._max_queries else None
+        if oldest:
+            oldest.close()
 
     def kill(self, marker: str) -> None:
         """Cancel the queries that end with this marker."""
@@ -178,8 +192,9 @@ class Engine:
         for row in self._rows(tables):
             database, name = row.split("\t")
             self._rows(f"OPTIMIZE TABLE {_identifier(database)}.{_identifier(name)}")
-        for connection in (*self._ahead, self._anchor):
+        for _, connection in self._idle:
             connection.close()
+        self._anchor.close()
         return True
 
 

@@ -79,6 +79,7 @@ def run(engine: Engine, query: Query) -> Iterator[Outcome]:
             session = engine.session(
                 settings=query.settings,
                 database=query.database,
+                only_reads=statement.keyword in _QUERY_KEYWORDS,
                 # The queries that it kills may hold all the slots.
                 at_once=statement.keyword == "KILL",
             )

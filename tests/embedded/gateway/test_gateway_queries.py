@@ -11,7 +11,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
-from tests.embedded.gateway import Gateway
+from tests.embedded.gateway import Answer, Gateway
 
 UTC = dt.UTC
 
@@ -90,6 +90,33 @@ def test_neither_set_nor_use_outlives_its_request(gateway: Gateway) -> None:
     assert gateway.post(b"SET max_threads = 9").status == 200
     assert gateway.post(b"USE system").status == 200
     assert gateway.value("SELECT getSetting('max_threads') = 9, currentDatabase()") == "0\tdefault"
+
+
+def test_a_query_that_reads_leaves_nothing_to_the_next_one_of_its_settings(
+    gateway: Gateway,
+) -> None:
+    """They are on one connection."""
+    own = b"SELECT {x:UInt8} SETTINGS max_threads = 9"
+    assert gateway.post(own, "/?param_x=5").body == b"5\n"
+    assert gateway.value("SELECT getSetting('max_threads') = 9") == "0"
+    assert gateway.post(b"SELECT {x:UInt8}").code == 456
+
+
+def test_the_tables_of_a_database_that_is_gone_and_made_again_are_the_new_ones(
+    gateway: Gateway,
+) -> None:
+    def asked() -> Answer:
+        return gateway.post(b"SELECT count() FROM numbers_of", "/?database=passing")
+
+    for rows in (2, 3):
+        gateway.value("CREATE DATABASE passing")
+        gateway.value(
+            "CREATE TABLE passing.numbers_of ENGINE = MergeTree ORDER BY number"
+            f" AS SELECT number FROM numbers({rows})"
+        )
+        assert asked().body == f"{rows}\n".encode()
+        gateway.value("DROP DATABASE passing SYNC")
+        assert asked().code == 81
 
 
 def test_an_unknown_setting_is_refused_by_name(gateway: Gateway) -> None:
