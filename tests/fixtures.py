@@ -11,6 +11,7 @@ from django_redis import get_redis_connection
 from prometheus_client import REGISTRY
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from analytics.clickhouse import Identifier, database
 from analytics.discovery import looking
 from analytics.maintenance import daily_counts
 from analytics.maintenance.migrate import drop_database
@@ -89,15 +90,16 @@ def clickhouse(clickhouse_schema: None) -> None:
 
 
 def empty_clickhouse(*, project: int = DEFAULT) -> None:
+    """By one statement, since each costs a few milliseconds, and with no table as well.
+
+    All tables but `schema_files` and `events_buffer`, which alone have an f in their names.
+    """
     looking._newest.cache_clear()
-    tables = engine.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase()"
-        " AND engine LIKE '%MergeTree' AND name != 'schema_files' AND total_rows > 0",
+    engine.command(
+        "TRUNCATE ALL TABLES FROM {name:Identifier} NOT LIKE '%f%'",
         project=project,
+        parameters={"name": Identifier(database(project=project))},
     )
-    for (name,) in tables:
-        truncate = "TRUNCATE TABLE {name:Identifier}"
-        engine.command(truncate, project=project, parameters={"name": name})
 
 
 @pytest.fixture(scope="session")
