@@ -7,6 +7,8 @@
 PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13 python3.14; do \
 	"$$python" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$python" && break; done)
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+# Of all builds of this version, unless PYTHON is given.
+FASTEST = $(if $(filter file,$(origin PYTHON)),$$("$(PYTHON)" embedded/fastest_python.py),$(PYTHON))
 VENV := .venv
 BIN := $(VENV)/bin
 # As many processes as cores, each with one module of tests at a time and stores of its own: three on
@@ -93,4 +95,4 @@ $(BIN)/uv: | $(BIN)/python
 $(BIN)/python:
 	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo >&2 \
 		"Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/python3.11"; exit 1; }
-	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@"$(FASTEST)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
