@@ -45,13 +45,23 @@ def test_one_that_fails_is_never_chosen(does: str, tmp_path: Path) -> None:
     assert chosen(python_that(tmp_path / "failing", does)) == sys.executable
 
 
-def test_one_of_another_version_or_without_virtual_environments_fails(tmp_path: Path) -> None:
-    """It is a real one that is asked: here one whose version or modules are lied about."""
-    lied = "import sys; sys.version_info = (3, 9)", "import sys; sys.modules['venv'] = None"
-    for number, lie in enumerate(lied):
-        does = f'exec "{sys.executable}" -c "{lie}\n$2\nprint(0.000001)"'
-        folder = python_that(tmp_path / str(number), does)
-        assert chosen(folder) == sys.executable
+@pytest.mark.parametrize(
+    ("lie", "is_taken"),
+    [
+        ("import sys", True),
+        ("import sys; sys.version_info = (3, 9)", False),
+        ("import sys; sys.modules['venv'] = None", False),
+        ("import sys; sys.modules['ensurepip'] = None", False),
+    ],
+)
+def test_one_of_another_version_or_without_virtual_environments_is_not_chosen(
+    lie: str, is_taken: bool, tmp_path: Path
+) -> None:
+    """A real one whose clock is slow, and whose version or modules are lied about."""
+    clock = "import itertools, time; now = itertools.count(1); "
+    clock += "time.process_time = lambda: next(now) / 1e9"
+    folder = python_that(tmp_path / "it", f'exec "{sys.executable}" -c "{clock}\n{lie}\n$2"')
+    assert chosen(folder) == (str(folder / NAME) if is_taken else sys.executable)
 
 
 def test_without_a_path_it_is_the_one_that_asks() -> None:
