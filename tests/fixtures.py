@@ -64,7 +64,8 @@ def _empty_postgresql(case: TransactionTestCase) -> None:
 TransactionTestCase._fixture_teardown = _empty_postgresql  # type: ignore[attr-defined]
 
 
-_render = Template._render
+_rendering: Any = Template
+_render = _rendering._render
 _static_files: dict[str, Any] = {}
 _find_static_files = WhiteNoiseMiddleware.add_files_from_finders
 
@@ -185,8 +186,7 @@ def admin_client(db: None, client: Client) -> Client:
 @pytest.fixture(scope="session", autouse=True)
 def _render_as_the_service(django_test_environment: None) -> None:
     """Django's tests copy what each template is given. Ours look at the pages alone."""
-    rendering: Any = Template
-    rendering._render = _render
+    _rendering._render = _render
 
 
 @pytest.fixture(autouse=True)
