@@ -12,8 +12,9 @@ def deliver_all() -> None:
     outbox = Batch.objects.filter(state=Batch.State.PENDING)
 
     def empty() -> bool:
-        if outbox.exists():
-            deliver_due()
+        if not outbox.exists():
+            return True
+        deliver_due()
         return not outbox.exists()
 
     wait_until(empty)

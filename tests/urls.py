@@ -1,8 +1,9 @@
 """Every URL of the service, gathered from Django's resolver, with path parameters filled in."""
 
 import re
+from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.contrib import admin
@@ -15,6 +16,8 @@ from django.urls import Resolver404, get_resolver, resolve
 UNRESOLVED = ("/metrics",)
 # One for each type that a path parameter may have.
 _MISSING = (str(UUID(int=2**128 - 1)), "999999999", "nothing")
+# Of each model that has rows, that of the last one.
+Keys: TypeAlias = dict[type[Model], str]
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -24,21 +27,23 @@ def every_url() -> list[str]:
     A parameter of a page of the admin takes the keys of that page's model, any other those of
     every model; what the route does not take is left out.
     """
-    found = {url for route, view in every_route() for url in _filled(route, view)}
+    keys = {model: str(row.pk) for model in models() if (row := model._default_manager.last())}
+    found = {url for route, view in every_route() for url in _filled(route, view, keys)}
     return sorted({*UNRESOLVED, *found})
 
 
+@cache
 def every_route() -> list[tuple[str, Any]]:
     """Each as `/imports/<uuid:pk>`, and its view."""
     views = extract_views_from_urlpatterns(get_resolver().url_patterns)
     return [(simplify_regex(str(regex)), view) for view, regex, _, _ in views]
 
 
-def _filled(route: str, view: Any) -> list[str]:
+def _filled(route: str, view: Any, keys: Keys) -> list[str]:
     names = _PARAMETER.findall(route)
     if not names:
         return [route]
-    present = product(*(_present(route, name) for name in names))
+    present = product(*(_present(route, name, keys) for name in names))
     there = [url for chosen in present if _leads(url := _put(route, chosen), view)]
     missing = (_put(route, chosen) for chosen in product(_MISSING, repeat=len(names)))
     gone = next((url for url in missing if _leads(url, view)), None)
@@ -58,7 +63,7 @@ def _leads(url: str, view: Any) -> bool:
         return False
 
 
-def _present(route: str, name: str) -> list[str]:
+def _present(route: str, name: str, keys: Keys) -> list[str]:
     if name == "content_type_id":
         # One model has numbers for its keys, and one has UUIDs.
         kinds = {isinstance(model._meta.pk, UUIDField): model for model in models()}
@@ -70,7 +75,7 @@ def _present(route: str, name: str) -> list[str]:
     if name == "app_label":
         return sorted({model._meta.app_label for model in models()})
     own = [model for model in models() if f"/{model._meta.label_lower}/".replace(".", "/") in route]
-    return [str(row.pk) for model in own or models() if (row := model._default_manager.last())]
+    return [keys[model] for model in own or models() if model in keys]
 
 
 def models() -> list[type[Model]]:

@@ -134,13 +134,13 @@ def test_a_revoked_key_is_refused_at_once_after_a_quiet_time(client: Client) -> 
     assert status(client, key) == 401
 
 
-def test_a_thousand_random_keys_cost_few_queries_and_no_memory(client: Client) -> None:
+def test_hundreds_of_random_keys_cost_few_queries_and_no_memory(client: Client) -> None:
     known = secret("ingest")
     assert status(client, known) == 202
     ring = keyring.keyring
     began = time.monotonic()
     with reads_of(ring) as reads, CaptureQueriesContext(connection) as queries:
-        for _ in range(1000):
+        for _ in range(300):
             random = "ea_" + secrets.token_urlsafe(32)
             assert client.get("/events", headers=bearer(random)).status_code == 401
     seconds = time.monotonic() - began
