@@ -27,17 +27,20 @@ from tests.events.auditing.damage import (
     drop_cold,
     drop_hot,
     drop_known,
+    few_days,
     lose_block,
     put,
 )
 from tests.meanwhile import before, in_thread
 
-pytestmark = pytest.mark.usefixtures("stores", "by_hand")
+pytestmark = pytest.mark.usefixtures("stores", "by_hand", "few_days")
+
+__all__ = ["few_days"]  # a fixture
 
 
 def test_equal_corrections_of_the_daily_counts_all_count() -> None:
     ids = delivered(3)
-    for _ in range(3):
+    for _ in range(2):
         double_cold(ids)
         agreeing("--repair")
         assert_rollups_hold_the_events()
