@@ -26,12 +26,6 @@ RECENT = f"{YESTERDAY}T12:00:00.250Z"
 OLD = "2025-01-05T12:00:00.250Z"
 
 
-@pytest.fixture
-def few_days(settings: Any) -> None:
-    """A hot window of six days and not of eleven: a verification asks both stores about each."""
-    settings.HOT_WINDOW_DAYS = 2
-
-
 def put(count: int = 1, **changes: Any) -> list[str]:
     """Stored, not delivered; the ids."""
     sent = [event(**{"occurred_at": RECENT, **changes}) for _ in range(count)]

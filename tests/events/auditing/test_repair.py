@@ -27,15 +27,12 @@ from tests.events.auditing.damage import (
     drop_cold,
     drop_hot,
     drop_known,
-    few_days,
     lose_block,
     put,
 )
 from tests.meanwhile import before, in_thread
 
-pytestmark = pytest.mark.usefixtures("stores", "by_hand", "few_days")
-
-__all__ = ["few_days"]  # a fixture
+pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
 
 def test_equal_corrections_of_the_daily_counts_all_count() -> None:

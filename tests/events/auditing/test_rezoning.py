@@ -30,7 +30,6 @@ from projects.models import DEFAULT, Project
 from tests import clickhouse as engine
 from tests.analytics.comparison import Question, compare_answers
 from tests.analytics.histories import ASKED_FOR
-from tests.events.auditing.damage import few_days
 from tests.faults import audit
 from tests.faults.audit import rollups
 from tests.meanwhile import before, beside, in_thread
@@ -41,7 +40,6 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
 
-__all__ = ["few_days"]  # a fixture
 KATHMANDU, SAO_PAULO = "Asia/Kathmandu", "America/Sao_Paulo"
 TODAY = datetime.now(UTC).date()
 # On the next day in Kathmandu, and on the day before in São Paulo.
@@ -49,7 +47,7 @@ EVENING, NIGHT = "2025-01-05T20:00:00.000Z", "2025-01-06T01:00:00.000Z"
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch, few_days: None) -> None:
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daily_counts, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(rezoning, "_wait_for_reports", lambda: None)
 

@@ -34,16 +34,13 @@ from tests.events.auditing.damage import (
     drop_cold,
     drop_hot,
     drop_known,
-    few_days,
     lose_block,
     put,
 )
 from tests.samples import event, framed
 from tests.stored import deliver_all
 
-pytestmark = pytest.mark.usefixtures("stores", "by_hand", "few_days")
-
-__all__ = ["few_days"]  # a fixture
+pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
 
 def test_the_hash_is_the_same_in_both_engines() -> None:

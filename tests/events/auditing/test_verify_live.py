@@ -27,7 +27,6 @@ from tests.events.auditing.damage import (
     drop_cold,
     drop_hot,
     drop_known,
-    few_days,
     put,
 )
 from tests.meanwhile import before, in_thread
@@ -38,13 +37,11 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.usefixtures("stores")
 
 
-__all__ = ["few_days"]  # a fixture
 by_hand = pytest.mark.usefixtures("by_hand")
 # Rounds of verifications beside ingest.
 ROUNDS = 30 if ASKED_FOR else 3
 
 
-@pytest.mark.usefixtures("few_days")
 @pytest.mark.parametrize("listed", [200_000, 1_000])
 def test_no_false_alarm_while_events_are_stored_and_delivered(
     listed: int, monkeypatch: Any
@@ -80,7 +77,6 @@ def test_no_false_alarm_while_events_are_stored_and_delivered(
 
 
 @by_hand
-@pytest.mark.usefixtures("few_days")
 @pytest.mark.parametrize(
     ("module", "name"),
     [
@@ -110,7 +106,6 @@ def test_an_event_that_moves_between_two_looks_is_no_difference(
 
 
 @by_hand
-@pytest.mark.usefixtures("few_days")
 @pytest.mark.parametrize("name", ["in_outbox", "hot_days"])
 def test_what_is_discarded_meanwhile_is_no_difference(name: str, monkeypatch: Any) -> None:
     put(3)
@@ -127,7 +122,6 @@ def test_what_is_discarded_meanwhile_is_no_difference(name: str, monkeypatch: An
 
 
 @by_hand
-@pytest.mark.usefixtures("few_days")
 def test_frames_that_are_merged_while_the_outbox_is_read_are_not_missed(monkeypatch: Any) -> None:
     monkeypatch.setattr(inventory, "_PAYLOADS_AT_ONCE", 1)
     for _ in range(4):
@@ -213,7 +207,6 @@ def test_an_old_event_still_in_the_hot_layer_is_sent_from_there(settings: Any) -
 
 
 @by_hand
-@pytest.mark.usefixtures("few_days")
 def test_a_partition_dropped_by_hand_is_filled_again() -> None:
     delivered(3)
     with connection.cursor() as cursor:
@@ -223,7 +216,6 @@ def test_a_partition_dropped_by_hand_is_filled_again() -> None:
 
 
 @by_hand
-@pytest.mark.usefixtures("few_days")
 def test_where_old_ids_are_forgotten_they_are_not_missed(settings: Any) -> None:
     settings.DEDUP_DAYS = 30
     drop_known(delivered(3, occurred_at=OLD))
@@ -237,7 +229,6 @@ def test_where_old_ids_are_forgotten_they_are_not_missed(settings: Any) -> None:
 
 
 @by_hand
-@pytest.mark.usefixtures("few_days")
 def test_rows_in_the_buffer_are_in_clickhouse(settings: Any) -> None:
     settings.CLICKHOUSE_USE_BUFFER = True
     put(3)
