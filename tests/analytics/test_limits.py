@@ -47,7 +47,7 @@ def test_where_memory_is_short_a_report_goes_on_by_way_of_the_disk(
 def test_too_little_memory_rows_or_time_is_said_with_the_setting_to_raise(
     client: Client, settings: Any
 ) -> None:
-    have_users(users := 1_000_000)
+    have_users(users := 200_000)
     settings.CLICKHOUSE_QUERY_MEGABYTES = 1
     assert "CLICKHOUSE_QUERY_MEGABYTES" in refused(client)
     settings.CLICKHOUSE_QUERY_MEGABYTES = 1024
