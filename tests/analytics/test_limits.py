@@ -9,7 +9,7 @@ from tests import clickhouse as engine
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
 
-RETENTION = "/stats/retention?start_date=2025-01-06&windows=1&segment=properties.plan:pro"
+RETENTION = "/stats/retention?start_date=2025-01-06&windows=1&segment=not(user_id):nobody"
 
 
 def have_users(users: int) -> None:
@@ -18,7 +18,7 @@ def have_users(users: int) -> None:
     engine.command(
         "INSERT INTO users_beside (event_id, occurred_at, user_id, event_type, properties_text)"
         " SELECT generateUUIDv4(), toDateTime64('2025-01-06 00:00:00', 3, 'UTC'),"
-        """ toString(number), 'view', '{"plan":"pro"}' FROM numbers({users:UInt64})""",
+        " toString(number), 'view', '{}' FROM numbers({users:UInt64})",
         parameters={"users": users},
     )
     engine.command("ALTER TABLE events ATTACH PARTITION 202501 FROM users_beside")
