@@ -49,7 +49,7 @@ class Place(NamedTuple):
 @pytest.fixture
 def places() -> Iterator[list[Place]]:
     with ExitStack() as stack:
-        made = [stack.enter_context(project(f"app-{n}")) for n in range(3)]
+        made = [stack.enter_context(project(f"app-{n}")) for n in range(2)]
         yield [
             Place(DEFAULT, "default", bearer(secret()), "mark-default"),
             *(

@@ -77,7 +77,7 @@ def _differences(report: Report, start: date | None, end: date | None) -> Iterat
     report.cold = sum(counts.values())
     window = [day for day in _window() if first <= day <= last]
     for day in window:
-        yield from _hot_day(day, report)
+        yield from _hot_day(day, report, is_in_cold=day in counts)
     if whole and not settings.DEDUP_DAYS and not _has_dropped(report.project):
         yield from _all_ids(report, kept_from=window[0])
     else:
@@ -114,12 +114,15 @@ def _window() -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
-def _hot_day(day: date, report: Report) -> Iterator[Difference]:
-    """Compare a day of the hot layer with the same day in ClickHouse."""
-    here, there = (
-        inventory.hot_digests(project=report.project, day=day),
-        cold.digests(project=report.project, start=day, end=day),
-    )
+def _hot_day(day: date, report: Report, *, is_in_cold: bool) -> Iterator[Difference]:
+    """Compare a day of the hot layer with the same day in ClickHouse.
+
+    `is_in_cold` says whether ClickHouse had events of the day when the comparison began.
+    """
+    here = inventory.hot_digests(project=report.project, day=day)
+    if not here and not is_in_cold:
+        return
+    there = cold.digests(project=report.project, start=day, end=day)
     report.hot += _total(here)
     if here == there:
         return

@@ -62,17 +62,19 @@ def compare(
 ) -> None:
     """Raises AssertionError where a report on these events is not what the oracle says."""
     empty_clickhouse(project=project)
-    deliver(events, blocks=blocks, project=project)
+    deliver(events, blocks=blocks, project=project, again=True)
     for question in questions:
         for zone in zones:
             compare_answers(events, question, zone=zone, project=project)
 
 
-def deliver(events: Sequence[Event], *, blocks: int, project: int = DEFAULT) -> None:
-    """Into ClickHouse in some blocks, each of them twice: at once, and after others have come."""
+def deliver(
+    events: Sequence[Event], *, blocks: int, project: int = DEFAULT, again: bool = False
+) -> None:
+    """Into ClickHouse in some blocks, with `again` each of them twice: also after all have come."""
     sent = [event(**one) for one in events]
     parts = [(str(uuid.uuid4()), part) for n in range(blocks) if (part := sent[n::blocks])]
-    for token, part in [*parts, *reversed(parts)]:
+    for token, part in [*parts, *reversed(parts)] if again else parts:
         engine.insert_block(project=project, token=token, body=framed(part))
 
 

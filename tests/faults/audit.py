@@ -61,13 +61,18 @@ ROLLUPS = rollups()
 
 
 def differing(pairs: Mapping[str, tuple[str, str]]) -> str:
-    """A query: the rollups that differ from the other query of their pair, and in how many rows."""
-    counted = " UNION ALL ".join(
-        f"SELECT '{table}' AS rollup, (SELECT count() FROM ({kept} EXCEPT {recounted}))"
-        f" + (SELECT count() FROM ({recounted} EXCEPT {kept})) AS found"
+    """A query: the rollups that differ from the other query of their pair, and in how many rows.
+
+    Each of the two has no row twice. Rows are compared as texts, so that all tables are grouped at
+    once: that takes half the time of an EXCEPT in both directions for each.
+    """
+    both = " UNION ALL ".join(
+        f"SELECT '{table}' AS name, toString(tuple(* EXCEPT (side))) AS line, side"
+        f" FROM (SELECT *, 1 AS side FROM ({kept}) UNION ALL SELECT *, -1 FROM ({recounted}))"
         for table, (kept, recounted) in pairs.items()
     )
-    return f"SELECT rollup, found FROM ({counted}) WHERE found > 0"
+    odd = f"SELECT name FROM ({both}) GROUP BY name, line HAVING sum(side) != 0"
+    return f"SELECT name, count() FROM ({odd}) GROUP BY name"
 
 
 class Audit(NamedTuple):

@@ -34,7 +34,7 @@ from tests.fixtures import empty_clickhouse
 def compare(gateway: Gateway, history: History, **how: dict[str, str]) -> None:
     with clustered.at(gateway, clustered.STORED, "one"):
         empty_clickhouse()
-        deliver(history.events, blocks=history.blocks)
+        deliver(history.events, blocks=history.blocks, again=True)
     with clustered.spread(gateway, **how):
         for question in history.questions:
             compare_answers(history.events, question)
@@ -65,7 +65,7 @@ def test_two_shards_answer_any_table_of_cohorts_as_sets_do(
 ) -> None:
     with clustered.at(gateway, clustered.STORED, "one"):
         empty_clickhouse()
-        deliver(sent, blocks=2)
+        deliver(sent, blocks=2, again=True)
     with clustered.spread(gateway):
         for question in questions:
             for zone in (OWN, Zone("UTC")):
@@ -77,7 +77,7 @@ def test_two_shards_answer_funnels_and_list_their_people_as_one_does(gateway: Ga
     events = list(funnels.history(rng, 60))
     with clustered.at(gateway, clustered.STORED, "one"):
         empty_clickhouse()
-        deliver(events, blocks=2)
+        deliver(events, blocks=2, again=True)
     with clustered.spread(gateway):
         question, asked, chosen = funnels.any_question(rng, "ordered", events)
         question = replace(question, by=parse_field("properties.plan"), top=1)
@@ -140,7 +140,7 @@ def test_people_of_two_shards_are_listed_as_if_one_had_them(
         }
         for n in range(60)
     ]
-    deliver(events, blocks=3)
+    deliver(events, blocks=3, again=True)
     asked = Question(segments, DAY, date(2025, 1, 8), 5, DAY, 1, DAY)
     with clustered.spread(gateway):
         for prefix, limit in (("", 2), ("u3", 1), ("", 50)):

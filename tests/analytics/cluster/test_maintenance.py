@@ -28,7 +28,7 @@ SCALING = documents.DOCS / "scaling.md"
 def test_a_rollup_is_rebuilt_from_what_all_shards_have(
     gateway: Gateway, stored: None, table: str
 ) -> None:
-    deliver(written.WEEKS.events, blocks=2)
+    deliver(written.WEEKS.events, blocks=2, again=True)
     engine.command(f"TRUNCATE TABLE {table}_local")
     rebuild.rebuild(table, project=DEFAULT, start=inventory.FIRST_DAY, end=inventory.LAST_DAY)
     with clustered.spread(gateway):

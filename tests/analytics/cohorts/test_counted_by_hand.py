@@ -169,7 +169,7 @@ def test_every_table_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -
     )
     def look(sent: list[Event], questions: list[Asked]) -> None:
         empty_clickhouse(project=DEFAULT)
-        deliver(sent, blocks=2)
+        deliver(sent, blocks=2, again=True)
         for one in questions:
             assert_as_counted(sent, one, zone)
             assert_weeks_are_those_of_retention(one, zone)
@@ -190,7 +190,7 @@ def test_every_table_in_a_zone_is_what_counting_by_hand_gives(project: int, name
     )
     def look(sent: list[Event], questions: list[Asked]) -> None:
         empty_clickhouse(project=project)
-        deliver(sent, blocks=2, project=project)
+        deliver(sent, blocks=2, project=project, again=True)
         for one in questions:
             for zone in (Zone(name, lambda: name), Zone(name)):
                 assert_as_counted(sent, one, zone, project)

@@ -320,7 +320,7 @@ def test_every_answer_is_what_counting_by_hand_gives(
     events: list[Event], data: st.DataObject
 ) -> None:
     empty_clickhouse()
-    deliver(events, blocks=2)
+    deliver(events, blocks=2, again=True)
     for _ in range(2):
         start = data.draw(st.dates(date(2024, 12, 30), date(2025, 1, 31)))
         end = start + timedelta(days=data.draw(st.sampled_from([0, 1, 7, 40])))

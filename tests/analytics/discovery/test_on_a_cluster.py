@@ -34,7 +34,7 @@ def test_two_shards_answer_as_counted_by_hand(gateway: Gateway) -> None:
         for number in range(60)
     ]
     with clustered.at(gateway, clustered.STORED, "one"):
-        deliver(events, blocks=2)
+        deliver(events, blocks=2, again=True)
     start, end = date(2025, 1, 2), date(2025, 1, 8)
     with clustered.spread(gateway):
         for event_type in (None, "buy"):

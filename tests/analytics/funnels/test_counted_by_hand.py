@@ -65,7 +65,7 @@ def test_every_funnel_is_what_trying_all_chains_gives(order: str) -> None:
     rng = random.Random(SEED)
     events = list(history(rng, USERS))
     empty_clickhouse(project=DEFAULT)
-    deliver(events, blocks=3)
+    deliver(events, blocks=3, again=True)
     reached: Counter[int] = Counter()
     for _ in range(5):
         question, asked, chosen = any_question(rng, order, events)

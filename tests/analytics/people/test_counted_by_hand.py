@@ -44,7 +44,7 @@ def test_people_of_days_of_other_zones_are_those_counted_by_hand(name: str) -> N
 
 def compare(history: History, prefix: str, limit: int, zone: Zone) -> None:
     empty_clickhouse()
-    deliver(history.events, blocks=history.blocks)
+    deliver(history.events, blocks=history.blocks, again=True)
     events = [{**it, "occurred_at": utc(it)} for it in history.events]
     for question in history.questions:
         expected = found_by_hand(events, question, prefix, zone.name)

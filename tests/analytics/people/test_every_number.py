@@ -67,7 +67,7 @@ def test_every_number_leads_to_its_people(client: Client, settings: Any) -> None
     settings.RATE_LIMIT_PER_MINUTE = 0
     rng = random.Random(7)
     events = history(rng)
-    deliver(events, blocks=2)
+    deliver(events, blocks=2, again=True)
     timelines = {user: timeline(client, user) for user in {event["user_id"] for event in events}}
     assert sum(map(len, timelines.values())) == len(events)
     for n in range(REPORTS or len(KINDS)):

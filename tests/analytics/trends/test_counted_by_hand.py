@@ -210,7 +210,7 @@ def test_every_trend_in_utc_is_what_counting_by_hand_gives(is_rolled_up: bool) -
     )
     def look(events: list[Event], given_: list[dict[str, Any]]) -> None:
         empty_clickhouse(project=DEFAULT)
-        deliver(events, blocks=2)
+        deliver(events, blocks=2, again=True)
         for one in given_:
             assert_as_counted(events, one, zone)
 
@@ -227,7 +227,7 @@ def test_every_trend_in_a_zone_is_what_counting_by_hand_gives(project: int, name
     )
     def look(events: list[Event], given_: list[dict[str, Any]]) -> None:
         empty_clickhouse(project=project)
-        deliver(events, blocks=2, project=project)
+        deliver(events, blocks=2, project=project, again=True)
         for one in given_:
             for zone in (Zone(name, lambda: name), Zone(name)):
                 assert_as_counted(events, one, zone, project)

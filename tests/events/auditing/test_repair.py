@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("stores", "by_hand")
 
 def test_equal_corrections_of_the_daily_counts_all_count() -> None:
     ids = delivered(3)
-    for _ in range(3):
+    for _ in range(2):
         double_cold(ids)
         agreeing("--repair")
         assert_rollups_hold_the_events()

@@ -51,10 +51,10 @@ def rebuilt(*arguments: str) -> str:
 
 
 def events_of_years() -> None:
-    for n in range(6):
-        put(3, user_id=f"u{n}")
-        put(2, user_id=f"u{n}", occurred_at=OLD, event_type="old")
-        put(1, user_id=f"u{n}", occurred_at=f"20{10 + n}-12-31T23:59:59.999Z")
+    for year in (2010, 2012, 2015):
+        put(3, user_id=f"u{year}")
+        put(2, user_id=f"u{year}", occurred_at=OLD, event_type="old")
+        put(1, user_id=f"u{year}", occurred_at=f"{year}-12-31T23:59:59.999Z")
     deliver_all()
 
 
@@ -95,7 +95,7 @@ def test_what_rollups_say_too_much_or_too_little_is_as_the_events_are_afterwards
     top = reports.top_events(
         project=DEFAULT, zone=OWN, start=date(2025, 1, 5), end=date(2025, 1, 5), limit=9
     )
-    assert top == [("old", 12)]
+    assert top == [("old", 6)]
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -119,7 +119,7 @@ def ingest() -> Iterator[Callable[[], int]]:
 
     def work() -> None:
         try:
-            while not done.wait(0.1):
+            while not done.wait(0.2):
                 at = [moment(days=n) for n in range(len(batches) % 7, 700, 230)]
                 for occurred_at in at:
                     put(user_id=f"u{len(batches) % 50}", occurred_at=occurred_at)

@@ -53,15 +53,16 @@ def test_no_false_alarm_while_events_are_stored_and_delivered(
 
     def ingest() -> None:
         while not stop.is_set():
-            for when in (moment(minutes=1), moment(days=3), OLD):
-                stored.extend(put(10, occurred_at=when))
-            time.sleep(0.1)
+            for when in (moment(minutes=1), moment(days=1), OLD):
+                stored.extend(put(30, occurred_at=when))
+            time.sleep(0.3)
 
     threads = [threading.Thread(target=in_thread, args=(ingest,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
-        wait_until(lambda: len(stored) > 200)
+        # So many that they are compared in buckets where few may be listed.
+        wait_until(lambda: len(stored) > 600)
         for _ in range(ROUNDS):
             agreeing()
             agreeing("--from=2025-01-01", f"--to={TODAY}")
