@@ -53,7 +53,7 @@ def test_no_false_alarm_while_events_are_stored_and_delivered(
 
     def ingest() -> None:
         while not stop.is_set():
-            for when in (moment(minutes=1), moment(days=1), OLD):
+            for when in (moment(minutes=1), moment(days=3), OLD):
                 stored.extend(put(30, occurred_at=when))
             time.sleep(0.3)
 
