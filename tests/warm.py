@@ -38,7 +38,8 @@ class Child:
     `worker` may be followed by the seconds after which it takes up what another one held.
     `dies` is a function, `before` or `after` that runs, and a file: the first process that makes
     the file then kills itself. `changes` are constants, `module:NAME`, and their values in it.
-    What it says goes into the files `output`: its standard output and its errors.
+    What it says goes into the files `output`: its standard output and its errors. It works in
+    `folder`, by default in the project's.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class Child:
         dies: tuple[str, str, str] | None = None,
         changes: Mapping[str, Any] | None = None,
         output: tuple[str, str] | None = None,
+        folder: str = str(PROJECT),
     ) -> None:
         with _lock:
             self._parent = _parent(variables)
-        self.pid = self._ask("start", command, dies, changes or {}, output)
+        self.pid = self._ask("start", command, dies, changes or {}, output, folder)
         self._code: int | None = None
 
     def poll(self) -> int | None:
@@ -95,12 +97,14 @@ class Heard(Child):
         *command: str,
         changes: Mapping[str, Any] | None = None,
         together: bool = False,
+        folder: str = str(PROJECT),
     ) -> None:
         pipes = [os.pipe() for _ in range(1 if together else 2)]
         # Which another process can open by these names.
         ends = [f"/proc/{os.getpid()}/fd/{end}" for _, end in pipes]
         try:
-            super().__init__(variables, *command, changes=changes, output=(ends[0], ends[-1]))
+            output = (ends[0], ends[-1])
+            super().__init__(variables, *command, changes=changes, output=output, folder=folder)
         finally:
             for _, end in pipes:
                 os.close(end)
@@ -174,6 +178,7 @@ def _start(
     dies: list[str] | None,
     changes: dict[str, Any],
     output: list[str] | None,
+    folder: str,
 ) -> int:
     said = [os.open(file, os.O_WRONLY) for file in output or ()]
     if pid := os.fork():
@@ -183,6 +188,7 @@ def _start(
     code = 1
     try:
         os.setsid()
+        os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for end, number in zip(said or [2], (1, 2), strict=False):
             os.dup2(end, number)
