@@ -104,10 +104,7 @@ def empty_clickhouse(*, project: int = DEFAULT) -> None:
 def web(
     django_db_setup: None, clickhouse_schema: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Web]:
-    """The real web server, for all that need nothing special of it. Its processes count together.
-
-    Whatever comes to it in a whole run, it stays within WEB_MEMORY_MEGABYTES.
-    """
+    """The real web server, for all that need nothing special. Its processes count together."""
     metrics = tmp_path_factory.mktemp("metrics")
     with web_server.running(METRICS_FOLDER=str(metrics)) as running:
         yield running

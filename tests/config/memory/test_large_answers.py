@@ -3,6 +3,7 @@
 import json
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -15,6 +16,7 @@ from embedded import ports
 from events.api import search
 from events.models import HotEvent
 from events.storing import hot
+from tests import web_server
 from tests.factories import HotEventFactory
 from tests.waiting import wait_until
 from tests.web_server import Web
@@ -24,6 +26,12 @@ pytestmark = [pytest.mark.usefixtures("stores"), pytest.mark.django_db(transacti
 AT_ONCE = 24
 LARGE = 40
 YEARS = "/stats/dau?from=1970-01-01&to=2070-01-01"
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
+    with web_server.running() as running:
+        yield running
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zstandard
 from django.conf import settings
 
+from tests import web_server
 from tests.samples import event
 from tests.web_server import Web
 
@@ -16,6 +17,12 @@ pytestmark = pytest.mark.usefixtures("stores")
 # Without its bounds a process takes more than twice its setting for its half of them.
 AT_ONCE = 10
 VALID = json.dumps(event(properties={}))[:-1]
+
+
+@pytest.fixture(scope="module")
+def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
+    with web_server.running() as running:
+        yield running
 
 
 def ordinary() -> bytes:
