@@ -140,10 +140,7 @@ def test_each_shard_looks_for_users_who_did_something_among_its_own(
     assert [row.events for row in types] == [2] * users
 
 
-@pytest.mark.parametrize("segments", [(), ("event_type:buy",), ("properties.plan:42",)])
-def test_people_of_two_shards_are_listed_as_if_one_had_them(
-    gateway: Gateway, stored: None, segments: tuple[str, ...]
-) -> None:
+def test_people_of_two_shards_are_listed_as_if_one_had_them(gateway: Gateway, stored: None) -> None:
     events = [
         {
             "occurred_at": f"2025-01-{n % 9 + 1:02}T12:00:00.{n % 5:03}Z",
@@ -154,11 +151,12 @@ def test_people_of_two_shards_are_listed_as_if_one_had_them(
         for n in range(60)
     ]
     deliver(events, blocks=3)
-    asked = Question(segments, DAY, date(2025, 1, 8), 5, DAY, 1, DAY)
     with clustered.spread(gateway):
-        for prefix, limit in (("", 2), ("u3", 1), ("", 50)):
-            by_hand = people.found_by_hand(events, asked, prefix, "UTC")
-            assert people.found(asked, prefix, limit, OWN) == by_hand
+        for segments in ((), ("event_type:buy",), ("properties.plan:42",)):
+            asked = Question(segments, DAY, date(2025, 1, 8), 5, DAY, 1, DAY)
+            for prefix, limit in (("", 2), ("u3", 1), ("", 50)):
+                by_hand = people.found_by_hand(events, asked, prefix, "UTC")
+                assert people.found(asked, prefix, limit, OWN) == by_hand
         for user in ("u1", "u2"):
             own = [it for it in events if it["user_id"] == user]
             people.assert_told(user, own)
