@@ -115,9 +115,12 @@ def empty_clickhouse(*, project: int = DEFAULT) -> None:
 
 
 @pytest.fixture(scope="session")
-def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
-    """The real web server, for all that need nothing special of it."""
-    with web_server.running() as running:
+def web(
+    django_db_setup: None, clickhouse_schema: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Web]:
+    """The real web server, for all that need nothing special. Its processes count together."""
+    metrics = tmp_path_factory.mktemp("metrics")
+    with web_server.running(METRICS_FOLDER=str(metrics)) as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from embedded.supervision.processes import PROJECT
 from projects.models import DEFAULT
 from tests import documents, environment
 from tests.documents import DOCS, PAGES, README, sections
+from tests.managing import manage_py
 from tests.projects.made_projects import put_events
 from tests.samples import event
 from tests.stored import deliver_all
@@ -113,17 +113,22 @@ def test_commands_of_the_documents_end_well(web: Web, tmp_path: Path, block: str
     deliver_all()
     (tmp_path / "events.csv").write_text("event_id,occurred_at,user_id,event_type\n")
     script = block.replace(ADDRESS, f"http://127.0.0.1:{web.port}")
-    script = script.replace(".venv/bin/python manage.py", f"{sys.executable} {PROJECT}/manage.py")
     # The id of an upload is in the answer to the line before.
     script = re.sub(r"(?m)^curl .*/imports/….*$", "", script)
-    done = subprocess.run(
-        ["bash", "-euc", f'curl() {{ command curl --silent --fail-with-body "$@"; }}\n{script}'],
-        check=False,
-        capture_output=True,
-        cwd=tmp_path,
-        env=environment.of_the_stores(),
-        text=True,
-    )
+    variables = environment.of_the_stores()
+    with manage_py(tmp_path, variables) as manage:
+        script = script.replace(".venv/bin/python manage.py", manage)
+        done = subprocess.run(
+            [
+                *("bash", "-euc"),
+                f'curl() {{ command curl --silent --fail-with-body "$@"; }}\n{script}',
+            ],
+            check=False,
+            capture_output=True,
+            cwd=tmp_path,
+            env=variables,
+            text=True,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

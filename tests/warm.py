@@ -10,19 +10,26 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, NoReturn
 
 from tests.project import PROJECT
 
-# What a worker would import only when it starts.
-_OF_WORKERS = ("celery.bin.worker", "celery.apps.worker", "celery.concurrency.prefork")
+# What a worker or a command would import only when it starts.
+_LATE = (
+    *("celery.bin.worker", "celery.apps.worker", "celery.concurrency.prefork"),
+    *("importer.management.commands.import_events", "importer.management.commands.export_events"),
+)
 
 _WORKER = ("worker", "--without-gossip", "--without-mingle")
 
 _running: dict[str, Any] = {}
+_lock = threading.Lock()
 
 
 class Child:
@@ -30,14 +37,23 @@ class Child:
 
     `worker` may be followed by the seconds after which it takes up what another one held.
     `dies` is a function, `before` or `after` that runs, and a file: the first process that makes
-    the file then kills itself.
+    the file then kills itself. `changes` are constants, `module:NAME`, and their values in it.
+    What it says goes into the files `output`: its standard output and its errors. It works in
+    `folder`, by default in the project's.
     """
 
     def __init__(
-        self, variables: Mapping[str, str], *command: str, dies: tuple[str, str, str] | None = None
+        self,
+        variables: Mapping[str, str],
+        *command: str,
+        dies: tuple[str, str, str] | None = None,
+        changes: Mapping[str, Any] | None = None,
+        output: tuple[str, str] | None = None,
+        folder: str = str(PROJECT),
     ) -> None:
-        self._parent = _parent(variables)
-        self.pid = self._ask("start", command, dies)
+        with _lock:
+            self._parent = _parent(variables)
+        self.pid = self._ask("start", command, dies, changes or {}, output, folder)
         self._code: int | None = None
 
     def poll(self) -> int | None:
@@ -53,6 +69,10 @@ class Child:
             time.sleep(0.02)
         return code
 
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def kill(self) -> None:
         """With all of its group."""
         if self.poll() is None:
@@ -62,9 +82,51 @@ class Child:
     def _ask(self, *job: Any) -> Any:
         assert self._parent.stdin
         assert self._parent.stdout
-        self._parent.stdin.write(json.dumps(job).encode() + b"\n")
-        self._parent.stdin.flush()
-        return json.loads(self._parent.stdout.readline())
+        with _lock:
+            self._parent.stdin.write(json.dumps(job).encode() + b"\n")
+            self._parent.stdin.flush()
+            return json.loads(self._parent.stdout.readline())
+
+
+class Heard(Child):
+    """A command of manage.py whose output is read here; with its errors in it if `together`."""
+
+    def __init__(
+        self,
+        variables: Mapping[str, str],
+        *command: str,
+        changes: Mapping[str, Any] | None = None,
+        together: bool = False,
+        folder: str = str(PROJECT),
+    ) -> None:
+        pipes = [os.pipe() for _ in range(1 if together else 2)]
+        # Which another process can open by these names.
+        ends = [f"/proc/{os.getpid()}/fd/{end}" for _, end in pipes]
+        try:
+            output = (ends[0], ends[-1])
+            super().__init__(variables, *command, changes=changes, output=output, folder=folder)
+        finally:
+            for _, end in pipes:
+                os.close(end)
+        self._pipes = [os.fdopen(end, "rb") for end, _ in pipes]
+
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
+
+    def communicate(self, timeout: float = 60) -> tuple[bytes, bytes]:
+        """All of its output and its errors. It has ended then, or is killed after so long."""
+        late = threading.Timer(timeout, self.kill)
+        late.start()
+        try:
+            with ThreadPoolExecutor(len(self._pipes)) as readers:
+                said = list(readers.map(lambda pipe: pipe.read(), self._pipes))
+            self.wait()
+        finally:
+            late.cancel()
+            for pipe in self._pipes:
+                pipe.close()
+        return said[0], said[-1] if len(said) > 1 else b""
 
 
 def _parent(variables: Mapping[str, str]) -> "subprocess.Popen[bytes]":
@@ -96,9 +158,10 @@ def _end() -> None:
 def _serve() -> None:
     import django  # noqa: PLC0415 - only here the settings are those of the tests' stores
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     import_module("config.celery").app.loader.import_default_modules()
-    for name in _OF_WORKERS:
+    for name in _LATE:
         import_module(name)
     for line in sys.stdin:
         kind, *job = json.loads(line)
@@ -110,27 +173,57 @@ def _poll(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def _start(command: list[str], dies: list[str] | None) -> int:
+def _start(
+    command: list[str],
+    dies: list[str] | None,
+    changes: dict[str, Any],
+    output: list[str] | None,
+    folder: str,
+) -> int:
+    said = [os.open(file, os.O_WRONLY) for file in output or ()]
     if pid := os.fork():
+        for end in said:
+            os.close(end)
         return pid
     code = 1
     try:
         os.setsid()
+        os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(2, 1)
+        for end, number in zip(said or [2], (1, 2), strict=False):
+            os.dup2(end, number)
         if dies:
             _have_die(*dies)
-        _run(command)
-        code = 0
+        for name, value in changes.items():
+            _change(name, value)
+        code = _run(command)
     finally:
         os._exit(code)
 
 
-def _run(command: list[str]) -> None:
-    if command[0] == "worker":
-        _work(*command[1:])
-    else:
-        import_module("django.core.management").call_command(*command)
+def _change(name: str, value: Any) -> None:
+    module, _, constant = name.partition(":")
+    assert hasattr(import_module(module), constant), name
+    setattr(import_module(module), constant, value)
+
+
+def _run(command: list[str]) -> int:
+    """The exit code, as an interpreter makes it of what ends the command."""
+    try:
+        if command[0] == "worker":
+            _work(*command[1:])
+        else:
+            run = import_module("django.core.management").execute_from_command_line
+            run(["manage.py", *command])
+        code = 0
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
 
 
 def _work(takes_up_after: str = "5") -> None:

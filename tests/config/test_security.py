@@ -50,7 +50,6 @@ def test_the_web_server_does_not_start_without_a_secret() -> None:
     done = python("-c", "import config.wsgi")
     assert done.returncode != 0
     assert "DJANGO_SECRET_KEY is not set" in done.stderr
-    assert python("-c", "import config.wsgi", DJANGO_SECRET_KEY=GOOD).returncode == 0
 
 
 @pytest.mark.parametrize("value", ["changeme", "insecure-until-set", "a" * 64, "0123456" * 9])
@@ -130,10 +129,13 @@ def test_behind_tls_who_comes_without_it_is_sent_there_but_for_probes(
 
 
 def test_without_proxies_of_ours_nobody_claims_to_come_by_tls() -> None:
-    code = "from config import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
-    assert python("-c", code, DJANGO_SECRET_KEY=GOOD).stdout.strip() == "None"
-    said = python("-c", code, **PRODUCTION).stdout
-    assert "HTTP_X_FORWARDED_PROTO" in said
+    code = (
+        "import config.wsgi; from config import settings; print(settings.SECURE_PROXY_SSL_HEADER)"
+    )
+    done = python("-c", code, DJANGO_SECRET_KEY=GOOD)  # which is all that the server needs
+    assert (done.returncode, done.stdout.strip()) == (0, "None")
+    code = code.removeprefix("import config.wsgi; ")
+    assert "HTTP_X_FORWARDED_PROTO" in python("-c", code, **PRODUCTION).stdout
 
 
 def test_a_forged_host_is_refused(client: Client) -> None:

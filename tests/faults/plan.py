@@ -1,9 +1,8 @@
 """What goes wrong, when and for how long: all of it drawn from one seed."""
 
+import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,17 +10,19 @@ from pathlib import Path
 
 import psycopg
 
-from embedded.supervision.processes import PROJECT
 from tests.faults.clients import SENDERS, sender_of
 from tests.faults.proxy import Mode
 from tests.faults.queue_door import Cut
 from tests.faults.service import Service
 from tests.small_disk import small_disk
 from tests.waiting import wait_until
+from tests.warm import Child, Heard
 
 Fault = Callable[[Service, float], None]
 # Clients may still be waiting for the answers of another fault.
 _MET_SECONDS = 60
+# Far above what a command takes that waits for parts of the service.
+_COMMAND_SECONDS = 600
 
 
 def _killed(name: str, number: signal.Signals = signal.SIGKILL) -> Fault:
@@ -157,32 +158,20 @@ def outbox_on_a_small_disk(service: Service) -> Iterator[bool]:
         yield is_there
 
 
-def importer(
-    service: Service, file: Path, *, project: str = "default"
-) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "import_events", "--force", "--project", project, str(file)],
-        cwd=PROJECT,
-        env=service.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def importer(service: Service, file: Path, *, project: str = "default") -> Child:
+    return Child(
+        service.environment(),
+        *("import_events", "--force", "--project", project, str(file)),
+        output=(os.devnull, os.devnull),
     )
 
 
 def delete(service: Service, project: str) -> None:
     """Delete a project; the command is given again while parts that it needs are down."""
-    command = [sys.executable, "manage.py", "delete_project", project, "--yes", project]
     while True:
-        done = subprocess.run(
-            command,
-            cwd=PROJECT,
-            env=service.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
+        command = Heard(service.environment(), "delete_project", project, "--yes", project)
+        said = command.communicate(_COMMAND_SECONDS)[1]
         # It may have died after its last step.
-        if done.returncode == 0 or "there is no project" in done.stderr:
+        if command.returncode == 0 or b"there is no project" in said:
             return
         time.sleep(0.5)

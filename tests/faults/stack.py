@@ -143,7 +143,7 @@ def _is(process: psutil.Process, name: str, stack: Stack) -> bool:
 
 
 def _ask(port: int, health: Gap, stop: threading.Event) -> None:
-    while not stop.wait(0.05):
+    while not stop.wait(0.1):
         if _answers(port, "/health"):
             health.note()
 

@@ -24,7 +24,7 @@ from tests.faults.service import Service
 from tests.waiting import wait_until
 
 DRAIN_SECONDS = 120
-IMPORT_ROWS = 5_000
+IMPORT_ROWS = 2_000
 # What a client may see of a service whose parts are dying; anything else is a defect.
 HARMLESS = {200, 202, 503, "timeout", "broken off"}
 # What it may see besides if its project is deleted.
@@ -223,7 +223,7 @@ def _import(service: Service, clients: Clients, between: float, stop: threading.
         write(file, numbers, place)
         places.send(place, numbers)
         # The last one is finished even after the faults have ended.
-        while plan.importer(service, file, project=place.slug).wait() != 0:
+        while plan.importer(service, file, project=place.slug).wait(600) != 0:
             time.sleep(0.5)
         places.promise(place, numbers)
         clients.sent += len(numbers)

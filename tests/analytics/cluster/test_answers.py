@@ -31,10 +31,18 @@ from tests.embedded.gateway import Gateway
 from tests.fixtures import empty_clickhouse
 
 
-def compare(gateway: Gateway, history: History, **how: dict[str, str]) -> None:
+def compare(gateway: Gateway, history: History) -> None:
+    have(gateway, history)
+    compare_what_is_there(gateway, history)
+
+
+def have(gateway: Gateway, history: History) -> None:
     with clustered.at(gateway, clustered.STORED, "one"):
         empty_clickhouse()
         deliver(history.events, blocks=history.blocks, again=True)
+
+
+def compare_what_is_there(gateway: Gateway, history: History, **how: dict[str, str]) -> None:
     with clustered.spread(gateway, **how):
         for question in history.questions:
             compare_answers(history.events, question)
@@ -44,7 +52,10 @@ def compare(gateway: Gateway, history: History, **how: dict[str, str]) -> None:
 def test_two_shards_answer_a_written_history_as_counted_by_hand(
     gateway: Gateway, name: str
 ) -> None:
-    compare(gateway, getattr(written, name))
+    history = getattr(written, name)
+    # That ClickHouse compiles what it is asked often is seen in one way to ask.
+    first, *others = history.questions
+    compare(gateway, history._replace(questions=[first, *(it._replace(times=1) for it in others)]))
 
 
 @settings(made_up, max_examples=(ASKED_FOR or 20) // 4)
@@ -84,18 +95,20 @@ def test_two_shards_answer_funnels_and_list_their_people_as_one_does(gateway: Ga
         funnels.compare(rng, question, asked, chosen, every_line=True)
 
 
-@pytest.mark.parametrize("table", ["daily_users", "weekly_users", "events", "daily_events"])
-def test_rows_that_both_shards_have_are_noticed(gateway: Gateway, table: str) -> None:
-    others = {key: it for key, it in clustered.APART.items() if key != f"stored.{table}_local"}
-    with pytest.raises(AssertionError, match=r"assert .* == "):
-        compare(gateway, written.WEEKS, filters=others)
+def test_rows_that_both_shards_have_are_noticed(gateway: Gateway) -> None:
+    have(gateway, written.WEEKS)
+    for table in ("daily_users", "weekly_users", "events", "daily_events"):
+        others = {key: it for key, it in clustered.APART.items() if key != f"stored.{table}_local"}
+        with pytest.raises(AssertionError, match=r"assert .* == "):
+            compare_what_is_there(gateway, written.WEEKS, filters=others)
 
 
 def test_users_that_are_spread_over_shards_are_noticed(gateway: Gateway) -> None:
     """Which is what sharding by user is for."""
     rows = {"stored.weekly_users_local": "shardNum() = 1 + epoch % 2"}
+    have(gateway, written.YEARS_APART)
     with pytest.raises(AssertionError, match=r"assert .* == "):
-        compare(gateway, written.YEARS_APART, filters={**clustered.APART, **rows})
+        compare_what_is_there(gateway, written.YEARS_APART, filters={**clustered.APART, **rows})
 
 
 def test_a_segment_on_a_user_asks_that_users_shard_alone(gateway: Gateway, stored: None) -> None:
@@ -127,10 +140,7 @@ def test_each_shard_looks_for_users_who_did_something_among_its_own(
     assert [row.events for row in types] == [2] * users
 
 
-@pytest.mark.parametrize("segments", [(), ("event_type:buy",), ("properties.plan:42",)])
-def test_people_of_two_shards_are_listed_as_if_one_had_them(
-    gateway: Gateway, stored: None, segments: tuple[str, ...]
-) -> None:
+def test_people_of_two_shards_are_listed_as_if_one_had_them(gateway: Gateway, stored: None) -> None:
     events = [
         {
             "occurred_at": f"2025-01-{n % 9 + 1:02}T12:00:00.{n % 5:03}Z",
@@ -141,11 +151,12 @@ def test_people_of_two_shards_are_listed_as_if_one_had_them(
         for n in range(60)
     ]
     deliver(events, blocks=3, again=True)
-    asked = Question(segments, DAY, date(2025, 1, 8), 5, DAY, 1, DAY)
     with clustered.spread(gateway):
-        for prefix, limit in (("", 2), ("u3", 1), ("", 50)):
-            by_hand = people.found_by_hand(events, asked, prefix, "UTC")
-            assert people.found(asked, prefix, limit, OWN) == by_hand
+        for segments in ((), ("event_type:buy",), ("properties.plan:42",)):
+            asked = Question(segments, DAY, date(2025, 1, 8), 5, DAY, 1, DAY)
+            for prefix, limit in (("", 2), ("u3", 1), ("", 50)):
+                by_hand = people.found_by_hand(events, asked, prefix, "UTC")
+                assert people.found(asked, prefix, limit, OWN) == by_hand
         for user in ("u1", "u2"):
             own = [it for it in events if it["user_id"] == user]
             people.assert_told(user, own)

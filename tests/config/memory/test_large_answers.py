@@ -30,7 +30,7 @@ YEARS = "/stats/dau?from=1970-01-01&to=2070-01-01"
 
 @pytest.fixture(scope="module")
 def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
-    with web_server.running(API_KEYS_REQUIRED="false") as running:
+    with web_server.running() as running:
         yield running
 
 

@@ -30,33 +30,35 @@ def ordinary() -> bytes:
     return json.dumps(events).encode()
 
 
-def packed(text: bytes) -> Callable[[], bytes]:
-    return lambda: zstandard.compress(text)
+def packed(make: Callable[[], bytes]) -> Callable[[], bytes]:
+    return lambda: zstandard.compress(make())
 
 
 # What is sent, its encoding, and what those are told that there is room for.
 BODIES: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "18 MB of events": (ordinary, "identity", 202),
-    "lists": (packed(b"[" + b"[0]," * 4_999_990 + b"[0]]"), "zstd", 413),
-    "numbers": (packed(b"[" + b"0," * 9_999_990 + b"0]"), "zstd", 413),
-    "empty events": (packed(b"[" + b"{}," * 6_600_000 + b"{}]"), "zstd", 413),
+    "lists": (packed(lambda: b"[" + b"[0]," * 4_999_990 + b"[0]]"), "zstd", 413),
+    "numbers": (packed(lambda: b"[" + b"0," * 9_999_990 + b"0]"), "zstd", 413),
+    "empty events": (packed(lambda: b"[" + b"{}," * 6_600_000 + b"{}]"), "zstd", 413),
     "the shortest events": (
-        packed(b"[" + (VALID + "},").encode() * 100_000 + b"{}]"),
+        packed(lambda: b"[" + (VALID + "},").encode() * 100_000 + b"{}]"),
         "zstd",
         413,
     ),
     "keys": (
-        packed(b"[{" + b",".join(b'"%d":0' % n for n in range(1_500_000)) + b"}]"),
+        packed(lambda: b"[{" + b",".join(b'"%d":0' % n for n in range(1_500_000)) + b"}]"),
         "zstd",
         400,
     ),
     "a property's lists": (
-        packed(f'[{VALID}, "properties": {{"a": ['.encode() + b"[0]," * 4_900_000 + b"0]}}]"),
+        packed(
+            lambda: f'[{VALID}, "properties": {{"a": ['.encode() + b"[0]," * 4_900_000 + b"0]}}]"
+        ),
         "zstd",
         400,
     ),
-    "depth": (packed(b"[" * 20_000_000), "zstd", 400),
-    "lone surrogates": (packed(b'["' + rb"\ud800" * 3_300_000 + b'"]'), "zstd", 400),
+    "depth": (packed(lambda: b"[" * 20_000_000), "zstd", 400),
+    "lone surrogates": (packed(lambda: b'["' + rb"\ud800" * 3_300_000 + b'"]'), "zstd", 400),
 }
 
 

@@ -15,20 +15,11 @@ from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from config.memory import room
 from config.server import body, pace, rsgi
-from tests import web_server
 from tests.config.server.asking import answer, counted
 from tests.samples import event
 from tests.web_server import HEAD, Web
 
 pytestmark = pytest.mark.usefixtures("stores")
-
-
-@pytest.fixture(scope="module")
-def web(
-    django_db_setup: None, clickhouse_schema: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Web]:
-    with web_server.running(METRICS_FOLDER=str(tmp_path_factory.mktemp("metrics"))) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -181,31 +172,6 @@ def test_a_chunked_body_is_asked_to_say_its_length(web: Web) -> None:
 
 
 # --- Heads and files ----------------------------------------------------------------------------
-
-
-def test_who_a_client_is_stands_in_the_last_header_that_a_proxy_can_have_set() -> None:
-    with web_server.running(RATE_LIMIT_PER_MINUTE="1", TRUSTED_PROXIES="1") as web:
-        heard = {name: web.answer(get(*headers), finished=False)[9:12] for name, *headers in ASKED}
-    assert heard == {
-        "two proxies": b"200",
-        "the same last proxy": b"429",
-        "another last proxy": b"200",
-        "nobody": b"200",
-        "a header that looks like it": b"429",
-    }
-
-
-def get(*headers: str) -> bytes:
-    return "\r\n".join(["GET /events HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()
-
-
-ASKED = [
-    ("two proxies", "X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 9.9.9.9"),
-    ("the same last proxy", "X-Forwarded-For: 2.2.2.2", "X-Forwarded-For: 9.9.9.9"),
-    ("another last proxy", "X-Forwarded-For: 9.9.9.9", "X-Forwarded-For: 3.3.3.3"),
-    ("nobody",),
-    ("a header that looks like it", "X_Forwarded_For: 4.4.4.4"),
-]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import pytest
 from tests.embedded.gateway import Answer, Gateway, running
 from tests.waiting import wait_until
 
-# Reads for minutes, in small blocks, so that it ends soon after it is cancelled.
-ENDLESS = "SELECT count() FROM numbers_mt(1000000000000) WHERE sipHash64(number) = 1"
+# Reads for minutes, in small blocks, so that it ends soon after it is cancelled. On one core.
+ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1"
 
 
 def in_thread(work: Callable[[], Answer]) -> Callable[[], Answer]:
@@ -125,7 +125,8 @@ def test_a_client_that_leaves_does_not_undo_what_it_wrote(gateway: Gateway) -> N
 
 def test_when_all_slots_are_taken_a_query_waits_and_then_is_told_so(tmp_path: Path) -> None:
     with running(tmp_path / "data", "--max-queries", "2", "--queue-seconds", "0.5") as small:
-        query = quote(f"{ENDLESS} SETTINGS max_execution_time = 2")
+        idle = "SELECT max(sleepEachRow(0.1)) FROM numbers(1000) SETTINGS max_block_size = 1"
+        query = quote(f"{idle}, max_execution_time = 2")
         waiting = [in_thread(lambda: small.request("GET", f"/?query={query}")) for _ in range(2)]
         time.sleep(0.3)
         refused = small.post(b"SELECT 1")

@@ -24,6 +24,7 @@ from tests.events.auditing.damage import content
 from tests.fixtures import empty_clickhouse
 from tests.samples import event, framed, moment
 from tests.stored import deliver_all
+from tests.warm import Heard
 
 NASTY = {
     'José "Pepe", jr': '{"text":"says \\"hi\\", \\\\ tab\\t, line\\nbreak, return\\r\\n"}',
@@ -106,7 +107,7 @@ def empty_stores() -> None:
 
 
 def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
-    """The command in a process of its own, on the stores of this test."""
+    """The command in a process that is started for it, on the stores of this test."""
     return subprocess.Popen(
         [sys.executable, "manage.py", "export_events", *map(str, arguments)],
         cwd=BASE_DIR,
@@ -114,3 +115,8 @@ def started(*arguments: str | Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def forked(*arguments: str | Path) -> Heard:
+    """The same in a process that has loaded the service before."""
+    return Heard(environment.of_the_stores(), "export_events", *map(str, arguments))

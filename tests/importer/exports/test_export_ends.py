@@ -11,17 +11,20 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
 
 from analytics.clickhouse import ClickHouseError
 from analytics.maintenance.migrate import apply_schema
 from importer.exports.exporting import Export, export
 from projects.models import DEFAULT
 from tests.analytics.killable import Engine
-from tests.fixtures import empty_clickhouse
-from tests.importer.exports.exports import FORMATS, delivered, fill, refused, started
+from tests.importer.exports.exports import FORMATS, delivered, fill, forked, refused, started
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("stores")
+
+# More than is on its way from ClickHouse at a time.
+MANY = 100_000
 
 
 def import_complaint(path: Path) -> str:
@@ -34,18 +37,13 @@ def import_complaint(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """ClickHouse to be killed, with many events."""
     own = Engine(tmp_path_factory.mktemp("own") / "clickhouse")
+    with override_settings(CLICKHOUSE_URL=own.url):
+        apply_schema(project=DEFAULT)
+        fill(MANY, 1_000)
     yield own
     own.stop()
-
-
-@pytest.fixture
-def own_engine(engine: Engine, settings: Any) -> Engine:
-    """ClickHouse to be killed, empty."""
-    settings.CLICKHOUSE_URL = engine.url
-    apply_schema(project=DEFAULT)
-    empty_clickhouse()
-    return engine
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -72,11 +70,9 @@ def test_without_clickhouse_there_is_an_error_and_no_file(tmp_path: Path, settin
 
 @pytest.mark.parametrize("name", ["events.ndjson", "events.parquet", "events.csv.zst"])
 def test_when_clickhouse_is_killed_midway_there_is_an_error_and_no_file(
-    name: str,
-    tmp_path: Path,
-    own_engine: Engine,
+    name: str, tmp_path: Path, engine: Engine, settings: Any
 ) -> None:
-    fill(100_000, 1_000)
+    settings.CLICKHOUSE_URL = engine.url
     folder = tmp_path / "out"
     folder.mkdir()
     seen = []
@@ -84,12 +80,12 @@ def test_when_clickhouse_is_killed_midway_there_is_an_error_and_no_file(
     def kill_once(events: int) -> None:
         seen.append(events)
         if len(seen) == 1:
-            own_engine.kill()
+            engine.kill()
 
     with pytest.raises(ClickHouseError):
         export(Export(DEFAULT, path=folder / name, watch=kill_once))
-    own_engine.start()
-    assert 0 < sum(seen) < 100_000
+    engine.start()
+    assert 0 < sum(seen) < MANY
     assert list(folder.iterdir()) == []
 
 
@@ -144,10 +140,12 @@ def test_when_nobody_reads_on_it_ends_quietly() -> None:
     assert process.returncode == 141
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_midway_it_leaves_no_file(number: signal.Signals, tmp_path: Path) -> None:
-    fill(100_000, 5_000)
-    process = started("--output", tmp_path / "events.csv.gz")
+@pytest.mark.parametrize(("number", "start"), [(signal.SIGINT, started), (signal.SIGTERM, forked)])
+def test_stopped_midway_it_leaves_no_file(
+    number: signal.Signals, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    fill(30_000, 5_000)
+    process = start("--output", tmp_path / "events.csv")
     wait_until(lambda: any(path.stat().st_size for path in tmp_path.iterdir()))
     process.send_signal(number)
     _, said = process.communicate(timeout=60)

@@ -23,9 +23,9 @@ from tests.importer.exports.exports import (
     empty_stores,
     export_events,
     exported,
+    forked,
     put,
     refused,
-    started,
 )
 from tests.samples import event, moment
 from tests.stored import deliver_all
@@ -213,12 +213,12 @@ def test_standard_output_takes_what_a_file_would(kind: str, tmp_path: Path) -> N
     delivered(50)
     path = tmp_path / f"events.{kind}"
     export_events("--output", path)
-    printed, said = started("--format", kind).communicate(timeout=60)
+    printed, said = forked("--format", kind).communicate(timeout=60)
     assert sorted(printed.splitlines()) == sorted(path.read_bytes().splitlines())
     assert said.startswith(b"50 events in ")
 
 
 def test_standard_output_takes_parquet() -> None:
     known = delivered(50)
-    printed, _ = started("--format", "parquet").communicate(timeout=60)
+    printed, _ = forked("--format", "parquet").communicate(timeout=60)
     assert set(read_table(io.BytesIO(printed))["event_id"].to_pylist()) == known

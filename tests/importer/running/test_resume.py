@@ -25,13 +25,14 @@ from tests.importer.importing import HEADER, import_events, refused, rows_of, wr
 from tests.importer.running import ROWS, in_thread, reached, start
 from tests.stored import counts, deliver_all
 from tests.waiting import wait_until
+from tests.warm import Heard
 
 pytestmark = pytest.mark.usefixtures("stores", "small_batches")
 
 KILLS = 10 if ASKED_FOR else 4
 
 
-def _is_at(goal: int, process: "subprocess.Popen[bytes]") -> bool:
+def _is_at(goal: int, process: Heard) -> bool:
     return reached() >= goal or process.poll() is not None
 
 
