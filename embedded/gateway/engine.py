@@ -107,6 +107,8 @@ class Engine:
             raise FolderError(f"data folder {path} can't be opened: {error}") from None
         # Connections that no request uses, each with what it was set to, the newest last.
         self._idle: list[tuple[str, Any]] = []
+        # How often it was told that databases may have gone.
+        self._told = 0
         self._idle_lock = threading.Lock()
         self.timezone = self._rows("SELECT timezone()")[0]
 
@@ -140,15 +142,15 @@ class Engine:
         try:
             with ExitStack() as stack:
                 preamble = _preamble({**_BASE_SETTINGS, **settings}, database)
+                told = self._told
                 known = self._idle_one(preamble) if only_reads else None
                 connection = known or _connect(str(self.path))
                 stack.callback(connection.close)
                 if not known:
                     connection.query(preamble, "Null")
                 yield connection
-                if only_reads:
+                if only_reads and self._keep(preamble, connection, told):
                     stack.pop_all()
-                    self._keep(preamble, connection)
         except RuntimeError as error:  # chDB's errors are of this class
             raise from_engine(error) from error
         finally:
@@ -164,13 +166,24 @@ class Engine:
                     return self._idle.pop(position)[1]
         return None
 
-    def _keep(self, preamble: str, connection: Any) -> None:
+    def _keep(self, preamble: str, connection: Any, told: int) -> bool:
         """For a later request. At most as many are kept as queries may run at once."""
         with self._idle_lock:
+            if told != self._told:
+                return False
             self._idle.append((preamble, connection))
             oldest = self._idle.pop(0)[1] if len(self._idle) > self._max_queries else None
         if oldest:
             oldest.close()
+        return True
+
+    def forget_databases(self) -> None:
+        """Keep no connection that may be in a database which is gone: it would not notice."""
+        with self._idle_lock:
+            self._told += 1
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
 
     def kill(self, marker: str) -> None:
         """Cancel the queries that end with this marker."""
@@ -192,8 +205,7 @@ class Engine:
         for row in self._rows(tables):
             database, name = row.split("\t")
             self._rows(f"OPTIMIZE TABLE {_identifier(database)}.{_identifier(name)}")
-        for _, connection in self._idle:
-            connection.close()
+        self.forget_databases()
         self._anchor.close()
         return True
 

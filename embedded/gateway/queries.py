@@ -28,6 +28,7 @@ _STREAMED_FORMATS = frozenset(
 )
 _QUERY_KEYWORDS = frozenset({"SELECT", "WITH"})
 _ROW_KEYWORDS = _QUERY_KEYWORDS | {"SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK"}
+_TAKE_DATABASES_AWAY = frozenset({"DROP", "DETACH", "RENAME", "EXCHANGE"})
 _HELD_BYTES = 1024 * 1024
 
 
@@ -85,6 +86,8 @@ def run(engine: Engine, query: Query) -> Iterator[Outcome]:
             )
             connection = stack.enter_context(session)
             outcome = _run_statement(connection, statement, query, stack)
+            if statement.keyword in _TAKE_DATABASES_AWAY:
+                engine.forget_databases()
             if query.whole:
                 outcome.chunks = _held(outcome.chunks, engine.path, stack)
         else:

@@ -33,11 +33,15 @@ class Unreadable(ValueError):
 
 
 def _rest(levels: int) -> bytes:
-    """Return a pattern for text whose brackets all close, nested at most `levels` deep."""
+    """Return a pattern for text whose brackets all close, nested at most `levels` deep.
+
+    Each round of the outer repetition is an atomic group. Before Python 3.11.5, a possessive
+    repetition does not go back to where a round began that fails midway (CPython issue 106052).
+    """
     group = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
     if levels:
         group = rb"(?:" + group + rb"|[\[{]" + _rest(levels - 1) + rb"[\]}])"
-    return rb'[^][{}"]*+(?:' + group + rb'[^][{}"]*+)*+'
+    return rb'[^][{}"]*+(?:(?>' + group + rb'[^][{}"]*+))*+'
 
 
 # A step ends in opening brackets, in closing brackets, at the end of the text, or at a quote that

@@ -65,9 +65,10 @@ def _split(pieces: Iterable[str]) -> Iterator[list[str]]:
             passing_over = False
         if found and len(found[0]) > MAX_LINE:
             found[0] = found[0][:MAX_LINE]
-        if len(rest) >= MAX_LINE and not rest.endswith("\r"):
-            if not passing_over:
-                found.append(rest[:MAX_LINE])
+        if passing_over:
+            rest = "\r" if rest.endswith("\r") else ""
+        elif len(rest) >= MAX_LINE and not rest.endswith("\r"):
+            found.append(rest[:MAX_LINE])
             rest, passing_over = "", True
         yield found
     if rest and not passing_over:

@@ -114,9 +114,11 @@ def test_the_tables_of_a_database_that_is_gone_and_made_again_are_the_new_ones(
             "CREATE TABLE passing.numbers_of ENGINE = MergeTree ORDER BY number"
             f" AS SELECT number FROM numbers({rows})"
         )
+        assert gateway.post(b"SELECT 1", "/?database=passing").body == b"1\n"
         assert asked().body == f"{rows}\n".encode()
         gateway.value("DROP DATABASE passing SYNC")
         assert asked().code == 81
+        assert gateway.post(b"SELECT 1", "/?database=passing").code == 81
 
 
 def test_an_unknown_setting_is_refused_by_name(gateway: Gateway) -> None:
