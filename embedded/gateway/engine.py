@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import chdb
@@ -20,6 +20,8 @@ from embedded.gateway.errors import from_engine, refusal
 
 # chDB uses async inserts by default, but a confirmed insert must be in the table.
 _BASE_SETTINGS = {"async_insert": "0"}
+# It differs in each request, as it has the request's id. All other settings last.
+_OF_ONE_QUERY = "log_comment"
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _MARKER_END = " gateway */"
 
@@ -72,6 +74,14 @@ def _mend_tokens(path: Path) -> None:
         raise FolderError(f"data folder {path} can't be repaired: {error.strerror}") from None
 
 
+class _Idle(NamedTuple):
+    """A connection, with what it was set to."""
+
+    preamble: str
+    comment: str
+    connection: Any
+
+
 class Engine:
     """The open data directory. Safe to share between threads."""
 
@@ -105,8 +115,8 @@ class Engine:
             self._anchor = _connect(f"{self.path}?{options}")
         except RuntimeError as error:
             raise FolderError(f"data folder {path} can't be opened: {error}") from None
-        # Connections that no request uses, each with what it was set to, the newest last.
-        self._idle: list[tuple[str, Any]] = []
+        # Connections that no request uses, the newest last.
+        self._idle: list[_Idle] = []
         # How often it was told that databases may have gone.
         self._told = 0
         self._idle_lock = threading.Lock()
@@ -141,15 +151,19 @@ class Engine:
             )
         try:
             with ExitStack() as stack:
-                preamble = _preamble({**_BASE_SETTINGS, **settings}, database)
+                lasting = {**_BASE_SETTINGS, **settings}
+                comment = lasting.pop(_OF_ONE_QUERY, "")
+                preamble = _preamble(lasting, database)
                 told = self._told
                 known = self._idle_one(preamble) if only_reads else None
-                connection = known or _connect(str(self.path))
+                connection = known.connection if known else _connect(str(self.path))
                 stack.callback(connection.close)
                 if not known:
                     connection.query(preamble, "Null")
+                if comment != (known.comment if known else ""):
+                    connection.query(_preamble({_OF_ONE_QUERY: comment}, ""), "Null")
                 yield connection
-                if only_reads and self._keep(preamble, connection, told):
+                if only_reads and self._keep(_Idle(preamble, comment, connection), told):
                     stack.pop_all()
         except RuntimeError as error:  # chDB's errors are of this class
             raise from_engine(error) from error
@@ -157,24 +171,24 @@ class Engine:
             if not at_once:
                 self._slots.release()
 
-    def _idle_one(self, preamble: str) -> Any:
+    def _idle_one(self, preamble: str) -> "_Idle | None":
         """The connection last used with this preamble, or None: to open and set one takes longer
         than a small query."""
         with self._idle_lock:
             for position in reversed(range(len(self._idle))):
-                if self._idle[position][0] == preamble:
-                    return self._idle.pop(position)[1]
+                if self._idle[position].preamble == preamble:
+                    return self._idle.pop(position)
         return None
 
-    def _keep(self, preamble: str, connection: Any, told: int) -> bool:
+    def _keep(self, idle: "_Idle", told: int) -> bool:
         """For a later request. At most as many are kept as queries may run at once."""
         with self._idle_lock:
             if told != self._told:
                 return False
-            self._idle.append((preamble, connection))
-            oldest = self._idle.pop(0)[1] if len(self._idle) > self._max_queries else None
+            self._idle.append(idle)
+            oldest = self._idle.pop(0) if len(self._idle) > self._max_queries else None
         if oldest:
-            oldest.close()
+            oldest.connection.close()
         return True
 
     def forget_databases(self) -> None:
@@ -182,8 +196,8 @@ class Engine:
         with self._idle_lock:
             self._told += 1
             idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection.close()
+        for one in idle:
+            one.connection.close()
 
     def kill(self, marker: str) -> None:
         """Cancel the queries that end with this marker."""

@@ -80,10 +80,12 @@ def test_a_setting_holds_for_its_query_alone(client: Client) -> None:
     assert client.query(asked).result_rows == before
 
 
-def test_a_log_comment_is_seen_by_the_engine(client: Client) -> None:
+def test_a_log_comment_is_seen_by_the_engine_and_by_no_later_query(client: Client) -> None:
     comment = "dau; it's \\ request 17"
-    rows = client.query("SELECT getSetting('log_comment')", settings={"log_comment": comment})
-    assert rows.result_rows == [(comment,)]
+    asked = "SELECT getSetting('log_comment')"
+    for one in (comment, "request 18"):
+        assert client.query(asked, settings={"log_comment": one}).result_rows == [(one,)]
+    assert client.query(asked).result_rows == [("",)]
 
 
 def test_neither_set_nor_use_outlives_its_request(gateway: Gateway) -> None:
