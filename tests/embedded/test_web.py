@@ -1,4 +1,4 @@
-"""The web server's end."""
+"""The web server's start and its end."""
 
 import signal
 
@@ -23,3 +23,10 @@ def test_many_signals_at_once_end_it_cleanly(number: signal.Signals) -> None:
         # The last may meet an interpreter that no longer has handlers.
         assert web.process.wait(timeout=15) in (0, -number)
         assert psutil.wait_procs(workers, timeout=1)[1] == []
+
+
+def test_its_processes_share_what_the_application_takes() -> None:
+    with web_server.running() as web:
+        for process in web.process.children():
+            memory = process.memory_full_info()
+            assert memory.uss < memory.rss / 2
