@@ -9,6 +9,7 @@ import pytest
 import zstandard
 
 from importer.models import Import
+from importer.reading import lines
 from importer.reading.chunks import MAX_LINE, Chunk
 from tests.importer.importing import import_events, refused, rows_of
 from tests.importer.reading.formats import HEADER, chunks
@@ -126,3 +127,10 @@ def test_what_is_read_is_stored_duplicate_or_bad_also_after_a_stop(
     printed, _ = import_events(path)
     assert f"read {len(rows)}, stored 2300, duplicate 50, bad 2" in printed
     assert counts() == (2300, 2300, 2300)
+
+
+@pytest.mark.parametrize("after", ["next\n", "\nnext\n"], ids=["CR", "CRLF"])
+def test_a_line_that_is_too_long_ends_where_a_piece_of_the_file_ends_in_cr(after: str) -> None:
+    pieces = ["x" * MAX_LINE, "x" * 9, "x\r", after, "last"]
+    found = [line for some in lines._split(pieces) for line in some]
+    assert found == ["x" * MAX_LINE, "next\n", "last"]
