@@ -9,7 +9,7 @@ numbers outside a 64-bit integer or a double, and %2E in a key (ClickHouse reads
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ MAX_INTEGER = 2**64 - 1
 _ESCAPED = re.compile(rb"\\u00(?:00|25|32|45)")
 _decode = msgspec.json.Decoder().decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -54,21 +55,36 @@ def checked(raw: bytes) -> bytes:
     return compact
 
 
-def checked_together(texts: Sequence[str]) -> list[msgspec.Raw] | None:
-    """Return what `checked` returns for each of the texts, which need not be well-formed.
+def checked_together(raws: Sequence[msgspec.Raw]) -> list[msgspec.Raw] | None:
+    """Return what `checked` returns for each text, in half the time if all obey every rule.
 
-    This takes half the time for texts that obey every rule, as nearly all do. None means that one
-    of them may not: check them one by one.
+    None means that one of them may not: check them one by one.
     """
+    if max(map(len, raws)) > MAX_BYTES:
+        return None
+    return _together(b"[" + b",".join(raws) + b"]", _decode_objects)
+
+
+def read_together(texts: Sequence[str]) -> list[msgspec.Raw] | None:
+    """The same for texts that need not be well-formed."""
     if 4 * max(map(len, texts)) > MAX_BYTES:
         return None
     try:
         array = f"[{','.join(texts)}]".encode()
-        if _may_hold_bad_text(array):
-            return None
-        # Each by itself: parts of JSON could make up for each other in the array.
-        keys = [_keys(_decode_object(text), depth=1) for text in texts]
-    except (UnicodeEncodeError, *_NOT_JSON, PropertyError):
+    except UnicodeEncodeError:
+        return None
+    # Each by itself: parts of JSON could make up for each other in the array.
+    return _together(array, lambda _: map(_decode_object, texts))
+
+
+def _together(
+    array: bytes, decode: Callable[[bytes], Iterable[dict[str, Any]]]
+) -> list[msgspec.Raw] | None:
+    if _may_hold_bad_text(array):
+        return None
+    try:
+        keys = [_keys(value, depth=1) for value in decode(array)]
+    except (*_NOT_JSON, PropertyError):
         return None
     compact = bytes(msgspec.json.format(array, indent=-1))
     # As in `_is_plain`: none has fewer `":` than keys, so if the sums are equal, all are.

@@ -17,8 +17,8 @@ import msgspec
 from config.building_blocks.messages import brief
 from events.format import inspection
 from events.format.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
-from events.format.properties import PropertyError, checked
-from events.format.records import Record, timestamp
+from events.format.properties import PropertyError, checked, checked_together
+from events.format.records import Record, id_texts, timestamp, timestamps
 from events.ingest.readable import Unreadable, without_depths, without_lone_surrogates
 
 MAX_EVENTS = 10_000
@@ -38,6 +38,11 @@ class _Typed(msgspec.Struct, forbid_unknown_fields=True):
 # element two.
 _FEW_VALID_BYTES = 100 * MAX_EVENTS
 _FEW_BYTES = 2 * MAX_EVENTS
+
+# Events that are checked together, and the most bytes of their properties: what is decoded of them
+# at once takes up to 30 times as much memory.
+_TOGETHER = 100
+_TOGETHER_BYTES = 128 * 1024
 
 
 def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
@@ -138,7 +143,7 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
     records = None
     if typed is not None:
         _check_count(len(typed))
-        records = [_record(event, latest) for event in typed]
+        records = _records(typed, latest)
         if None not in records:
             return Validated([record for record in records if record], [])
     readable, raws = _events(body)
@@ -150,13 +155,8 @@ def at_first_sight(body: bytes) -> list[Record]:
     `validate` has to look closer.
     """
     latest = datetime.now(UTC) + LATEST_AHEAD
-    records: list[Record] = []
-    for event in _typed(body) or []:
-        record = _record(event, latest)
-        if record is None:
-            return []
-        records.append(record)
-    return records
+    records = _records(_typed(body) or [], latest)
+    return [] if None in records else [record for record in records if record]
 
 
 def _typed(body: bytes) -> list[_Typed] | None:
@@ -165,6 +165,38 @@ def _typed(body: bytes) -> list[_Typed] | None:
         return decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _records(events: list[_Typed], latest: datetime) -> list[Record | None]:
+    """What `_record` returns for each event."""
+    records: list[Record | None] = []
+    for start in range(0, len(events), _TOGETHER):
+        group = events[start : start + _TOGETHER]
+        at_once = _all_at_once(group, latest) if len(group) > 1 else None
+        records += at_once or [_record(event, latest) for event in group]
+    return records
+
+
+def _all_at_once(events: list[_Typed], latest: datetime) -> list[Record] | None:
+    """The same in half the time if all events are valid and not large. Otherwise None."""
+    raws = [event.properties for event in events]
+    if sum(map(len, raws)) > _TOGETHER_BYTES:
+        return None
+    moments = [event.occurred_at for event in events]
+    users = [event.user_id for event in events]
+    types = [event.event_type for event in events]
+    if not (
+        min(moments) >= EARLIEST
+        and max(moments) <= latest
+        and "".join(users).isprintable()
+        and "".join(types).isprintable()
+    ):
+        return None
+    properties = checked_together(raws)
+    if properties is None:
+        return None
+    ids = id_texts([event.event_id for event in events])
+    return list(map(Record, ids, timestamps(moments), users, types, properties))
 
 
 def _record(event: _Typed, latest: datetime) -> Record | None:

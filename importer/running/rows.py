@@ -20,7 +20,7 @@ from events.format.inspection import (
     parse_event_id,
     parse_occurred_at,
 )
-from events.format.properties import checked, checked_together
+from events.format.properties import checked, read_together
 from events.format.records import Record, timestamp
 from events.ingest.validation import Validated
 from importer.mapping.columns import Fields
@@ -66,7 +66,7 @@ def all_plain(rows: Sequence[Fields], latest: str) -> list[Record] | None:
     moments = [_stored_time(text) for text in times]
     if not (min(moments) >= _EARLIEST and max(moments) <= latest and _are_moments(moments)):
         return None
-    compact = checked_together([text or "{}" for text in properties])
+    compact = read_together([text or "{}" for text in properties])
     if compact is None:
         return None
     return list(map(Record, ids, moments, user_ids, event_types, compact))

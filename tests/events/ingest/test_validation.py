@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -32,6 +32,14 @@ def error_of_raw(text: str) -> EventError:
     assert len(checked.records) == 2, "a bad event harmed its neighbours"
     [error] = checked.errors
     return error
+
+
+def records_of(sent: Any) -> list[Record]:
+    """Of the one event, by itself and between two good ones: events are checked together too."""
+    [alone] = validate(json.dumps([sent]).encode()).records
+    before, amid, after = validate(json.dumps([event(), sent, event()]).encode()).records
+    assert len({before.event_id, amid.event_id, after.event_id}) == 3
+    return [alone, amid]
 
 
 def with_properties(text: str) -> str:
@@ -163,8 +171,7 @@ def test_white_space_in_properties_is_dropped() -> None:
 def test_an_event_id_is_a_uuid_in_any_usual_spelling(spelling: str, change: Any) -> None:
     event_id = uuid.uuid4()
     sent = event(event_id=spelling.format(change(str(event_id))))
-    [record] = validate(json.dumps([sent]).encode()).records
-    assert record.event_id == str(event_id)
+    assert {record.event_id for record in records_of(sent)} == {str(event_id)}
 
 
 @pytest.mark.parametrize(
@@ -179,8 +186,7 @@ def test_an_event_id_is_a_uuid_in_any_usual_spelling(spelling: str, change: Any)
     ],
 )
 def test_time_is_kept_to_the_millisecond_in_utc(sent: str, kept: str) -> None:
-    [record] = validate(json.dumps([event(occurred_at=sent)]).encode()).records
-    assert record.occurred_at == kept
+    assert {record.occurred_at for record in records_of(event(occurred_at=sent))} == {kept}
 
 
 def test_names_may_be_long_and_in_any_script() -> None:
@@ -234,11 +240,17 @@ _json = st.recursive(
     max_leaves=20,
 )
 
+_moments = st.datetimes(timezones=st.just(UTC)) | st.datetimes(
+    datetime(2020, 1, 1),
+    datetime(2026, 1, 1),
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]),
+)
+
 
 @given(
     properties=_json | st.dictionaries(st.text(max_size=5), _json),
     user_id=st.text(max_size=201),
-    at=st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat) | st.text(max_size=30),
+    at=_moments.map(datetime.isoformat) | st.text(max_size=30),
     ascii_only=st.booleans(),
 )
 def test_the_fast_path_and_the_careful_look_agree(
@@ -249,13 +261,19 @@ def test_the_fast_path_and_the_careful_look_agree(
         raw = json.dumps(sent, ensure_ascii=ascii_only).encode()
     except UnicodeEncodeError:
         raw = json.dumps(sent).encode()
-    checked = validate(b"[" + raw + b"]")
+    neighbour = json.dumps(event(properties={"a": [1, {}]})).encode()
+    alone, amid = validate(b"[" + raw + b"]"), validate(b"[" + neighbour + b"," + raw + b"]")
     expected, field = careful(raw)
+    kept = [msgspec.json.encode(careful(neighbour)[0])]
     if expected is None:
-        assert not checked.records
-        assert field in (None, checked.errors[0].field)
+        assert not alone.records
+        assert {field or error.field for error in (*alone.errors, *amid.errors)} == {
+            alone.errors[0].field
+        }
     else:
-        assert msgspec.json.encode(checked.records[0]) == msgspec.json.encode(expected)
+        kept.append(msgspec.json.encode(expected))
+        assert [*map(msgspec.json.encode, alone.records)] == kept[1:]
+    assert [*map(msgspec.json.encode, amid.records)] == kept
 
 
 def careful(raw: bytes) -> tuple[Record | None, str | None]:
