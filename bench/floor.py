@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import psycopg
 
 # The events of one transaction and one block: the service's own default.
-CHUNK = 10_000
+CHUNK = 20_000
 _INSERT = {
     "query": "INSERT INTO events (event_id, occurred_at, user_id, event_type, properties_text)"
     " FORMAT JSONEachRow",

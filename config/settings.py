@@ -243,7 +243,7 @@ WEB_MEMORY_MEGABYTES = env.number("WEB_MEMORY_MEGABYTES", 280, minimum=280)
 # --- Ingest -----------------------------------------------------------------------------------
 
 # The most events in one PostgreSQL transaction, and in one block sent to ClickHouse.
-CLICKHOUSE_BATCH_SIZE = env.number("CLICKHOUSE_BATCH_SIZE", 10_000, minimum=1)
+CLICKHOUSE_BATCH_SIZE = env.number("CLICKHOUSE_BATCH_SIZE", 20_000, minimum=1)
 # How long a delivery waits for other batches to share its block; a full block does not wait. A
 # block costs ClickHouse 40 to 90 ms of a core, however small it is: ten blocks a second keep nearly
 # a whole core busy.

@@ -8,7 +8,7 @@ from bench.variants import compare
 
 # The defaults come first.
 REQUESTS = (1_000, 100, 10_000)
-BLOCKS = (10_000, 1_000, 100)
+BLOCKS = (20_000, 10_000, 40_000, 1_000)
 VARIANTS = [compare.Variant(f"{size:,}", {"CLICKHOUSE_BATCH_SIZE": str(size)}) for size in BLOCKS]
 # Small blocks take long, so their number of events is divided by this.
 _FEWER = 5

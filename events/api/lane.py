@@ -43,6 +43,8 @@ from projects.counts import count_events
 from projects.of_request import project_of
 
 _PATH = "/events"
+# A larger body would hold up the event loop: to check the events of this one takes 1 to 3 ms.
+_MOST_BYTES = 4 * SMALL_BYTES
 # The headers that this way knows, or that mean nothing to the service. Any other is for Django.
 _KNOWN = {
     *("host", "content-type", "content-length", "user-agent", "accept", "accept-encoding"),
@@ -124,7 +126,7 @@ def _is_usual(names: Sequence[str], environ: dict[str, Any], body: bytes) -> boo
         and not environ["QUERY_STRING"]
         and environ.get("CONTENT_TYPE") == "application/json"
         and environ.get("CONTENT_LENGTH") == str(len(body))
-        and 0 < len(body) <= SMALL_BYTES
+        and 0 < len(body) <= _MOST_BYTES
         and _KNOWN.issuperset(names)
     )
 

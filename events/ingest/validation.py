@@ -43,6 +43,7 @@ _FEW_BYTES = 2 * MAX_EVENTS
 # at once takes up to 30 times as much memory.
 _TOGETHER = 100
 _TOGETHER_BYTES = 128 * 1024
+_CLOSE_BYTES = 16 * 1024
 
 
 def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
@@ -153,9 +154,11 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
 def at_first_sight(body: bytes) -> list[Record]:
     """The records of a small body, if the fast path accepts all of its events. Else an empty list:
     `validate` has to look closer.
+
+    Of more than _CLOSE_BYTES it does not look at single events, which takes 30 ms at 64 KB.
     """
     latest = datetime.now(UTC) + LATEST_AHEAD
-    records = _records(_typed(body) or [], latest)
+    records = _records(_typed(body) or [], latest, closer=len(body) <= _CLOSE_BYTES)
     return [] if None in records else [record for record in records if record]
 
 
@@ -167,12 +170,14 @@ def _typed(body: bytes) -> list[_Typed] | None:
         return None
 
 
-def _records(events: list[_Typed], latest: datetime) -> list[Record | None]:
-    """What `_record` returns for each event."""
+def _records(events: list[_Typed], latest: datetime, *, closer: bool = True) -> list[Record | None]:
+    """What `_record` returns for each event. If that would need a closer look, None may be all."""
     records: list[Record | None] = []
     for start in range(0, len(events), _TOGETHER):
         group = events[start : start + _TOGETHER]
-        at_once = _all_at_once(group, latest) if len(group) > 1 else None
+        at_once = _all_at_once(group, latest)
+        if at_once is None and not closer:
+            return [None]
         records += at_once or [_record(event, latest) for event in group]
     return records
 
