@@ -135,11 +135,15 @@ def _has_room(folder: Path) -> bool:
 def _repeat_what_is_made_up() -> None:
     """Hypothesis makes up the same examples in every run, so that a run does not fail by chance.
 
-    Long runs with HISTORIES look for new ones.
+    Nor does it fail because the machine has other work. Long runs with HISTORIES look for new
+    examples.
     """
-    if "HISTORIES" not in os.environ:
-        hypothesis.settings.register_profile("repeated", derandomize=True)
-        hypothesis.settings.load_profile("repeated")
+    patient = hypothesis.settings(
+        deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    repeated = "HISTORIES" not in os.environ
+    hypothesis.settings.register_profile("tests", patient, derandomize=repeated)
+    hypothesis.settings.load_profile("tests")
 
 
 def _log_for_tests_alone() -> None:

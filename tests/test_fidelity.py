@@ -21,7 +21,8 @@ from tests.stored import deliver_all
 pytestmark = pytest.mark.usefixtures("stores")
 
 SLOWLY = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
