@@ -43,8 +43,9 @@ from projects.counts import count_events
 from projects.of_request import project_of
 
 _PATH = "/events"
-# A larger body would hold up the event loop: to check the events of this one takes 1 to 3 ms.
-_MOST_BYTES = 4 * SMALL_BYTES
+# A larger body would hold up the event loop: to check 150 usual events takes 0.5 ms, and the worst
+# body of this size 10.
+_MOST_BYTES = 2 * SMALL_BYTES
 # The headers that this way knows, or that mean nothing to the service. Any other is for Django.
 _KNOWN = {
     *("host", "content-type", "content-length", "user-agent", "accept", "accept-encoding"),
@@ -143,7 +144,7 @@ def _asked(request: HttpRequest, body: bytes, began: float) -> _Request | None:
         return None
     if len(limits) > 1 or quota.is_counted(project) or not rules.are_known_to_be_none(project):
         return None
-    records = at_first_sight(body)
+    records = at_first_sight(body, closer=len(body) <= SMALL_BYTES)
     if not records:
         return None
     # Every event is known to be valid, so it takes less than the worst body of that size.

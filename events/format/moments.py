@@ -1,7 +1,7 @@
 """Parse a moment in any ISO 8601 spelling that databases and programming languages write."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 # Longer than any spelling. A longer text is refused before the costly parsing.
 _MAX_LENGTH = 80
@@ -19,6 +19,20 @@ def parse(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         return datetime.fromisoformat(_ZONE.sub(_offset, text.strip().upper()))
+
+
+def cut(rounded: datetime, text: str) -> datetime:
+    """The moment of a text, of which a decoder has made the nearest microsecond.
+
+    A fraction of a second is cut here, since the nearest may be in the next day.
+    """
+    digits = text.partition(".")[2][:6]
+    if not digits.isdecimal():
+        return rounded
+    microsecond = int(digits)
+    if rounded.microsecond < microsecond:
+        rounded -= timedelta(microseconds=1)
+    return rounded.replace(microsecond=microsecond)
 
 
 def _offset(zone: "re.Match[str]") -> str:

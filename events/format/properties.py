@@ -9,7 +9,7 @@ numbers outside a 64-bit integer or a double, and %2E in a key (ClickHouse reads
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -24,9 +24,10 @@ MAX_INTEGER = 2**64 - 1
 
 # The escapes that JSON may use for a NUL and for the characters of %2E.
 _ESCAPED = re.compile(rb"\\u00(?:00|25|32|45)")
+_LARGE_EXPONENT = re.compile(rb"[0-9][eE][+-]?0*[1-9][0-9][0-9]")
+_MANY_EXPONENTS = 200
 _decode = msgspec.json.Decoder().decode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
-_decode_objects = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -56,34 +57,35 @@ def checked(raw: bytes) -> bytes:
 
 
 def checked_together(raws: Sequence[msgspec.Raw]) -> list[msgspec.Raw] | None:
-    """Return what `checked` returns for each text, in half the time if all obey every rule.
+    """Return what `checked` returns for each text, in half the time.
 
-    None means that one of them may not: check them one by one.
+    None means that one of them may break a rule, or that they are large: check them one by one.
     """
-    if max(map(len, raws)) > MAX_BYTES:
+    # No more than one may have: the decoder holds all threads, and what it makes takes up to 50
+    # times as much memory.
+    if sum(map(len, raws)) > MAX_BYTES:
         return None
-    return _together(b"[" + b",".join(raws) + b"]", _decode_objects)
+    return _together(b"[" + b",".join(raws) + b"]", raws)
 
 
 def read_together(texts: Sequence[str]) -> list[msgspec.Raw] | None:
-    """The same for texts that need not be well-formed."""
+    """The same as `checked_together` for texts that need not be well-formed."""
     if 4 * max(map(len, texts)) > MAX_BYTES:
         return None
     try:
-        array = f"[{','.join(texts)}]".encode()
+        return _together(f"[{','.join(texts)}]".encode(), texts)
     except UnicodeEncodeError:
         return None
-    # Each by itself: parts of JSON could make up for each other in the array.
-    return _together(array, lambda _: map(_decode_object, texts))
 
 
 def _together(
-    array: bytes, decode: Callable[[bytes], Iterable[dict[str, Any]]]
+    array: bytes, texts: Sequence[str] | Sequence[msgspec.Raw]
 ) -> list[msgspec.Raw] | None:
-    if _may_hold_bad_text(array):
+    if _needs_a_walk(array):
         return None
     try:
-        keys = [_keys(value, depth=1) for value in decode(array)]
+        # Each by itself: parts of JSON could make up for each other in the array.
+        keys = [_keys(_decode_object(text), depth=1) for text in texts]
     except (*_NOT_JSON, PropertyError):
         return None
     compact = bytes(msgspec.json.format(array, indent=-1))
@@ -100,7 +102,7 @@ def _is_plain(compact: bytes) -> bool:
     quote inside a text looks the same. So if there are as many `":` as decoded keys, no key
     appears twice. If there are more, only a walk can tell.
     """
-    if compact[:1] != b"{" or _may_hold_bad_text(compact):
+    if compact[:1] != b"{" or _needs_a_walk(compact):
         return False
     try:
         keys = _keys(_decode(compact), depth=1)
@@ -109,9 +111,16 @@ def _is_plain(compact: bytes) -> bool:
     return keys == compact.count(b'":') <= MAX_KEYS
 
 
-def _may_hold_bad_text(data: bytes) -> bool:
-    """Whether a text may hold a NUL, or a key %2E."""
-    return b"%2E" in data or (b"\\u00" in data and _ESCAPED.search(data) is not None)
+def _needs_a_walk(data: bytes) -> bool:
+    """Whether a text may hold a NUL, a key %2E, or many numbers that take the decoder long.
+
+    The decoder takes 14 µs for each number from 1e289 on: 150 ms for 64 KB, while no other thread
+    works.
+    """
+    if b"%2E" in data or (b"\\u00" in data and _ESCAPED.search(data)):
+        return True
+    letters = data.count(b"e") + data.count(b"E")
+    return letters > _MANY_EXPONENTS and _LARGE_EXPONENT.search(data) is not None
 
 
 def _keys(value: Any, depth: int) -> int:

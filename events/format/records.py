@@ -74,14 +74,14 @@ def timestamp(moment: datetime) -> str:
 
 
 def timestamps(moments: Sequence[datetime]) -> list[str]:
-    """What `timestamp` returns for each moment, in a fifth of the time."""
+    """What `timestamp` returns for each moment, in a seventh of the time."""
     in_utc = [one if one.tzinfo is UTC else one.astimezone(UTC) for one in moments]
     # Without a fraction of a second, or with one of six digits.
     return [text[:23] + "Z" if len(text) == 27 else text[:-1] + ".000Z" for text in _texts(in_utc)]
 
 
 def id_texts(ids: Sequence[UUID]) -> list[str]:
-    """What `str` returns for each id, in a seventh of the time."""
+    """What `str` returns for each id, in a fifth of the time."""
     return _texts(ids)
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from config.building_blocks.messages import brief
-from events.format import inspection
+from events.format import inspection, moments
 from events.format.inspection import EARLIEST, LATEST_AHEAD, MAX_TEXT, EventError, FieldError
 from events.format.properties import PropertyError, checked, checked_together
 from events.format.records import Record, id_texts, timestamp, timestamps
@@ -34,16 +34,20 @@ class _Typed(msgspec.Struct, forbid_unknown_fields=True):
     properties: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _Dated(msgspec.Struct):
+    occurred_at: str
+
+
 # A shorter body can't hold more than MAX_EVENTS: a valid event takes at least 116 bytes, any other
 # element two.
 _FEW_VALID_BYTES = 100 * MAX_EVENTS
 _FEW_BYTES = 2 * MAX_EVENTS
 
-# Events that are checked together, and the most bytes of their properties: what is decoded of them
-# at once takes up to 30 times as much memory.
-_TOGETHER = 100
-_TOGETHER_BYTES = 128 * 1024
-_CLOSE_BYTES = 16 * 1024
+# .NET has seven digits of a second, Go and Java nine. The decoder would round them, also into the
+# next day.
+_LONG_FRACTION = re.compile(rb"\.[0-9]{7}")
+# Events that are checked together.
+_TOGETHER = 50
 
 
 def _decoder(element: Any) -> Callable[[bytes], list[Any]]:
@@ -83,7 +87,7 @@ def _bounded_decoder(element: Any) -> Callable[[bytes], list[Any]]:
 
 
 _OPENS_ARRAY = re.compile(rb"[ \t\r\n]*\[")
-_decode_typed, _decode_raw = _decoder(_Typed), _decoder(msgspec.Raw)
+_decode_typed, _decode_dated, _decode_raw = map(_decoder, (_Typed, _Dated, msgspec.Raw))
 
 
 class NotJSON(ValueError):
@@ -151,27 +155,33 @@ def validate(body: bytes, *, now: datetime | None = None) -> Validated:
     return _one_by_one(raws, latest, known=records)._replace(readable=readable)
 
 
-def at_first_sight(body: bytes) -> list[Record]:
-    """The records of a small body, if the fast path accepts all of its events. Else an empty list:
+def at_first_sight(body: bytes, *, closer: bool = True) -> list[Record]:
+    """The records of a body, if the fast path accepts all of its events. Else an empty list:
     `validate` has to look closer.
 
-    Of more than _CLOSE_BYTES it does not look at single events, which takes 30 ms at 64 KB.
+    Without `closer` it does not look at any event by itself, which may take long.
     """
     latest = datetime.now(UTC) + LATEST_AHEAD
-    records = _records(_typed(body) or [], latest, closer=len(body) <= _CLOSE_BYTES)
+    records = _records(_typed(body) or [], latest, closer=closer)
     return [] if None in records else [record for record in records if record]
 
 
 def _typed(body: bytes) -> list[_Typed] | None:
-    decode = _decode_typed if len(body) < _FEW_VALID_BYTES else _bounded_decoder(_Typed)
+    is_short = len(body) < _FEW_VALID_BYTES
+    decode = _decode_typed if is_short else _bounded_decoder(_Typed)
     try:
-        return decode(body)
+        events: list[_Typed] = decode(body)
+        if _LONG_FRACTION.search(body):
+            dated = (_decode_dated if is_short else _bounded_decoder(_Dated))(body)
+            for event, text in zip(events, dated, strict=True):
+                event.occurred_at = moments.cut(event.occurred_at, text.occurred_at)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return events
 
 
 def _records(events: list[_Typed], latest: datetime, *, closer: bool = True) -> list[Record | None]:
-    """What `_record` returns for each event. If that would need a closer look, None may be all."""
+    """What `_record` returns for each event; `[None]` if some need that and `closer` is false."""
     records: list[Record | None] = []
     for start in range(0, len(events), _TOGETHER):
         group = events[start : start + _TOGETHER]
@@ -183,25 +193,22 @@ def _records(events: list[_Typed], latest: datetime, *, closer: bool = True) -> 
 
 
 def _all_at_once(events: list[_Typed], latest: datetime) -> list[Record] | None:
-    """The same in half the time if all events are valid and not large. Otherwise None."""
-    raws = [event.properties for event in events]
-    if sum(map(len, raws)) > _TOGETHER_BYTES:
-        return None
-    moments = [event.occurred_at for event in events]
+    """The same in half the time. None if one of them may not be valid, or they are large."""
+    times = [event.occurred_at for event in events]
     users = [event.user_id for event in events]
     types = [event.event_type for event in events]
     if not (
-        min(moments) >= EARLIEST
-        and max(moments) <= latest
+        min(times) >= EARLIEST
+        and max(times) <= latest
         and "".join(users).isprintable()
         and "".join(types).isprintable()
     ):
         return None
-    properties = checked_together(raws)
+    properties = checked_together([event.properties for event in events])
     if properties is None:
         return None
     ids = id_texts([event.event_id for event in events])
-    return list(map(Record, ids, timestamps(moments), users, types, properties))
+    return list(map(Record, ids, timestamps(times), users, types, properties))
 
 
 def _record(event: _Typed, latest: datetime) -> Record | None:
