@@ -11,10 +11,10 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 FASTEST = $(if $(filter file,$(origin PYTHON)),$$("$(PYTHON)" embedded/fastest_python.py),$(PYTHON))
 VENV := .venv
 BIN := $(VENV)/bin
-# As many processes as cores, each with one module of tests at a time and stores of its own: three on
-# two cores take a sixth more CPU and are no faster where other work runs. The modules keep their
-# order; otherwise modules with few and long tests would come last.
-IN_TWO = -n 2 --dist loadfile --no-loadscope-reorder
+# Each process has one module of tests at a time and stores of its own. Tests wait a fifth of their
+# time, so on two cores a third process makes a run a ninth shorter. The modules keep their order;
+# otherwise modules with few and long tests would come last.
+SIDE_BY_SIDE = -n 3 --dist loadfile --no-loadscope-reorder
 PYTEST = $(BIN)/python -m pytest
 PORT ?= 8000
 export PORT
@@ -37,9 +37,9 @@ backup: $(VENV)/embedded ## Copy the data of a running make up to a new folder (
 restore: $(VENV)/embedded ## Make a new DATA_DIR from such a folder (FROM=folder, DATA_DIR=.data)
 	@$(BIN)/python -m embedded.backup --restore "$(FROM)"
 
-# If ARGS names a file, one process runs it: two would each start stores for it.
+# If ARGS names a file, one process runs it: others would start stores for nothing.
 test: $(VENV)/dev ## Run the tests on stores of their own (ARGS="tests/x/test_y.py -k name")
-	@$(PYTEST) $(if $(findstring .py,$(ARGS)),,$(IN_TWO)) $(ARGS)
+	@$(PYTEST) $(if $(findstring .py,$(ARGS)),,$(SIDE_BY_SIDE)) $(ARGS)
 
 # Types take half a minute where mypy has no cache. Tests wait for something a tenth of their time,
 # so they run meanwhile.
