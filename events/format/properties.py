@@ -79,6 +79,12 @@ def read_together(texts: Sequence[str]) -> list[msgspec.Raw] | None:
         return None
 
 
+def decoded(compact: bytes) -> dict[str, Any]:
+    """The object in a text that `checked` has returned."""
+    found: dict[str, Any] = json.loads(compact) if _needs_a_walk(compact) else _decode(compact)
+    return found
+
+
 def _together(
     array: bytes, texts: Sequence[str] | Sequence[msgspec.Raw]
 ) -> list[msgspec.Raw] | None:

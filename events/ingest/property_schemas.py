@@ -7,7 +7,6 @@ from functools import lru_cache
 from threading import Event, Lock
 from typing import Any
 
-import msgspec
 import psycopg
 from django.db import Error as DatabaseError
 from django.db.models import TextField
@@ -15,6 +14,7 @@ from django.db.models.functions import Cast
 from structlog import get_logger
 
 from config.building_blocks.background_work import BackgroundWork
+from events.format.properties import decoded
 from events.format.records import Record
 from events.ingest.validation import Fault, Validated, without
 from events.models import PropertySchema
@@ -77,7 +77,7 @@ def _fault(judge_of_type: Judge | None, record: Record, *, until: float) -> Faul
             f"the time for property schemas ended at an event of type {record.event_type!r}; "
             "send fewer events in one request"
         )
-    properties = msgspec.json.decode(record.properties_text)
+    properties = decoded(bytes(record.properties_text))
     try:
         with _judging:
             message = judge_of_type(properties)
