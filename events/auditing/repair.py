@@ -49,7 +49,7 @@ def repair(difference: Difference) -> int:
 
 def _deliver_again(difference: Difference) -> int:
     """Send the events from the hot layer through the outbox, as if they had just been stored."""
-    bites = _bites(difference.names, settings.CLICKHOUSE_BATCH_SIZE)
+    bites = _bites(difference.names, min(_BITE, settings.CLICKHOUSE_BATCH_SIZE))
     count = sum(_to_outbox(difference.project, ids) for ids in bites)
     deliver_due()
     return count
