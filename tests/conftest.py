@@ -135,14 +135,12 @@ def _has_room(folder: Path) -> bool:
 def _repeat_what_is_made_up() -> None:
     """Hypothesis makes up the same examples in every run, so that a run does not fail by chance.
 
-    Nor does it fail because the machine has other work. Long runs with HISTORIES look for new
-    examples.
+    Nor does it fail because a busy machine makes them up slowly. Long runs with HISTORIES look for
+    new ones.
     """
-    patient = hypothesis.settings(
-        deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-    )
+    slowly = hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.too_slow])
     repeated = "HISTORIES" not in os.environ
-    hypothesis.settings.register_profile("tests", patient, derandomize=repeated)
+    hypothesis.settings.register_profile("tests", slowly, derandomize=repeated)
     hypothesis.settings.load_profile("tests")
 
 

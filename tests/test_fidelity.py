@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("stores")
 
 SLOWLY = settings(
     max_examples=20,
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -38,7 +38,7 @@ class BatchTask(Task):  # type: ignore[misc]
     """
 
     abstract = True
-    max_weight = 20_000
+    max_weight = 10_000
     max_messages = 100
     max_bytes = 32 * 1024 * 1024
     linger = 0.1

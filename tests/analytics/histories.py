@@ -21,7 +21,7 @@ from tests.analytics.oracle import Event
 # How many to compare; 0 for what a test does by itself.
 ASKED_FOR = int(os.environ.get("HISTORIES", "0"))
 # Stores take their time, and what fixtures do once a test, these tests do for each history.
-made_up = settings(suppress_health_check=list(HealthCheck))
+made_up = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 Span: TypeAlias = tuple[date, date]
 

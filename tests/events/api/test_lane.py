@@ -114,7 +114,7 @@ def test_whatever_is_sent_is_answered_and_queued_as_django_does(
     short.settled = True
     messages()
 
-    @hypothesis.settings(max_examples=100)
+    @hypothesis.settings(max_examples=100, deadline=None)
     @hypothesis.given(body=_BODIES, headers=_HEADERS, key=_KEYS, query=_QUERIES)
     def compare(body: str, headers: dict[str, str], key: str, query: str) -> None:
         if key:

@@ -154,6 +154,23 @@ def test_an_event_that_is_twice_in_the_hot_layer_is_sent_once() -> None:
     assert_rollups_hold_the_events()
 
 
+@pytest.mark.parametrize("bound", ["the repair's", "that of a block"])
+def test_many_lost_events_are_sent_a_bite_at_a_time(
+    bound: str, monkeypatch: Any, settings: Any
+) -> None:
+    ids = delivered(3)
+    lose_block(ids)
+    if bound == "that of a block":
+        settings.CLICKHOUSE_BATCH_SIZE = 2
+    else:
+        monkeypatch.setattr(repair, "_BITE", 2)
+    known = set(Batch.objects.values_list("id", flat=True))
+    assert repair.repair(Difference(DEFAULT, Kind.MISSING_COLD, YESTERDAY, ids)) == 3
+    sent = Batch.objects.exclude(id__in=known).order_by("id")
+    assert [batch.received for batch in sent] == [2, 1]
+    assert_rollups_hold_the_events()
+
+
 @pytest.mark.parametrize("kind", [Kind.MISSING_COLD, Kind.MISSING_HOT, Kind.MOVED])
 def test_what_no_store_has_any_more_or_nobody_can_decide_is_not_repaired(kind: Kind) -> None:
     assert repair.repair(Difference(DEFAULT, kind, YESTERDAY, [str(uuid.uuid4())])) == 0
