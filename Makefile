@@ -41,8 +41,7 @@ restore: $(VENV)/embedded ## Make a new DATA_DIR from such a folder (FROM=folder
 test: $(VENV)/dev ## Run the tests on stores of their own (ARGS="tests/x/test_y.py -k name")
 	@$(PYTEST) $(if $(findstring .py,$(ARGS)),,$(SIDE_BY_SIDE)) $(ARGS)
 
-# Types take half a minute where mypy has no cache. Tests wait for something a tenth of their time,
-# so they run meanwhile.
+# Types take half a minute where mypy has no cache. Tests run meanwhile, since they also wait.
 check: $(VENV)/dev ## Run everything that CI runs: lint, format, types, migrations, audit, tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
