@@ -112,6 +112,9 @@ def _answer(
         answer = Answer(status, headers, b"".join(response))
     finally:
         response.close()
+        # Objects that refer to the response, as DRF's views do, may live until Python's garbage
+        # collector runs. This frees its content now.
+        vars(response).clear()
     # An answer to HEAD is sent without its body.
     if answer.is_large and environ["REQUEST_METHOD"] != "HEAD":
         return answer

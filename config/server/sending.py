@@ -37,5 +37,7 @@ async def send(protocol: HTTPProtocol, answer: Answer, share: Share | None) -> N
             piece = bytes(data[start : start + _PIECE_BYTES])
             await pace.wait(transport.send_bytes(piece))
             pace.note(len(piece))
-    except (ProtocolClosed, ProtocolError, TimeoutError):
-        return
+    except (ProtocolClosed, ProtocolError, TimeoutError) as error:
+        # The piece keeps the error, which knows this frame: the answer would stay in memory until
+        # Python's garbage collector runs.
+        error.__traceback__ = None

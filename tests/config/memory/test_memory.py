@@ -1,21 +1,40 @@
-"""The memory of a web process stays within WEB_MEMORY_MEGABYTES, whatever comes at once."""
+"""The memory of a web process stays within WEB_MEMORY_MEGABYTES, whatever it is asked.
+
+All tests ask one server, so that each meets what those before it left behind.
+"""
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from typing import Any
 
 import pytest
 import zstandard
 from django.conf import settings
 
+from config.memory.room import MIB
+from embedded import ports
+from events.api import search
+from events.models import HotEvent
+from events.storing import hot
 from tests import web_server
+from tests.factories import HotEventFactory
 from tests.samples import event
+from tests.waiting import wait_until
 from tests.web_server import Web
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = [pytest.mark.usefixtures("stores"), pytest.mark.django_db(transaction=True)]
+
+ANSWERS_AT_ONCE = 24
+LARGE = 40
+ONE_AFTER_ANOTHER = 120
+YEARS = "/stats/dau?from=1970-01-01&to=2070-01-01"
 # Without its bounds a process takes more than twice its setting for its half of them.
-AT_ONCE = 10
+BODIES_AT_ONCE = 10
 VALID = json.dumps(event(properties={}))[:-1]
 
 
@@ -23,6 +42,101 @@ VALID = json.dumps(event(properties={}))[:-1]
 def web(django_db_setup: None, clickhouse_schema: None) -> Iterator[Web]:
     with web_server.running() as running:
         yield running
+
+
+@pytest.fixture
+def _large_events(stores: None) -> None:
+    hot.ensure_partitions(now=datetime.now(UTC))
+    text = json.dumps({"text": "x" * 65_000})
+    at = datetime.now(UTC).replace(microsecond=0)
+    HotEvent.objects.bulk_create(
+        HotEventFactory.build(properties=text, occurred_at=at) for _ in range(LARGE)
+    )
+
+
+def asked(web: Web, path: str) -> tuple[int, Any]:
+    connection = HTTPConnection(ports.HOST, web.port, timeout=60)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def many(web: Web, path: str) -> Counter[int]:
+    with ThreadPoolExecutor(ANSWERS_AT_ONCE) as pool:
+        return Counter(pool.map(lambda _: asked(web, path)[0], range(ANSWERS_AT_ONCE)))
+
+
+@pytest.mark.usefixtures("_large_events")
+def test_many_who_ask_for_much_at_once_leave_it_within_its_setting(web: Web) -> None:
+    # Also the first who ask, of whom each would begin to make the document.
+    assert many(web, "/openapi.json") == {200: ANSWERS_AT_ONCE}
+    for path in ("/events?limit=1000", YEARS):
+        answers = many(web, path)
+        assert set(answers) <= {200, 503}
+        # Others are told to ask again.
+        assert answers[200] >= 2, path
+    assert web.status() == 200
+    assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * MIB
+
+
+@pytest.mark.usefixtures("_large_events")
+def test_large_answers_in_turn_leave_nothing_behind(web: Web) -> None:
+    before = web.memory
+    for _ in range(ONE_AFTER_ANOTHER):
+        assert asked(web, "/events?limit=1000")[0] == 200
+    # Each process makes half of them, and an answer has more than a megabyte.
+    assert web.memory < before + ONE_AFTER_ANOTHER * MIB // 4
+
+
+@pytest.mark.usefixtures("_large_events")
+def test_clients_that_do_not_read_their_answers_cost_no_more_than_the_setting(web: Web) -> None:
+    request = b"GET /events?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    idle = [_one_who_does_not_read(web, request) for _ in range(300)]
+    try:
+        # They lose what they do not take to those who do, who may have to ask again.
+        wait_until(lambda: asked(web, "/events?limit=1000")[0] == 200)
+        assert web.status() == 200
+        assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * MIB
+    finally:
+        for one in idle:
+            one.close()
+
+
+def _one_who_does_not_read(web: Web, request: bytes) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((ports.HOST, web.port))
+    client.sendall(request)
+    return client
+
+
+@pytest.mark.usefixtures("_large_events")
+def test_pages_end_early_where_events_are_large_and_lose_none(client: Any) -> None:
+    shown: list[str] = []
+    query = "limit=1000"
+    while True:
+        page = client.get(f"/events?{query}").json()
+        texts = [len(json.dumps(event["properties"])) for event in page["events"]]
+        assert texts
+        assert sum(texts) <= search.PAGE_BYTES + len(texts)
+        shown += [event["event_id"] for event in page["events"]]
+        if not page["next"]:
+            break
+        query = f"limit=1000&cursor={page['next']}"
+    assert len(shown) == len(set(shown)) == LARGE
+
+
+def test_an_answer_comes_whole_and_once(web: Web) -> None:
+    status, days = asked(web, YEARS)
+    first = datetime(1970, 1, 1, tzinfo=UTC).date()
+    assert status == 200
+    assert [day["date"] for day in days] == [
+        (first + timedelta(days=n)).isoformat() for n in range(len(days))
+    ]
+    assert days[-1]["date"] == "2070-01-01"
 
 
 def ordinary() -> bytes:
@@ -66,13 +180,13 @@ BODIES: dict[str, tuple[Callable[[], bytes], str, int]] = {
 def test_it_takes_no_more_than_its_setting(web: Web, name: str) -> None:
     make, encoding, status = BODIES[name]
     body = make()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = Counter(pool.map(lambda _: web.status(body, encoding), range(AT_ONCE)))
+    with ThreadPoolExecutor(BODIES_AT_ONCE) as pool:
+        answers = Counter(pool.map(lambda _: web.status(body, encoding), range(BODIES_AT_ONCE)))
         # One that there was no room for is told to come again, and others are served.
     assert web.status() == 200
     assert set(answers) <= {status, 503}
     assert answers[status] >= 1, answers
-    assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * 1024 * 1024
+    assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * MIB
 
 
 def test_large_events_that_are_stored_at_once_stay_within_it_too(web: Web) -> None:
@@ -81,4 +195,4 @@ def test_large_events_that_are_stored_at_once_stay_within_it_too(web: Web) -> No
         answers = Counter(pool.map(lambda _: web.status(body, query="?wait=true"), range(6)))
     assert set(answers) <= {200, 503}
     assert answers[200] >= 1
-    assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * 1024 * 1024
+    assert web.peak_memory < settings.WEB_MEMORY_MEGABYTES * MIB
