@@ -25,3 +25,15 @@ def test_an_object_of_numbers_at_which_the_decoder_is_slow_takes_no_longer() -> 
 
     usual, slow = (min(seconds(one) for _ in range(3)) for one in ("1.5e10", "1e308"))
     assert slow < 20 * usual
+
+
+@pytest.mark.parametrize("item", ["1", "{}"])
+def test_what_must_be_looked_at_closely_takes_hardly_longer(item: str) -> None:
+    def seconds(first: str) -> float:
+        text = f'{{"a":["{first}",{",".join([item] * 15_000)}]}}'.encode()
+        began = time.thread_time()
+        checked(text)
+        return time.thread_time() - began
+
+    usual, closely = (min(seconds(one) for _ in range(7)) for one in ("x", "%2E"))
+    assert closely < 2.5 * usual
