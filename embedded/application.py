@@ -33,6 +33,8 @@ WEB = ["-m", "embedded.web", "--interface", "rsgi", "--loop", "uvloop", "--worke
 # for others, and all connections of a worker stay under the usual limit of 1,024 files. Silent
 # connections are closed after 30 s, if HTTP/2 is off.
 WEB += ["--backpressure", "800", "--http", "1"]
+# Without this, a request for a websocket gets an error of the server.
+WEB += ["--no-ws"]
 # A longer head is refused (431); the real limit may be up to twice this. By default 400 KB of
 # headers are accepted.
 WEB += ["--http1-buffer-size", "32768"]

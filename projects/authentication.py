@@ -9,6 +9,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 
 from config.middleware.limits import Limit
+from config.server import UNREADABLE
 from projects import keys
 from projects.keyring import Key, KeysUnknown, keyring
 from projects.models import DEFAULT
@@ -110,9 +111,10 @@ def _looked_up(request: HttpRequest) -> Key | None:
 
 
 def _secret(request: HttpRequest) -> str | None:
-    scheme, _, credentials = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    # Any other scheme is for a proxy in front of the service.
-    bearer = credentials.strip() if scheme.lower() == "bearer" else None
+    scheme, *credentials = request.META.get("HTTP_AUTHORIZATION", "").split(None, 1) or [""]
+    # Any other scheme is for a proxy in front of the service. What can't be read is a wrong key.
+    is_ours = scheme.lower() in ("bearer", UNREADABLE)
+    bearer = "".join(credentials).strip() if is_ours else None
     named = request.META.get("HTTP_X_API_KEY")
     if bearer is not None and named is not None and bearer != named:
         raise AuthenticationFailed("Two different API keys were sent.")

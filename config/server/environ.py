@@ -7,6 +7,8 @@ from wsgiref.util import FileWrapper
 
 from granian.rsgi import Scope
 
+from config.server import UNREADABLE
+
 _COMMON: dict[str, Any] = {
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
@@ -56,7 +58,7 @@ def _add_unreadable(environ: dict[str, Any], scope: Scope) -> None:
     """
     for name in set(scope.headers.keys()):
         if variable := _variable(name):
-            environ.setdefault(variable, "\N{REPLACEMENT CHARACTER}")
+            environ.setdefault(variable, UNREADABLE)
 
 
 @lru_cache(maxsize=1_000)

@@ -44,8 +44,8 @@ _FEW_VALID_BYTES = 100 * MAX_EVENTS
 _FEW_BYTES = 2 * MAX_EVENTS
 
 # .NET has seven digits of a second, Go and Java nine. The decoder would round them, also into the
-# next day.
-_LONG_FRACTION = re.compile(rb"\.[0-9]{7}")
+# next day. A dot and digits may be written as escapes.
+_LONG_FRACTION = re.compile(rb"\.[0-9]{7}|\\u00(?:2[eE]|3[0-9])")
 # Events that are checked together.
 _TOGETHER = 50
 

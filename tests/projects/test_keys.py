@@ -114,7 +114,12 @@ def test_what_machines_and_readers_need_stays_open(client: Client, path: str) ->
 
 def test_a_key_comes_in_either_header(client: Client) -> None:
     key = secret("read")
-    for headers in (bearer(key), {"Authorization": f"bearer  {key} "}, {"X-API-Key": key}):
+    for headers in (
+        bearer(key),
+        {"Authorization": f"bearer  {key} "},
+        {"Authorization": f"Bearer\t{key}"},
+        {"X-API-Key": key},
+    ):
         assert client.get("/events", headers=headers).status_code == 200
     both = {**bearer(key), "X-API-Key": key}
     assert client.get("/events", headers=both).status_code == 200

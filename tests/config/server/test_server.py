@@ -178,7 +178,8 @@ def test_a_chunked_body_is_asked_to_say_its_length(web: Web) -> None:
     ("header", "status"),
     [
         ("Content-Encoding", 415),
-        ("Authorization", 202),
+        ("Authorization", 401),
+        ("Authorization: Bearer ea_", 401),
         ("X-API-Key", 401),
         ("Idempotency-Key", 400),
     ],
@@ -188,9 +189,19 @@ def test_a_header_that_is_not_ascii_does_not_pass_for_none(
 ) -> None:
     path = b"/imports" if header == "Idempotency-Key" else b"/events"
     sent = json.dumps([event()]).encode()
-    head = HEAD.replace(b"/events", path) + header.encode() + ": é\r\n".encode()
+    line = header if ":" in header else f"{header}: "
+    head = HEAD.replace(b"/events", path) + f"{line}é\r\n".encode()
     said = web.answer(head + b"Content-Length: %d\r\n\r\n" % len(sent) + sent, finished=False)
     assert int(said[9:12]) == status
+
+
+def test_who_asks_for_a_websocket_gets_the_usual_answer(web: Web) -> None:
+    wanted = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    found = answer(
+        web, "GET", "/events", **wanted, **{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    )
+    assert found.status == 200
+    assert found.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize("path", ["/%FF", "/%E2%82%AC", "/%00", "//", "/%2e%2e/events"])

@@ -213,6 +213,14 @@ def test_time_is_kept_to_the_millisecond_in_utc(sent: str, kept: str) -> None:
     assert {record.occurred_at for record in records_of(event(occurred_at=sent))} == {kept}
 
 
+@pytest.mark.parametrize(
+    "text", [r"2025-12-31T23:59:59.99999\u003999Z", r"2025-12-31T23:59:59\u002E9999999Z"]
+)
+def test_time_is_kept_so_however_json_spells_it(text: str) -> None:
+    [record] = validate(json.dumps([event(occurred_at="@")]).replace("@", text).encode()).records
+    assert record.occurred_at == "2025-12-31T23:59:59.999Z"
+
+
 def test_names_may_be_long_and_in_any_script() -> None:
     for name in ("x" * 200, "Олена", "a\u200db", "\U0001f600", "back\\slash", "q'uote\""):
         [record] = validate(json.dumps([event(user_id=name)]).encode()).records
