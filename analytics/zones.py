@@ -1,14 +1,12 @@
 """Time zones: which names are accepted, and where their days begin and end."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC as _UTC
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import TZPATH, ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 
@@ -69,15 +67,7 @@ def versions() -> str:
     Raises ClickHouseError.
     """
     rows = clickhouse.query_server(load("time_zones_version"))
-    return f"ClickHouse {rows[0][0] if rows else 'unknown'}, zoneinfo {_version()}"
-
-
-def _version() -> str:
-    """The version in the first line of the compact form that is beside the zones of a system."""
-    for folder in TZPATH:
-        with suppress(OSError, IndexError), (Path(folder) / "tzdata.zi").open() as lines:
-            return lines.readline().split()[-1]
-    return metadata.version("tzdata")
+    return f"ClickHouse {rows[0][0] if rows else 'unknown'}, zoneinfo {metadata.version('tzdata')}"
 
 
 def start_of(day: date, zone: str) -> datetime:

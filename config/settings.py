@@ -2,6 +2,7 @@
 
 import os
 import sys
+import zoneinfo
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -70,6 +71,8 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
+# Zones are those of the package, not those of the system.
+zoneinfo.reset_tzpath(())
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "config.admin.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

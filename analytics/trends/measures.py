@@ -168,12 +168,15 @@ def numbers_of(field: Field, bind: Bind) -> Numbers:
     odd = f"ifNull({double}, {finite})"
     is_addable = f"ifNull(abs({odd}) <= {LARGEST}, 0)"
     addable = f"if({is_addable}, assumeNotNull({odd}), 0)"
+    # toInt256 of a double has wrong digits from 2^65 on. Two halves are exact.
+    high = f"floor({addable} / {_WHOLE_FROM})"
+    low = f"toInt64({addable} - {high} * {_WHOLE_FROM})"
     closer = (
         f"multiIf(NOT {is_addable}, NULL,"
         f" isNotNull({text}) AND match(assumeNotNull({text}), {WHOLE_SQL}),"
         f" toInt256OrNull({text}) * {_MILLION}, abs({addable}) < {_WHOLE_FROM},"
         f" toInt256(round(if(abs({addable}) < {_WHOLE_FROM}, {addable}, 0) * {_MILLION})),"
-        f" toInt256({addable}) * {_MILLION})"
+        f" (toInt256(toInt64({high})) * {_WHOLE_FROM} + {low}) * {_MILLION})"
     )
     large = f"if(isNotNull({text}) OR abs({double}) >= {_WHOLE_FROM}, {closer}, NULL)"
     small = f"round(if({is_small}, assumeNotNull({double}), 0) * {_MILLION})"

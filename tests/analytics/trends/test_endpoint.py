@@ -243,6 +243,13 @@ def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
     assert (line["points"][1]["value"], line["points"][1]["left_out"]) == (2, 1)
 
 
+def test_whole_doubles_of_any_size_add_up_exactly(client: Client) -> None:
+    amounts = [1e20, "-100000000000000000000", 1e22, 2.0**65 + 2**13, 1.2345e29]
+    deliver([sent("2026-11-02", amount=amount) for amount in amounts], blocks=1)
+    [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
+    assert line["points"][1]["value"] == sum(map(int, amounts))
+
+
 def test_csv_has_a_row_a_point(client: Client) -> None:
     deliver([sent("2026-11-01", country="=1+1"), sent("2026-11-02")], blocks=1)
     answer = client.get(f"/stats/trends?{RANGE}&by=properties.country&format=csv&compare=previous")

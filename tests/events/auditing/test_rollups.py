@@ -112,6 +112,21 @@ def test_with_days_what_rollups_of_days_say_of_others_stays() -> None:
     assert_rollups_hold_the_events()
 
 
+@pytest.mark.usefixtures("by_hand")
+def test_the_last_day_of_1969_goes_with_the_first_of_1970() -> None:
+    """Zones west of Greenwich have it, and ClickHouse writes it as its last day."""
+    events_of_years()
+    columns = {"daily_users": "", "daily_users_by_type": "'never', "}
+    for table, value in columns.items():
+        engine.command(
+            f"INSERT INTO {table} SELECT {value}toDate(65535), toUInt64(1)", project=DEFAULT
+        )
+    rebuilt("--from", "1970-01-02", "--to", "2026-01-01")
+    assert {false_rows()[table] for table in columns} == {1}
+    rebuilt("--from", "1970-01-01", "--to", "1970-01-01")
+    assert_rollups_hold_the_events()
+
+
 @pytest.fixture
 def ingest() -> Iterator[Callable[[], int]]:
     """Events stored and delivered all the time; says how many batches so far."""
