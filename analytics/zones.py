@@ -73,9 +73,14 @@ def versions() -> str:
 def start_of(day: date, zone: str) -> datetime:
     """The first moment of a day of the zone, in UTC, as Python's copy of the zones has it.
 
-    Where the clock skips midnight, this is the moment of the skip.
+    Where the clock skips midnight, this is the moment of the skip. Where it shows midnight twice,
+    ClickHouse begins the day the second time if the day before was back in between.
     """
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(_UTC)
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
+    first, second = (midnight.replace(fold=fold).astimezone(_UTC) for fold in (0, 1))
+    if second > first and day_of(second - timedelta(seconds=1), zone) < day:
+        return second
+    return first
 
 
 def day_of(moment: datetime, zone: str) -> date:

@@ -35,6 +35,13 @@ __all__ = [
 ]
 
 
+def lacking(scope: str) -> str:
+    """What a key without the scope is told. Some scopes are of people alone."""
+    if scope in (READ, INGEST):
+        return f"This request needs an API key with the scope {scope!r}."
+    return f"No API key may do this: it needs a person who is logged in as {least_role(scope)}."
+
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -49,7 +56,7 @@ def decide(request: HttpRequest, needed: str) -> Key | Member | None:
     if key is not None:
         keyring.note_use(key)
         if needed != ANY and needed not in key.scopes:
-            raise PermissionDenied(f"This request needs an API key with the scope {needed!r}.")
+            raise PermissionDenied(lacking(needed))
         return key
     if not settings.API_KEYS_REQUIRED and needed in OF_EVERYBODY:
         # Nobody loses a right because they are logged in: their session is not looked at.

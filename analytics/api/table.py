@@ -10,8 +10,9 @@ from django.http import HttpResponse
 from analytics.api.report import Row
 
 FORMATS = ("json", "csv")
-# A spreadsheet takes a text that begins so for a formula, and runs it.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a text that begins so for a formula, and runs it. The last four are wide
+# forms.
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def parse_format(text: str) -> str:

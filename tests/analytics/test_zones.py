@@ -66,6 +66,8 @@ def test_every_report_from_rollups_is_what_counting_by_hand_gives(project: int, 
         ("2026-10-25", "Europe/Kyiv", "2026-10-24T21:00:00Z"),
         ("2026-10-26", "Europe/Kyiv", "2026-10-25T22:00:00Z"),
         ("2025-01-06", "Asia/Kathmandu", "2025-01-05T18:15:00Z"),
+        ("2010-11-07", "America/St_Johns", "2010-11-07T03:30:00Z"),  # at 00:01 back to 23:01
+        ("2025-11-02", "America/Havana", "2025-11-02T04:00:00Z"),  # at 01:00 back to 00:00
         ("2025-01-06", "Australia/Lord_Howe", "2025-01-05T13:00:00Z"),
     ],
 )

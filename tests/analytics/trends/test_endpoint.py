@@ -243,11 +243,19 @@ def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
     assert (line["points"][1]["value"], line["points"][1]["left_out"]) == (2, 1)
 
 
+def test_hours_have_all_events_of_a_day_that_ends_twice(client: Client) -> None:
+    at = ["02:29:30", "02:30:30", "02:31:30", "03:29:30"]
+    deliver([{**sent("2010-11-07"), "occurred_at": f"2010-11-07T{time}Z"} for time in at], blocks=1)
+    query = "from=2010-11-06&to=2010-11-06&tz=America/St_Johns&unit=hour&measure=events"
+    [line] = asked(client, query)["series"]
+    assert line["total"] == sum(point["value"] for point in line["points"]) == 4
+
+
 def test_whole_doubles_of_any_size_add_up_exactly(client: Client) -> None:
-    amounts = [1e20, "-100000000000000000000", 1e22, 2.0**65 + 2**13, 1.2345e29]
+    amounts: list[float | str] = [1e20, "-100000000000000000000", 1e22, 2.0**65 + 2**13, 1.2345e29]
     deliver([sent("2026-11-02", amount=amount) for amount in amounts], blocks=1)
     [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
-    assert line["points"][1]["value"] == sum(map(int, amounts))
+    assert line["points"][1]["value"] == sum(int(amount) for amount in amounts)
 
 
 def test_csv_has_a_row_a_point(client: Client) -> None:
