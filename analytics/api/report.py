@@ -61,6 +61,8 @@ class Report:
     example: Any
     # An answer that is a list of rows is the table already.
     rows: Callable[[Any], Sequence[Row]] = lambda answer: answer
+    # The columns of a table that may have no rows.
+    columns: Callable[[Values], Sequence[str]] = lambda values: ()
     # What clients that are made of the document call it; without it, as its address.
     name: str = ""
     # Checks values together, before anything is asked. Raises Problem.

@@ -22,22 +22,21 @@ def parse_format(text: str) -> str:
     return text
 
 
-def table(name: str, rows: Sequence[Row]) -> HttpResponse:
-    """The answer that is a file of the rows."""
+def table(name: str, rows: Sequence[Row], columns: Sequence[str] = ()) -> HttpResponse:
+    """The answer that is a file of the rows. Without any it has a head of these columns."""
     return HttpResponse(
-        csv_of(rows),
+        csv_of(rows, columns),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 
 
-def csv_of(rows: Sequence[Row]) -> str:
-    """The rows with a head. All rows have the columns of the first one."""
+def csv_of(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
+    """The rows with a head. All rows have the columns of the first one; `columns` are for none."""
     text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, [*rows[0]])
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.DictWriter(text, [*rows[0]] if rows else columns)
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 

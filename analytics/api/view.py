@@ -83,7 +83,7 @@ def _answered(report: Report, request: Request) -> HttpResponse:
     report.check(values)
     answer = report.answer(values, asked)
     if values["format"] == "csv":
-        return table(report.path, report.rows(answer))
+        return table(report.path, report.rows(answer), report.columns(values))
     return HttpResponse(_encode(answer), content_type="application/json")
 
 

@@ -12,7 +12,7 @@ from analytics import zones
 from analytics.api.table import parse_format, table
 from analytics.api.view import ReportView
 from analytics.discovery import finding, openapi
-from analytics.discovery.finding import Found
+from analytics.discovery.finding import EventType, Found, Property, Value
 from analytics.discovery.looking import Question
 from analytics.parameters import check_range, report_day, zone_asked
 from analytics.segments.expressions import Field
@@ -46,7 +46,7 @@ class EventTypesView(ReportView):
     def get(self, request: Request) -> HttpResponse | Response:
         asked = _read(request, {})
         found = finding.event_types(asked.question, prefix=asked.prefix, limit=asked.limit)
-        return _answer(asked, "event_types", _range(found), found)
+        return _answer(asked, "event_types", EventType, _range(found), found)
 
 
 class PropertiesView(ReportView):
@@ -54,7 +54,7 @@ class PropertiesView(ReportView):
     def get(self, request: Request) -> HttpResponse | Response:
         asked = _read(request, {"event_type": _name, "all": flag})
         found = finding.properties(asked.question, prefix=asked.prefix, limit=asked.limit)
-        return _answer(asked, "properties", _looked_at(found), found)
+        return _answer(asked, "properties", Property, _looked_at(found), found)
 
 
 class PropertyValuesView(ReportView):
@@ -64,7 +64,7 @@ class PropertyValuesView(ReportView):
         asked = _read(request, parsers, required=("path",))
         field = asked.values["path"]
         found = finding.values(asked.question, field, prefix=asked.prefix, limit=asked.limit)
-        return _answer(asked, "values", _looked_at(found), found)
+        return _answer(asked, "values", Value, _looked_at(found), found)
 
 
 def _range(found: Found[Any]) -> dict[str, Any]:
@@ -77,12 +77,13 @@ def _looked_at(found: Found[Any]) -> dict[str, Any]:
 
 
 def _answer(
-    asked: _Asked, name: str, about: dict[str, Any], found: Found[Any]
+    asked: _Asked, name: str, kind: Any, about: dict[str, Any], found: Found[Any]
 ) -> HttpResponse | Response:
     """The rows, and what is said about all of them: in a table, each row has it."""
     rows = [row._asdict() for row in found.rows]
     if asked.values["format"] == "csv":
-        return table(name.replace("_", "-"), [{**_cells(row), **about} for row in rows])
+        columns = (*kind._fields, *about)
+        return table(name.replace("_", "-"), [{**_cells(row), **about} for row in rows], columns)
     return Response({**about, name: rows})
 
 

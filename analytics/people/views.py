@@ -15,6 +15,7 @@ from analytics.people.listing import (
     MAX_LIMIT,
     PERSON_BYTES,
     People,
+    Person,
     parse_cursor,
 )
 from config.api.problems import Problem
@@ -72,7 +73,7 @@ def answer(request: Request, found: People, format: str | None, *, name: str) ->
     users = [user._asdict() for user in found.users]
     if format != "csv":
         return Response({**found._asdict(), "users": users})
-    made = table(name, users)
+    made = table(name, users, Person._fields)
     if found.next:
         given = request.query_params.copy()
         given["cursor"] = found.next

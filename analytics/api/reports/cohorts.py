@@ -107,6 +107,9 @@ def _average(found: Sequence[Average]) -> dict[str, Any]:
     return {"cohort": None, "users": found[0].users, "periods": periods}
 
 
+_COLUMNS = ("cohort", "cohort_users", "period", "start", "end", "users", "rate", "complete")
+
+
 def _rows(answer: list[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     return [
         {
@@ -199,6 +202,7 @@ REPORT = Report(
     ),
     answer=_answer,
     rows=_rows,
+    columns=lambda values: _COLUMNS,
     schema=SCHEMA,
     example=EXAMPLE,
 )

@@ -77,6 +77,7 @@ REPORT = Report(
         users=_users,
     ),
     answer=_answer,
+    columns=lambda values: ("cohort_week", *(f"week_{k}" for k in range(values["windows"] + 1))),
     schema={
         "type": "array",
         "items": record(

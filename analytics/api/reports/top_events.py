@@ -64,6 +64,7 @@ REPORT = Report(
         users=_users,
     ),
     answer=_answer,
+    columns=lambda values: ("event_type", "count"),
     schema={"type": "array", "items": record("EventCount", {"event_type": TEXT, "count": COUNT})},
     example=[{"event_type": "page_view", "count": 15234}],
 )

@@ -166,6 +166,12 @@ def _number(number: Number) -> dict[str, Any]:
     return shown
 
 
+_COLUMNS = (
+    *("period", "series", "value_of", "kind", "start", "end", "complete"),
+    *("value", "values", "left_out"),
+)
+
+
 def _rows(answer: dict[str, Any]) -> Sequence[dict[str, Any]]:
     by = "by" in answer
     rows = _rows_of(answer, "main", by=by)
@@ -260,6 +266,7 @@ REPORT = Report(
     ),
     answer=_answer,
     rows=_rows,
+    columns=lambda values: _COLUMNS,
     schema=SCHEMA,
     example=EXAMPLE,
 )

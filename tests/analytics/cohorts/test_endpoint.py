@@ -267,7 +267,8 @@ def test_csv_has_a_row_a_period_and_the_averages_last(client: Client) -> None:
         ",1,1,,,0,0.0,",
         ",1,2,,,1,100.0,",
     ]
-    assert client.get("/stats/cohorts?from=2026-07-01&to=2026-07-02&format=csv").content == b""
+    none = client.get("/stats/cohorts?from=2026-07-01&to=2026-07-02&format=csv").content
+    assert none.splitlines() == answer.content.splitlines()[:1]
 
 
 def test_averages_weigh_cohorts_by_their_users(client: Client) -> None:

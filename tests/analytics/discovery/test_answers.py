@@ -193,6 +193,8 @@ def test_each_answer_is_a_table_too(client: Client) -> None:
         assert answer["Content-Type"] == "text/csv; charset=utf-8"
         assert answer["Content-Disposition"] == f'attachment; filename="{name}.csv"'
         assert answer.content.decode().split("\r\n") == [*lines, ""]
+        none = client.get(f"{url.removesuffix('x')}&{urlencode(RANGE)}&format=csv&prefix=zzz")
+        assert none.content.decode() == f"{lines[0]}\r\n"
 
 
 def test_nothing_is_found_where_there_is_nothing(client: Client) -> None:

@@ -193,7 +193,7 @@ def test_a_table_has_the_page_and_says_where_the_next_one_is(client: Client) -> 
 def test_a_project_without_events_has_nobody(client: Client) -> None:
     assert get(client) == {"total": 0, "users": [], "next": None}
     assert get(client, "segment=event_type:buy") == {"total": 0, "users": [], "next": None}
-    assert client.get("/users?format=csv").content == b""
+    assert client.get("/users?format=csv").content == b"user_id,first_seen,last_seen\r\n"
     assert client.get("/users/u1").status_code == 404
 
 
