@@ -1,6 +1,6 @@
 """What workers do with uploads: they import those that wait, and delete old ones."""
 
-from contextlib import suppress
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -24,21 +24,54 @@ REJECTED_BYTES = 256 * 1024**2
 # After this many runs in a row that ended early and stored nothing, the file is given up: it
 # probably kills the process that reads it.
 MAX_ATTEMPTS = 5
+# An upload that has run for so long gives way to others.
+TURN_SECONDS = 30.0
 
 log = get_logger(__name__)
 
 
 def import_waiting() -> bool:
-    """Import every upload that waits or that a killed process left. Always returns True."""
+    """Import every upload that waits or that a killed process left. Always returns True.
+
+    Those that had fewer turns come first, then the oldest: so a small upload does not wait for the
+    end of a large one.
+    """
     rows = Import.objects.filter(
         upload=True,
         state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
-    )
-    for row in rows.order_by("created_at"):
-        # InProgress means that another process is importing the upload.
-        with suppress(InProgress):
+    ).order_by("turns", "created_at")
+    tried: set[tuple[UUID, int]] = set()
+    while row := next((row for row in rows.all() if (row.pk, row.turns) not in tried), None):
+        # A turn is tried once: a problem may have stopped it that is still there.
+        tried.add((row.pk, row.turns))
+        try:
             _import(row)
+        except InProgress:
+            continue  # another process is importing the upload
     return True
+
+
+class _Turn:
+    """The time that an upload may take while others wait."""
+
+    def __init__(self, row: Import) -> None:
+        self._row, self._first = row.pk, row.read
+        self._began = time.monotonic()
+        self._until: float | None = None
+
+    def is_over(self) -> bool:
+        """Whether the upload gives way; asked after each batch."""
+        now = time.monotonic()
+        if self._until is None:
+            # The rows of earlier turns are read again. This takes at most half of a turn: else
+            # the rest of a large file would take many times as long.
+            again = now - self._began if self._first else 0.0
+            self._until = self._began + max(TURN_SECONDS, 2 * again)
+        return now >= self._until and self._others_wait()
+
+    def _others_wait(self) -> bool:
+        waiting = Import.objects.filter(upload=True, state=Import.State.WAITING)
+        return waiting.exclude(pk=self._row).exists()
 
 
 def _import(row: Import) -> None:
@@ -57,7 +90,12 @@ def _import(row: Import) -> None:
         except OptionError as error:  # another version of the service stored them
             _give_up(row, str(error))
             return
-        run = Run(cast(int, row.project_id), options, rejected_bytes=REJECTED_BYTES)
+        run = Run(
+            cast(int, row.project_id),
+            options,
+            rejected_bytes=REJECTED_BYTES,
+            gives_way=_Turn(row).is_over,
+        )
         try:
             import_rest(path_of(row), record.start(row), run)
         except InProgress:
@@ -66,7 +104,9 @@ def _import(row: Import) -> None:
             _tell(row, error)
             if isinstance(error, Interrupted):
                 return
-        path_of(row).unlink(missing_ok=True)
+        # Whatever gave way needs its file again.
+        if row.state != Import.State.WAITING:
+            path_of(row).unlink(missing_ok=True)
 
 
 def _give_up(row: Import, reason: str) -> None:

@@ -49,7 +49,8 @@ class Run:
     its import was finished. `dry_run` checks every row and stores none. `rejected_folder` is the
     folder for refused rows; by default they go beside the file, or into IMPORT_FOLDER if nothing
     can be written there. The import fails if refused rows take more than `rejected_bytes`. `watch`
-    is called after each batch. Once `stop` is set, the import ends after the current batch.
+    is called after each batch. Once `stop` is set, the import ends after the current batch. It also
+    ends there if `gives_way` says so; then it waits for another turn.
     """
 
     project: int
@@ -60,6 +61,7 @@ class Run:
     rejected_bytes: int | None = None
     watch: Watch = lambda _row, _bad: None
     stop: threading.Event = field(default_factory=threading.Event)
+    gives_way: Callable[[], bool] = lambda: False
 
 
 class Summary(NamedTuple):
@@ -118,8 +120,11 @@ def import_rest(path: Path, row: Import, run: Run) -> int:
             _store_rest(file, row, run)
         if run.stop.is_set():
             row.state = Import.State.STOPPED
+        if row.state != Import.State.RUNNING:
             return 0
-        return delivery.finish(project=run.project, since=row.started_at, stop=run.stop)
+        # Nobody waited for the batches of the turns before.
+        since = row.created_at if row.turns else row.started_at
+        return delivery.finish(project=run.project, since=since, stop=run.stop)
 
 
 def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
@@ -138,6 +143,9 @@ def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
         storer.store(batch)
         run.watch(row, batch.bad)
         _check_errors(row, run)
+        if run.gives_way():
+            row.state = Import.State.WAITING
+            return
     _check_errors(row, run, ended=not run.stop.is_set())
 
 
@@ -251,8 +259,11 @@ def _recorded(row: Import) -> Iterator[None]:
         _end(row, Import.State.STOPPED if passing else Import.State.FAILED)
         raise
     else:
-        running = row.state == Import.State.RUNNING
-        _end(row, Import.State.DONE if running else Import.State.STOPPED)
+        if row.state == Import.State.WAITING:
+            _end_turn(row)
+        else:
+            running = row.state == Import.State.RUNNING
+            _end(row, Import.State.DONE if running else Import.State.STOPPED)
 
 
 def _end(row: Import, state: str) -> None:
@@ -260,3 +271,10 @@ def _end(row: Import, state: str) -> None:
     # This fails too if the problem was PostgreSQL.
     with suppress(DatabaseError, psycopg.Error):
         row.save(update_fields=["state", "attempts", "error", "finished_at", "updated_at"])
+
+
+def _end_turn(row: Import) -> None:
+    row.attempts, row.turns = 0, row.turns + 1
+    # If this fails, the row looks like that of a killed run, and goes on like one.
+    with suppress(DatabaseError, psycopg.Error):
+        row.save(update_fields=["state", "attempts", "turns", "updated_at"])

@@ -159,6 +159,63 @@ def test_the_upload_that_has_waited_longest_is_imported_first(client: Client) ->
     assert list(ended) == ["first", "second", "third"]
 
 
+def test_a_large_upload_gives_way_to_a_small_one_and_loses_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, large = post(client, csv_of(1500) + b"bad\n" + csv_of(2000)[len(HEADER) :], "?name=large")
+    _, small = post(client, csv_of(5), "?name=small")
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+        upload_jobs._import(Import.objects.get(path="large"))
+    waits = shown(client, large["href"])
+    assert (waits["state"], waits["read"], waits["error"]) == ("waiting", 1000, "")
+    assert waits["finished_at"] is None
+    assert (folder / large["id"]).exists()
+    row = Import.objects.get(path="large")
+    assert (row.attempts, row.turns) == (0, 1)
+    upload_jobs.import_waiting()
+    assert list(Import.objects.order_by("finished_at").values_list("path", flat=True)) == [
+        *("small", "large"),
+    ]
+    done = shown(client, large["href"])
+    assert (done["state"], done["read"], done["stored"], done["bad"]) == ("done", 3501, 3500, 1)
+    assert (done["duplicates"], shown(client, small["href"])["stored"]) == (0, 5)
+    assert not (folder / large["id"]).exists()
+    assert counts() == (3505, 3505, 3505)
+
+
+def test_an_upload_that_nobody_waits_behind_has_no_turns(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+    post(client, csv_of(3500))
+    upload_jobs.import_waiting()
+    assert Import.objects.values_list("state", "turns").get() == ("done", 0)
+
+
+def test_large_uploads_take_turns_and_those_of_fewer_turns_come_first(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+    begun: list[str] = []
+    real = upload_jobs._import
+
+    def noted(row: Import) -> None:
+        begun.append(row.path)
+        real(row)
+
+    monkeypatch.setattr(upload_jobs, "_import", noted)
+    for name in ("first", "second"):
+        post(client, csv_of(2500), f"?name={name}")
+    upload_jobs.import_waiting()
+    assert begun[:4] == ["first", "second", "first", "second"]
+    assert set(Import.objects.values_list("state", "stored", "duplicates")) == {("done", 2500, 0)}
+    assert counts() == (5000, 5000, 5000)
+
+
 class _Killed(BaseException):
     pass
 
