@@ -14,13 +14,15 @@ from importer.mapping.options import OptionError
 from importer.models import Import
 from importer.reading.chunks import FileRefused, Interrupted
 from importer.reading.files import REJECTED
-from importer.receiving.uploads import path_of
+from importer.receiving.uploads import KEPT_FREE_BYTES, path_of
 from importer.running import record
 from importer.running.lock import InProgress, alone
 from importer.running.run import SPARE, Run, import_rest
 
 # Limits the rejected rows of an upload: two bytes of a file can make fifty bytes of rejected rows.
-REJECTED_BYTES = 256 * 1024**2
+# A small file may have less: this many times its size, or REJECTED_LEAST_BYTES if that is more.
+REJECTED_BYTES, REJECTED_LEAST_BYTES = 256 * 1024**2, 16 * 1024**2
+REJECTED_TIMES = 20
 # After this many runs in a row that ended early and stored nothing, the file is given up: it
 # probably kills the process that reads it.
 MAX_ATTEMPTS = 5
@@ -93,7 +95,8 @@ def _import(row: Import) -> None:
         run = Run(
             cast(int, row.project_id),
             options,
-            rejected_bytes=REJECTED_BYTES,
+            rejected_bytes=_rejected_bytes(row),
+            leave_free=KEPT_FREE_BYTES,
             gives_way=_Turn(row).is_over,
         )
         try:
@@ -107,6 +110,11 @@ def _import(row: Import) -> None:
         # Whatever gave way needs its file again.
         if row.state != Import.State.WAITING:
             path_of(row).unlink(missing_ok=True)
+
+
+def _rejected_bytes(row: Import) -> int:
+    """How many bytes the rejected rows of an upload may take."""
+    return min(REJECTED_BYTES, max(REJECTED_LEAST_BYTES, REJECTED_TIMES * row.size))
 
 
 def _give_up(row: Import, reason: str) -> None:

@@ -48,9 +48,10 @@ class Run:
     `project` is the number of the project that gets the events. `force` reads a file again even if
     its import was finished. `dry_run` checks every row and stores none. `rejected_folder` is the
     folder for refused rows; by default they go beside the file, or into IMPORT_FOLDER if nothing
-    can be written there. The import fails if refused rows take more than `rejected_bytes`. `watch`
-    is called after each batch. Once `stop` is set, the import ends after the current batch. It also
-    ends there if `gives_way` says so; then it waits for another turn.
+    can be written there. The import fails if refused rows take more than `rejected_bytes`, and
+    stops if their disk has less than `leave_free` bytes left. `watch` is called after each batch.
+    Once `stop` is set, the import ends after the current batch. It also ends there if `gives_way`
+    says so; then it waits for another turn.
     """
 
     project: int
@@ -59,6 +60,7 @@ class Run:
     dry_run: bool = False
     rejected_folder: Path | None = None
     rejected_bytes: int | None = None
+    leave_free: int = 0
     watch: Watch = lambda _row, _bad: None
     stop: threading.Event = field(default_factory=threading.Event)
     gives_way: Callable[[], bool] = lambda: False
@@ -130,7 +132,11 @@ def import_rest(path: Path, row: Import, run: Run) -> int:
 def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
     columns, chunks = columns_and_chunks(file, run.options)
     rejects = Rejects(
-        _rejected(file, run, row.key), columns, kept=row.rejected_bytes, at_most=run.rejected_bytes
+        _rejected(file, run, row.key),
+        columns,
+        kept=row.rejected_bytes,
+        at_most=run.rejected_bytes,
+        leave_free=run.leave_free,
     )
     storer = Storer(row, rejects, run.stop)
     limit = run.options.max_errors.rows

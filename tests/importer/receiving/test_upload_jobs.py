@@ -111,6 +111,41 @@ def test_what_is_rejected_past_all_bounds_ends_an_upload(
     assert "rejected rows take more than" in failed["error"]
 
 
+def test_what_is_rejected_of_a_small_upload_is_bounded_by_its_size(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_jobs, "REJECTED_LEAST_BYTES", 1000)
+    monkeypatch.setattr(upload_jobs, "REJECTED_TIMES", 2)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
+    upload_jobs.import_waiting()
+    failed = shown(client, taken["href"])
+    assert (failed["state"], failed["read"]) == ("failed", 1000)
+    assert "rejected rows take more than" in failed["error"]
+
+
+@pytest.mark.parametrize(("size", "most"), [(0, 16), (2, 40), (100, 256)])
+def test_the_bound_of_rejected_rows_follows_the_file(size: int, most: int) -> None:
+    row = Import(size=size * 1024**2)
+    assert upload_jobs._rejected_bytes(row) == most * 1024**2
+
+
+def test_rejected_rows_leave_room_on_the_disk(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5) + b"bad\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_jobs, "KEPT_FREE_BYTES", 1 << 60)
+        upload_jobs.import_waiting()
+    stopped = shown(client, taken["href"])
+    assert (stopped["state"], stopped["read"]) == ("stopped", 0)
+    assert "the disk has too little free space" in stopped["error"]
+    assert not (folder / f"{taken['id']}.rejected.csv").exists()
+    upload_jobs.import_waiting()
+    done = shown(client, taken["href"])
+    assert (done["state"], done["stored"], done["bad"]) == ("done", 5, 1)
+
+
 def test_an_upload_whose_worker_was_killed_goes_on(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
