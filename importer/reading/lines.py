@@ -18,7 +18,7 @@ _PIECE = 64 * 1024
 _UNPACKED_BYTES = 64 * 1024 * 1024
 _UNPACKED_TIMES = 200
 # Characters of empty lines that a file may have, and that it may have besides for each other line.
-_EMPTY, _EMPTY_FOR_A_LINE = 4 * 1024 * 1024, 100
+_EMPTY, _EMPTY_FOR_A_LINE = 2 * 1024 * 1024, 100
 
 
 def lines(file: OpenFile, options: Options) -> Iterator[str]:
