@@ -1,6 +1,8 @@
 """What workers do with uploads: they import those that wait, and delete old ones."""
 
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -38,19 +40,26 @@ def import_waiting() -> bool:
     Those that had fewer turns come first, then the oldest: so a small upload does not wait for the
     end of a large one.
     """
+    # The turn of each upload that this call leaves unfinished. It is not tried again: another
+    # process may have the upload, or a problem may have stopped it that is still there.
+    tried: dict[UUID, int] = {}
+    while row := _next(tried):
+        turn = row.turns
+        with suppress(InProgress):
+            _import(row)
+        if row.state not in (Import.State.DONE, Import.State.FAILED):
+            tried[row.pk] = turn
+    return True
+
+
+def _next(tried: Mapping[UUID, int]) -> Import | None:
     rows = Import.objects.filter(
         upload=True,
         state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
     ).order_by("turns", "created_at")
-    tried: set[tuple[UUID, int]] = set()
-    while row := next((row for row in rows.all() if (row.pk, row.turns) not in tried), None):
-        # A turn is tried once: a problem may have stopped it that is still there.
-        tried.add((row.pk, row.turns))
-        try:
-            _import(row)
-        except InProgress:
-            continue  # another process is importing the upload
-    return True
+    # No more rows than this: thousands may wait, and each end of one asks for the next.
+    first = rows[: len(tried) + 1]
+    return next((row for row in first if tried.get(row.pk) != row.turns), None)
 
 
 class _Turn:

@@ -251,6 +251,17 @@ def test_large_uploads_take_turns_and_those_of_fewer_turns_come_first(
     assert counts() == (5000, 5000, 5000)
 
 
+def test_an_upload_that_cannot_go_on_now_is_tried_once_and_holds_up_no_other(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, stuck = post(client, csv_of(5) + b"bad\n")
+    _, taken = post(client, csv_of(7))
+    monkeypatch.setattr(upload_jobs, "KEPT_FREE_BYTES", 1 << 60)
+    upload_jobs.import_waiting()
+    assert shown(client, stuck["href"])["state"] == "stopped"
+    assert shown(client, taken["href"])["stored"] == 7
+
+
 class _Killed(BaseException):
     pass
 
