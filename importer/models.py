@@ -41,6 +41,7 @@ class Import(models.Model):
     rejected_path = models.TextField(blank=True, default="", help_text="the file of refused rows")
     rejected_bytes = models.BigIntegerField(default=0)
     attempts = models.IntegerField(default=0, help_text="runs that ended before a batch was stored")
+    turns = models.IntegerField(default=0, help_text="runs that gave way to other uploads")
     error = models.TextField(blank=True, default="")
     # Uploads only: recognizes a repeated request, by draft-ietf-httpapi-idempotency-key.
     idempotency_key = models.CharField(max_length=255, null=True)
@@ -61,9 +62,9 @@ class Import(models.Model):
         indexes = [
             models.Index(fields=["started_at"], name="imports_started_at"),
             models.Index(
-                fields=["created_at"],
+                fields=["turns", "created_at"],
                 name="imports_waiting",
-                condition=models.Q(upload=True, state__in=["waiting", "running"]),
+                condition=models.Q(upload=True, state__in=["waiting", "running", "stopped"]),
             ),
         ]
 

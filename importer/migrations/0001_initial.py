@@ -66,6 +66,10 @@ class Migration(migrations.Migration):
                         default=0, help_text="runs that ended before a batch was stored"
                     ),
                 ),
+                (
+                    "turns",
+                    models.IntegerField(default=0, help_text="runs that gave way to other uploads"),
+                ),
                 ("error", models.TextField(blank=True, default="")),
                 ("idempotency_key", models.CharField(max_length=255, null=True)),
                 (
@@ -100,8 +104,10 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["started_at"], name="imports_started_at"),
                     models.Index(
-                        condition=models.Q(("state__in", ["waiting", "running"]), ("upload", True)),
-                        fields=["created_at"],
+                        condition=models.Q(
+                            ("state__in", ["waiting", "running", "stopped"]), ("upload", True)
+                        ),
+                        fields=["turns", "created_at"],
                         name="imports_waiting",
                     ),
                 ],

@@ -15,7 +15,7 @@ from importer.mapping.spelling import whole
 from importer.reading import json_lines
 from importer.reading.chunks import MAX_LINE, FileRefused, Raw, Reading
 from importer.reading.files import OpenFile, reading
-from importer.reading.lines import is_cut, lines
+from importer.reading.lines import EmptyLines, is_cut, lines
 from importer.reading.rejects import COLUMNS as REJECTED_COLUMNS
 from importer.reading.rejects import RAW_COLUMN
 
@@ -59,7 +59,7 @@ def read(file: OpenFile, options: Options) -> Reading:
         first, number, said = next(text, ""), 2, match[1]
     is_ours = first.startswith(",".join(REJECTED_COLUMNS))
     delimiter = "," if is_ours else options.delimiter or said or _delimiter(first)
-    rows = _rows(text, [first], delimiter, number)
+    rows = _rows(text, [first], delimiter, number, EmptyLines(file.name))
     names = _header(rows, file.name)
     # A file of rejected rows is read like the file that the rows came from.
     skipped = len(REJECTED_COLUMNS) if tuple(names[:2]) == REJECTED_COLUMNS else 0
@@ -120,7 +120,9 @@ def _of_json(
                 yield line, take("".join(raw).encode(errors="surrogateescape")), raw
 
 
-def _rows(source: Iterator[str], again: list[str], delimiter: str, number: int) -> Iterator[Row]:
+def _rows(
+    source: Iterator[str], again: list[str], delimiter: str, number: int, empty: EmptyLines
+) -> Iterator[Row]:
     """The number of each row's first line, and the row or what is wrong with it.
 
     `again` are lines that were read already; `number` is the number of the first of them. An
@@ -136,6 +138,8 @@ def _rows(source: Iterator[str], again: list[str], delimiter: str, number: int) 
             for row in csv.reader(found, strict=True, delimiter=delimiter):
                 if row:
                     yield number, row
+                else:
+                    empty.add("".join(taken), number)
                 number += len(taken)
                 taken.clear()
             return

@@ -12,7 +12,7 @@ from importer.mapping.mapper import as_text, mapper
 from importer.mapping.options import Options
 from importer.reading.chunks import MAX_LINE, Raw, Reading
 from importer.reading.files import OpenFile, reading
-from importer.reading.lines import is_cut, lines
+from importer.reading.lines import EmptyLines, is_cut, lines
 from importer.reading.rejects import RAW_COLUMN
 
 _SHOWN = 1_000
@@ -80,9 +80,12 @@ def _refuse_repeated_fields(line: bytes) -> None:
 def _rows(
     lines: Iterable[str], take: Callable[[bytes], Fields | str], name: str
 ) -> Iterator[tuple[int, Fields | str, Raw]]:
+    empty = EmptyLines(name)
     with reading(name):
         for number, line in enumerate(lines, start=1):
             if len(line) >= MAX_LINE and is_cut(line):
                 yield number, f"the line has more than {MAX_LINE} characters", [line[:_SHOWN]]
             elif text := line.strip():
                 yield number, take(text.encode(errors="surrogateescape")), [text]
+            else:
+                empty.add(line, number)

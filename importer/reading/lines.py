@@ -15,8 +15,10 @@ _PIECE = 64 * 1024
 # Compression makes events with their own ids about twenty times smaller. A file that unpacks to
 # more than both limits was made to keep the import busy: gzip can make data a thousand times
 # smaller, zstd a hundred thousand times.
-_UNPACKED_BYTES = 1024 * 1024 * 1024
+_UNPACKED_BYTES = 64 * 1024 * 1024
 _UNPACKED_TIMES = 200
+# Characters of empty lines that a file may have, and that it may have besides for each other line.
+_EMPTY, _EMPTY_FOR_A_LINE = 2 * 1024 * 1024, 100
 
 
 def lines(file: OpenFile, options: Options) -> Iterator[str]:
@@ -29,6 +31,23 @@ def lines(file: OpenFile, options: Options) -> Iterator[str]:
     encoding = file.encoding or options.encoding or "utf-8"
     # Lists of lines are chained: a generator that yields single lines takes a tenth of all time.
     return chain.from_iterable(_split(_decoded(file, encoding)))
+
+
+class EmptyLines:
+    """Limits the empty lines of a file: reading them takes time, but an import can stop, give way
+    or show that it gets on only where there are rows.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lines = self._characters = 0
+
+    def add(self, line: str, number: int) -> None:
+        """Raises FileRefused if the file has too many of them; `number` is that of this line."""
+        self._lines += 1
+        self._characters += len(line)
+        if self._characters > _EMPTY + _EMPTY_FOR_A_LINE * (number - self._lines):
+            raise FileRefused(f"{self._name} is mostly empty lines")
 
 
 def is_cut(line: str) -> bool:
@@ -46,7 +65,7 @@ def _decoded(file: OpenFile, encoding: str) -> Iterator[str]:
         if left < 0:
             raise FileRefused(
                 f"{file.name} unpacks to more than {_UNPACKED_TIMES} times its size, and to more"
-                " than 1 GiB"
+                " than 64 MiB"
             )
         yield decoder.decode(data)
     yield decoder.decode(b"", final=True)

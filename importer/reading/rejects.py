@@ -7,7 +7,9 @@ same command.
 
 import codecs
 import csv
+import errno
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,14 +24,21 @@ class Rejects:
     """Appends to the file of rejected rows. The first rejected row creates the file."""
 
     def __init__(
-        self, path: Path, columns: Sequence[str], *, kept: int = 0, at_most: int | None = None
+        self,
+        path: Path,
+        columns: Sequence[str],
+        *,
+        kept: int = 0,
+        at_most: int | None = None,
+        leave_free: int = 0,
     ) -> None:
         """`kept` is the file's size as last recorded, in bytes. Bytes that a killed import wrote
-        after that are cut off. `at_most` limits the file's size in bytes.
+        after that are cut off. `at_most` limits the file's size in bytes; `leave_free` is how many
+        bytes of the disk stay free.
         """
         self.path = path
         self._columns = columns
-        self._at_most = at_most
+        self._at_most, self._leave_free = at_most, leave_free
         self.size = kept
 
     def add(self, rows: Sequence[BadRow]) -> None:
@@ -41,11 +50,16 @@ class Rejects:
         if self._at_most is not None and self.size > self._at_most:
             raise FileRefused(f"the rejected rows take more than {self._at_most >> 20} MB")
         try:
+            self._require_room()
             self._write(rows)
         except OSError as error:
             raise Interrupted(
                 f"the file for rejected rows, {self.path}, cannot be written: {error.strerror}"
             ) from error
+
+    def _require_room(self) -> None:
+        if self._leave_free and shutil.disk_usage(self.path.parent).free < self._leave_free:
+            raise OSError(errno.ENOSPC, "the disk has too little free space")
 
     def _write(self, rows: Sequence[BadRow]) -> None:
         if not self.size and self.path.exists():

@@ -1,5 +1,7 @@
 """What workers do with uploads: they import those that wait, and delete old ones."""
 
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,31 +16,73 @@ from importer.mapping.options import OptionError
 from importer.models import Import
 from importer.reading.chunks import FileRefused, Interrupted
 from importer.reading.files import REJECTED
-from importer.receiving.uploads import path_of
+from importer.receiving.uploads import KEPT_FREE_BYTES, path_of
 from importer.running import record
 from importer.running.lock import InProgress, alone
 from importer.running.run import SPARE, Run, import_rest
 
 # Limits the rejected rows of an upload: two bytes of a file can make fifty bytes of rejected rows.
-REJECTED_BYTES = 256 * 1024**2
+# A small file may have less: this many times its size, or REJECTED_LEAST_BYTES if that is more.
+REJECTED_BYTES, REJECTED_LEAST_BYTES = 256 * 1024**2, 16 * 1024**2
+REJECTED_TIMES = 20
 # After this many runs in a row that ended early and stored nothing, the file is given up: it
 # probably kills the process that reads it.
 MAX_ATTEMPTS = 5
+# An upload that has run for so long gives way to others.
+TURN_SECONDS = 30.0
 
 log = get_logger(__name__)
 
 
 def import_waiting() -> bool:
-    """Import every upload that waits or that a killed process left. Always returns True."""
+    """Import every upload that waits or that a killed process left. Always returns True.
+
+    Those that had fewer turns come first, then the oldest: so a small upload does not wait for the
+    end of a large one.
+    """
+    # The turn of each upload that this call leaves unfinished. It is not tried again: another
+    # process may have the upload, or a problem may have stopped it that is still there.
+    tried: dict[UUID, int] = {}
+    while row := _next(tried):
+        turn = row.turns
+        with suppress(InProgress):
+            _import(row)
+        if row.state not in (Import.State.DONE, Import.State.FAILED):
+            tried[row.pk] = turn
+    return True
+
+
+def _next(tried: Mapping[UUID, int]) -> Import | None:
     rows = Import.objects.filter(
         upload=True,
         state__in=[Import.State.WAITING, Import.State.RUNNING, Import.State.STOPPED],
-    )
-    for row in rows.order_by("created_at"):
-        # InProgress means that another process is importing the upload.
-        with suppress(InProgress):
-            _import(row)
-    return True
+    ).order_by("turns", "created_at")
+    # No more rows than this: thousands may wait, and each end of one asks for the next.
+    first = rows[: len(tried) + 1]
+    return next((row for row in first if tried.get(row.pk) != row.turns), None)
+
+
+class _Turn:
+    """The time that an upload may take while others wait."""
+
+    def __init__(self, row: Import) -> None:
+        self._row, self._first = row.pk, row.read
+        self._began = time.monotonic()
+        self._until: float | None = None
+
+    def is_over(self) -> bool:
+        """Whether the upload gives way; asked after each batch."""
+        now = time.monotonic()
+        if self._until is None:
+            # The rows of earlier turns are read again. This takes at most half of a turn: else
+            # the rest of a large file would take many times as long.
+            again = now - self._began if self._first else 0.0
+            self._until = self._began + max(TURN_SECONDS, 2 * again)
+        return now >= self._until and self._others_wait()
+
+    def _others_wait(self) -> bool:
+        waiting = Import.objects.filter(upload=True, state=Import.State.WAITING)
+        return waiting.exclude(pk=self._row).exists()
 
 
 def _import(row: Import) -> None:
@@ -57,7 +101,13 @@ def _import(row: Import) -> None:
         except OptionError as error:  # another version of the service stored them
             _give_up(row, str(error))
             return
-        run = Run(cast(int, row.project_id), options, rejected_bytes=REJECTED_BYTES)
+        run = Run(
+            cast(int, row.project_id),
+            options,
+            rejected_bytes=_rejected_bytes(row),
+            leave_free=KEPT_FREE_BYTES,
+            gives_way=_Turn(row).is_over,
+        )
         try:
             import_rest(path_of(row), record.start(row), run)
         except InProgress:
@@ -66,7 +116,14 @@ def _import(row: Import) -> None:
             _tell(row, error)
             if isinstance(error, Interrupted):
                 return
-        path_of(row).unlink(missing_ok=True)
+        # Whatever gave way needs its file again.
+        if row.state != Import.State.WAITING:
+            path_of(row).unlink(missing_ok=True)
+
+
+def _rejected_bytes(row: Import) -> int:
+    """How many bytes the rejected rows of an upload may take."""
+    return min(REJECTED_BYTES, max(REJECTED_LEAST_BYTES, REJECTED_TIMES * row.size))
 
 
 def _give_up(row: Import, reason: str) -> None:

@@ -48,8 +48,10 @@ class Run:
     `project` is the number of the project that gets the events. `force` reads a file again even if
     its import was finished. `dry_run` checks every row and stores none. `rejected_folder` is the
     folder for refused rows; by default they go beside the file, or into IMPORT_FOLDER if nothing
-    can be written there. The import fails if refused rows take more than `rejected_bytes`. `watch`
-    is called after each batch. Once `stop` is set, the import ends after the current batch.
+    can be written there. The import fails if refused rows take more than `rejected_bytes`, and
+    stops if their disk has less than `leave_free` bytes left. `watch` is called after each batch.
+    Once `stop` is set, the import ends after the current batch. It also ends there if `gives_way`
+    says so; then it waits for another turn.
     """
 
     project: int
@@ -58,8 +60,10 @@ class Run:
     dry_run: bool = False
     rejected_folder: Path | None = None
     rejected_bytes: int | None = None
+    leave_free: int = 0
     watch: Watch = lambda _row, _bad: None
     stop: threading.Event = field(default_factory=threading.Event)
+    gives_way: Callable[[], bool] = lambda: False
 
 
 class Summary(NamedTuple):
@@ -118,14 +122,21 @@ def import_rest(path: Path, row: Import, run: Run) -> int:
             _store_rest(file, row, run)
         if run.stop.is_set():
             row.state = Import.State.STOPPED
+        if row.state != Import.State.RUNNING:
             return 0
-        return delivery.finish(project=run.project, since=row.started_at, stop=run.stop)
+        # Nobody waited for the batches of the turns before.
+        since = row.created_at if row.turns else row.started_at
+        return delivery.finish(project=run.project, since=since, stop=run.stop)
 
 
 def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
     columns, chunks = columns_and_chunks(file, run.options)
     rejects = Rejects(
-        _rejected(file, run, row.key), columns, kept=row.rejected_bytes, at_most=run.rejected_bytes
+        _rejected(file, run, row.key),
+        columns,
+        kept=row.rejected_bytes,
+        at_most=run.rejected_bytes,
+        leave_free=run.leave_free,
     )
     storer = Storer(row, rejects, run.stop)
     limit = run.options.max_errors.rows
@@ -138,6 +149,9 @@ def _store_rest(file: OpenFile, row: Import, run: Run) -> None:
         storer.store(batch)
         run.watch(row, batch.bad)
         _check_errors(row, run)
+        if run.gives_way():
+            row.state = Import.State.WAITING
+            return
     _check_errors(row, run, ended=not run.stop.is_set())
 
 
@@ -251,8 +265,11 @@ def _recorded(row: Import) -> Iterator[None]:
         _end(row, Import.State.STOPPED if passing else Import.State.FAILED)
         raise
     else:
-        running = row.state == Import.State.RUNNING
-        _end(row, Import.State.DONE if running else Import.State.STOPPED)
+        if row.state == Import.State.WAITING:
+            _end_turn(row)
+        else:
+            running = row.state == Import.State.RUNNING
+            _end(row, Import.State.DONE if running else Import.State.STOPPED)
 
 
 def _end(row: Import, state: str) -> None:
@@ -260,3 +277,10 @@ def _end(row: Import, state: str) -> None:
     # This fails too if the problem was PostgreSQL.
     with suppress(DatabaseError, psycopg.Error):
         row.save(update_fields=["state", "attempts", "error", "finished_at", "updated_at"])
+
+
+def _end_turn(row: Import) -> None:
+    row.attempts, row.turns = 0, row.turns + 1
+    # If this fails, the row looks like that of a killed run, and goes on like one.
+    with suppress(DatabaseError, psycopg.Error):
+        row.save(update_fields=["state", "attempts", "turns", "updated_at"])

@@ -116,6 +116,24 @@ def test_a_file_that_unpacks_to_far_more_than_events_do_is_refused(
     assert counts()[0] == 10
 
 
+@pytest.mark.parametrize("write", [as_csv, as_json_lines])
+def test_a_file_of_little_but_empty_lines_is_refused(
+    tmp_path: Path, monkeypatch: Any, write: Callable[[Any], bytes]
+) -> None:
+    monkeypatch.setattr(lines, "_EMPTY", 10_000)
+    path = tmp_path / "events.ndjson"
+    rows = write(events(10))
+    path.write_bytes(rows + b"\r\n" * 4_900)
+    import_events(path)
+    assert counts()[0] == 10
+    path.write_bytes(rows + b"\n" * 12_000)
+    assert "is mostly empty lines" in refused(path)[1]
+    path.write_bytes(b"\n" * 12_000 + rows)
+    assert "is mostly empty lines" in refused(path)[1]
+    path.write_bytes(rows.rstrip().replace(b"\n", b"\n" * 100) + b"\n" * 10_000)
+    import_events(path)
+
+
 def test_parquet_of_too_many_columns_is_refused_before_they_are_read(tmp_path: Path) -> None:
     path = tmp_path / "events.parquet"
     # The last 8 bytes say how long the footer is that stands before them.

@@ -111,6 +111,41 @@ def test_what_is_rejected_past_all_bounds_ends_an_upload(
     assert "rejected rows take more than" in failed["error"]
 
 
+def test_what_is_rejected_of_a_small_upload_is_bounded_by_its_size(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_jobs, "REJECTED_LEAST_BYTES", 1000)
+    monkeypatch.setattr(upload_jobs, "REJECTED_TIMES", 2)
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
+    upload_jobs.import_waiting()
+    failed = shown(client, taken["href"])
+    assert (failed["state"], failed["read"]) == ("failed", 1000)
+    assert "rejected rows take more than" in failed["error"]
+
+
+@pytest.mark.parametrize(("size", "most"), [(0, 16), (2, 40), (100, 256)])
+def test_the_bound_of_rejected_rows_follows_the_file(size: int, most: int) -> None:
+    row = Import(size=size * 1024**2)
+    assert upload_jobs._rejected_bytes(row) == most * 1024**2
+
+
+def test_rejected_rows_leave_room_on_the_disk(
+    client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, taken = post(client, csv_of(5) + b"bad\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_jobs, "KEPT_FREE_BYTES", 1 << 60)
+        upload_jobs.import_waiting()
+    stopped = shown(client, taken["href"])
+    assert (stopped["state"], stopped["read"]) == ("stopped", 0)
+    assert "the disk has too little free space" in stopped["error"]
+    assert not (folder / f"{taken['id']}.rejected.csv").exists()
+    upload_jobs.import_waiting()
+    done = shown(client, taken["href"])
+    assert (done["state"], done["stored"], done["bad"]) == ("done", 5, 1)
+
+
 def test_an_upload_whose_worker_was_killed_goes_on(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +192,74 @@ def test_the_upload_that_has_waited_longest_is_imported_first(client: Client) ->
     upload_jobs.import_waiting()
     ended = Import.objects.order_by("finished_at").values_list("path", flat=True)
     assert list(ended) == ["first", "second", "third"]
+
+
+def test_a_large_upload_gives_way_to_a_small_one_and_loses_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    _, large = post(client, csv_of(1500) + b"bad\n" + csv_of(2000)[len(HEADER) :], "?name=large")
+    _, small = post(client, csv_of(5), "?name=small")
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+        upload_jobs._import(Import.objects.get(path="large"))
+    waits = shown(client, large["href"])
+    assert (waits["state"], waits["read"], waits["error"]) == ("waiting", 1000, "")
+    assert waits["finished_at"] is None
+    assert (folder / large["id"]).exists()
+    row = Import.objects.get(path="large")
+    assert (row.attempts, row.turns) == (0, 1)
+    upload_jobs.import_waiting()
+    assert list(Import.objects.order_by("finished_at").values_list("path", flat=True)) == [
+        *("small", "large"),
+    ]
+    done = shown(client, large["href"])
+    assert (done["state"], done["read"], done["stored"], done["bad"]) == ("done", 3501, 3500, 1)
+    assert (done["duplicates"], shown(client, small["href"])["stored"]) == (0, 5)
+    assert not (folder / large["id"]).exists()
+    assert counts() == (3505, 3505, 3505)
+
+
+def test_an_upload_that_nobody_waits_behind_has_no_turns(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+    post(client, csv_of(3500))
+    upload_jobs.import_waiting()
+    assert Import.objects.values_list("state", "turns").get() == ("done", 0)
+
+
+def test_large_uploads_take_turns_and_those_of_fewer_turns_come_first(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+    begun: list[str] = []
+    real = upload_jobs._import
+
+    def noted(row: Import) -> None:
+        begun.append(row.path)
+        real(row)
+
+    monkeypatch.setattr(upload_jobs, "_import", noted)
+    for name in ("first", "second"):
+        post(client, csv_of(2500), f"?name={name}")
+    upload_jobs.import_waiting()
+    assert begun[:4] == ["first", "second", "first", "second"]
+    assert set(Import.objects.values_list("state", "stored", "duplicates")) == {("done", 2500, 0)}
+    assert counts() == (5000, 5000, 5000)
+
+
+def test_an_upload_that_cannot_go_on_now_is_tried_once_and_holds_up_no_other(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, stuck = post(client, csv_of(5) + b"bad\n")
+    _, taken = post(client, csv_of(7))
+    monkeypatch.setattr(upload_jobs, "KEPT_FREE_BYTES", 1 << 60)
+    upload_jobs.import_waiting()
+    assert shown(client, stuck["href"])["state"] == "stopped"
+    assert shown(client, taken["href"])["stored"] == 7
 
 
 class _Killed(BaseException):
