@@ -52,7 +52,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     """Start everything in order. Returns the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
     lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
-    port = _free_port()
+    port = _held_port(supervisor)
     variables = _settings(folder)
     stores.wait_for_given(variables)
     if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
@@ -86,13 +86,22 @@ def _show_demo(supervisor: Supervisor, console: Console, address: str, until: da
         raise
 
 
-def _free_port() -> int:
-    """The port to serve on, from PORT. Raises StackError if it is not a port or is taken."""
+def _held_port(supervisor: Supervisor) -> int:
+    """The port to serve on, from PORT, held until the end of the supervisor's context.
+
+    Without that, a second stack that starts meanwhile would serve on the same port. Raises
+    StackError if it is not a port or is taken.
+    """
     value = os.environ.get("PORT") or "8000"
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise StackError(f"PORT must be a number from 1 to 65535, got {value!r}")
-    if error := ports.bind_error(int(value)):
-        raise StackError(f"PORT={value} cannot be used: {error.strerror}; set another port")
+    try:
+        if error := ports.bind_error(int(value)):
+            raise error
+        supervisor.keep(ports.held(int(value)))
+    except OSError as error:
+        reason = f"PORT={value} cannot be used: {error.strerror}; set another port"
+        raise StackError(reason) from None
     return int(value)
 
 
