@@ -21,22 +21,23 @@ STORE_VARIABLES = (
     "CELERY_BROKER_URL",
     "CLICKHOUSE_URL",
 )
+# As the service reads them.
+TRUE = ("1", "true", "yes", "on")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded", description=__doc__)
     parser.add_argument("--demo", action="store_true", help="send sample events, show the reports")
-    parser.add_argument(
-        "--until", type=date.fromisoformat, help="the last day of the sample events; now without it"
-    )
+    parser.add_argument("--until", help="the last day of the sample events; now without it")
     parser.add_argument("--exit", action="store_true", help="stop when the demo has been shown")
     options = parser.parse_args()
     console = Console()
     try:
+        until = _last_day(options.until) if options.demo else None
         with Supervisor(console) as supervisor:
             address = _start(supervisor, console)
             if options.demo:
-                _show_demo(supervisor, console, address, options.until)
+                _show_demo(supervisor, console, address, until)
             if not options.exit:
                 console.say("Ctrl-C stops everything.")
                 supervisor.watch()
@@ -76,6 +77,19 @@ def _logging() -> dict[str, str]:
         "LOG_LEVEL": os.environ.get("LOG_LEVEL") or "WARNING",
         "LOG_STYLE": os.environ.get("LOG_STYLE") or style,
     }
+
+
+def _last_day(text: str | None) -> date | None:
+    """The last day of the demo. Raises StackError if there can be no demo."""
+    if os.environ.get("API_KEYS_REQUIRED", "").lower() in TRUE:
+        raise StackError(
+            "the demo sends and reads events without a key; unset API_KEYS_REQUIRED, or start the"
+            " service without the demo: make up"
+        )
+    try:
+        return demo.last_day(text) if text else None
+    except ValueError as error:
+        raise StackError(str(error)) from None
 
 
 def _show_demo(supervisor: Supervisor, console: Console, address: str, until: date | None) -> None:
