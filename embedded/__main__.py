@@ -21,22 +21,23 @@ STORE_VARIABLES = (
     "CELERY_BROKER_URL",
     "CLICKHOUSE_URL",
 )
+# As the service reads them.
+TRUE = ("1", "true", "yes", "on")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="embedded", description=__doc__)
     parser.add_argument("--demo", action="store_true", help="send sample events, show the reports")
-    parser.add_argument(
-        "--until", type=date.fromisoformat, help="the last day of the sample events; now without it"
-    )
+    parser.add_argument("--until", help="the last day of the sample events; now without it")
     parser.add_argument("--exit", action="store_true", help="stop when the demo has been shown")
     options = parser.parse_args()
     console = Console()
     try:
+        until = _last_day(options.until) if options.demo else None
         with Supervisor(console) as supervisor:
             address = _start(supervisor, console)
             if options.demo:
-                _show_demo(supervisor, console, address, options.until)
+                _show_demo(supervisor, console, address, until)
             if not options.exit:
                 console.say("Ctrl-C stops everything.")
                 supervisor.watch()
@@ -52,7 +53,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     """Start everything in order. Returns the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
     lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
-    port = _free_port()
+    port = _held_port(supervisor)
     variables = _settings(folder)
     stores.wait_for_given(variables)
     if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
@@ -78,6 +79,19 @@ def _logging() -> dict[str, str]:
     }
 
 
+def _last_day(text: str | None) -> date | None:
+    """The last day of the demo. Raises StackError if there can be no demo."""
+    if os.environ.get("API_KEYS_REQUIRED", "").lower() in TRUE:
+        raise StackError(
+            "the demo sends and reads events without a key; unset API_KEYS_REQUIRED, or start the"
+            " service without the demo: make up"
+        )
+    try:
+        return demo.last_day(text) if text else None
+    except ValueError as error:
+        raise StackError(str(error)) from None
+
+
 def _show_demo(supervisor: Supervisor, console: Console, address: str, until: date | None) -> None:
     try:
         demo.run(address, say=console.say, until=until)
@@ -86,13 +100,22 @@ def _show_demo(supervisor: Supervisor, console: Console, address: str, until: da
         raise
 
 
-def _free_port() -> int:
-    """The port to serve on, from PORT. Raises StackError if it is not a port or is taken."""
+def _held_port(supervisor: Supervisor) -> int:
+    """The port to serve on, from PORT, held until the end of the supervisor's context.
+
+    Without that, a second stack that starts meanwhile would serve on the same port. Raises
+    StackError if it is not a port or is taken.
+    """
     value = os.environ.get("PORT") or "8000"
     if not value.isdecimal() or not 0 < int(value) < 65536:
         raise StackError(f"PORT must be a number from 1 to 65535, got {value!r}")
-    if error := ports.bind_error(int(value)):
-        raise StackError(f"PORT={value} cannot be used: {error.strerror}; set another port")
+    try:
+        if error := ports.bind_error(int(value)):
+            raise error
+        supervisor.keep(ports.held(int(value)))
+    except OSError as error:
+        reason = f"PORT={value} cannot be used: {error.strerror}; set another port"
+        raise StackError(reason) from None
     return int(value)
 
 

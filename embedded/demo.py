@@ -16,6 +16,8 @@ import urllib3
 from embedded.supervision.processes import StackError
 
 DAYS = 60
+# The service takes no event of before 1970.
+EARLIEST = date(1970, 1, 1) + timedelta(days=DAYS)
 USERS_A_WEEK = 48
 # The chance that a user is seen in the k-th week after their first; the last value also holds for
 # later weeks.
@@ -54,6 +56,19 @@ def run(address: str, *, say: Say, until: date | None = None) -> None:
     _show(address, "Top events", "top-events", {"from": first, "to": today, "limit": 5}, say)
     weeks = {"start_date": first, "windows": 4}
     _show(address, "Retention by week, %", "retention", weeks, say)
+
+
+def last_day(text: str) -> date:
+    """A day that the sample events can end with. Raises ValueError, which says which days can."""
+    today = datetime.now(UTC).date()
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.max
+    if not EARLIEST <= day <= today:
+        allowed = f"a day from {EARLIEST} to today, which is {today} in UTC"
+        raise ValueError(f"UNTIL must be {allowed}, got {text!r}")
+    return day
 
 
 def end_of(day: date) -> datetime:

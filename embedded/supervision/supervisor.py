@@ -20,11 +20,15 @@ STDIN = 0
 WATCH_SECONDS = 0.05
 SAY_SECONDS = 5.0
 ORPHAN_SECONDS = 10.0
+# Signals that come within this time are one: `make` passes a SIGTERM on, even if its whole group
+# has got it.
+SAME_SECONDS = 1.0
 Value = TypeVar("Value")
 
 
 class Supervisor:
-    """In its context, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt; a second one kills all.
+    """In its context, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt; a second one kills all,
+    unless it comes within a second of the first.
 
     At the end of the context, the started programs end in reverse order. No descendant is left.
     """
@@ -36,6 +40,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._starting: Child | None = None
         self._stopping = False
+        self._asked: float | None = None
         self._on_terminal = os.isatty(STDIN)
 
     def __enter__(self) -> Self:
@@ -119,8 +124,11 @@ class Supervisor:
         psutil.wait_procs(orphans, timeout=ORPHAN_SECONDS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._asked is not None and now < self._asked + SAME_SECONDS:
+            return
         if not self._stopping:
-            self._stopping = True
+            self._stopping, self._asked = True, now
             raise KeyboardInterrupt(signal.Signals(number).name)
         _kill(psutil.Process().children(recursive=True))
 

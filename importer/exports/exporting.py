@@ -20,7 +20,11 @@ from importer.exports.output import STDOUT, Compression, output
 from importer.exports.writers import WRITERS, Format
 
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".zst": "zstd"}
-_FORMATS: dict[str, Format] = {".csv": "csv", ".parquet": "parquet"}
+_FORMATS: dict[str, Format] = {
+    **dict.fromkeys((".ndjson", ".jsonl", ".json", ""), "ndjson"),
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -32,7 +36,7 @@ class ExportRefused(ValueError):
 class Export:
     """What to export and where to; both days are included. `watch` gets each block's event count.
 
-    Without a `format`, the path's suffix decides.
+    Without a `format`, the path's ending decides; a path without one gets JSON lines.
     """
 
     project: int
@@ -47,17 +51,27 @@ class Export:
     def __post_init__(self) -> None:
         if self.start and self.end and self.start > self.end:
             raise ExportRefused("--from is after --to")
+        if not self.format and self._ending() not in _FORMATS:
+            raise ExportRefused(
+                f"{self.path}: the ending {self._ending()} is not known; use"
+                f" {', '.join(filter(None, _FORMATS))}, each also with .gz or .zst except .parquet,"
+                " or say what to write with --format"
+            )
         if self.written_as() == "parquet" and self.compression():
             raise ExportRefused(
                 f"{self.path}: Parquet is compressed already; use a name without .gz and .zst"
             )
 
     def written_as(self) -> Format:
-        plain = self.path.with_suffix("") if self.compression() else self.path
-        return self.format or _FORMATS.get(plain.suffix.lower(), "ndjson")
+        return self.format or _FORMATS[self._ending()]
 
     def compression(self) -> Compression:
         return _COMPRESSIONS.get(self.path.suffix.lower(), "")
+
+    def _ending(self) -> str:
+        """That of the name without .gz or .zst."""
+        plain = self.path.with_suffix("") if self.compression() else self.path
+        return plain.suffix.lower()
 
 
 class Summary(NamedTuple):

@@ -267,11 +267,13 @@ def _wrong_columns(names: Sequence[str]) -> str:
     if missing := [column for column in _REQUIRED if column not in names]:
         return (
             f"the header has no {', '.join(missing)}; it is {','.join(names)[:200]!r}"
-            " (if columns have other names, set map)"
+            f" (if columns have other names, say which is which: --map {missing[0]}=COLUMN of the"
+            " command, or map of the page or the API)"
         )
     if unknown := [column for column in names if column not in known]:
         return (
             f"unknown column {', '.join(map(repr, unknown))[:200]}; known columns are"
-            f" {', '.join(known)}. Set rest to properties (to keep the others) or to ignore"
+            f" {', '.join(known)}. Set rest (of the command: --rest) to properties (to keep the"
+            " others) or to ignore"
         )
     return ""

@@ -1,7 +1,12 @@
 """The sample events of `make demo`."""
 
-from datetime import UTC, datetime, timedelta
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
+import pytest
+
+from embedded import __main__ as stack
 from embedded import demo
 
 NOW = datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
@@ -47,3 +52,40 @@ def test_a_table_aligns_its_columns_and_leaves_nulls_blank() -> None:
     assert demo.table(rows) == (
         "  cohort_week  week_0\n   2026-01-05      12\n   2026-01-12        "
     )
+
+
+@pytest.mark.parametrize("until", ["1960-01-01", "1970-03-01", "2999-01-01", "yesterday"])
+def test_a_last_day_that_can_not_be_is_refused_with_those_that_can(until: str) -> None:
+    with pytest.raises(ValueError, match="UNTIL must be a day from 1970-03-02 to today, which is"):
+        demo.last_day(until)
+
+
+def test_the_first_and_the_last_day_that_can_be_are_taken() -> None:
+    today = datetime.now(UTC).date()
+    assert [demo.last_day(str(day)) for day in (demo.EARLIEST, today)] == [demo.EARLIEST, today]
+    began = min(event["occurred_at"] for event in demo.events(demo.end_of(demo.EARLIEST)))
+    assert date.fromisoformat(began[:10]) >= date(1970, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "options", "said"),
+    [
+        ("true", [], "Stopped: the demo sends and reads events without a key; unset API_KEYS_REQ"),
+        ("", ["--until", "1960-01-01"], "Stopped: UNTIL must be a day from 1970-03-02 to today"),
+    ],
+)
+def test_a_demo_that_can_not_be_is_refused_before_anything_starts(
+    keys: str,
+    options: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("API_KEYS_REQUIRED", keys)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("PORT", "nothing starts on it")
+    monkeypatch.setattr(sys, "argv", ["embedded", "--demo", *options])
+    assert stack.main() == 1
+    assert capsys.readouterr().err.startswith(said)
+    assert list(tmp_path.iterdir()) == []

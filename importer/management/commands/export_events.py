@@ -61,7 +61,7 @@ class Command(ServiceCommand):
         add(
             "--format",
             choices=FORMATS,
-            help="by default, the name of the output decides; if it does not, ndjson",
+            help="by default, the ending of the output's name decides; ndjson without an ending",
         )
         add(
             "--output",

@@ -41,7 +41,7 @@ class Command(ServiceCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
         add("files", nargs="+", metavar="PATH")
-        add("--preset", default="", choices=["", *PRESETS], help="the tool that made it")
+        add("--preset", default="", choices=PRESETS, help="the tool that made it")
         _add_mapping(parser)
         add("--encoding", default="", help="such as latin-1; UTF-8 and UTF-16 are detected")
         add("--delimiter", default="", help="of CSV; comma, semicolon, tab and | are detected")
@@ -163,7 +163,7 @@ def _add_mapping(parser: ArgumentParser) -> None:
     add(
         "--time",
         default="",
-        choices=["", "iso", "utc", "s", "ms", "us"],
+        choices=["iso", "utc", "s", "ms", "us"],
         help="how occurred_at is written: iso is ISO 8601 with an offset, utc is ISO 8601 in"
         " UTC without an offset, and s, ms and us are numbers of seconds, milliseconds and"
         " microseconds since 1970; the default is that of the preset, or iso",
@@ -171,7 +171,7 @@ def _add_mapping(parser: ArgumentParser) -> None:
     add(
         "--rest",
         default="",
-        choices=["", "refuse", "properties", "ignore"],
+        choices=["refuse", "properties", "ignore"],
         help="what to do with columns that no field or property uses: refuse the file (of JSON"
         " lines: the row), put them into properties, or ignore them; the default is that of the"
         " preset, or refuse",

@@ -37,6 +37,13 @@ signal.signal(signal.SIGTERM, leave)
 print("is up", flush=True)
 time.sleep(600)
 '''"""
+LEAVES_SLOWLY = """'''
+import signal, sys, time
+def leave(*_): time.sleep(0.8); print("has tidied up", flush=True); sys.exit()
+signal.signal(signal.SIGTERM, leave)
+print("is up", flush=True)
+time.sleep(600)
+'''"""
 STUBBORN = """'''
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -12,9 +12,11 @@ import psutil
 import pytest
 
 from embedded.supervision.processes import PROJECT
+from embedded.supervision.supervisor import SAME_SECONDS
 from tests.embedded.stack import runs
 from tests.embedded.supervision.supervising import (
     IN_BACKGROUND,
+    LEAVES_SLOWLY,
     POLITE,
     SLEEPS,
     STUBBORN,
@@ -60,10 +62,21 @@ def test_a_second_signal_hurries(output: Path) -> None:
     ) as process:
         count_up(output, 1)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        time.sleep(SAME_SECONDS + 0.2)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_signals_within_a_second_are_one(output: Path) -> None:
+    """A SIGTERM to the group of `make up` comes from the sender and once more from make."""
+    with supervising(output, f"supervisor.start(python('s', {LEAVES_SLOWLY}))") as process:
+        count_up(output, 1)
+        process.terminate()
+        time.sleep(0.2)
+        process.terminate()
+        assert process.wait(20) == 0
+    assert "has tidied up" in output.read_text()
 
 
 def test_a_descendant_that_left_its_group_does_not_survive(output: Path) -> None:

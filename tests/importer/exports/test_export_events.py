@@ -62,6 +62,9 @@ def test_the_format_may_be_other_than_the_name_says(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     export_events("--output", path, "--format", "csv")
     assert path.read_text().startswith("event_id,occurred_at,user_id,event_type,properties\n")
+    unknown = tmp_path / "events.bak"
+    export_events("--output", unknown, "--format", "csv")
+    assert unknown.read_text() == path.read_text()
 
 
 def test_days_are_of_utc_and_both_included(tmp_path: Path) -> None:
@@ -170,6 +173,9 @@ def test_what_the_buffer_holds_is_exported(tmp_path: Path, settings: Any) -> Non
         (["--segment", "match(user_id):("], "segment 1: the pattern can't be used: missing )"),
         (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
         (["--output", "events.parquet.gz"], "events.parquet.gz: Parquet is compressed already"),
+        (["--output", "all.xls"], "all.xls: the ending .xls is not known; use .ndjson, .jsonl, "),
+        (["--output", "x.csv.bz2"], "x.csv.bz2: the ending .bz2 is not known; use .ndjson, .jso"),
+        (["--output", "x.tsv.gz"], "or .zst except .parquet, or say what to write with --format"),
         (["--output", "/no/such/folder/events.csv"], "/no/such/folder/events.csv cannot be wri"),
         (["--output", "/tmp"], "/tmp is a folder"),
         (["--output", "/dev/full"], "/dev/full cannot be written: No space left on device"),

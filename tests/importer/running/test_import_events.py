@@ -15,6 +15,7 @@ from django.db import connections
 from analytics import clickhouse as engine
 from config.settings import BASE_DIR
 from events.models import Batch, Dedup, HotEvent, PropertySchema
+from importer.management.commands.import_events import Command
 from importer.models import Import
 from projects.models import DEFAULT
 from tests import environment
@@ -172,6 +173,7 @@ def test_a_file_that_is_refused_harms_no_other(tmp_path: Path) -> None:
     printed, complaints = refused(wrong, absent, good)
     assert f"{good}: read 10, stored 10" in printed
     assert f"{wrong}: the header has no occurred_at, event_type" in complaints
+    assert "--map occurred_at=COLUMN of the command, or map of the page or the API" in complaints
     assert f"{absent} cannot be read: No such file or directory" in complaints
     assert "2 of 3 files failed" in complaints
     assert counts() == (10, 10, 10)
@@ -235,3 +237,9 @@ def test_a_file_is_imported_by_one_process_at_a_time(tmp_path: Path) -> None:
 def _import_in_thread(path: Path) -> None:
     import_events(path)
     connections.close_all()
+
+
+def test_the_help_offers_no_empty_choice() -> None:
+    said = Command().create_parser("manage.py", "import_events").format_help()
+    assert "--preset {mixpanel," in said
+    assert "{," not in said
