@@ -4,10 +4,12 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from rest_framework.exceptions import APIException
 
 from config.building_blocks import unavailable
 from dashboard.state import State
 from projects import people
+from projects.authentication import presented
 from projects.keyring import Key
 from projects.models import Project
 from projects.people import Member
@@ -30,7 +32,7 @@ class _Shown(NamedTuple):
 class Header(NamedTuple):
     """`project` is the name of the project that is shown. `projects` are all that could be.
 
-    `person` is the name of who is logged in, if that matters.
+    `person` is the name of who is logged in, also where everybody may see the page.
     """
 
     project: str
@@ -39,10 +41,13 @@ class Header(NamedTuple):
     may_see_admin: bool
 
 
-def header_of(request: HttpRequest, path: str, state: State | None) -> Header:
+def header_of(
+    request: HttpRequest, path: str, state: State | None, *, has_person: bool = True
+) -> Header:
     """The header of a page, which has this path in the other projects too.
 
-    It is shown even if PostgreSQL can't be reached.
+    It is shown even if PostgreSQL can't be reached. Without `has_person` it does not ask who is
+    logged in.
     """
     page: Any = request
     who, number = getattr(page, "auth", None), getattr(page, "project", None)
@@ -55,9 +60,18 @@ def header_of(request: HttpRequest, path: str, state: State | None) -> Header:
     return Header(
         project=next((it.text for it in links if it.is_here), ""),
         projects=links,
-        person=member.get_username() if member else "",
+        person=_name(request) if has_person else "",
         may_see_admin=member is None or member.is_staff,
     )
+
+
+def _name(request: HttpRequest) -> str:
+    """Of the person who is logged in; empty with a key, and if PostgreSQL can't say now."""
+    try:
+        person = people.person_of(request) if presented(request) is None else None
+    except APIException:
+        return ""
+    return person.get_username() if person else ""
 
 
 def _visible(who: Key | Member | None) -> list[_Shown]:

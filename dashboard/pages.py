@@ -19,7 +19,7 @@ from dashboard import refusals
 from dashboard.files import days_of, drawn, told
 from dashboard.header import Link, header_of
 from dashboard.saving.box import box_of
-from dashboard.state import NO_SCRIPT, State, state_of
+from dashboard.state import NO_SCRIPT, OF_DAYS, State, state_of
 from projects.pages import needs
 from projects.scopes import ADMIN, READ
 
@@ -209,9 +209,24 @@ def error_page(
     request: HttpRequest, page: Page, pages: Sequence[Page], refusal: APIException
 ) -> HttpResponse:
     """A page that says why there is no other one."""
-    context = {**frame(request, page, pages, None), "error": str(refusal.detail)}
+    context = {
+        **frame(request, page, pages, None),
+        "error": str(refusal.detail),
+        "back": _without_days(request, refusal),
+    }
     answer = render(request, "dashboard/error.html", context, status=refusal.status_code)
     return refusals.told(answer, refusal)
+
+
+def _without_days(request: HttpRequest, refusal: APIException) -> str:
+    """Where other days can be chosen, if the days were refused: all else of the address stays."""
+    wrong = {error.get("parameter") for error in getattr(refusal, "errors", None) or ()}
+    if not wrong & {*OF_DAYS}:
+        return ""
+    kept = request.GET.copy()
+    for name in OF_DAYS:
+        kept.pop(name, None)
+    return f"{request.path}?{kept.urlencode()}"
 
 
 def _shown(

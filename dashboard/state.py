@@ -32,7 +32,7 @@ DEFAULT_RANGE = "30d"
 # `script=no` in the address says that the browser runs no script.
 NO_SCRIPT = "no"
 # What other days replace: the place in a list is that of a list of these days.
-_OF_DAYS = ("range", "from", "to", "cursor")
+OF_DAYS = ("range", "from", "to", "cursor")
 
 
 class Choice(NamedTuple):
@@ -114,7 +114,7 @@ class State(NamedTuple):
         return [
             Choice(
                 LABELS[name],
-                self.link(without=_OF_DAYS, range=name),
+                self.link(without=OF_DAYS, range=name),
                 name == self.range,
             )
             for name in RANGES
@@ -134,7 +134,7 @@ class State(NamedTuple):
     @property
     def beside_days(self) -> list[tuple[str, Any]]:
         """What stays in the address when a form names other days."""
-        return [pair for pair in self._pairs() if pair[0] not in _OF_DAYS]
+        return [pair for pair in self._pairs() if pair[0] not in OF_DAYS]
 
 
 def state_of(request: HttpRequest) -> State:

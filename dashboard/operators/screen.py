@@ -61,7 +61,9 @@ def _answer(
     shown: dict[str, Any],
     refusal: APIException | None = None,
 ) -> HttpResponse:
-    header = header_of(request, pages[0].address, None)
+    # A PostgreSQL that hangs is not asked again: it was asked before a person was refused.
+    is_there = shown.get("is_there", isinstance(refusal, PermissionDenied))
+    header = header_of(request, pages[0].address, None, has_person=is_there)
     context = {
         **shown,
         "page": PAGE,
@@ -83,7 +85,8 @@ def _seen_by(request: HttpRequest) -> dict[str, Any]:
     if presented(request) is not None:
         raise PermissionDenied("This page is not for API keys.")
     if not settings.API_KEYS_REQUIRED and exposition.may_ask(request.META):
-        return _told(signs.groups_of(state.values(_SECONDS)))
+        values = state.values(_SECONDS)
+        return {**_told(signs.groups_of(values)), "is_there": values["postgresql"] is not None}
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         raise NotAuthenticated
     values = state.values(_SECONDS)
@@ -94,7 +97,7 @@ def _seen_by(request: HttpRequest) -> dict[str, Any]:
         raise NotAuthenticated
     if not (person.is_staff or person.is_superuser):
         raise PermissionDenied("This page is for the staff of the service.")
-    return _told(signs.groups_of(values))
+    return {**_told(signs.groups_of(values)), "is_there": True}
 
 
 def _told(groups: list[Group]) -> dict[str, Any]:

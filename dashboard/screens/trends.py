@@ -68,12 +68,20 @@ def _trend(request: HttpRequest, state: State) -> Filled:
     return {
         "chart": chart([*lines[:_MOST_LINES], *_before(answer, lines)]),
         "totals": _totals(state, answer, lines, query),
+        "cut": _cut(lines),
         "is_compared": "compare" in answer,
         "names": [line.name for line in lines],
         "rows": _rows(lines),
         "heading": _heading(query),
         "files": [csv("/stats/trends", query)],
     }
+
+
+def _cut(lines: list[Line]) -> str:
+    """What the chart leaves out; empty if it shows every line."""
+    if len(lines) <= _MOST_LINES:
+        return ""
+    return f"The chart shows the first {_MOST_LINES} of {len(lines)} lines only."
 
 
 def _before(answer: dict[str, Any], lines: list[Line]) -> list[Line]:
@@ -86,12 +94,15 @@ def _before(answer: dict[str, Any], lines: list[Line]) -> list[Line]:
 
 def _totals(
     state: State, answer: dict[str, Any], lines: list[Line], query: Any
-) -> list[tuple[Line, str, str, str, numbers.Change]]:
-    """Of each line: its total, the people of it, the total before, and how it has changed."""
+) -> list[tuple[str, str, str, str, str, numbers.Change]]:
+    """Of each line: its name and its sign in the chart, its total, the people of it, the total
+    before, and how it has changed.
+    """
     earlier = {_key(it): it["total"] for it in _of(answer.get("compare", {"series": []}))}
     return [
         (
-            line,
+            line.name,
+            f"tone-{line.tone}" if line.tone <= _MOST_LINES else "undrawn",
             numbers.whole(found["total"]),
             _people(state, found, query),
             numbers.whole(earlier.get(_key(found))),
@@ -138,7 +149,7 @@ def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
         )
         for point in line["points"]
     ]
-    return Line(_name(line, query.get("by")), points, min(tone, _MOST_LINES))
+    return Line(_name(line, query.get("by")), points, tone)
 
 
 def _people(state: State, line: dict[str, Any], query: Any, **number: Any) -> str:

@@ -57,16 +57,19 @@ def waiting(state: State) -> Filled:
     return {"event": None, "first": state.link(_FIRST), "overview": state.link("/dashboard/")}
 
 
-def ways(request: HttpRequest, state: State, key: str = "YOUR_KEY") -> list[Way]:
-    """How to send an event to the project that is shown; with the key, where one is required."""
-    return _ways(_address(request, state), key if settings.API_KEYS_REQUIRED else "")
+def ways(request: HttpRequest, state: State, key: str = "") -> list[Way]:
+    """How to send an event to the project that is shown: with this key, or where one is required
+    with a place for it.
+    """
+    shown = key or ("YOUR_KEY" if settings.API_KEYS_REQUIRED else "")
+    return _ways(_address(request, state, has_key=bool(shown)), shown)
 
 
-def _address(request: HttpRequest, state: State) -> str:
+def _address(request: HttpRequest, state: State, *, has_key: bool) -> str:
     """Where this project takes events. A key says itself of which project it is."""
     address = request.build_absolute_uri("/events")
     slug = state.given.get("project")
-    return address if settings.API_KEYS_REQUIRED or not slug else f"{address}?project={quote(slug)}"
+    return address if has_key or not slug else f"{address}?project={quote(slug)}"
 
 
 def _ways(address: str, secret: str) -> list[Way]:

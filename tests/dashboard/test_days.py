@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from tests.dashboard.read import panel, texts
+from tests.dashboard.read import links, panel, text, texts
 
 pytestmark = pytest.mark.usefixtures("stores")
 CHOSEN = "from=2026-11-02&to=2026-11-08"
@@ -32,3 +32,23 @@ def test_days_that_are_chosen_are_told_and_a_range_is_not(client: Client) -> Non
     assert told == "Days: 2 Nov \u2013 Sun 8 Nov 2026"
     [told] = texts(panel(client, "?range=7d"), "<summary", "summary")[-1:]
     assert told == "Other days"
+
+
+@pytest.mark.parametrize(
+    "days", ["from=2026-11-08&to=2026-11-02", "from=2026-11-32", "range=8d", "to=2026-11-02"]
+)
+@pytest.mark.parametrize("page", ["", "trends", "funnel", "people", "saved"])
+def test_days_that_are_refused_lead_back_to_the_form_with_all_else(
+    client: Client, days: str, page: str
+) -> None:
+    kept = "project=default&measure=events&segment=a%3Ab&segment=c%3Ad&unit=week"
+    html = panel(client, f"{page}?{days}&{kept}&cursor=x", 400)
+    assert "Choose other days" in text(html)
+    back = f"/dashboard/{page}?{kept}"
+    assert back in links(html)
+    assert client.get(back).status_code == 200
+
+
+def test_what_else_is_refused_does_not_blame_the_days(client: Client) -> None:
+    html = panel(client, "trends?from=2026-11-02&to=2026-11-08&tz=Nowhere", 400)
+    assert "Choose other days" not in text(html)

@@ -49,3 +49,15 @@ def test_each_reader_may_choose_among_their_own(settings: Any) -> None:
         with_key = shown(Client(), **bearer(secret("read", project=shop)))
         assert "Blog" not in with_key
         assert "secret-one" in switches(shown(browser(person(is_staff=True)), "project=shop"))
+
+
+@pytest.mark.parametrize("path", ["", "trends", "people", "saved", "settings", "health", "nowhere"])
+def test_who_is_logged_in_is_told_so_where_no_key_is_required(client: Client, path: str) -> None:
+    with project("shop") as shop:
+        own, one = browser(member("viewer", shop, username="ann")), browser(person(username="bob"))
+        for reader, name in ((own, "ann"), (one, "bob")):
+            html = reader.get(f"/dashboard/{path}?project=shop").content.decode()
+            assert f'title="Logged in as {name}">Log out' in html
+        assert "Log out" not in client.get(f"/dashboard/{path}?project=shop").content.decode()
+        with_key = own.get(f"/dashboard/{path}", headers=bearer(secret("read", project=shop)))
+        assert "Log out" not in with_key.content.decode()

@@ -114,6 +114,27 @@ def test_each_line_is_beside_its_total_before(client: Client, history: str) -> N
     assert texts(html, '<span class="tone-0"', "span") == ["DE, period before"]
 
 
+def test_only_the_lines_of_the_chart_have_a_colour_in_the_table(client: Client) -> None:
+    query = f"from={day(2)}&to={day(1)}&by=event_type&measure=events&top=20"
+
+    def shown(kinds: range) -> str:
+        at = f"{day(1)}T10:00:00Z"
+        put_events(DEFAULT, [event(event_type=f"kind {it}", occurred_at=at) for it in kinds])
+        deliver_all()
+        return panel(client, f"trends/panels/trend?{query}")
+
+    html = shown(range(6))
+    assert "The chart shows" not in text(html)
+    assert "undrawn" not in html
+    html = shown(range(6, 11))
+    assert "The chart shows the first 6 of 11 lines only." in text(html)
+    assert re.findall(r'<span class="key ([\w-]+)"', html) == [
+        *(f"tone-{number}" for number in range(1, 7)),
+        *["undrawn"] * 5,
+    ]
+    assert len(texts(html.split("</figcaption>")[0], '<span class="tone-', "span")) == 6
+
+
 def test_a_funnel_is_suggested_from_the_most_frequent_event(client: Client, history: str) -> None:
     html = panel(client, f"funnel/panels/funnel?{history}&window=1d&step=")
     [(one, link)] = [*zip(texts(html, "<bdi", "bdi"), links(html), strict=True)]

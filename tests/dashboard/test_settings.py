@@ -87,6 +87,18 @@ def test_a_key_is_made_shown_once_and_sends_an_event(app: Project, ada: User) ->
     assert "Made the API key shop" in LogEntry.objects.get().change_message
 
 
+def test_the_programs_beside_a_new_key_have_it_also_where_none_is_required(
+    settings: Any, app: Project, ada: User
+) -> None:
+    settings.API_KEYS_REQUIRED = False
+    html = sent(browser(ada), "make_key", 200, name="shop", scopes=["ingest"])
+    [key] = set(re.findall(r"ea_[\w-]{43}", html))
+    programs = [unescape(it) for it in re.findall(r"<pre.*?</pre>", html, re.DOTALL)]
+    assert len(programs) == 3
+    assert all(f"Bearer {key}" in it and "/events?project" not in it for it in programs)
+    assert "Bearer" not in shown(Client())
+
+
 def test_a_key_that_only_reads_shows_how_to_read(app: Project, ada: User) -> None:
     html = sent(browser(ada), "make_key", 200, name="reports", scopes=["read"])
     assert "/events?limit=1" in html
