@@ -146,6 +146,25 @@ def test_on_a_narrow_screen_the_page_and_the_days_that_are_chosen_are_in_sight(
     assert chromium.run(IN_SIGHT, ".ranges")
 
 
+def test_on_a_dashboard_twelve_weeks_of_retention_are_there_without_scrolling(
+    setting: Setting,
+) -> None:
+    chromium, address, _ = setting
+    ago = [event(user_id=f"of-{week}", occurred_at=moment(days=7 * week)) for week in range(12)]
+    put_events(DEFAULT, ago)
+    deliver_all()
+    view = SavedView.objects.create(name="weeks", page="retention", query="range=90d&unit=week")
+    board = Dashboard.objects.create(name="board", views=[view.pk])
+    chromium.emulate(width=1440)
+    chromium.open(f"{address}saved/{board.pk}")
+    loaded(chromium)
+    assert len(chromium.texts(".heat tbody tr")) >= 12
+    hidden = chromium.run(
+        "const it = document.querySelector('.scroll'); return it.scrollHeight - it.clientHeight;"
+    )
+    assert hidden == 0
+
+
 def test_the_choice_of_a_project_is_for_any_reader(setting: Setting) -> None:
     chromium, address, _ = setting
     chromium.emulate(width=1280)
