@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.dashboard.read import links, text
+from tests.dashboard.read import links, text, texts
 from tests.projects.made_keys import bearer, secret
 from tests.projects.made_people import browser, member, person
 from tests.projects.made_projects import delete, project
@@ -57,7 +57,8 @@ def test_who_is_logged_in_is_told_so_where_no_key_is_required(client: Client, pa
         own, one = browser(member("viewer", shop, username="ann")), browser(person(username="bob"))
         for reader, name in ((own, "ann"), (one, "bob")):
             html = reader.get(f"/dashboard/{path}?project=shop").content.decode()
-            assert f'title="Logged in as {name}">Log out' in html
+            assert texts(html, '<span class="person"', "span") == [name]
+            assert "Log out" in html
         assert "Log out" not in client.get(f"/dashboard/{path}?project=shop").content.decode()
         with_key = own.get(f"/dashboard/{path}", headers=bearer(secret("read", project=shop)))
         assert "Log out" not in with_key.content.decode()

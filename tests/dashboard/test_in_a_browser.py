@@ -123,6 +123,48 @@ def test_the_keyboard_leads_past_the_navigation(setting: Setting) -> None:
     assert chromium.run("return document.activeElement.closest('main') !== null")
 
 
+IN_SIGHT = """
+const [chosen, nav] = [document.querySelector(arguments[0] + " [aria-current]"), arguments[0]];
+const [inner, outer] = [chosen, document.querySelector(nav)].map(it => it.getBoundingClientRect());
+// Less than a pixel can be lost by rounding.
+return inner.left > outer.left - 1 && inner.right < outer.right + 1 && window.scrollY === 0;
+"""
+
+
+def test_on_a_narrow_screen_the_page_and_the_days_that_are_chosen_are_in_sight(
+    setting: Setting,
+) -> None:
+    chromium, address, _ = setting
+    chromium.emulate(width=390)
+    for page in ("", "people", "saved", "settings"):
+        chromium.open(address + page)
+        loaded(chromium)
+        assert chromium.run(IN_SIGHT, ".top nav"), page
+    chromium.emulate(width=300)
+    chromium.open(f"{address}?range=12m")
+    loaded(chromium)
+    assert chromium.run(IN_SIGHT, ".ranges")
+
+
+def test_on_a_dashboard_twelve_weeks_of_retention_are_there_without_scrolling(
+    setting: Setting,
+) -> None:
+    chromium, address, _ = setting
+    ago = [event(user_id=f"of-{week}", occurred_at=moment(days=7 * week)) for week in range(12)]
+    put_events(DEFAULT, ago)
+    deliver_all()
+    view = SavedView.objects.create(name="weeks", page="retention", query="range=90d&unit=week")
+    board = Dashboard.objects.create(name="board", views=[view.pk])
+    chromium.emulate(width=1440)
+    chromium.open(f"{address}saved/{board.pk}")
+    loaded(chromium)
+    assert len(chromium.texts(".heat tbody tr")) >= 12
+    hidden = chromium.run(
+        "const it = document.querySelector('.scroll'); return it.scrollHeight - it.clientHeight;"
+    )
+    assert hidden == 0
+
+
 def test_the_choice_of_a_project_is_for_any_reader(setting: Setting) -> None:
     chromium, address, _ = setting
     chromium.emulate(width=1280)

@@ -25,6 +25,14 @@ function inSpan(name, value = "") {
   return span;
 }
 
+// On a narrow screen the pages and the ranges scroll sideways: what is chosen is brought into sight,
+// and the page itself stays where it is.
+for (const chosen of document.querySelectorAll("nav [aria-current]")) {
+  const nav = chosen.closest("nav");
+  const [inner, outer] = [chosen.getBoundingClientRect(), nav.getBoundingClientRect()];
+  nav.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+}
+
 function columnOf(target) {
   return target instanceof Element ? target.closest(".column") : null;
 }
