@@ -150,7 +150,9 @@ def _share(step: Step, whole: Step) -> float | None:
 
 
 def _rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = [_row(step, None, "") for step in answer["steps"]]
+    # An empty value is a value too: the line of all is told apart by its kind.
+    everybody = "all users" if "values" in answer else ""
+    rows = [_row(step, None, everybody) for step in answer["steps"]]
     for line in answer.get("values", []):
         kind = "" if line["value"] is not None else "no value"
         rows += [_row(step, line["value"], kind) for step in line["steps"]]

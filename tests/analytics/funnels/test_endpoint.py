@@ -181,8 +181,8 @@ def test_a_breakdown_is_by_the_value_of_the_first_entry(client: Client) -> None:
     table = client.get(f"/stats/funnel?{query}&top=50&format=csv".replace("&top=1", ""))
     assert table.content.decode().splitlines()[:4] == [
         "value,kind,step,users,of_first,of_previous,median_seconds",
-        ",,1,5,,,",
-        ",,2,2,40.0,40.0,1.0",
+        ",all users,1,5,,,",
+        ",all users,2,2,40.0,40.0,1.0",
         "UA,,1,2,,,",
     ]
     assert "'=1+1,,1,1,,," in table.content.decode()
