@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from threading import Condition
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from django import db
@@ -234,6 +234,7 @@ class Keyring:
             if not self._is_down:
                 log.warning("api_keys_unreadable", error=type(error).__name__)
             self._tell(is_down=True)
+            _drop_dead_connections()
         else:
             self._keys = keys
             self._facts = {pk: Facts(*facts) for pk, *facts in found}
@@ -260,6 +261,14 @@ class Keyring:
         except (db.Error, psycopg.Error) as error:
             # These uses are lost. That does no harm: last_used_at stays at an earlier use.
             log.warning("key_uses_unwritten", error=type(error).__name__)
+
+
+def _drop_dead_connections() -> None:
+    """When PostgreSQL has restarted, each connection in the pool is dead, and would cost a read."""
+    connection: Any = db.connection
+    connection.close()
+    if connection.pool:
+        connection.pool.check()
 
 
 keyring = Keyring()

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 
+import psutil
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from structlog.testing import capture_logs
 
 from projects import keyring, keys
-from projects.keyring import KEPT_SECONDS, Keyring
+from projects.keyring import KEPT_SECONDS, Keyring, KeysUnknown
 from projects.models import ApiKey
 from tests.meanwhile import beside, impatient, in_thread, waiting_for_locks
 from tests.projects.made_keys import bearer, made, secret
@@ -28,6 +29,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.usefixtures("stores", "keys_required")
 # After so long every process refuses a key that was revoked: the README says so.
 REVOKED_SECONDS = 5.0
+CONNECTIONS = 6
 
 
 @pytest.fixture
@@ -188,6 +190,37 @@ def test_a_process_that_starts_without_postgresql_knows_no_key_yet(client: Clien
         assert status(client, key) == 503
         assert status(client, "nonsense") == 401
     wait_until(lambda: status(client, key) == 202)
+
+
+def test_after_a_restart_of_postgresql_a_new_key_is_known_within_a_second() -> None:
+    ring, begun = Keyring(), Barrier(CONNECTIONS)
+    ring.find(b"")
+
+    def connect() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            begun.wait(20)
+        connection.close()
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(lambda _: connect(), range(CONNECTIONS)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE client_port = ANY(%s) AND pid <> pg_backend_pid()",
+            [[one.laddr.port for one in psutil.Process().net_connections("tcp")]],
+        )
+    digest = keys.digest(secret())
+    began = time.monotonic()
+    wait_until(lambda: _is_known(ring, digest))
+    assert time.monotonic() - began < 1
+
+
+def _is_known(ring: Keyring, digest: bytes) -> bool:
+    try:
+        return ring.find(digest) is not None
+    except KeysUnknown:
+        return False
 
 
 def test_who_waits_for_the_keys_goes_on_as_soon_as_it_is_known_how_it_ends(

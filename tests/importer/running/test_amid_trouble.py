@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from django.db import OperationalError, connection
@@ -57,11 +58,13 @@ def test_postgresql_restarting_amid_an_import_loses_and_doubles_nothing(
 
 
 def _end_all_connections() -> None:
-    """What a restart does to whoever is connected."""
+    """What a restart does to whoever is connected; here to this process alone."""
+    own = [one.laddr.port for one in psutil.Process().net_connections("tcp")]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = ANY(%s)"
+            " AND datname = current_database() AND pid <> pg_backend_pid()",
+            [own],
         )
 
 
