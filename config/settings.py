@@ -71,7 +71,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
-# Zones are those of the package, not those of the system.
+# Zones are those of the package: those of a system may be years older than ClickHouse's.
 zoneinfo.reset_tzpath(())
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "config.admin.formats"

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psutil
 from django.db import connection, connections
 
 T = TypeVar("T")
@@ -71,3 +72,14 @@ def before(monkeypatch: Any, module: Any, name: str, happens: Callable[[], objec
         return real(*args, **kwargs)
 
     monkeypatch.setattr(module, name, patched)
+
+
+def end_own_connections() -> None:
+    """What a restart of PostgreSQL does to whoever is connected; here to this process alone."""
+    own = [one.laddr.port for one in psutil.Process().net_connections("tcp")]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE client_port = ANY(%s) AND pid <> pg_backend_pid()",
+            [own],
+        )

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event
 from typing import Any
 
-import psutil
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,7 +20,7 @@ from structlog.testing import capture_logs
 from projects import keyring, keys
 from projects.keyring import KEPT_SECONDS, Keyring, KeysUnknown
 from projects.models import ApiKey
-from tests.meanwhile import beside, impatient, in_thread, waiting_for_locks
+from tests.meanwhile import beside, end_own_connections, impatient, in_thread, waiting_for_locks
 from tests.projects.made_keys import bearer, made, secret
 from tests.samples import event
 from tests.waiting import wait_until
@@ -204,12 +203,7 @@ def test_after_a_restart_of_postgresql_a_new_key_is_known_within_a_second() -> N
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         list(pool.map(lambda _: connect(), range(CONNECTIONS)))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE client_port = ANY(%s) AND pid <> pg_backend_pid()",
-            [[one.laddr.port for one in psutil.Process().net_connections("tcp")]],
-        )
+    end_own_connections()
     digest = keys.digest(secret())
     began = time.monotonic()
     wait_until(lambda: _is_known(ring, digest))

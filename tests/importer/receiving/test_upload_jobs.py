@@ -99,23 +99,14 @@ def test_where_rejected_rows_have_no_room_an_upload_waits(
     assert shown(client, taken["href"])["state"] == "done"
 
 
+@pytest.mark.parametrize(
+    "bounds", [{"REJECTED_BYTES": 1000}, {"REJECTED_LEAST_BYTES": 1000, "REJECTED_TIMES": 2}]
+)
 def test_what_is_rejected_past_all_bounds_ends_an_upload(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    bounds: dict[str, int], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload_jobs, "REJECTED_BYTES", 1000)
-    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
-    _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
-    upload_jobs.import_waiting()
-    failed = shown(client, taken["href"])
-    assert (failed["state"], failed["read"]) == ("failed", 1000)
-    assert "rejected rows take more than" in failed["error"]
-
-
-def test_what_is_rejected_of_a_small_upload_is_bounded_by_its_size(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(upload_jobs, "REJECTED_LEAST_BYTES", 1000)
-    monkeypatch.setattr(upload_jobs, "REJECTED_TIMES", 2)
+    for name, value in bounds.items():
+        monkeypatch.setattr(upload_jobs, name, value)
     monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
     _, taken = post(client, HEADER.encode() + b"x\n" * 3000)
     upload_jobs.import_waiting()

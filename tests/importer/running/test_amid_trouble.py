@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from django.db import OperationalError, connection
@@ -23,6 +22,7 @@ from importer.running.run import Run, import_file
 from projects.models import DEFAULT
 from tests.importer.importing import import_events, refused, rows_of, written
 from tests.importer.running import ROWS, in_thread, is_past, reached
+from tests.meanwhile import end_own_connections
 from tests.stored import counts, deliver_all
 from tests.waiting import wait_until
 
@@ -48,24 +48,13 @@ def test_postgresql_restarting_amid_an_import_loses_and_doubles_nothing(
     thread = in_thread(path, ended)
     for goal in (1000, 4000, 7000):
         wait_until(partial(is_past, goal, ended))
-        _end_all_connections()
+        end_own_connections()
     thread.join(60)
     [summary] = ended
     assert (summary.row.read, summary.row.stored, summary.row.duplicates) == (ROWS, ROWS, 0)
     Batch.objects.update(claimed_until=None)
     deliver_all()
     assert counts() == (ROWS, ROWS, ROWS)
-
-
-def _end_all_connections() -> None:
-    """What a restart does to whoever is connected; here to this process alone."""
-    own = [one.laddr.port for one in psutil.Process().net_connections("tcp")]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port = ANY(%s)"
-            " AND datname = current_database() AND pid <> pg_backend_pid()",
-            [own],
-        )
 
 
 @pytest.mark.usefixtures("fresh_pool")
