@@ -1,6 +1,8 @@
 """Reports in days of other zones than UTC: exact around midnights that are skipped or repeated."""
 
+import zoneinfo
 from datetime import UTC, date, datetime, timedelta
+from importlib import metadata
 from typing import Any
 from urllib.parse import quote
 
@@ -85,6 +87,11 @@ def test_the_first_moment_of_a_day_is_on_it_and_the_one_before_is_not(
 def sent(moment: datetime, **changes: Any) -> dict[str, Any]:
     at = moment.isoformat(timespec="milliseconds")
     return {"occurred_at": at, "user_id": at, "event_type": "buy", "properties": {}, **changes}
+
+
+def test_zones_are_those_of_the_package_whatever_the_system_has() -> None:
+    assert zoneinfo.TZPATH == ()
+    assert metadata.version("tzdata") in zones.versions()
 
 
 def test_a_week_of_a_zone_begins_at_its_monday(client: Client) -> None:

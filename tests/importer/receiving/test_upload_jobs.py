@@ -14,6 +14,7 @@ from kombu import pools
 from embedded import ports
 from importer.models import Import
 from importer.receiving import upload_jobs
+from importer.running import delivery
 from importer.running.lock import InProgress
 from tests.importer.receiving.uploading import HEADER, csv_of, post, shown
 from tests.meanwhile import at_once, before
@@ -240,6 +241,27 @@ def test_large_uploads_take_turns_and_those_of_fewer_turns_come_first(
     assert begun[:4] == ["first", "second", "first", "second"]
     assert set(Import.objects.values_list("state", "stored", "duplicates")) == {("done", 2500, 0)}
     assert counts() == (5000, 5000, 5000)
+
+
+def test_at_its_end_an_upload_waits_for_the_batches_of_all_its_turns(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.running.batches.BATCH_ROWS", 1000)
+    monkeypatch.setattr(upload_jobs, "TURN_SECONDS", 0.0)
+    waited_since: list[datetime] = []
+    real = delivery.finish
+
+    def noted(*, since: datetime, **given: Any) -> int:
+        waited_since.append(since)
+        return real(since=since, **given)
+
+    monkeypatch.setattr(delivery, "finish", noted)
+    for name in ("first", "second"):
+        post(client, csv_of(2500), f"?name={name}")
+    upload_jobs.import_waiting()
+    begun = Import.objects.filter(turns__gt=0).values_list("created_at", flat=True)
+    assert begun
+    assert {*begun} <= {*waited_since}
 
 
 def test_an_upload_that_cannot_go_on_now_is_tried_once_and_holds_up_no_other(
