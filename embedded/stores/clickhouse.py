@@ -26,6 +26,7 @@ def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
         stop_timeout=120,
         environment={"GATEWAY_PASSWORD": password},
         held_files=held,
+        quiet_at_start=True,
     )
 
 

@@ -79,6 +79,7 @@ def program(
         stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
         stop_timeout=120,
         held_files=held,
+        quiet_at_start=True,
     )
 
 

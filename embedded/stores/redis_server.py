@@ -61,6 +61,7 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
         folder=folder,
         stop_timeout=120,
         held_files=held,
+        quiet_at_start=True,
     )
 
 

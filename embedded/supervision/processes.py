@@ -56,7 +56,8 @@ class Program:
     successfully. `prepare` runs before each start. If the stack itself was killed, the program gets
     `orphan_signal` instead of `stop_signal`. `held_files` are descriptors that the program and its
     children keep open, such as that of a lock. `relies_on` has a check for each store that the
-    program needs, by the store's name: it tells whether the store answers.
+    program needs, by the store's name: it tells whether the store answers. What a program that is
+    `quiet_at_start` prints before it is ready is shown only if it never is.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     held_files: tuple[int, ...] = ()
     relies_on: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    quiet_at_start: bool = False
 
 
 def launch_command(program: Program) -> list[str]:
@@ -113,6 +115,7 @@ class Process(SimpleExecutor):
         )
         self.program = program
         self._show = show
+        self._is_shown = True
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
         self._reader = threading.Thread(target=self._read, args=[output], daemon=True)
         self._reader.start()
@@ -138,12 +141,14 @@ class Process(SimpleExecutor):
 
         Raises StackError with the last printed lines if it is not ready in time.
         """
+        self._is_shown = not self.program.quiet_at_start
         self.launch()
         try:
             self._wait_until_ready(meanwhile)
         except BaseException:
             self.end()
             raise
+        self._is_shown = True
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -207,7 +212,8 @@ class Process(SimpleExecutor):
         with open(output, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 self._lines.append(line.rstrip("\n"))
-                self._show(line)
+                if self._is_shown:
+                    self._show(line)
 
 
 def how_it_ended(code: int) -> str:

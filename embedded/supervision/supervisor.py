@@ -70,7 +70,10 @@ class Supervisor:
 
         Raises StackError, also if another program has died too often.
         """
-        child = Child(program, show=self._console.lines_of(program.name))
+        show = self._console.lines_of(program.name)
+        if program.quiet_at_start:
+            show("starts ...")
+        child = Child(program, show=show)
         self._stack.callback(child.stop)
         self._starting = child
         child.start(self._meanwhile(program))

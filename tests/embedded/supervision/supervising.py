@@ -51,6 +51,13 @@ print("is up", flush=True)
 time.sleep(600)
 '''"""
 SLEEPS = "import time; print('is up', flush=True); time.sleep(600)"
+TALKS = """'''
+import time
+print("oO0OoO0", flush=True)
+{then}
+time.sleep(600)
+'''"""
+QUIET = "quiet_at_start=True"
 WITH_RUNAWAY = """'''
 import subprocess, time
 subprocess.Popen(["sleep", "600"], start_new_session=True)

@@ -18,9 +18,11 @@ from tests.embedded.supervision.supervising import (
     IN_BACKGROUND,
     LEAVES_SLOWLY,
     POLITE,
+    QUIET,
     SLEEPS,
     STUBBORN,
     SUPERVISE,
+    TALKS,
     WITH_RUNAWAY,
     count_up,
     ended,
@@ -258,3 +260,17 @@ def test_a_closed_terminal_stops_everything(tmp_path: Path) -> None:
         os.close(terminal)
         assert process.wait(20) == 0
     assert "stopped by the end of its terminal" in output.read_text()
+
+
+def test_what_a_store_says_while_it_starts_is_shown_only_if_it_never_is_ready(output: Path) -> None:
+    ready = output.with_name("ready")
+    fine = TALKS.format(then=f"open('{ready}', 'w'); time.sleep(1); print('is up', flush=True)")
+    is_ready = f"ready=lambda: Path('{ready}').exists()"
+    with supervising(output, f"supervisor.start(python('s', {fine}, {QUIET}, {is_ready}))"):
+        count_up(output, 1)
+    assert "starts ..." in output.read_text()
+    assert "oO0OoO0" not in output.read_text()
+    bad, never = TALKS.format(then="exit(3)"), "ready=lambda: False"
+    with supervising(output, f"supervisor.start(python('s', {bad}, {QUIET}, {never}))") as process:
+        assert process.wait(20) == 1
+    assert "failed: s ended with code 3 before it was ready\noO0OoO0" in output.read_text()
