@@ -2,7 +2,9 @@
 
 import sys
 from functools import lru_cache
+from string import printable
 from typing import Any
+from urllib.parse import quote
 from wsgiref.util import FileWrapper
 
 from granian.rsgi import Scope
@@ -31,7 +33,7 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "REQUEST_METHOD": scope.method,
         # WSGI expects the bytes of the path, read as Latin-1.
         "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
+        "QUERY_STRING": _encoded(scope.query_string),
         "SERVER_NAME": server,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": "HTTP/1.0" if scope.http_version == "1" else "HTTP/1.1",
@@ -51,12 +53,18 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     return environ
 
 
+def _encoded(query: str) -> str:
+    """With the letters that a client should have encoded (RFC 3986) and curl does not."""
+    return query if query.isascii() else quote(query, safe=printable)
+
+
 def _add_unreadable(environ: dict[str, Any], scope: Scope) -> None:
     """Add headers that are not ASCII, which granian leaves out.
 
-    A key or an encoding that can't be read must not count as missing.
+    A key or an encoding that can't be read must not count as missing. Cookies do: other programs of
+    the same domain set them, and the service has to answer all the same.
     """
-    for name in set(scope.headers.keys()):
+    for name in set(scope.headers.keys()) - {"cookie"}:
         if variable := _variable(name):
             environ.setdefault(variable, UNREADABLE)
 

@@ -7,15 +7,19 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
+from urllib.parse import quote
 
 import pytest
+from django.test import Client
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 
 from config.memory import room
 from config.server import body, pace, rsgi
 from tests.config.server.asking import answer, counted
+from tests.posting import post_taken
 from tests.samples import event
 from tests.web_server import HEAD, Web
 
@@ -193,6 +197,39 @@ def test_a_header_that_is_not_ascii_does_not_pass_for_none(
     head = HEAD.replace(b"/events", path) + f"{line}é\r\n".encode()
     said = web.answer(head + b"Content-Length: %d\r\n\r\n" % len(sent) + sent, finished=False)
     assert int(said[9:12]) == status
+
+
+@pytest.mark.parametrize("path", ["/health", "/stats/dau?from=2026-01-01&to=2026-01-02", "/login"])
+def test_a_cookie_that_is_not_ascii_is_left_out(web: Web, path: str) -> None:
+    """Another program of the same domain may have set it, as `document.cookie = "name=Олена"`."""
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: name=Олена; sessionid=x\r\n\r\n"
+    assert web.answer(head.encode(), finished=False)[9:12] == b"200"
+
+
+def test_events_are_taken_whatever_cookies_come_with_them(web: Web) -> None:
+    sent = json.dumps([event()]).encode()
+    head = HEAD + f"Cookie: name=Олена\r\nContent-Length: {len(sent)}\r\n\r\n".encode()
+    assert web.answer(head + sent, finished=False)[9:12] == b"202"
+
+
+def test_letters_that_the_client_should_have_encoded_are_read_as_if_it_had(web: Web) -> None:
+    post_taken(Client(), [event(user_id="користувач"), event()], "?wait=true")
+    asked = "GET /events?user_id={} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    for user in ("користувач", quote("користувач")):
+        with web.connect() as client:
+            client.sendall(asked.format(user).encode())
+            said = b"".join(iter(partial(client.recv, 65536), b""))
+        assert said[9:12] == b"200"
+        found = json.loads(said.partition(b"\r\n\r\n")[2])["events"]
+        assert [one["user_id"] for one in found] == ["користувач"]
+
+
+@pytest.mark.parametrize("path", ["/?a=ко", "/dashboard?a=ко"])
+def test_such_letters_are_led_on_as_they_are(web: Web, path: str) -> None:
+    with web.connect() as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        said = client.recv(65536)
+    assert f"/dashboard/?a={quote('ко')}\r\n".encode() in said
 
 
 def test_who_asks_for_a_websocket_gets_the_usual_answer(web: Web) -> None:
