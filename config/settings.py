@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "config.middleware.access_log.middleware",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security.middleware",
+    "config.middleware.shared_caches.middleware",
     "config.middleware.secret_addresses.middleware",
     "config.middleware.cors.middleware",
     "config.server.refusals.middleware",

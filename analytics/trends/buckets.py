@@ -55,7 +55,7 @@ class TooMany(ValueError):
     """The range has more than MOST buckets."""
 
     def __init__(self, unit: Unit) -> None:
-        super().__init__(f"the range has more than {MOST:,} buckets of a {unit}; ask for fewer")
+        super().__init__(f"the range has more than {MOST:,} buckets of one {unit}; ask for fewer")
 
 
 def buckets(unit: Unit, start: date, end: date, zone: str) -> list[Bucket]:

@@ -120,7 +120,9 @@ def rejected_rows(row: Import) -> FileResponse:
     if file is None:
         raise Problem(404, "No row of this import was rejected.")
     name = f"{row.pk}.rejected.csv"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+    return FileResponse(
+        file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8"
+    )
 
 
 def _received(request: Request, project: int, size: int, given: Arguments) -> Import:

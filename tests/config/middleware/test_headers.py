@@ -14,6 +14,8 @@ pytestmark = pytest.mark.usefixtures("stores")
 
 _LIMITED = [("RateLimit-Policy", '"default";q=1000;w=60'), ("RateLimit", '"default";r=999;t=1')]
 _NOTHING = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+# No shared cache may keep it: keys come in headers that caches don't know.
+_PRIVATE = ("Cache-Control", "private")
 _SAFE = [
     *(("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "same-origin")),
     *(("Cross-Origin-Opener-Policy", "same-origin"), ("X-Request-ID", "mine")),
@@ -29,7 +31,7 @@ def headers(answer: Any) -> list[tuple[str, str]]:
 
 def of_the_api(kind: str, length: int, *more: tuple[str, str]) -> list[tuple[str, str]]:
     start = [("Content-Type", kind), *more, _DENY, ("Content-Length", str(length))]
-    return [*start, *_LIMITED, _NOTHING, *_SAFE]
+    return [*start, *_LIMITED, _PRIVATE, _NOTHING, *_SAFE]
 
 
 @pytest.fixture

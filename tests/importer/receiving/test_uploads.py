@@ -57,6 +57,7 @@ def test_rejected_rows_can_be_fetched_mended_and_uploaded_again(client: Client) 
     done = shown(client, taken["href"])
     assert (done["stored"], done["bad"]) == (3, 1)
     answer = client.get(done["rejected"])
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
     text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     head, row = text.splitlines()
     assert head == "line,reason,event_id,occurred_at,user_id,event_type,properties"
