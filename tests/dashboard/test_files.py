@@ -169,7 +169,7 @@ def test_where_nothing_is_shown_nothing_is_drawn(client: Client) -> None:
         assert "There is nothing to draw." in text(got.content.decode())
     got = client.get("/dashboard/trends/panels/trend.svg?segment=nonsense")
     assert got.status_code == 400
-    assert "segment" in text(got.content.decode())
+    assert "Only events \u201cnonsense\u201d" in text(got.content.decode())
 
 
 def test_a_member_takes_both_by_their_session(settings: Any) -> None:
