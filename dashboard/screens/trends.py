@@ -11,7 +11,7 @@ from dashboard.charts.lines import Line, Point, chart
 from dashboard.completing import completed
 from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of, value_of
+from dashboard.periods import before, label_of, title_of, unfair, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
@@ -70,6 +70,7 @@ def _trend(request: HttpRequest, state: State) -> Filled:
         "totals": _totals(state, answer, lines, query),
         "cut": _cut(lines),
         "is_compared": "compare" in answer,
+        "unfair": unfair(state) if "compare" in answer else "",
         "names": [line.name for line in lines],
         "rows": _rows(lines),
         "heading": _heading(query),
@@ -141,7 +142,7 @@ def _name(line: dict[str, Any], by: str | None) -> str:
 def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
     points = [
         Point(
-            label_of(point["start"], query["unit"]),
+            label_of(point["start"], query["unit"], state),
             title_of(point["start"], point["end"]),
             value_of(point, state),
             _people(state, line, query, at=point["start"]),

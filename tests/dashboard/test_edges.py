@@ -14,7 +14,7 @@ from dashboard.state import NO_SCRIPT
 from dashboard.urls import PAGES
 from dashboard.wording import may_pass
 from projects.models import DEFAULT
-from tests.dashboard.read import panel, rows, text, texts
+from tests.dashboard.read import links, panel, rows, text, texts
 from tests.projects.made_projects import put_events
 from tests.samples import event
 from tests.stored import deliver_all
@@ -68,11 +68,43 @@ def test_ten_years_have_as_many_months_with_their_years(client: Client) -> None:
     assert texts(new, '<span class="value"', "span") == ["1", "0"]
 
 
+def test_a_chart_of_two_years_has_years_below_it_and_one_of_a_year_has_none(
+    client: Client,
+) -> None:
+    sent({"occurred_at": "2026-01-20T10:00:00Z"})
+    for days, first in [
+        ("from=2025-12-01&to=2026-11-30", "1 Dec 2025"),
+        ("from=2025-12-31&to=2026-01-31", "31 Dec 2025"),
+        ("from=2026-01-01&to=2026-01-31", "1 Jan"),
+    ]:
+        for path in ("overview/panels/headline", "trends/panels/trend"):
+            html = panel(client, f"{path}?{days}")
+            assert texts(html, '<text class="across"', "text")[0] == first, path
+    html = panel(client, "retention/panels/cohorts?from=2025-12-01&to=2026-01-31&unit=week")
+    assert rows(html)[0][0] == "19 Jan 2026"
+
+
+def test_days_that_still_run_are_said_to_be_compared_with_whole_ones(client: Client) -> None:
+    sent({"occurred_at": datetime.now(UTC).isoformat()})
+    for days, said in [
+        ("range=today", "This day is not over yet, and is compared with a whole one."),
+        ("range=7d", "These days are not over yet, and are compared with whole ones."),
+        ("from=2026-01-05&to=2026-01-11", ""),
+    ]:
+        for path in ("overview/panels/headline?", "trends/panels/trend?compare=previous&"):
+            html = panel(client, f"{path}{days}")
+            assert (said in text(html)) if said else ("not over yet" not in text(html)), path
+    assert "not over yet" not in text(panel(client, "trends/panels/trend?range=7d"))
+
+
 def test_of_a_thousand_types_the_first_are_shown_and_all_are_counted(client: Client) -> None:
     often = [{"event_type": f"type-{n % 3}"} for n in range(60)]
     sent(*({"event_type": f"type-{n}"} for n in range(1_000)), *often)
     found = texts(panel(client, "overview/panels/types"), '<span class="name"', "span")
     assert (found[:4], len(found)) == (["type-0", "type-1", "type-2", "type-10"], 8)
+    html = panel(client, "overview/panels/types?range=7d")
+    assert "These are the 8 most frequent ones." in text(html)
+    assert "/dashboard/trends?range=7d&measure=events&by=event_type" in links(html)
     html = panel(client, "trends/panels/trend?measure=events&by=event_type")
     totals = [int(cells[1]) for cells in rows(html) if cells[0].startswith(("type-", "All"))]
     assert sum(totals) == 1_060
