@@ -119,9 +119,13 @@ def _key(line: dict[str, Any]) -> tuple[Any, ...]:
 
 def _heading(query: Any) -> str:
     """Of a file, which has no form beside it."""
-    measure = query.get("measure", "users")
     by = f", {query['by']}" if query.get("by") else ""
-    return f"{dict(MEASURES).get(measure, measure)} by {query['unit']}{by}"
+    return f"{_measure(query)} by {query['unit']}{by}"
+
+
+def _measure(query: Any) -> str:
+    measure: str = query.get("measure", "users")
+    return dict(MEASURES).get(measure, measure)
 
 
 def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
@@ -129,12 +133,12 @@ def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
     return [*period["series"], *other]
 
 
-def _name(line: dict[str, Any], by: str | None) -> str:
+def _name(line: dict[str, Any], query: Any) -> str:
     if line.get("is_other"):
         return "All other values"
     series = line["series"] or ""
-    if not by:
-        return series or "All"
+    if not query.get("by"):
+        return series or _measure(query)
     value = "Not set" if line["value"] is None else str(line["value"] or "(empty)")
     return f"{series} · {value}" if series else value
 
@@ -150,7 +154,7 @@ def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
         )
         for point in line["points"]
     ]
-    return Line(_name(line, query.get("by")), points, tone)
+    return Line(_name(line, query), points, tone)
 
 
 def _people(state: State, line: dict[str, Any], query: Any, **number: Any) -> str:

@@ -97,6 +97,33 @@ def test_days_that_still_run_are_said_to_be_compared_with_whole_ones(client: Cli
     assert "not over yet" not in text(panel(client, "trends/panels/trend?range=7d"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("unit=day&at=2026-11-20", {"By": "day", "On": "Fri 20 Nov 2026"}),
+        ("unit=week&at=2026-11-16", {"By": "week", "Beginning": "Mon 16 Nov 2026"}),
+        (
+            "unit=hour&at=2026-11-20T07:00:00Z",
+            {"By": "hour", "Beginning": "Fri 20 Nov 2026, 07:00"},
+        ),
+        ("unit=day&at=x", {"By": "day", "On": "x"}),
+    ],
+)
+def test_a_list_of_people_says_behind_which_number_they_are(
+    client: Client, asked: str, told: dict[str, str]
+) -> None:
+    html = panel(client, f"people?behind=trends&from=2026-11-01&to=2026-11-30&{asked}")
+    found = dict(zip(texts(html, "<dt", "dt"), texts(html, "<dd", "dd"), strict=True))
+    assert found == {"Report": "Trends", "Days": "1 Nov \u2013 30 Nov 2026", **told}
+
+
+def test_where_nobody_has_come_the_people_lead_to_the_first_event(client: Client) -> None:
+    html = panel(client, "people/panels/people?project=default")
+    assert "Nobody has come yet." in text(html)
+    assert "/dashboard/?project=default" in links(html)
+    assert "No people found." in text(panel(client, "people/panels/people?prefix=x"))
+
+
 def test_of_a_thousand_types_the_first_are_shown_and_all_are_counted(client: Client) -> None:
     often = [{"event_type": f"type-{n % 3}"} for n in range(60)]
     sent(*({"event_type": f"type-{n}"} for n in range(1_000)), *often)
@@ -118,7 +145,7 @@ def test_the_largest_and_the_smallest_numbers_can_be_read(
 ) -> None:
     sent({"properties": {"amount": amount}})
     html = panel(client, "trends/panels/trend?measure=max(properties.amount)")
-    assert rows(html)[0] == ["All", shown]
+    assert rows(html)[0] == ["max(properties.amount)", shown]
     assert "nan" not in html
     assert "inf" not in html
 
