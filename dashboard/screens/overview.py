@@ -149,7 +149,7 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
     return {
         "bars": bars(rows),
         "users": numbers.whole(all_),
-        "share": numbers.percent(new / all_ * 100 if all_ else None),
+        "share": numbers.percent(new / all_ * 100) if all_ else "",
         "link": people_link(state, "trends", asked),
         "files": [csv("/stats/trends", query, "New users as CSV")],
         "is_filtered": bool(state.segments),

@@ -124,6 +124,19 @@ def test_where_nobody_has_come_the_people_lead_to_the_first_event(client: Client
     assert "No people found." in text(panel(client, "people/panels/people?prefix=x"))
 
 
+def test_where_nobody_is_no_share_of_nobody_is_told(client: Client) -> None:
+    sent({"event_type": "buy"})
+    html = panel(client, "overview/panels/newcomers?segment=event_type:none")
+    assert texts(html, '<span class="value"', "span") == ["0", "0"]
+    assert "users are new" not in text(html)
+    for path in ("overview/panels/types?", "trends/panels/trend?by=event_type&"):
+        html = panel(client, f"{path}segment=event_type:none")
+        assert "No event of these days matches the filters." in text(html)
+    html = panel(client, "funnel/panels/funnel?step=event_type:none&step=event_type:buy")
+    assert texts(html, '<span class="value"', "span") == ["0", "0"]
+    assert "stopped here" not in text(html)
+
+
 def test_of_a_thousand_types_the_first_are_shown_and_all_are_counted(client: Client) -> None:
     often = [{"event_type": f"type-{n % 3}"} for n in range(60)]
     sent(*({"event_type": f"type-{n}"} for n in range(1_000)), *often)
