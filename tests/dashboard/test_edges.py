@@ -117,10 +117,14 @@ def test_a_list_of_people_says_behind_which_number_they_are(
     assert found == {"Report": "Trends", "Days": "1 Nov \u2013 30 Nov 2026", **told}
 
 
-def test_where_nobody_has_come_the_people_lead_to_the_first_event(client: Client) -> None:
-    html = panel(client, "people/panels/people?project=default")
-    assert "Nobody has come yet." in text(html)
-    assert "/dashboard/?project=default" in links(html)
+def test_where_nobody_has_come_people_and_live_lead_to_the_first_event(client: Client) -> None:
+    for path, said in [
+        ("people/panels/people", "Nobody has come yet."),
+        ("live/panels/live", "No events in recent days."),
+    ]:
+        html = panel(client, f"{path}?project=default")
+        assert said in text(html)
+        assert "/dashboard/?project=default" in links(html)
     assert "No people found." in text(panel(client, "people/panels/people?prefix=x"))
 
 
