@@ -14,7 +14,18 @@ from projects.pages import open_to_all
 _DASHBOARD, _DOCUMENT = "/dashboard/", "/openapi.json"
 # Of a user name, as the form takes it.
 _LONGEST_NAME = 150
-_login = LoginView.as_view(template_name="dashboard/login.html", next_page=_DASHBOARD)
+
+
+class _Form(AuthenticationForm):
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "The name or the password is wrong. Capital letters count in both.",
+    }
+
+
+_login = LoginView.as_view(
+    template_name="dashboard/login.html", next_page=_DASHBOARD, authentication_form=_Form
+)
 _logout = LogoutView.as_view(next_page="/login")
 
 

@@ -14,7 +14,8 @@ from django.views.csrf import csrf_failure as refused_by_django
 
 from config.api import problems
 from config.building_blocks import unavailable
-from dashboard.pages import Panel, error_panel
+from dashboard.pages import Panel
+from dashboard.refusals import error_panel
 
 _HOME, _SHARED = "/dashboard/", "/shared/"
 _OURS = ("/dashboard", _SHARED, "/login", "/logout")

@@ -40,7 +40,7 @@ def csv(path: str, query: QueryDict, text: str = "CSV") -> File:
 
 
 def days_of(state: State) -> str:
-    """Such as 1 Nov to Mon 30 Nov 2026, UTC, with a dash."""
+    """Such as 1 Nov to 30 Nov 2026, UTC, with a dash."""
     return f"{state.days_in_words}, {state.zone}"
 
 
@@ -101,6 +101,9 @@ def _placed(drawing: str, filled: Mapping[str, Any]) -> dict[str, Any]:
         "placed": [(above + number * each, row) for number, row in enumerate(rows)],
         "high": above + each * len(rows) + 24,
     }
+    if filled.get("cut"):
+        placed["cut_at"] = placed["high"] - 14
+        placed["high"] += 24
     if drawing == "heat":
         across = [_CELLS_FROM + _CELL * number for number in filled["heads"]]
         placed["columns"] = [(at, number) for number, at in enumerate(across)]

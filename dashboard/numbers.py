@@ -76,14 +76,22 @@ def _kind(share: float) -> str:
     return "up" if share > 0 else "down"
 
 
-def day(of: date) -> str:
-    """Such as 3 Nov."""
-    return f"{of.day} {of:%b}"
+def day(of: date, *, has_year: bool = False) -> str:
+    """Such as 3 Nov, or 3 Nov 2026."""
+    return f"{of.day} {of:%b %Y}" if has_year else f"{of.day} {of:%b}"
 
 
 def full_day(of: date) -> str:
     """Such as Tue 3 Nov 2026."""
     return f"{of:%a} {of.day} {of:%b %Y}"
+
+
+def period(first: date, last: date) -> str:
+    """Such as Tue 3 Nov 2026 or 1 Nov to 30 Nov 2026, with a dash."""
+    if first == last:
+        return full_day(first)
+    start = day(first, has_year=first.year != last.year)
+    return f"{start} \u2013 {day(last, has_year=True)}"
 
 
 def moment(at: datetime, zone: tzinfo) -> str:

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import APIException
 
-from dashboard import refusals
+from dashboard import refusals, wording
 from dashboard.files import days_of, drawn, told
 from dashboard.header import Link, header_of
 from dashboard.saving.box import box_of
@@ -141,7 +141,7 @@ def view_of_panel(page: Page, panel: Panel) -> Any:
 
     def refused(request: HttpRequest, refusal: APIException) -> HttpResponseBase:
         context = {"panel": panel, "address": request.get_full_path()}
-        html = error_panel(request, str(refusal.detail), context)
+        html = refusals.refused_panel(request, refusal, context)
         return refusals.led_on(request, refusal) or refusals.told(
             HttpResponse(html, status=refusal.status_code), refusal
         )
@@ -211,11 +211,18 @@ def error_page(
     """A page that says why there is no other one."""
     context = {
         **frame(request, page, pages, None),
-        "error": str(refusal.detail),
+        "error": wording.said(request, refusal, page.name),
         "back": _without_days(request, refusal),
+        "again": _again(request, refusal),
     }
     answer = render(request, "dashboard/error.html", context, status=refusal.status_code)
     return refusals.told(answer, refusal)
+
+
+def _again(request: HttpRequest, refusal: APIException) -> str:
+    """Where to try again if that may help. A link can't send a form again."""
+    is_read = request.method in ("GET", "HEAD")
+    return request.get_full_path() if is_read and wording.may_pass(refusal) else ""
 
 
 def _without_days(request: HttpRequest, refusal: APIException) -> str:
@@ -279,13 +286,7 @@ def made(
     except Exception as error:
         is_shared = getattr(request, "is_shared", False)
         refusal = refusals.known_to_strangers(error) if is_shared else refusals.known(error)
-        return refusal.status_code, error_panel(request, str(refusal.detail), context)
+        return refusal.status_code, refusals.refused_panel(request, refusal, context)
     # A panel may turn out to be another one.
     template = f"dashboard/panels/{context.get('template', panel.name)}.html"
     return 200, mark_safe(render_to_string(template, context, request))  # noqa: S308
-
-
-def error_panel(request: HttpRequest, text: str, context: Mapping[str, Any]) -> SafeString:
-    """`context` has `panel` and, if it can be asked for again, `address`."""
-    html = render_to_string("dashboard/panel_error.html", {**context, "error": text}, request)
-    return mark_safe(html)  # noqa: S308

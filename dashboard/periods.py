@@ -21,21 +21,19 @@ def unit_of(state: State) -> str:
     return "week" if state.days <= _MOST_DAYS_IN_WEEKS else "month"
 
 
-def label_of(start: str, unit: str = "") -> str:
-    """What stands below a bucket of this unit that begins there."""
+def label_of(start: str, unit: str, state: State) -> str:
+    """What stands below a bucket of this unit that begins there: with its year if there are two."""
     if "T" in start:
         return start[11:16]
     if unit == "month":
         return f"{date.fromisoformat(start):%b %Y}"
-    return numbers.day(date.fromisoformat(start))
+    return numbers.day(date.fromisoformat(start), has_year=state.start.year != state.end.year)
 
 
 def title_of(start: str, end: str) -> str:
     if "T" in start:
         return f"{numbers.full_day(date.fromisoformat(start[:10]))}, {start[11:16]}"
-    first, last = date.fromisoformat(start), date.fromisoformat(end)
-    shown = numbers.full_day(first)
-    return shown if first == last else f"{numbers.day(first)} \u2013 {numbers.full_day(last)}"
+    return numbers.period(date.fromisoformat(start), date.fromisoformat(end))
 
 
 def value_of(point: dict[str, Any], state: State) -> Any:
@@ -48,6 +46,15 @@ def value_of(point: dict[str, Any], state: State) -> Any:
         else date.fromisoformat(start) <= now.date()
     )
     return point["value"] if has_begun else None
+
+
+def unfair(state: State) -> str:
+    """What to know of a comparison with days before; empty if the days are over themselves."""
+    if state.end < datetime.now(ZoneInfo(state.zone)).date():
+        return ""
+    if state.days == 1:
+        return "This day is not over yet, and is compared with a whole one."
+    return "These days are not over yet, and are compared with whole ones."
 
 
 def before(answer: dict[str, Any], line: Line) -> list[Line]:

@@ -1,15 +1,20 @@
 """What a page or a panel says or does when it can't show what it was asked for."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
 from rest_framework.exceptions import APIException, NotAuthenticated
 
-from analytics.api.view import as_problem, is_over_limit
+from analytics.api.view import TOO_LONG, as_problem, is_over_limit
 from config.api.problems import Problem
 from config.building_blocks import unavailable
 from config.memory.room import NoRoom
+from dashboard import wording
 from events.storing.store import NoProject
 from projects import people
 from projects.of_request import NONE
@@ -29,14 +34,25 @@ def known(error: Exception) -> APIException:
     found = as_problem(error)
     if not isinstance(found, APIException):
         raise error
-    return found
+    return _marked(found, error)
+
+
+def _marked(refusal: APIException, error: Exception) -> APIException:
+    refusal.is_lasting = is_lasting(error)  # type: ignore[attr-defined]
+    return refusal
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether a report asks for too much, however often: only a time out may pass by itself."""
+    return is_over_limit(error) and getattr(error, "code", None) != TOO_LONG
 
 
 def known_to_strangers(error: Exception) -> APIException:
     """The same in words for who can neither ask for less nor change a setting."""
     refusal = known(error)
     if is_over_limit(error):
-        return Problem(503, "This view is too large to be shown now.", headers={"Retry-After": "5"})
+        said = "This view is too large to be shown now."
+        return _marked(Problem(503, said, headers={"Retry-After": "5"}), error)
     return refusal
 
 
@@ -82,3 +98,19 @@ def _page_of(request: HttpRequest) -> str:
     if not parts.path.startswith(_HOME):
         return _HOME
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def refused_panel(
+    request: HttpRequest, refusal: APIException, context: Mapping[str, Any]
+) -> SafeString:
+    """The panel with what is wrong. It can be asked for again only where that may help."""
+    text = wording.said(request, refusal, context["panel"].name)
+    if not wording.may_pass(refusal):
+        context = {**context, "address": "", "advice": wording.advice(refusal)}
+    return error_panel(request, text, context)
+
+
+def error_panel(request: HttpRequest, text: str, context: Mapping[str, Any]) -> SafeString:
+    """`context` has `panel` and, if it can be asked for again, `address`."""
+    html = render_to_string("dashboard/panel_error.html", {**context, "error": text}, request)
+    return mark_safe(html)  # noqa: S308

@@ -122,9 +122,8 @@ class State(NamedTuple):
 
     @property
     def days_in_words(self) -> str:
-        """Such as 1 Nov to Mon 30 Nov 2026, with a dash."""
-        last = numbers.full_day(self.end)
-        return last if self.days == 1 else f"{numbers.day(self.start)} \u2013 {last}"
+        """Such as 1 Nov to 30 Nov 2026, with a dash."""
+        return numbers.period(self.start, self.end)
 
     @property
     def chosen_days(self) -> str:

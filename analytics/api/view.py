@@ -18,10 +18,12 @@ from config.api.problems import Problem
 from config.server import disconnects
 from projects import access
 
+# ClickHouse's number for a query that took too long.
+TOO_LONG = 159
 # What a report is told that is over a limit, by ClickHouse's number for the error.
 _LIMITS = {
     158: "The report reads too many rows. {}, or increase CLICKHOUSE_QUERY_ROWS.",
-    159: "The report takes too long. {}, or increase CLICKHOUSE_QUERY_TIMEOUT_SECONDS.",
+    TOO_LONG: "The report takes too long. {}, or increase CLICKHOUSE_QUERY_TIMEOUT_SECONDS.",
     396: "The answer is too large. Ask for fewer values or buckets.",
     241: "The report takes too much memory. {}, or increase CLICKHOUSE_QUERY_MEGABYTES.",
 }

@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 
 from dashboard import refusals
 from dashboard.models import Dashboard, SavedView
-from dashboard.pages import Filled, Page, Panel, error_panel, frame, made, waiting
+from dashboard.pages import Filled, Page, Panel, frame, made, waiting
 from dashboard.saving import showing, store
 from dashboard.saving.box import SAVED, address_in, may_edit, project_of
 from dashboard.saving.forms import PAGE, Action, number, refusal_of
@@ -124,7 +124,7 @@ panel.panel = _NOTHING  # type: ignore[attr-defined]
 
 def _told(request: HttpRequest, refusal: APIException) -> HttpResponse:
     context: dict[str, Any] = {"panel": _NOTHING, "address": request.get_full_path()}
-    html = error_panel(request, str(refusal.detail), context)
+    html = refusals.refused_panel(request, refusal, context)
     return refusals.told(HttpResponse(html, status=refusal.status_code), refusal)
 
 

@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException
 from config.api import problems
 from config.api.problems import Problem
 from dashboard import numbers, refusals
-from dashboard.pages import Panel, error_panel, made, waiting
+from dashboard.pages import Panel, made, waiting
 from dashboard.saving import links, showing
 from dashboard.saving.links import LinkEnded, NoLink, Opened
 from dashboard.saving.store import Gone
@@ -80,7 +80,7 @@ def panel(request: HttpRequest, token: str, name: str) -> HttpResponse:
         status, html = made(asked, found, _address(token, found))
     except Exception as error:
         refusal = _refusal(error)
-        html = error_panel(request, str(refusal.detail), {"panel": _NOTHING})
+        html = refusals.error_panel(request, str(refusal.detail), {"panel": _NOTHING})
         return refusals.told(HttpResponse(html, status=refusal.status_code), refusal)
     return HttpResponse(html, status=status)
 

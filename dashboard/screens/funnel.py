@@ -88,7 +88,7 @@ def _step(
 ) -> dict[str, Any]:
     number = step["step"]
     before = all_steps[number - 2]["users"] if number > 1 else None
-    dropped = None if before is None else before - step["users"]
+    dropped = before - step["users"] if before else None
     first, took = all_steps[0]["users"], step.get("median_seconds")
     return {
         "number": number,

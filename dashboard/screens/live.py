@@ -38,6 +38,7 @@ def _last(request: HttpRequest, state: State) -> Filled:
         "minutes": _MINUTES,
         # The newest events are theirs, and so they are the first in the list of people.
         "people": state.link("/dashboard/people", without={*state.given} - {"project"}),
+        "overview": state.link("/dashboard/", without={*state.given} - {"project"}),
     }
 
 

@@ -12,7 +12,7 @@ from dashboard.charts.lines import Line, Point, chart
 from dashboard.completing import completed
 from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of, value_of
+from dashboard.periods import before, label_of, title_of, unfair, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.screens.welcome import FIRST, is_empty, welcome
 from dashboard.state import State, answer_of, query_of
@@ -36,6 +36,7 @@ def _headline(request: HttpRequest, state: State) -> Filled:
         ],
         "tiles": [_tile(state, name.capitalize(), *it) for name, it in found.items()],
         "chart": chart([*before(users, line), line]),
+        "unfair": unfair(state) if "compare" in users else "",
         "table": [(it.title, numbers.whole(it.value), it.link) for it in line.points],
     }
 
@@ -69,7 +70,7 @@ def _points(state: State, period: dict[str, Any], query: Any) -> list[Point]:
     [line] = period["series"]
     return [
         Point(
-            label_of(point["start"], query["unit"]),
+            label_of(point["start"], query["unit"], state),
             title_of(point["start"], point["end"]),
             value_of(point, state),
             people_link(state, "trends", query, at=point["start"]),
@@ -101,7 +102,8 @@ def _before(state: State) -> State | None:
 
 def _types(request: HttpRequest, state: State) -> Filled:
     query = query_of(state, top_events.REPORT, limit=_TYPES)
-    now = answer_of(request, top_events.REPORT, query)
+    one_more = query_of(state, top_events.REPORT, limit=_TYPES + 1)
+    now = answer_of(request, top_events.REPORT, one_more)
     earlier = _types_before(request, state)
     rows = [
         (
@@ -110,9 +112,18 @@ def _types(request: HttpRequest, state: State) -> Filled:
             people_link(state, "top-events", query, event_type=row["event_type"]),
             numbers.change(row["count"], earlier.get(row["event_type"])),
         )
-        for row in now
+        for row in now[:_TYPES]
     ]
-    return {"bars": bars(rows), "files": [csv("/stats/top-events", query)] if rows else []}
+    return {
+        "bars": bars(rows),
+        "files": [csv("/stats/top-events", query)] if rows else [],
+        "most": _TYPES if len(now) > _TYPES else 0,
+        "more": "" if state.is_shared else _all_types(state),
+    }
+
+
+def _all_types(state: State) -> str:
+    return state.link("/dashboard/trends", measure="events", by="event_type")
 
 
 def _types_before(request: HttpRequest, state: State) -> dict[str, int]:
@@ -138,7 +149,7 @@ def _newcomers(request: HttpRequest, state: State) -> Filled:
     return {
         "bars": bars(rows),
         "users": numbers.whole(all_),
-        "share": numbers.percent(new / all_ * 100 if all_ else None),
+        "share": numbers.percent(new / all_ * 100) if all_ else "",
         "link": people_link(state, "trends", asked),
         "files": [csv("/stats/trends", query, "New users as CSV")],
         "is_filtered": bool(state.segments),

@@ -1,5 +1,6 @@
 """The people behind a number, the search for people, and the timeline of one."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -31,10 +32,12 @@ from events.format.inspection import FieldError, check_name
 _LIMIT = 50
 _PATH = "/dashboard/people"
 # Parameters of a number that tell a reader nothing.
-_UNTOLD = ("project", "limit", "compare")
+_UNTOLD = ("project", "limit", "compare", "from", "to")
+_REPORTS = {"trends": "Trends", "funnel": "Funnel", "cohorts": "Retention"}
+_REPORTS |= {"top-events": "Top events"}
 # What a reader calls the parameters of a number.
 _CALLED = {
-    **{"from": "From", "to": "To", "at": "On", "unit": "By", "measure": "Measure"},
+    **{"at": "On", "unit": "By", "measure": "Measure"},
     **{"by": "A line for each", "value": "Value", "line": "Line", "series": "Series"},
     **{"segment": "Only events", "event_type": "Event", "period": "Periods later"},
     **{"step": "Step", "window": "Within", "order": "Order", "reached": "Reached step"},
@@ -68,6 +71,8 @@ def _listed(request: HttpRequest, state: State) -> Filled:
         ],
         "next": state.link(_PATH, cursor=found.next) if found.next else "",
         "is_behind": "behind" in state.given,
+        "is_first": not found.total and not {"behind", "prefix", "cursor"} & {*state.given},
+        "overview": state.link("/dashboard/", without={*state.given} - {"project"}),
         "files": [_csv(state, found.total)] if found.users else [],
     }
 
@@ -171,9 +176,25 @@ def _about(state: State) -> list[tuple[str, str]]:
         return []
     report = _report(state.given.get("behind", ""))
     query = number_query_of(state, report)
-    pairs = [(name, text) for name, texts in query.lists() for text in texts]
-    told = [(_CALLED.get(name, name), text) for name, text in pairs if name not in _UNTOLD]
-    return [("Report", report.path), *told]
+    unit = query.get("unit", "")
+    told = [
+        ("Beginning", _day_told(text))
+        if name == "at" and unit != "day"
+        else (_CALLED.get(name, name), _day_told(text) if name == "at" else text)
+        for name, texts in query.lists()
+        for text in texts
+        if name not in _UNTOLD
+    ]
+    days = [("Days", state.days_in_words)] if "from" in query else []
+    return [("Report", _REPORTS.get(report.path, report.path)), *days, *told]
+
+
+def _day_told(text: str) -> str:
+    """Such as Tue 3 Nov 2026, with the hour if it has one; any other text itself."""
+    with suppress(ValueError):
+        at = datetime.fromisoformat(text)
+        return numbers.full_day(at) + (f", {at:%H:%M}" if "T" in text else "")
+    return text
 
 
 def _summary(request: HttpRequest, state: State) -> Filled:

@@ -72,7 +72,7 @@ def _known(row: dict[str, Any]) -> int:
 def _row(state: State, row: dict[str, Any], periods: int, query: Any) -> dict[str, Any]:
     first = row["periods"][0]
     return {
-        "name": label_of(str(row["cohort"]), query["unit"]),
+        "name": label_of(str(row["cohort"]), query["unit"], state),
         "title": title_of(str(first["start"]), str(first["end"])),
         "users": numbers.whole(row["users"]),
         "link": people_link(state, "cohorts", query, at=row["cohort"], period=0),

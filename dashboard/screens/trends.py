@@ -11,7 +11,7 @@ from dashboard.charts.lines import Line, Point, chart
 from dashboard.completing import completed
 from dashboard.files import csv
 from dashboard.pages import Filled, Page, Panel
-from dashboard.periods import before, label_of, title_of, unit_of, value_of
+from dashboard.periods import before, label_of, title_of, unfair, unit_of, value_of
 from dashboard.screens.people import people_link
 from dashboard.state import State, answer_of, chosen_query_of
 
@@ -70,6 +70,7 @@ def _trend(request: HttpRequest, state: State) -> Filled:
         "totals": _totals(state, answer, lines, query),
         "cut": _cut(lines),
         "is_compared": "compare" in answer,
+        "unfair": unfair(state) if "compare" in answer else "",
         "names": [line.name for line in lines],
         "rows": _rows(lines),
         "heading": _heading(query),
@@ -118,9 +119,13 @@ def _key(line: dict[str, Any]) -> tuple[Any, ...]:
 
 def _heading(query: Any) -> str:
     """Of a file, which has no form beside it."""
-    measure = query.get("measure", "users")
     by = f", {query['by']}" if query.get("by") else ""
-    return f"{dict(MEASURES).get(measure, measure)} by {query['unit']}{by}"
+    return f"{_measure(query)} by {query['unit']}{by}"
+
+
+def _measure(query: Any) -> str:
+    measure: str = query.get("measure", "users")
+    return dict(MEASURES).get(measure, measure)
 
 
 def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
@@ -128,12 +133,12 @@ def _of(period: dict[str, Any]) -> list[dict[str, Any]]:
     return [*period["series"], *other]
 
 
-def _name(line: dict[str, Any], by: str | None) -> str:
+def _name(line: dict[str, Any], query: Any) -> str:
     if line.get("is_other"):
         return "All other values"
     series = line["series"] or ""
-    if not by:
-        return series or "All"
+    if not query.get("by"):
+        return series or _measure(query)
     value = "Not set" if line["value"] is None else str(line["value"] or "(empty)")
     return f"{series} · {value}" if series else value
 
@@ -141,7 +146,7 @@ def _name(line: dict[str, Any], by: str | None) -> str:
 def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
     points = [
         Point(
-            label_of(point["start"], query["unit"]),
+            label_of(point["start"], query["unit"], state),
             title_of(point["start"], point["end"]),
             value_of(point, state),
             _people(state, line, query, at=point["start"]),
@@ -149,7 +154,7 @@ def _line(state: State, line: dict[str, Any], query: Any, tone: int) -> Line:
         )
         for point in line["points"]
     ]
-    return Line(_name(line, query.get("by")), points, tone)
+    return Line(_name(line, query), points, tone)
 
 
 def _people(state: State, line: dict[str, Any], query: Any, **number: Any) -> str:

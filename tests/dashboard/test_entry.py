@@ -73,7 +73,7 @@ def test_nobody_is_led_away_from_the_service(client: Client) -> None:
 def test_wrong_passwords_are_told_and_limited(client: Client) -> None:
     tried = [log_in(client, "wrong") for _ in range(3)]
     assert [answer.status_code for answer in tried] == [200, 200, 429]
-    assert "enter a correct username and password" in text(tried[0].content.decode())
+    assert "The name or the password is wrong." in text(tried[0].content.decode())
     assert "too many attempts to log in" in text(tried[2].content.decode())
     assert int(tried[2]["Retry-After"]) > 0
 

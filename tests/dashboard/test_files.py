@@ -128,7 +128,7 @@ def test_a_drawing_has_what_its_panel_shows_and_stands_alone(
     assert f"/dashboard/{path}.svg" in {it.partition("?")[0] for it in links(html)}
     root, said = drawing(client, f"{path}.svg?{query}")
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
-    assert {"5 Jan \u2013 Sun 11 Jan 2026, UTC", "not(event_type):</svg>"} <= {
+    assert {"5 Jan \u2013 11 Jan 2026, UTC", "not(event_type):</svg>"} <= {
         part.strip(" ·") for part in said.splitlines()
     }
     shown = [it for it in texts(html, opening, tag) if it]
@@ -151,6 +151,19 @@ def test_names_are_in_a_drawing_as_text(client: Client) -> None:
         assert " ".join(shown.split()) in " ".join(said.split()), name
 
 
+@pytest.mark.usefixtures("history")
+def test_a_drawing_says_that_it_does_not_have_all_lines(client: Client) -> None:
+    query = f"{DAYS}&by=properties.name&top=50"
+    root, said = drawing(client, f"trends/panels/trend.svg?{query}")
+    cut = f"The chart shows the first 6 of {len(NAMES)} lines only."
+    assert cut in said
+    assert cut in text(panel(client, f"trends/panels/trend?{query}"))
+    whole, said = drawing(client, f"trends/panels/trend.svg?{query}&segment=user_id:user+1")
+    assert "The chart shows" not in said
+    # It stands below the names of the lines, with room for it.
+    assert int(root.get("height")) == int(whole.get("height")) + 5 * 20 + 24
+
+
 def test_the_colours_of_drawings_are_those_of_the_pages() -> None:
     folder = Path(dashboard.__file__).parent / "static" / "dashboard"
     css = (folder / "dashboard.css").read_text()
@@ -169,7 +182,7 @@ def test_where_nothing_is_shown_nothing_is_drawn(client: Client) -> None:
         assert "There is nothing to draw." in text(got.content.decode())
     got = client.get("/dashboard/trends/panels/trend.svg?segment=nonsense")
     assert got.status_code == 400
-    assert "segment" in text(got.content.decode())
+    assert "Only events \u201cnonsense\u201d" in text(got.content.decode())
 
 
 def test_a_member_takes_both_by_their_session(settings: Any) -> None:
@@ -191,7 +204,7 @@ def test_what_is_printed_names_its_project_days_and_filters(client: Client) -> N
     asked = f"{DAYS}&measure=events&by=properties.a&segment={quote('event_type:<b>')}"
     html = client.get(f"/dashboard/trends?{asked}&approved=yes").content.decode()
     [printed] = texts(html, '<p class="printed"', "p")
-    days = "5 Jan \u2013 Sun 11 Jan 2026, UTC"
+    days = "5 Jan \u2013 11 Jan 2026, UTC"
     assert printed == f"Default · {days} · measure: events · by: properties.a · event_type:<b>"
     assert "<b>" not in html.partition('class="printed"')[2].partition("</p>")[0]
 

@@ -59,6 +59,12 @@ def test_shares_days_and_durations_are_short() -> None:
     ]
     assert numbers.day(date(2026, 11, 3)) == "3 Nov"
     assert numbers.full_day(date(2026, 11, 3)) == "Tue 3 Nov 2026"
+    for first, last, said in [
+        (date(2026, 11, 3), date(2026, 11, 3), "Tue 3 Nov 2026"),
+        (date(2020, 1, 1), date(2020, 1, 31), "1 Jan \u2013 31 Jan 2020"),
+        (date(2025, 12, 29), date(2026, 1, 4), "29 Dec 2025 \u2013 4 Jan 2026"),
+    ]:
+        assert numbers.period(first, last) == said
     noon = datetime(2026, 11, 3, 12, tzinfo=UTC)
     assert numbers.moment(noon, ZoneInfo("Asia/Tokyo")) == "3 Nov 2026, 21:00"
     seconds = (None, 0.4, 45, 90, 3_600 * 3.5, 86_400 * 2)

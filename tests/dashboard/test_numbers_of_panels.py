@@ -235,7 +235,7 @@ def test_a_person_is_told_as_the_api_tells_them(client: Client, history: str) ->
     assert counts == [str(it["events"]) for it in found["event_types"]]
     for link, count in zip(links(summary), counts, strict=True):
         html = panel(client, link.replace("/dashboard/trends?", "trends/panels/trend?"))
-        assert rows(html)[0] == ["All", count], link
+        assert rows(html)[0] == ["Events", count], link
     timeline = panel(client, "people/one/panels/timeline?id=ann")
     events = answer(client, "/users/ann/events")["events"]
     assert texts(timeline, "<b", "b") == [it["event_type"] for it in events]

@@ -16,6 +16,8 @@ from tests.samples import event
 from tests.stored import deliver_all
 
 pytestmark = pytest.mark.usefixtures("stores")
+STEPS = "step=event_type:a&step=event_type:b"
+TWO = "segment=event_type:a&segment=&segment=nonsense"
 NOWHERE = "http://default@127.0.0.1:1/default"
 
 
@@ -33,14 +35,14 @@ def app() -> Iterator[Project]:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("range=ever", "range: must be one of today"),
-        ("from=2026-01-02&to=2026-01-01", "from is after to"),
-        ("from=2026-02-30&to=2026-03-01", "from:"),
-        ("to=2026-03-01", "from: is missing"),
-        ("from=1969-12-31", "must be from 1970-01-01"),
-        ("from=1970-01-01&to=2099-12-31", "at most 36600 days"),
-        ("tz=Mars", "tz: is no time zone"),
-        ("tz=", "tz: is no time zone"),
+        ("range=ever", "The address of this page is wrong: range must be one of today"),
+        ("from=2026-01-02&to=2026-01-01", "From: the first day is after the last one."),
+        ("from=2026-02-30&to=2026-03-01", "From is not a date such as 2026-01-31."),
+        ("to=2026-03-01", "From is missing."),
+        ("from=1969-12-31", "From must be from 1970-01-01"),
+        ("from=1970-01-01&to=2099-12-31", "To: a report has at most 36600 days."),
+        ("tz=Mars", "wrong: tz is no time zone"),
+        ("tz=", "wrong: tz is no time zone"),
     ],
 )
 def test_wrong_days_are_told_in_words_and_lead_back(client: Client, query: str, said: str) -> None:
@@ -54,25 +56,52 @@ def test_wrong_days_are_told_in_words_and_lead_back(client: Client, query: str, 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("trends/panels/trend?measure=wishes", "measure:"),
-        ("trends/panels/trend?unit=minute", "unit:"),
-        ("trends/panels/trend?by=user_id&by=event_type", "by: is given more than once"),
-        ("trends/panels/trend?segment=nonsense", "segment:"),
-        ("overview/panels/types?or.1=nonsense", "or.1:"),
-        ("funnel/panels/funnel?step=a&step=event_type:b", "step:"),
-        ("funnel/panels/funnel?step=event_type:a&step=event_type:b&window=8y", "window:"),
-        ("retention/panels/cohorts?unit=hour", "unit:"),
-        ("people/panels/people?cursor=x", "cursor:"),
-        ("people/panels/people?prefix=%00", "prefix: contains NUL"),
-        ("people/panels/people?behind=weather", "behind:"),
-        ("people/panels/people?behind=cohorts&from=2026-01-01&to=2026-01-02", "at: is missing"),
-        ("people/one/panels/timeline?id=u1&cursor=x", "cursor:"),
+        ("trends/panels/trend?measure=wishes", "Measure must be events, users,"),
+        ("trends/panels/trend?unit=minute", "By must be hour, day, week or month."),
+        ("trends/panels/trend?by=contry", "A line for each: the field must be event_type,"),
+        (
+            "trends/panels/trend?by=user_id&by=event_type",
+            "A line for each is given more than once.",
+        ),
+        (f"trends/panels/trend?{TWO}", "Only events \u201cnonsense\u201d: write a field, a colon"),
+        ("overview/panels/types?or.1=nonsense", "Only events \u201cnonsense\u201d: write a field,"),
+        (
+            "funnel/panels/funnel?step=a&step=event_type:b",
+            "Step 1 \u201ca\u201d: write a field, a colon",
+        ),
+        (f"funnel/panels/funnel?{STEPS}&window=8y", "Within must be a number and s,"),
+        (f"funnel/panels/funnel?{STEPS}&by=contry", "A funnel for each: the field must be"),
+        ("retention/panels/cohorts?unit=hour", "By must be day, week or month."),
+        ("retention/panels/cohorts?return=x", "and came again with \u201cx\u201d: write a field"),
+        ("people/panels/people?cursor=x", "wrong: cursor is not a valid cursor"),
+        ("people/panels/people?prefix=%00", "Whose id begins with contains NUL"),
+        ("people/panels/people?behind=weather", "wrong: behind is no report"),
+        ("people/panels/people?behind=cohorts&from=2026-01-01&to=2026-01-02", "at is missing"),
+        ("people/one/panels/timeline?id=u1&cursor=x", "cursor"),
     ],
 )
-def test_a_wrong_parameter_is_named_in_its_panel(client: Client, path: str, said: str) -> None:
+def test_what_is_wrong_is_named_as_on_the_page_and_is_not_to_be_tried_again(
+    client: Client, path: str, said: str
+) -> None:
     html = panel(client, path, status=400)
     assert said in text(html)
+    assert "parameter" not in text(html)
+    assert "Try again" not in text(html)
     assert html.startswith("<section")
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("trends/panels/trend?segment=nonsense", "Remove the filter at the top of the page."),
+        ("trends/panels/trend?by=contry", "Change it at the top of the page."),
+        ("people/panels/people?cursor=x", ""),
+        ("people/panels/people?prefix=%00", "Change it at the top of the page."),
+    ],
+)
+def test_a_panel_says_where_to_mend_what_was_typed(client: Client, path: str, advice: str) -> None:
+    found = texts(panel(client, path, status=400), '<p class="note"', "p")
+    assert found == ([advice] if advice else [])
 
 
 @pytest.mark.parametrize("user", ["", "%00", "a" * 201])
@@ -80,6 +109,7 @@ def test_an_id_that_no_user_has_is_nobodys(client: Client, user: str) -> None:
     for name in ("person", "timeline"):
         html = panel(client, f"people/one/panels/{name}?id={user}", status=404)
         assert "There is no such user." in text(html)
+        assert "Try again" not in text(html)
 
 
 def test_what_the_overview_does_not_know_changes_nothing(client: Client) -> None:
@@ -142,6 +172,7 @@ def test_without_postgresql_a_member_is_told_to_come_again(app: Project) -> None
         answer = them.get("/dashboard/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "It can't be checked now who may do this" in text(answer.content.decode())
+    assert "Try again" in text(answer.content.decode())
 
 
 def test_there_is_no_such_project_and_no_such_page(client: Client) -> None:

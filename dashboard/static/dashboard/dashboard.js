@@ -115,15 +115,19 @@ function fail(element, ctx, text) {
   said.className = "error";
   said.setAttribute("role", "alert");
   said.textContent = text;
+  const title = panel.querySelector("h2");
+  panel.removeAttribute("aria-busy");
+  panel.replaceChildren(...(title ? [title] : []), said);
+  // What a proxy refuses, it refuses again.
+  const status = ctx.response ? ctx.response.status : 0;
+  if (status >= 400 && status < 500 && status !== 429) return;
   const again = document.createElement("button");
   again.type = "button";
   again.textContent = "Try again";
   again.dataset.hxGet = ctx.request.action;
   again.dataset.hxTarget = "closest section";
   again.dataset.hxSwap = "outerHTML";
-  const title = panel.querySelector("h2");
-  panel.removeAttribute("aria-busy");
-  panel.replaceChildren(...(title ? [title] : []), said, again);
+  panel.append(again);
   htmx.process(again);
 }
 

@@ -123,10 +123,10 @@ def test_a_name_is_there_once_in_a_project(client: Client, app: Project) -> None
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [
-        (("trends", "range=ever"), 400, "range: must be one of"),
-        (("trends", "from=2026-02-30&to=2026-03-01"), 400, "from:"),
-        (("trends", "tz=Mars"), 400, "tz: is no time zone"),
-        (("people", "behind=weather"), 400, "behind: is no report"),
+        (("trends", "range=ever"), 400, "range must be one of"),
+        (("trends", "from=2026-02-30&to=2026-03-01"), 400, "From is not a date"),
+        (("trends", "tz=Mars"), 400, "tz is no time zone"),
+        (("people", "behind=weather"), 400, "behind is no report"),
         (("trends", "segment=" + "x" * 5000), 400, "longer than 4096 characters"),
         (("live", ""), 404, "no such page"),
         (("person", "id=u1"), 404, "no such page"),
