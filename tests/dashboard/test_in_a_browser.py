@@ -222,7 +222,7 @@ def test_the_keyboard_leads_to_the_filter_and_along_the_chart(setting: Setting) 
         "return [...document.querySelectorAll('.column')].map(it => it.dataset.title)"
     )
     assert told[0] == shown == columns[-2]
-    assert told[1] == "All 3"
+    assert told[1] == "Users 3"
     chromium.press("/")
     assert chromium.run("return document.activeElement.name") == "segment"
     assert chromium.run("return document.activeElement.value") == ""
