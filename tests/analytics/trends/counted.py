@@ -105,7 +105,7 @@ def _firsts(events: Sequence[Event]) -> list[Event]:
 
 def _in_range(events: Sequence[Event], asked: Asked, *, wide: bool = False) -> list[Event]:
     before = ROLLING.get(asked.measure[0], 1) - 1 if wide else 0
-    first = max(date(1970, 1, 1), asked.start - timedelta(days=before))
+    first = asked.start - timedelta(days=before)
     return [e for e in events if first <= day(e, asked.zone) <= asked.end]
 
 

@@ -227,6 +227,33 @@ def test_who_came_on_the_last_day_of_1969_is_not_new(client: Client) -> None:
             assert values(line) == [0, 0], segment
 
 
+@pytest.mark.parametrize("query", ["", "&segment=event_type:buy", "&segment=properties.plan:pro"])
+@pytest.mark.parametrize("tz", ["America/Sao_Paulo", "America/New_York"])
+def test_the_last_day_of_1969_is_one_of_the_last_days(client: Client, query: str, tz: str) -> None:
+    with project("west", time_zone="America/Sao_Paulo") as west:
+        moments = {"u1": "1970-01-01T01:00:00Z", "u2": "1970-01-02T12:00:00Z"}
+        events = [
+            {**sent("1970-01-02", user, plan="pro"), "occurred_at": at}
+            for user, at in moments.items()
+        ]
+        deliver(events, blocks=1, project=west.pk)
+        days = f"project=west&from=1970-01-01&to=1970-01-31&measure=users_7d{query}&tz={tz}"
+        [line] = asked(client, days)["series"]
+        assert values(line) == [1, *[2] * 5, *[1] * 2, *[0] * 23]
+        assert line["total"] == 1
+        [line] = asked(client, f"{days}&by=properties.plan")["series"]
+        assert (line["value"], values(line)[:3], line["total"]) == ("pro", [1, 2, 2], 1)
+        for at, users in [
+            ("1970-01-01", ["u1"]),
+            ("1970-01-06", ["u1", "u2"]),
+            ("1970-01-07", ["u2"]),
+        ]:
+            found = asked(client, f"{days}&at={at}", "trends/users")["users"]
+            assert sorted(user["user_id"] for user in found) == users
+        [line] = asked(client, days.replace("7d", "30d"))["series"]
+        assert values(line) == [1, *[2] * 28, 1, 1]
+
+
 def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
     deliver(
         [
