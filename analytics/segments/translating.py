@@ -11,7 +11,7 @@ from analytics.clickhouse import Identifier
 from analytics.queries import load
 from analytics.segments import columns
 from analytics.segments.expressions import Comparison, Did, Saved, Segments, Term
-from analytics.segments.numbers import NUMBER_SQL, WHOLE_SQL, exact, is_number
+from analytics.segments.numbers import WHOLE_SQL, double_in, exact, is_number
 from analytics.segments.readers import Bind, Reader, reader
 from analytics.zones import bounds
 
@@ -177,7 +177,7 @@ def _ordered(found: Reader, sign: str, text: str, bind: Bind) -> str:
     by_type: dict[str, Callable[[str], str]] = {
         "String": lambda column: (
             f"if(match({column}, {WHOLE_SQL}), toInt128OrNull({column}) {sign} {whole},"
-            f" match({column}, {NUMBER_SQL}) AND toFloat64OrNull({column}) {sign} {double})"
+            f" {double_in(column)} {sign} {double})"
         ),
         "Int64": lambda column: f"{column} {sign} {whole}",
         "UInt64": lambda column: f"{column} {sign} {whole}",
