@@ -375,6 +375,13 @@ def test_no_text_becomes_a_formula(text: str) -> None:
     assert cell == f"'{text}"
 
 
+@pytest.mark.parametrize("text", ["a;b", "a\tb", "a,b", 'a"b', "a\nb", "a\rb", ";"])
+def test_a_text_stays_whole_whatever_a_spreadsheet_divides_by(text: str) -> None:
+    written = csv_of([{"name": text, "value": "a b"}, {"name": "", "value": 1.5}])
+    doubled = text.replace('"', '""')
+    assert written == f'name,value\r\n"{doubled}",a b\r\n,1.5\r\n'
+
+
 def test_negative_numbers_stay_numbers() -> None:
     assert (
         csv_of([{"value": -1.5, "other": None, "yes": True}]) == "value,other,yes\r\n-1.5,,true\r\n"
