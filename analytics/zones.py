@@ -18,7 +18,9 @@ UTC = "UTC"
 # the bounds of what to read, by another copy. Where the copies differ, it is by less than a day.
 _MARGIN = timedelta(days=1)
 _FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=_UTC)
-_FIRST_DAY = _FIRST_MOMENT.date()
+# The day of the first events in zones west of Greenwich, and as what ClickHouse's Date stores it.
+LAST_OF_1969 = date(1969, 12, 31)
+BEFORE_FIRST = date(2149, 6, 6)
 
 
 class Zone(NamedTuple):
@@ -85,7 +87,18 @@ def start_of(day: date, zone: str) -> datetime:
 
 def day_of(moment: datetime, zone: str) -> date:
     """The day of the zone on which the moment is, as Python's copy of the zones has it."""
-    return max(_FIRST_DAY, moment.astimezone(ZoneInfo(zone)).date())
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def stored_day(day: date) -> date:
+    """As what ClickHouse's Date stores a day on which an event can be."""
+    return BEFORE_FIRST if day == LAST_OF_1969 else day
+
+
+def read_day(text: str) -> date:
+    """The day that ClickHouse's Date stands for."""
+    day = date.fromisoformat(text)
+    return LAST_OF_1969 if day == BEFORE_FIRST else day
 
 
 def bounds(start: date, end: date, zone: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """An answer as CSV, for spreadsheets."""
 
-import csv
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from analytics.api.report import Row
+from config.building_blocks import csv_rows
 
 FORMATS = ("json", "csv")
 # A spreadsheet takes a text that begins so for a formula, and runs it. The last four are wide
@@ -34,9 +34,10 @@ def table(name: str, rows: Sequence[Row], columns: Sequence[str] = ()) -> HttpRe
 def csv_of(rows: Sequence[Row], columns: Sequence[str] = ()) -> str:
     """The rows with a head. All rows have the columns of the first one; `columns` are for none."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*rows[0]] if rows else columns)
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    names = [*rows[0]] if rows else columns
+    writer = csv_rows.writer(text)
+    writer.writerow(names)
+    writer.writerows([_cell(row[name]) for name in names] for row in rows)
     return text.getvalue()
 
 

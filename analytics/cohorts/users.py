@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from analytics.cohorts.question import Question, Unit, span
 from analytics.queries import Query, load_filled
-from analytics.segments.translating import BEFORE_FIRST, Condition, Scope, condition
+from analytics.segments.translating import Condition, Scope, condition
 from analytics.trends.buckets import key_of
 from analytics.trends.sources import Source, range_of, range_parameters, source_of
-from analytics.zones import bounds
+from analytics.zones import BEFORE_FIRST, bounds
 
 # The bits of the masks that there are. The last bit of a mask is for periods beyond it.
 _WIDTHS = (64, 128, 256)

@@ -1,6 +1,7 @@
 """Compares the rollup `daily_events` with the events. Only this rollup can count an event twice.
 
-Days are those of the zone whose days the rollup holds (`projects.zones.rollup_zone`).
+Days are those of the zone whose days the rollup holds (`projects.zones.rollup_zone`). 1969-12-31,
+which zones west of Greenwich have, goes with 1970-01-01.
 """
 
 import time
@@ -12,7 +13,7 @@ from typing import TypeAlias
 from analytics import clickhouse
 from analytics.maintenance import inventory
 from analytics.queries import load
-from analytics.zones import bounds
+from analytics.zones import bounds, read_day, stored_day
 
 # A day and an event type.
 Key: TypeAlias = tuple[date, str]
@@ -56,7 +57,7 @@ def subtract(counts: Mapping[Key, int], *, project: int) -> None:
             load("daily_counts_subtract"),
             project=project,
             parameters={
-                "days": [day for day, _ in some],
+                "days": [stored_day(day) for day, _ in some],
                 "types": [event_type for _, event_type in some],
                 "counts": [counts[key] for key in some],
             },
@@ -87,11 +88,12 @@ def counted(*, project: int, zone: str, ids: list[str], start: date, end: date) 
     for some in inventory.chunks(ids):
         span = {"ids": some, "start": start, "end": end, "tz": zone}
         for day, event_type, count in inventory.ask("daily_counts_of", span, project=project):
-            found[date.fromisoformat(day), event_type] += count
+            found[read_day(day), event_type] += count
     return found
 
 
 def _unlike(project: int, zone: str, start: date, end: date) -> dict[Key, int]:
+    start, end = max(inventory.FIRST_DAY, start), max(inventory.FIRST_DAY, end)
     span = {"start": start, "end": end, "tz": zone, **bounds(start, end, zone)}
     rows = inventory.ask("daily_counts_unlike", span, project=project)
-    return {(date.fromisoformat(day), event_type): excess for day, event_type, excess in rows}
+    return {(read_day(day), event_type): excess for day, event_type, excess in rows}

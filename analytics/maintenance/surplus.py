@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from typing import NamedTuple
 from analytics import clickhouse, cluster
 from analytics.maintenance import daily_counts, inventory
 from analytics.queries import load
-from analytics.zones import UTC
+from analytics.zones import UTC, read_day
 
 # If a merge happens between the search for a row and its deletion, the row stays. The next attempt
 # finds it again.
@@ -83,7 +82,7 @@ def _uncount(project: int, zone: str, surplus: list[_Copy]) -> None:
 
     Other counts do not include the surplus: it was stored without passing the views.
     """
-    counts = Counter((date.fromisoformat(copy.day), copy.event_type) for copy in surplus)
+    counts = Counter((read_day(copy.day), copy.event_type) for copy in surplus)
     days = [day for day, _ in counts]
     unlike = daily_counts.unlike(project=project, zone=zone, start=min(days), end=max(days))
     alike = {key: n for key, n in counts.items() if key not in unlike}

@@ -1,6 +1,8 @@
 -- Users with an event in the last days, for each day of a range, as steps: how many more they become
 -- on a day (negative: fewer). A user's days make intervals; each begins on the user's first day of it
 -- and ends so many days after the last one. Day -1 counts the users of the range itself.
+-- 1969-12-31, which zones west of Greenwich have, is day 65535 for ClickHouse. Here it is -1 too, but
+-- no step is on it: the range begins later.
 -- Only that row has the value, which may be long, and its mark; it is there for every place.
 WITH /*top*/ AS top
 SELECT
@@ -36,7 +38,8 @@ FROM
         SELECT
             /*place_ and*/
             user_hash,
-            arraySort(groupUniqArray(toInt32(toUInt16(/*day*/)))) AS days
+            groupUniqArray(toUInt16(/*day*/)) AS came,
+            arraySort(arrayMap(day -> if(day = 65535, -1, toInt32(day)), came)) AS days
         FROM /*source*/
         WHERE /*range*/ AND /*segments*/
         GROUP BY /*place and*/ user_hash

@@ -11,9 +11,9 @@ from analytics.clickhouse import Identifier
 from analytics.queries import load
 from analytics.segments import columns
 from analytics.segments.expressions import Comparison, Did, Saved, Segments, Term
-from analytics.segments.numbers import NUMBER_SQL, WHOLE_SQL, exact, is_number
+from analytics.segments.numbers import WHOLE_SQL, double_in, exact, is_number
 from analytics.segments.readers import Bind, Reader, reader
-from analytics.zones import bounds
+from analytics.zones import BEFORE_FIRST, bounds
 
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 _TEXTS = {
@@ -26,8 +26,6 @@ _IN_A_NUMBER = frozenset("0123456789.e+-")
 # A whole number in a text is compared as one of 128 bits, any other as a double.
 _MOST = 10**38
 _FIRST_DAY = date(1970, 1, 1)
-# As what ClickHouse stores 1969-12-31, the day of the first events in zones west of Greenwich.
-BEFORE_FIRST = date(2149, 6, 6)
 
 
 class Scope(NamedTuple):
@@ -177,7 +175,7 @@ def _ordered(found: Reader, sign: str, text: str, bind: Bind) -> str:
     by_type: dict[str, Callable[[str], str]] = {
         "String": lambda column: (
             f"if(match({column}, {WHOLE_SQL}), toInt128OrNull({column}) {sign} {whole},"
-            f" match({column}, {NUMBER_SQL}) AND toFloat64OrNull({column}) {sign} {double})"
+            f" {double_in(column)} {sign} {double})"
         ),
         "Int64": lambda column: f"{column} {sign} {whole}",
         "UInt64": lambda column: f"{column} {sign} {whole}",

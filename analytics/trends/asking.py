@@ -16,13 +16,19 @@ from analytics.trends.buckets import KEYS, parameters
 from analytics.trends.firsts import firsts, source_of_firsts
 from analytics.trends.measures import NEW, ROLLING, Number, measure_sql, numbers_of, reading
 from analytics.trends.question import Question
-from analytics.trends.sources import Source, range_of, range_parameters, source_of
+from analytics.trends.sources import (
+    FIRST_DAY,
+    Source,
+    days_of,
+    range_of,
+    range_parameters,
+    source_of,
+)
 
 # The place of a line without a field, and that of events without a value of the field.
 WHOLE = UNSET = 0
 # The day that stands for the range in trend_rolling.sql.
 _RANGE = -1
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass
@@ -150,11 +156,12 @@ class _Plan:
                 "moments": self._between(moments) if moments else "1",
             }
             return Query(load_filled("trend_new_users", texts), self._parameters)
-        self._parameters |= range_parameters(self._start, self._end, self._zone)
+        days = days_of(self._source, self._start, self._end, self._zone)
+        self._parameters |= days.parameters
         number = numbers_of(measure.field, self._bind) if measure.field else None
         texts = {
             "value": value_as_text(by, self._bind) if by else "NULL",
-            "range": range_of(self._source, self._zone),
+            "range": days.sql,
             "moments": self._between(moments) if moments else "1",
             "number": f"isNotNull({number.double})" if number else "1",
             "line": self._of_line(line, segments),
@@ -207,10 +214,11 @@ class _Plan:
     def rolling(self) -> dict[int, Found]:
         """The numbers of days, by the days since 1970."""
         width = ROLLING[self._question.measure.name]
-        first = max(_EPOCH, self._start - timedelta(days=width - 1))
+        first = self._start - timedelta(days=width - 1)
+        wide = days_of(self._source, first, self._end, self._zone, prefix="wide_")
         texts = {
             "day": self._source.day,
-            "range": range_of(self._source, self._zone, prefix="wide_"),
+            "range": wide.sql,
             "top": "[]",
             "place": f"{WHOLE}",
             "shown": "''",
@@ -218,10 +226,8 @@ class _Plan:
             "place_ and": "",
             "with value": "",
         }
-        self._parameters |= {"width": width} | range_parameters(
-            first, self._end, self._zone, prefix="wide_"
-        )
-        self._parameters |= {"start_day": (self._start - _EPOCH).days}
+        start_day = (self._start - FIRST_DAY).days
+        self._parameters |= {**wide.parameters, "width": width, "start_day": start_day}
         if self._question.by is not None:
             texts |= self._field("uniqExact(user_hash)")
             texts |= {
@@ -239,7 +245,7 @@ class _Plan:
             if at == _RANGE:
                 found[place].value, found[place].mark = shown, mark
             steps[place][at] = int(step)
-        first, last = (self._start - _EPOCH).days, (self._end - _EPOCH).days
+        first, last = (self._start - FIRST_DAY).days, (self._end - FIRST_DAY).days
         for place, one in found.items():
             one.total = Number(steps[place].get(_RANGE, 0))
             users = 0

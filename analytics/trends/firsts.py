@@ -6,6 +6,7 @@ from analytics.queries import Query, load_filled
 from analytics.segments.translating import Condition, Scope
 from analytics.trends.buckets import key_of
 from analytics.trends.sources import (
+    FIRST_DAY,
     FIRSTS,
     RAW,
     Source,
@@ -15,7 +16,6 @@ from analytics.trends.sources import (
     until_of,
 )
 
-_EPOCH = date(1970, 1, 1)
 _SINCE_MONDAY = "day BETWEEN {monday:Date} AND {end:Date}"
 
 
@@ -51,7 +51,7 @@ def firsts(source: Source, segments: str, days: tuple[date, date], zone: str) ->
         texts |= {"name": "day", "first": "day"}
         # Who came before the week of the first day is known from the weeks of users.
         monday = start - timedelta(days=start.weekday())
-        if monday < _EPOCH:
+        if monday < FIRST_DAY:
             texts["not before"] = "max(day) < toDate(65535)"
         else:
             given |= {"monday": monday, "first_week": key_of("week", monday)}

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from analytics.segments.expressions import Field
-from analytics.segments.numbers import NUMBER_SQL, WHOLE_SQL
+from analytics.segments.numbers import WHOLE_SQL, double_in
 from analytics.segments.parsing import parse_field
 from analytics.segments.readers import Bind, reader
 from analytics.trends.sources import Source
@@ -27,6 +27,11 @@ LARGEST = "1e30"
 _MILLION = 1_000_000
 # Doubles from here on are whole numbers.
 _WHOLE_FROM = "9007199254740992"
+# The millionths of doubles below this are doubles too. Beyond it, the whole part and the fraction
+# have to be multiplied each by itself.
+_SMALL = "9007199254"
+# Digits behind the point of a text that are looked at; as many as leave room for LARGEST.
+_DIGITS = 30
 
 
 class Number(NamedTuple):
@@ -159,26 +164,10 @@ def numbers_of(field: Field, bind: Bind) -> Numbers:
     """
     typed = reader(field, bind).typed
     text, integer, natural, double = map(typed, ("String", "Int64", "UInt64", "Float64"))
-    of_text = f"toFloat64OrNull({text})"
-    finite = (
-        f"if(isNotNull({text}) AND match(assumeNotNull({text}), {NUMBER_SQL}),"
-        f" if(isFinite({of_text}), {of_text}, NULL), NULL)"
-    )
-    is_small = f"ifNull(abs({double}) < {_WHOLE_FROM}, 0)"
-    odd = f"ifNull({double}, {finite})"
-    is_addable = f"ifNull(abs({odd}) <= {LARGEST}, 0)"
-    addable = f"if({is_addable}, assumeNotNull({odd}), 0)"
-    # toInt256 of a double has wrong digits from 2^65 on. Two halves are exact.
-    high = f"floor({addable} / {_WHOLE_FROM})"
-    low = f"toInt64({addable} - {high} * {_WHOLE_FROM})"
-    closer = (
-        f"multiIf(NOT {is_addable}, NULL,"
-        f" isNotNull({text}) AND match(assumeNotNull({text}), {WHOLE_SQL}),"
-        f" toInt256OrNull({text}) * {_MILLION}, abs({addable}) < {_WHOLE_FROM},"
-        f" toInt256(round(if(abs({addable}) < {_WHOLE_FROM}, {addable}, 0) * {_MILLION})),"
-        f" (toInt256(toInt64({high})) * {_WHOLE_FROM} + {low}) * {_MILLION})"
-    )
-    large = f"if(isNotNull({text}) OR abs({double}) >= {_WHOLE_FROM}, {closer}, NULL)"
+    finite = double_in(text)
+    is_small = f"ifNull(abs({double}) < {_SMALL}, 0)"
+    closer = _millionths(text, f"ifNull({double}, {finite})")
+    large = f"if(isNotNull({text}) OR abs({double}) >= {_SMALL}, {closer}, NULL)"
     small = f"round(if({is_small}, assumeNotNull({double}), 0) * {_MILLION})"
     return Numbers(
         double=(
@@ -191,6 +180,28 @@ def numbers_of(field: Field, bind: Bind) -> Numbers:
             _Added(f"toInt128({small})", f"countIf({is_small})"),
             _Added(large, f"count({large})"),
         ],
+    )
+
+
+def _millionths(text: str, double: str) -> str:
+    """SQL of the millionths of a number of any size, as 256 bits, for a text or a double."""
+    is_addable = f"ifNull(abs({double}) <= {LARGEST}, 0)"
+    addable = f"if({is_addable}, assumeNotNull({double}), 0)"
+    is_small = f"abs({addable}) < {_SMALL}"
+    small = f"toInt256(round(if({is_small}, {addable}, 0) * {_MILLION}))"
+    # NULL for a text whose exponent is too far from 0. Rounds like `round` of doubles.
+    decimal = f"toDecimal256OrNull({text}, {_DIGITS})"
+    of_text = f"toInt256(roundBankers({decimal} * {_MILLION}))"
+    # toInt256 of a double has wrong digits from 2^65 on. Two halves are exact.
+    high = f"trunc({addable} / {_WHOLE_FROM})"
+    low = f"({addable} - {high} * {_WHOLE_FROM})"
+    whole = f"toInt256(toInt64({high})) * {_WHOLE_FROM} + toInt64(trunc({low}))"
+    fraction = f"toInt64(round(({low} - trunc({low})) * {_MILLION}))"
+    return (
+        f"multiIf(NOT {is_addable}, NULL,"
+        f" isNotNull({text}) AND match(assumeNotNull({text}), {WHOLE_SQL}),"
+        f" toInt256OrNull({text}) * {_MILLION}, {is_small}, {small},"
+        f" ifNull({of_text}, ({whole}) * {_MILLION} + {fraction}))"
     )
 
 

@@ -60,6 +60,4 @@ def _bucket(question: Question, start: date, end: date, at: str) -> Bucket:
 def _days(question: Question, bucket: Bucket) -> tuple[date, date]:
     first, last = date.fromisoformat(bucket.start), date.fromisoformat(bucket.end)
     width = ROLLING.get(question.measure.name)
-    if width is None:
-        return first, last
-    return max(date(1970, 1, 1), last - timedelta(days=width - 1)), last
+    return (first if width is None else last - timedelta(days=width - 1)), last

@@ -3,9 +3,13 @@
 from datetime import date
 from typing import Any, NamedTuple
 
+from analytics.queries import Query
 from analytics.segments.translating import Condition, Scope
 from analytics.zones import UTC, bounds
 
+# A range begins on it at the earliest. The days before a range may reach 1969-12-31, on which zones
+# west of Greenwich have their first events.
+FIRST_DAY = date(1970, 1, 1)
 _DAYS = "day BETWEEN {{{start}:Date}} AND {{{end}:Date}}"
 _MOMENTS = (
     "occurred_at >= {{{since}:DateTime64(3, 'UTC')}}"
@@ -64,19 +68,23 @@ def range_of(source: Source, zone: str, *, prefix: str = "") -> str:
     return f"{moments} AND {days.replace('day', 'toDate32(occurred_at, {tz:String})', 1)}"
 
 
-def until_of(source: Source, zone: str) -> str:
+def days_of(source: Source, start: date, end: date, zone: str, *, prefix: str = "") -> Query:
+    """SQL for some days, which may begin before FIRST_DAY."""
+    is_from_first = start < FIRST_DAY
+    sql = (until_of if is_from_first else range_of)(source, zone, prefix=prefix)
+    return Query(sql, range_parameters(max(FIRST_DAY, start), end, zone, prefix=prefix))
+
+
+def until_of(source: Source, zone: str, *, prefix: str = "") -> str:
     """SQL for all days until the last one of a range, whose parameters `range_parameters` gives.
 
     The first day of all is 1969-12-31 west of Greenwich, which is day 65535 in rollups.
     """
+    end = f"{{{prefix}end:Date}}"
     if source.is_rollup:
-        return "(day <= {end:Date} OR day = toDate(65535))"
-    until = "occurred_at < {until:DateTime64(3, 'UTC')}"
-    return (
-        until
-        if zone == UTC
-        else f"{until} AND toDate32(occurred_at, {{tz:String}}) <= {{end:Date}}"
-    )
+        return f"(day <= {end} OR day = toDate(65535))"
+    until = f"occurred_at < {{{prefix}until:DateTime64(3, 'UTC')}}"
+    return until if zone == UTC else f"{until} AND toDate32(occurred_at, {{tz:String}}) <= {end}"
 
 
 def range_parameters(start: date, end: date, zone: str, *, prefix: str = "") -> dict[str, Any]:

@@ -10,8 +10,7 @@ from analytics.trends.asking import UNSET, Found
 from analytics.trends.buckets import Bucket, buckets
 from analytics.trends.measures import ROLLING, Number
 from analytics.trends.question import Question
-
-_EPOCH = date(1970, 1, 1)
+from analytics.trends.sources import FIRST_DAY
 
 
 class Point(NamedTuple):
@@ -70,7 +69,7 @@ def compared(question: Question) -> tuple[date, date]:
         before, until = start - shift, end - shift
     else:
         before, until = _a_year_before(start), _a_year_before(end)
-    if before < _EPOCH:
+    if before < FIRST_DAY:
         raise BeforeAllEvents
     return before, until
 
@@ -154,4 +153,4 @@ def _key(bucket: Bucket) -> int:
 
 
 def _last_day(bucket: Bucket) -> int:
-    return (date.fromisoformat(bucket.end) - _EPOCH).days
+    return (date.fromisoformat(bucket.end) - FIRST_DAY).days

@@ -83,7 +83,7 @@ def drop_history(project: Project, *, today: date) -> list[Month]:
         dropped = _drop(project, today)
         if project.history_stale is not None:
             moment = datetime.combine(project.history_stale, time.min, UTC)
-            last = day_of(moment, project.time_zone)
+            last = max(inventory.FIRST_DAY, day_of(moment, project.time_zone))
             rebuild_alone(project.pk, inventory.FIRST_DAY, last, still_alone=still_alone)
             project.history_stale = None
             project.save(update_fields=["history_stale"])

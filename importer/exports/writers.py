@@ -1,6 +1,5 @@
 """A writer for each format: it turns blocks of events into a file that can be imported."""
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
@@ -8,6 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import msgspec
 
 from analytics.export import Block
+from config.building_blocks import csv_rows
 from importer.mapping.columns import FIELDS
 
 Format: TypeAlias = Literal["ndjson", "csv", "parquet"]
@@ -42,7 +42,7 @@ def _ndjson(blocks: Iterable[Block], stream: Stream) -> None:
 
 def _csv(blocks: Iterable[Block], stream: Stream) -> None:
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = csv_rows.writer(text)
     writer.writerow(FIELDS)
     for block in blocks:
         writer.writerows(zip(*block, strict=True))

@@ -6,13 +6,13 @@ same command.
 """
 
 import codecs
-import csv
 import errno
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.building_blocks import csv_rows
 from importer.mapping.json_values import as_shown_json
 from importer.reading.chunks import BadRow, FileRefused, Interrupted
 
@@ -79,7 +79,7 @@ class Rejects:
 
     def _text(self, rows: Sequence[BadRow]) -> bytes:
         lines = _Lines()
-        writer = csv.writer(lines)
+        writer = csv_rows.writer(lines)
         if not self.size:
             writer.writerow([*COLUMNS, *self._columns])
         for row in rows:

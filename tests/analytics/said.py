@@ -4,6 +4,7 @@ Nothing here comes from the parser or the translator, so that the two are compar
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -22,6 +23,7 @@ TEXTS = [
     *("", "42", "42.0", "12", "1e3", "1000", "NaN", "inf", "007", "+1", " 12", "-5", "true"),
     *("a,b", "a\\b", "\\", ",", "O'Brien", "line\nbreak", "tab\t", "ЖИТТЯ життя", "Straße", "ΟΔΟΣ"),
     *("100%", "a_b", '"quoted"', "9007199254740993", "123456789012345678901234", "{x:String}"),
+    *("1e400", "-1e400"),
 ]
 NUMBERS = [
     *(0, 1, 7, 12, 42, 1000, -5, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64 - 1),
@@ -101,6 +103,8 @@ def compared(value: Any, limit: str) -> int | None:
         return None
     if isinstance(value, str):
         if not JSON_NUMBER.fullmatch(value):
+            return None
+        if math.isinf(float(value)):
             return None
         value = int(value) if value.lstrip("-").isdigit() else float(value)
     if isinstance(value, int):

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from hypothesis import given, settings
 
-from analytics import reports, zones
+from analytics import clickhouse, reports, zones
 from analytics.maintenance import daily_counts
 from analytics.segments.parsing import parse_segments
 from analytics.zones import Zone
@@ -143,6 +143,15 @@ def test_all_zones_of_both_stores_are_accepted_and_asked_for_once() -> None:
     for name in ("America/Argentina/ComodRivadavia", "Asia/Kathmandu", "EST5EDT"):
         assert zones.checked(name) == name
     assert zones._names.cache_info().misses == 1
+
+
+def test_the_last_day_of_1969_is_a_day_of_its_own_as_in_clickhouse() -> None:
+    last = zones.day_of(datetime(1970, 1, 1, 1, tzinfo=UTC), "America/Sao_Paulo")
+    assert last == date(1969, 12, 31)
+    stored = zones.stored_day(last)
+    assert clickhouse.query_server("SELECT toDate(65535)") == [[str(stored)]]
+    assert zones.read_day(str(stored)) == last
+    assert zones.read_day("1970-01-01") == zones.stored_day(date(1970, 1, 1)) == date(1970, 1, 1)
 
 
 def test_a_part_that_begins_on_the_last_day_of_1969_is_read_like_any_other() -> None:

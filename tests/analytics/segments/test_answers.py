@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from analytics import export, reports
 from analytics.segments.parsing import MAX_LENGTH, parse_segments
+from analytics.segments.patterns import written_out
 from projects.models import DEFAULT
 from tests import clickhouse as engine
 from tests.analytics import said
@@ -351,7 +352,7 @@ def test_fifty_conditions_are_answered(client: Client, values: None) -> None:
         ("(?=a)b", "invalid perl operator"),
         (r"(a)\1", "invalid escape sequence"),
         ("a**", "bad repetition operator"),
-        ("((a{100}){100}){100}", "invalid repetition size"),
+        ("(a{50}){21}", "invalid repetition size"),
         ("[b-a]", "invalid character class range"),
         ("(?<error: >a", "invalid named capture"),
     ],
@@ -366,6 +367,63 @@ def test_a_pattern_that_clickhouse_refuses_is_a_bad_request(
     [error] = answer.json()["errors"]
     assert error["parameter"] == "or.3"
     assert error["message"].startswith(f"alternative 2: the pattern can't be used: {complaint}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size"),
+    [
+        ("^/blog/[0-9]+$", 14),
+        ("a{3}b{2,5}c{2,}", 3 + 5 + 2),
+        ("((ab{10}){10}c){2}", 2 * (2 + 10 * (2 + 11) + 1)),
+        (r"\pN{950}", 95_000),
+        (r"\p{Greek}[^\pL\\p]{2}", 100 + 2 * (9 + 100)),
+        (r"\Qa{9}\E\x{1f600}{3}\{9}[{9}]", 8 + 3 + 3 + 5),
+        ("[]{9}]{2}[^][:alpha:]]", 12 + 13),
+        ("a{9b)(c", 7),
+    ],
+)
+def test_repetitions_count_as_if_they_were_written_out(pattern: str, size: int) -> None:
+    assert written_out(pattern) == size
+
+
+@pytest.mark.parametrize("pattern", [r"\pN{950}", r"(?:\PL\PN){11}", "(?:abcdef){334}", r"\pL{21}"])
+def test_patterns_that_are_too_large_together_are_refused_at_once(
+    client: Client, pattern: str
+) -> None:
+    began = time.monotonic()
+    groups = {f"or.{n}": [f"match(properties.a):{pattern}"] * 10 for n in range(1, 6)}
+    query = urlencode({"from": str(FIRST), "to": str(LAST), **groups}, doseq=True)
+    answer = client.get(f"/stats/dau?{query}")
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert error["parameter"] == "or.1"
+    assert "more than 2,000 characters in all" in error["message"]
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "times"), [(r"\pL{10}z", 1), (r"\pL", 19), (".{950}z", 2), ("(?i)[a-z]{100}z", 3)]
+)
+def test_the_largest_patterns_are_answered_in_time(
+    client: Client, pattern: str, times: int
+) -> None:
+    texts = [f"{n} Життя {'ab' * (n % 200)}" for n in range(2_000)]
+    put(
+        [
+            {"occurred_at": "2025-01-06T10:00:00Z", "event_type": "x", "properties": {"a": it}}
+            for it in texts
+        ]
+    )
+    query = urlencode(
+        [("from", str(FIRST)), ("to", str(LAST))]
+        + [
+            ("segment" if times <= 10 else f"or.{n % 5 + 1}", f"match(properties.a):{pattern}{n}")
+            for n in range(times)
+        ]
+    )
+    began = time.monotonic()
+    assert client.get(f"/stats/dau?{query}").status_code == 200
+    assert time.monotonic() - began < 20
 
 
 def test_a_pattern_that_is_endless_elsewhere_is_not_here(client: Client) -> None:

@@ -105,7 +105,7 @@ def _firsts(events: Sequence[Event]) -> list[Event]:
 
 def _in_range(events: Sequence[Event], asked: Asked, *, wide: bool = False) -> list[Event]:
     before = ROLLING.get(asked.measure[0], 1) - 1 if wide else 0
-    first = max(date(1970, 1, 1), asked.start - timedelta(days=before))
+    first = asked.start - timedelta(days=before)
     return [e for e in events if first <= day(e, asked.zone) <= asked.end]
 
 
@@ -159,7 +159,7 @@ def _mean(millionths: list[int]) -> float | None:
     return sum(millionths) / (len(millionths) * 10**6) if millionths else None
 
 
-def _numeric(value: Any) -> int | float | None:
+def _numeric(value: Any) -> int | float | Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if not isinstance(value, str):
@@ -168,13 +168,13 @@ def _numeric(value: Any) -> int | float | None:
     if not match or float(value) in (float("inf"), float("-inf")):
         return None
     is_whole = not match[2] and not match[3] and len(match[1]) <= 38
-    return int(value) if is_whole else float(value)
+    return int(value) if is_whole else Decimal(value)
 
 
-def _millionths(number: int | float) -> int:
-    if isinstance(number, int):
-        return number * 10**6
-    return round(number * 1e6) if abs(number) < 2**53 else int(number) * 10**6
+def _millionths(number: int | float | Decimal) -> int:
+    if not isinstance(number, int) and abs(float(number)) < 2**53 // 10**6:
+        return round(float(number) * 1e6)
+    return round(Fraction(number) * 10**6)
 
 
 def _exact(millionths: int) -> int | Decimal:

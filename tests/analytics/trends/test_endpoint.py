@@ -2,9 +2,11 @@
 
 import csv
 import io
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, localcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -227,6 +229,33 @@ def test_who_came_on_the_last_day_of_1969_is_not_new(client: Client) -> None:
             assert values(line) == [0, 0], segment
 
 
+@pytest.mark.parametrize("query", ["", "&segment=event_type:buy", "&segment=properties.plan:pro"])
+@pytest.mark.parametrize("tz", ["America/Sao_Paulo", "America/New_York"])
+def test_the_last_day_of_1969_is_one_of_the_last_days(client: Client, query: str, tz: str) -> None:
+    with project("west", time_zone="America/Sao_Paulo") as west:
+        moments = {"u1": "1970-01-01T01:00:00Z", "u2": "1970-01-02T12:00:00Z"}
+        events = [
+            {**sent("1970-01-02", user, plan="pro"), "occurred_at": at}
+            for user, at in moments.items()
+        ]
+        deliver(events, blocks=1, project=west.pk)
+        days = f"project=west&from=1970-01-01&to=1970-01-31&measure=users_7d{query}&tz={tz}"
+        [line] = asked(client, days)["series"]
+        assert values(line) == [1, *[2] * 5, *[1] * 2, *[0] * 23]
+        assert line["total"] == 1
+        [line] = asked(client, f"{days}&by=properties.plan")["series"]
+        assert (line["value"], values(line)[:3], line["total"]) == ("pro", [1, 2, 2], 1)
+        for at, users in [
+            ("1970-01-01", ["u1"]),
+            ("1970-01-06", ["u1", "u2"]),
+            ("1970-01-07", ["u2"]),
+        ]:
+            found = asked(client, f"{days}&at={at}", "trends/users")["users"]
+            assert sorted(user["user_id"] for user in found) == users
+        [line] = asked(client, days.replace("7d", "30d"))["series"]
+        assert values(line) == [1, *[2] * 28, 1, 1]
+
+
 def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
     deliver(
         [
@@ -257,6 +286,49 @@ def test_whole_doubles_of_any_size_add_up_exactly(client: Client) -> None:
     deliver([sent("2026-11-02", amount=amount) for amount in amounts], blocks=1)
     [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
     assert line["points"][1]["value"] == sum(int(amount) for amount in amounts)
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        ["9007199254740993.5", "1000000000000.123456", "-9007199254740993.000001", "1e-7"],
+        ["123456789012345678901.5e-1", "1234567890123456789012345678.9012345", "-0.5E-3", "5e-1"],
+        [1e15 + 0.5, 2.0**52 + 0.5, -9007199255.75, 2.0**51 + 0.25, -(2.0**50) - 0.125],
+    ],
+)
+def test_fractions_of_large_numbers_add_up_exactly(
+    client: Client, amounts: list[float | str]
+) -> None:
+    deliver([sent("2026-11-02", amount=amount) for amount in amounts], blocks=1)
+    answer = client.get(f"/stats/trends?{RANGE}&measure=sum(properties.amount)")
+    [line] = json.loads(answer.content, parse_float=Decimal)["series"]
+    with localcontext() as context:
+        context.prec = 60
+        millionth = Decimal("0.000001")
+        assert line["total"] == sum(Decimal(amount).quantize(millionth) for amount in amounts)
+    assert line["values"] == len(amounts)
+
+
+def test_a_text_that_no_double_holds_is_no_number_for_anybody(client: Client) -> None:
+    beyond = ["1e400", "-1e400", "9" * 400, "1e9999999999999999999"]
+    texts = [*beyond, "9" * 38, "1e308", "-1e308", "1e-400", "0e400"]
+    deliver([sent("2026-11-02", f"u{n}", amount=it) for n, it in enumerate(texts)], blocks=1)
+    for sign, opposite in (("gt", "le"), ("ge", "lt")):
+        found = [
+            asked(client, f"{RANGE}&segment={one}(properties.amount):5&measure=users")["series"]
+            for one in (sign, opposite)
+        ]
+        assert [line["total"] for [line] in found] == [2, 3]
+    for measure in ("sum", "avg", "min", "max", "p50"):
+        [line] = asked(client, f"{RANGE}&measure={measure}(properties.amount)")["series"]
+        assert line["values"] + line.get("left_out", 0) == 5, measure
+    assert line["total"] == 0
+    query = f"trends/users?{RANGE}&measure=max(properties.amount)"
+    assert client.get(f"/stats/{query}").json()["total"] == 5
+    for text in texts:
+        for segment in (f"properties.amount:{text}", f"in(properties.amount):{text},x"):
+            [line] = asked(client, f"{RANGE}&segment={segment}")["series"]
+            assert line["total"] == 1, text
 
 
 def test_csv_has_a_row_a_point(client: Client) -> None:
@@ -301,6 +373,13 @@ def heads_in_csv(
 def test_no_text_becomes_a_formula(text: str) -> None:
     [_, [cell]] = csv.reader(io.StringIO(csv_of([{"name": text}]), newline=""))
     assert cell == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["a;b", "a\tb", "a,b", 'a"b', "a\nb", "a\rb", ";"])
+def test_a_text_stays_whole_whatever_a_spreadsheet_divides_by(text: str) -> None:
+    written = csv_of([{"name": text, "value": "a b"}, {"name": "", "value": 1.5}])
+    doubled = text.replace('"', '""')
+    assert written == f'name,value\r\n"{doubled}",a b\r\n,1.5\r\n'
 
 
 def test_negative_numbers_stay_numbers() -> None:

@@ -15,9 +15,11 @@ from analytics import clickhouse as engine
 from analytics import inserting, reports
 from analytics.clickhouse import ClickHouseUnavailable
 from analytics.maintenance import daily_counts, rebuild
-from events.auditing import rollups
+from events.auditing import rollups, verify
+from events.auditing.differences import Kind
 from events.models import Batch
 from events.postgres.repair_lock import alone
+from events.storing.store import store
 from projects.models import DEFAULT
 from tests.analytics.comparison import OWN
 from tests.events.auditing.damage import (
@@ -30,7 +32,8 @@ from tests.events.auditing.damage import (
 )
 from tests.faults.audit import ROLLUPS
 from tests.meanwhile import beside, in_thread
-from tests.samples import moment
+from tests.projects import made_projects
+from tests.samples import event, framed, moment
 from tests.stored import deliver_all
 from tests.waiting import wait_until
 
@@ -125,6 +128,29 @@ def test_the_last_day_of_1969_goes_with_the_first_of_1970() -> None:
     assert {false_rows()[table] for table in columns} == {1}
     rebuilt("--from", "1970-01-01", "--to", "1970-01-01")
     assert_rollups_hold_the_events()
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_wrong_count_of_the_last_day_of_1969_is_found_and_mended() -> None:
+    """Together with the first of 1970; ClickHouse writes it as its last day."""
+    with made_projects.project("west", time_zone="America/Sao_Paulo") as west:
+        first = [event(occurred_at="1970-01-01T01:00:00Z", event_type="a") for _ in range(3)]
+        store(project=west.pk, frames=[framed(first)], source=Batch.Source.QUEUE)
+        deliver_all()
+        assert verify.verify(project=west.pk).found == {}
+        wrong = "INSERT INTO daily_events SELECT toDate(65535), 'a', 7"
+        of_day: dict[str, Any] = {"start": date(1970, 1, 1), "end": date(1970, 1, 1)}
+        for days in ({}, of_day):
+            engine.command(wrong, project=west.pk)
+            [found] = verify.verify(project=west.pk, **days).found
+            assert found == (date(1969, 12, 31), Kind.ROLLUP)
+            later: dict[str, Any] = {"start": date(1970, 1, 2), "end": date(2026, 1, 1)}
+            assert verify.verify(project=west.pk, **later).found == {}
+            key, zone = (date(1969, 12, 31), "a"), "America/Sao_Paulo"
+            daily_counts.subtract_excess({key: 2}, project=west.pk, zone=zone)
+            assert daily_counts.unlike(project=west.pk, zone=zone, **of_day) == {key: 5}
+            rollups.rebuild_rollups(project=west.pk, **days)
+            assert verify.verify(project=west.pk).found == {}
 
 
 @pytest.fixture

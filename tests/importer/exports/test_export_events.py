@@ -47,6 +47,14 @@ def test_what_is_exported_and_imported_is_the_same_in_every_store(
     agreeing()
 
 
+def test_csv_keeps_texts_whole_whatever_a_spreadsheet_divides_by(tmp_path: Path) -> None:
+    put([event(user_id="a;b", event_type="c;d", properties={})])
+    deliver_all()
+    export_events("--output", path := tmp_path / "events.csv")
+    _, row = path.read_bytes().splitlines()
+    assert row.split(b"Z,")[1] == b'"a;b","c;d",{}'
+
+
 def test_json_lines_hold_the_properties_as_they_were_stored(tmp_path: Path) -> None:
     delivered_nasty()
     path = tmp_path / "events.ndjson"

@@ -277,6 +277,15 @@ def test_bytes_that_are_not_utf8_cost_one_row_of_parquet(tmp_path: Path) -> None
         assert b"Jos\xe9" in rejects.path.read_bytes()
 
 
+def test_a_spreadsheet_that_divides_by_semicolons_leaves_rejected_texts_whole(
+    tmp_path: Path,
+) -> None:
+    rejects = Rejects(tmp_path / "rejected.csv", ["user_id"])
+    rejects.add([BadRow(2, "a; b", ["x;y"]), BadRow(3, "c", ["a\tb"]), BadRow(4, "d", ["e"])])
+    _, *rows = rejects.path.read_bytes().splitlines()
+    assert rows == [b'2,"a; b","x;y"', b'3,c,"a\tb"', b"4,d,e"]
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [
