@@ -53,8 +53,8 @@ def unfair(state: State) -> str:
     if state.end < datetime.now(ZoneInfo(state.zone)).date():
         return ""
     if state.days == 1:
-        return "This day is not over yet, and is compared with a whole one."
-    return "These days are not over yet, and are compared with whole ones."
+        return "This day is not over yet; the day before is."
+    return "These days are not over yet; the period before is."
 
 
 def before(answer: dict[str, Any], line: Line) -> list[Line]:

@@ -21,6 +21,7 @@ from tests.factories import BatchFactory
 from tests.projects.made_keys import made
 from tests.projects.made_people import member
 from tests.samples import event
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.production,
@@ -89,7 +90,7 @@ def test_the_browser_refuses_nothing_to_any_page_of_the_admin(setting: Setting) 
     pages = [*lists, *links(chromium, r"/admin/\w+/\w+/add/$")]
     for page in (*pages, f"{admin}django_celery_beat/periodictask/1/change/"):
         chromium.open(page)
-        assert chromium.texts("#content"), page
+        wait_until(lambda: chromium.texts("#content"))
         assert chromium.complaints() == [], page
         assert chromium.run(CUT_OFF) == [], page
     make_key(chromium, admin)

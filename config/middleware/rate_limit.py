@@ -167,8 +167,15 @@ def client_address(request: HttpRequest) -> str:
     if not trusted or not forwarded:
         return direct
     hops = [hop.strip() for hop in forwarded.split(",")]
-    said = hops[-trusted] if trusted <= len(hops) else hops[0]
+    said = _without_port(hops[-trusted] if trusted <= len(hops) else hops[0])
     return said if _network(said) else direct
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies append the port: 192.0.2.1:4711 or [2001:db8::1]:4711."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def network(address: str) -> str:

@@ -87,8 +87,8 @@ def test_a_chart_of_two_years_has_years_below_it_and_one_of_a_year_has_none(
 def test_days_that_still_run_are_said_to_be_compared_with_whole_ones(client: Client) -> None:
     sent({"occurred_at": datetime.now(UTC).isoformat()})
     for days, said in [
-        ("range=today", "This day is not over yet, and is compared with a whole one."),
-        ("range=7d", "These days are not over yet, and are compared with whole ones."),
+        ("range=today", "This day is not over yet; the day before is."),
+        ("range=7d", "These days are not over yet; the period before is."),
         ("from=2026-01-05&to=2026-01-11", ""),
     ]:
         for path in ("overview/panels/headline?", "trends/panels/trend?compare=previous&"):

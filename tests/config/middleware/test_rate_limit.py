@@ -116,6 +116,11 @@ def test_a_clock_that_jumps_back_neither_fills_a_bucket_nor_keeps_it_empty() -> 
         (1, "6.6.6.6, 1.1.1.1", "1.1.1.1"),
         (2, "6.6.6.6, 1.1.1.1, 2.2.2.2", "1.1.1.1"),
         (3, "1.1.1.1, 2.2.2.2", "1.1.1.1"),
+        # Some proxies append the port.
+        (1, "6.6.6.6, 1.1.1.1:4711", "1.1.1.1"),
+        (1, "2001:db8::1", "2001:db8::1"),
+        (1, "[2001:db8::1]", "2001:db8::1"),
+        (1, "[2001:db8::1]:4711", "2001:db8::1"),
     ],
 )
 def test_forwarded_addresses_are_believed_as_far_as_proxies_are_ours(
@@ -188,7 +193,7 @@ def test_a_subscriber_is_one_client_however_many_addresses_it_has(
     assert network(address) == bucket
 
 
-@pytest.mark.parametrize("said", [", 203.0.113.9", "key:5", "203.0.113.9:1234", "x" * 5000])
+@pytest.mark.parametrize("said", [", 203.0.113.9", "key:5", "[key]:5", "x" * 5000])
 def test_what_is_no_address_is_not_believed(settings: Any, said: str) -> None:
     settings.TRUSTED_PROXIES = 1
     request = RequestFactory().get("/", headers={"X-Forwarded-For": said}, REMOTE_ADDR="10.0.0.2")
