@@ -1,12 +1,7 @@
 """`GET /stats/trends` and `/stats/active-days` as their clients see them."""
 
-import csv
-import io
-import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, localcontext
 from typing import Any
 from urllib.parse import quote
 
@@ -15,34 +10,12 @@ from django.test import Client
 
 from analytics import asking as analytics_asking
 from analytics import clickhouse
-from analytics.api.reports import all_reports
-from analytics.api.table import csv_of
 from analytics.trends import asking
 from tests.analytics.comparison import deliver
+from tests.analytics.trends.asking import RANGE, asked, sent, values
 from tests.projects.made_projects import project
 
 pytestmark = pytest.mark.usefixtures("clickhouse", "transactional_db")
-
-RANGE = "from=2026-11-01&to=2026-11-03"
-
-
-def sent(day: str, user: str = "u1", kind: str = "buy", **properties: Any) -> dict[str, Any]:
-    return {
-        "occurred_at": f"{day}T12:00:00Z",
-        "user_id": user,
-        "event_type": kind,
-        "properties": properties,
-    }
-
-
-def asked(client: Client, query: str, report: str = "trends") -> Any:
-    answer = client.get(f"/stats/{report}?{query}")
-    assert answer.status_code == 200, answer.content
-    return answer.json()
-
-
-def values(line: dict[str, Any]) -> list[Any]:
-    return [point["value"] for point in line["points"]]
 
 
 def test_users_of_each_day_are_what_is_asked_without_more(client: Client) -> None:
@@ -256,136 +229,12 @@ def test_the_last_day_of_1969_is_one_of_the_last_days(client: Client, query: str
         assert values(line) == [1, *[2] * 28, 1, 1]
 
 
-def test_numbers_without_any_are_null_and_sums_are_0(client: Client) -> None:
-    deliver(
-        [
-            sent("2026-11-02", amount="12 apples"),
-            sent("2026-11-02", amount=1e31),
-            sent("2026-11-02", amount=2),
-        ],
-        blocks=1,
-    )
-    for measure, nothing in [("sum", 0), ("avg", None), ("min", None), ("p50", None)]:
-        [line] = asked(client, f"{RANGE}&measure={measure}(properties.amount)")["series"]
-        assert line["points"][0]["value"] == nothing
-        assert line["points"][0]["values"] == 0
-    [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
-    assert (line["points"][1]["value"], line["points"][1]["left_out"]) == (2, 1)
-
-
 def test_hours_have_all_events_of_a_day_that_ends_twice(client: Client) -> None:
     at = ["02:29:30", "02:30:30", "02:31:30", "03:29:30"]
     deliver([{**sent("2010-11-07"), "occurred_at": f"2010-11-07T{time}Z"} for time in at], blocks=1)
     query = "from=2010-11-06&to=2010-11-06&tz=America/St_Johns&unit=hour&measure=events"
     [line] = asked(client, query)["series"]
     assert line["total"] == sum(point["value"] for point in line["points"]) == 4
-
-
-def test_whole_doubles_of_any_size_add_up_exactly(client: Client) -> None:
-    amounts: list[float | str] = [1e20, "-100000000000000000000", 1e22, 2.0**65 + 2**13, 1.2345e29]
-    deliver([sent("2026-11-02", amount=amount) for amount in amounts], blocks=1)
-    [line] = asked(client, f"{RANGE}&measure=sum(properties.amount)")["series"]
-    assert line["points"][1]["value"] == sum(int(amount) for amount in amounts)
-
-
-@pytest.mark.parametrize(
-    "amounts",
-    [
-        ["9007199254740993.5", "1000000000000.123456", "-9007199254740993.000001", "1e-7"],
-        ["123456789012345678901.5e-1", "1234567890123456789012345678.9012345", "-0.5E-3", "5e-1"],
-        [1e15 + 0.5, 2.0**52 + 0.5, -9007199255.75, 2.0**51 + 0.25, -(2.0**50) - 0.125],
-    ],
-)
-def test_fractions_of_large_numbers_add_up_exactly(
-    client: Client, amounts: list[float | str]
-) -> None:
-    deliver([sent("2026-11-02", amount=amount) for amount in amounts], blocks=1)
-    answer = client.get(f"/stats/trends?{RANGE}&measure=sum(properties.amount)")
-    [line] = json.loads(answer.content, parse_float=Decimal)["series"]
-    with localcontext() as context:
-        context.prec = 60
-        millionth = Decimal("0.000001")
-        assert line["total"] == sum(Decimal(amount).quantize(millionth) for amount in amounts)
-    assert line["values"] == len(amounts)
-
-
-def test_a_text_that_no_double_holds_is_no_number_for_anybody(client: Client) -> None:
-    beyond = ["1e400", "-1e400", "9" * 400, "1e9999999999999999999"]
-    texts = [*beyond, "9" * 38, "1e308", "-1e308", "1e-400", "0e400"]
-    deliver([sent("2026-11-02", f"u{n}", amount=it) for n, it in enumerate(texts)], blocks=1)
-    for sign, opposite in (("gt", "le"), ("ge", "lt")):
-        found = [
-            asked(client, f"{RANGE}&segment={one}(properties.amount):5&measure=users")["series"]
-            for one in (sign, opposite)
-        ]
-        assert [line["total"] for [line] in found] == [2, 3]
-    for measure in ("sum", "avg", "min", "max", "p50"):
-        [line] = asked(client, f"{RANGE}&measure={measure}(properties.amount)")["series"]
-        assert line["values"] + line.get("left_out", 0) == 5, measure
-    assert line["total"] == 0
-    query = f"trends/users?{RANGE}&measure=max(properties.amount)"
-    assert client.get(f"/stats/{query}").json()["total"] == 5
-    for text in texts:
-        for segment in (f"properties.amount:{text}", f"in(properties.amount):{text},x"):
-            [line] = asked(client, f"{RANGE}&segment={segment}")["series"]
-            assert line["total"] == 1, text
-
-
-def test_csv_has_a_row_a_point(client: Client) -> None:
-    deliver([sent("2026-11-01", country="=1+1"), sent("2026-11-02")], blocks=1)
-    answer = client.get(f"/stats/trends?{RANGE}&by=properties.country&format=csv&compare=previous")
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
-    assert len(rows) == 2 * 3 * 2
-    assert (rows[0]["value_of"], rows[0]["start"], rows[0]["value"]) == ("'=1+1", "2026-11-01", "1")
-    assert [row["kind"] for row in rows] == ["", "", "", "no value", "no value", "no value"] * 2
-    answer = client.get(f"/stats/trends?{RANGE}&format=csv")
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
-    assert [row["kind"] for row in rows] == ["", "", ""]
-
-
-def test_every_report_answers_in_csv_with_the_same_head_if_it_has_no_rows(client: Client) -> None:
-    heads = dict(heads_in_csv(client, "by=properties.country", has_rows=False))
-    deliver([sent("2026-11-02")], blocks=1)
-    assert dict(heads_in_csv(client, "by=properties.country", has_rows=True)) == heads
-
-
-def heads_in_csv(
-    client: Client, of_trends: str, *, has_rows: bool
-) -> Iterator[tuple[str, list[str]]]:
-    needed = {
-        "retention": "start_date=2026-10-26",
-        "trends": f"{RANGE}&{of_trends}",
-        "funnel": f"{RANGE}&step=event_type:buy&step=event_type:view",
-    }
-    for report in all_reports():
-        query = needed.get(report.path, RANGE)
-        answer = client.get(f"/stats/{report.path}?{query}&format=csv")
-        assert answer.status_code == 200, report.path
-        head, *rows = csv.reader(io.StringIO(answer.content.decode()))
-        assert head, report.path
-        assert rows or not has_rows, report.path
-        yield report.path, head
-        assert f'filename="{report.path}.csv"' in answer["Content-Disposition"]
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=x"])
-def test_no_text_becomes_a_formula(text: str) -> None:
-    [_, [cell]] = csv.reader(io.StringIO(csv_of([{"name": text}]), newline=""))
-    assert cell == f"'{text}"
-
-
-@pytest.mark.parametrize("text", ["a;b", "a\tb", "a,b", 'a"b', "a\nb", "a\rb", ";"])
-def test_a_text_stays_whole_whatever_a_spreadsheet_divides_by(text: str) -> None:
-    written = csv_of([{"name": text, "value": "a b"}, {"name": "", "value": 1.5}])
-    doubled = text.replace('"', '""')
-    assert written == f'name,value\r\n"{doubled}",a b\r\n,1.5\r\n'
-
-
-def test_negative_numbers_stay_numbers() -> None:
-    assert (
-        csv_of([{"value": -1.5, "other": None, "yes": True}]) == "value,other,yes\r\n-1.5,,true\r\n"
-    )
 
 
 def test_users_by_the_number_of_their_days(client: Client) -> None:
