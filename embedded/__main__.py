@@ -53,6 +53,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     """Start everything in order. Returns the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
     lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
+    data_folder.require_finished(folder)
     port = _held_port(supervisor)
     variables = _settings(folder)
     stores.wait_for_given(variables)
