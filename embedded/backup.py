@@ -179,6 +179,7 @@ def restore(data: Path, folder: Path) -> None:
     If it fails or is killed, `data` stays marked as unfinished, and nothing runs on it.
     """
     _require_complete(folder)
+    application.require_settings({"DATA_DIR": str(data)})
     console = Console()
     with Supervisor(console) as supervisor:
         lock = supervisor.keep(data_folder.claimed(data, say=console.say))
