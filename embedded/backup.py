@@ -206,8 +206,12 @@ def _require_complete(folder: Path) -> None:
     if not (folder / DUMP).exists():
         raise StackError(f"{folder} is not a backup: it has no {DUMP}")
     sizes: dict[str, int | None] = dict.fromkeys((QUEUE, DATABASES, f"{ENGINE}/.backup", *FILES))
-    if (folder / CONTENTS).exists():
+    try:
         sizes |= json.loads((folder / CONTENTS).read_text())
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        raise StackError(f"{folder} is not complete: {CONTENTS} was cut") from None
     for name, size in sizes.items():
         if not (folder / name).is_file():
             raise StackError(f"{folder} is not complete: it has no {name}; copy the backup again")

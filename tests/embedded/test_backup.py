@@ -69,6 +69,9 @@ def test_a_file_that_was_cut_or_lost_is_named(complete: Path, tmp_path: Path) ->
     (complete / copies.QUEUE).write_text("x" * 59)
     with pytest.raises(StackError, match="has 59 bytes instead of 60"):
         copies.restore(tmp_path / "new", complete)
+    (complete / copies.CONTENTS).write_text("{")
+    with pytest.raises(StackError, match="is not complete: contents"):
+        copies.restore(tmp_path / "new", complete)
     assert not (tmp_path / "new").exists()
 
 
