@@ -53,8 +53,10 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     """Start everything in order. Returns the address of the service. Raises StackError."""
     folder = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
     lock = supervisor.keep(data_folder.claimed(folder, say=console.say))
+    data_folder.require_finished(folder)
     port = _held_port(supervisor)
     variables = _settings(folder)
+    application.require_settings({**variables, "DATA_DIR": str(folder)})
     stores.wait_for_given(variables)
     if "DATABASE_URL" not in variables and not (folder / "postgres").exists():
         console.say(f"Making a new database in {folder}. On a busy machine this takes a minute.")

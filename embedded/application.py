@@ -1,8 +1,10 @@
 """The processes of the service itself: the commands that set up its stores, then the servers."""
 
+import os
 import shlex
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +20,7 @@ from celery import Celery
 
 from embedded import data_folder, stores
 from embedded.ports import HOST
-from embedded.supervision.processes import PATIENCE_SECONDS, Program
+from embedded.supervision.processes import PATIENCE_SECONDS, PROJECT, Program, StackError
 
 # Celery warns against root because of pickled messages; our messages are not pickled.
 QUIET = ["-W", "ignore:You're running the worker with superuser privileges"]
@@ -48,6 +50,22 @@ TABLES = [["migrate", "--verbosity=0"], ["migrate_clickhouse"]]
 COMMAND_SECONDS = 24 * 3600
 # A task that is not finished by then is killed, and its message is delivered again.
 GRACE_SECONDS = 30
+
+
+def require_settings(environment: Mapping[str, str]) -> None:
+    """Raises StackError with what is wrong with a setting. Without that, each program would say it,
+    after the stores were made.
+    """
+    done = subprocess.run(
+        commands("settings", [], environment).command,
+        cwd=PROJECT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StackError(done.stderr.strip())
 
 
 def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:

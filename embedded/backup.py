@@ -7,13 +7,16 @@ the stores agree.
 """
 
 import argparse
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from urllib.parse import urlsplit
 
 import urllib3
@@ -34,6 +37,10 @@ _OF_PROJECTS = (
     "SELECT name FROM system.databases WHERE match(name, '^default(_[0-9]+)?$') ORDER BY name"
 )
 OURS = ("postgres", "redis", "clickhouse")
+DUMP = "postgres.dump"
+ENGINE = "clickhouse"
+# The size of each file of the backup. A queue that was cut would be restored without an error.
+CONTENTS = "contents.json"
 
 
 def main() -> int:
@@ -41,20 +48,29 @@ def main() -> int:
     parser.add_argument(
         "--restore", action="store_true", help="make a new DATA_DIR from the folder of a backup"
     )
-    parser.add_argument(
-        "folder", type=lambda text: Path(text).absolute(), help="the folder of the backup"
-    )
+    parser.add_argument("folder", help="the folder of the backup")
     options = parser.parse_args()
+    if not options.folder:
+        example = "restore FROM" if options.restore else "backup TO"
+        print(f"Say which folder: make {example}=/backups/monday", file=sys.stderr)
+        return 2
     data = Path(os.environ.get("DATA_DIR") or PROJECT / ".data").absolute()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupted)
     try:
-        (restore if options.restore else backup)(data, options.folder)
-    except KeyboardInterrupt as signal:
-        print(f"Stopped by {signal}. The copy is not complete and can't be used.", file=sys.stderr)
+        (restore if options.restore else backup)(data, Path(options.folder).absolute())
+    except KeyboardInterrupt as stop:
+        print(f"Stopped by {stop}. The copy is not complete and can't be used.", file=sys.stderr)
         return 130
     except (StackError, OSError) as error:
         print(f"Stopped: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _interrupted(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def backup(data: Path, folder: Path) -> None:
@@ -73,13 +89,24 @@ def backup(data: Path, folder: Path) -> None:
         raise StackError(f"{folder} exists already; name a new folder")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
-    _copy_queue(data, draft)
-    _dump_postgres(addresses["DATABASE_URL"], draft / "postgres.dump")
-    _backup_clickhouse(addresses["CLICKHOUSE_URL"], draft)
-    for name in FILES:
-        shutil.copy2(data / name, draft)
-    draft.rename(folder)
+    try:
+        _copy(data, addresses, draft)
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
     print(f"{folder} has every event that was accepted before the backup began.")
+
+
+def _copy(data: Path, addresses: Mapping[str, str], folder: Path) -> None:
+    _copy_queue(data, folder)
+    _run_client("pg_dump", addresses["DATABASE_URL"], "--format=custom", f"--file={folder / DUMP}")
+    _backup_clickhouse(addresses["CLICKHOUSE_URL"], folder)
+    for name in FILES:
+        shutil.copy2(data / name, folder)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    (folder / CONTENTS).write_text(json.dumps(sizes, indent=0))
 
 
 def _copy_queue(data: Path, folder: Path) -> None:
@@ -93,10 +120,6 @@ def _copy_if_there(source: str, target: str) -> None:
     """An upload that is gone has been imported meanwhile, and is in PostgreSQL."""
     with suppress(FileNotFoundError):
         shutil.copy2(source, target)
-
-
-def _dump_postgres(url: str, file: Path) -> None:
-    _run_client("pg_dump", url, "--format=custom", f"--file={file}")
 
 
 def _run_client(name: str, url: str, *arguments: str) -> None:
@@ -141,7 +164,7 @@ def _clickhouse(url: str, statement: str) -> str:
 
 
 def _place(folder: Path) -> str:
-    escaped = str(folder / "clickhouse").replace("\\", "\\\\").replace("'", "\\'")
+    escaped = str(folder / ENGINE).replace("\\", "\\\\").replace("'", "\\'")
     return f"File('{escaped}')"
 
 
@@ -151,27 +174,69 @@ _NOBODY_DELIVERS = "UPDATE batches SET claimed_until = NULL WHERE claimed_until 
 
 
 def restore(data: Path, folder: Path) -> None:
-    """Restore `folder` into a new stack on `data`, then stop it. Raises StackError, OSError."""
-    if not (folder / "postgres.dump").exists():
-        raise StackError(f"{folder} is not a backup")
+    """Restore `folder` into a new stack on `data`, then stop it. Raises StackError, OSError.
+
+    If it fails or is killed, `data` stays marked as unfinished, and nothing runs on it.
+    """
+    _require_complete(folder)
+    application.require_settings({"DATA_DIR": str(data)})
     console = Console()
     with Supervisor(console) as supervisor:
         lock = supervisor.keep(data_folder.claimed(data, say=console.say))
+        data_folder.require_finished(data)
         if there := [name for name in OURS if (data / name).exists()]:
-            raise StackError(f"DATA_DIR={data} has data already ({', '.join(there)})")
-        _put_files(folder, data)
-        variables = {"DJANGO_SECRET_KEY": data_folder.signing_key(data)}
-        for name, program in stores.programs(data, held=(lock,)):
-            supervisor.start(program)
-            variables[name] = program.url
-        url = variables["DATABASE_URL"]
-        _run_client("pg_restore", url, "--single-transaction", str(folder / "postgres.dump"))
-        _run_client("psql", url, "--command", _NOBODY_DELIVERS)
-        names = (folder / DATABASES).read_text().split()
-        statement = f"RESTORE {_databases(names)} FROM {_place(folder)}"
-        _clickhouse(variables["CLICKHOUSE_URL"], statement)
-        _make_agree(supervisor, {**variables, "DATA_DIR": str(data)})
+            raise StackError(
+                f"DATA_DIR={data} has data already ({', '.join(there)}); restore into a new folder:"
+                f" DATA_DIR=new make restore FROM={folder}"
+            )
+        data_folder.mark_unfinished(data, folder)
+        try:
+            _fill(supervisor, lock, data, folder)
+        except (StackError, OSError) as error:
+            raise StackError(f"{error}\n{data_folder.unfinished(data)}") from error
+    data_folder.mark_finished(data)
     console.say(f"DATA_DIR={data} is restored; make up starts the service.")
+
+
+def _require_complete(folder: Path) -> None:
+    """Raises StackError unless the backup has all its parts, each in its whole size.
+
+    Backups of earlier versions do not list their sizes.
+    """
+    if not (folder / DUMP).exists():
+        raise StackError(f"{folder} is not a backup: it has no {DUMP}")
+    sizes: dict[str, int | None] = dict.fromkeys((QUEUE, DATABASES, f"{ENGINE}/.backup", *FILES))
+    try:
+        sizes |= json.loads((folder / CONTENTS).read_text())
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        raise StackError(f"{folder} is not complete: {CONTENTS} was cut") from None
+    for name, size in sizes.items():
+        if not (folder / name).is_file():
+            raise StackError(f"{folder} is not complete: it has no {name}; copy the backup again")
+        found = (folder / name).stat().st_size
+        if size not in (None, found):
+            raise StackError(
+                f"{folder} is not complete: {name} has {found:,} bytes instead of {size:,};"
+                " copy the backup again"
+            )
+
+
+def _fill(supervisor: Supervisor, lock: int, data: Path, folder: Path) -> None:
+    """Start new stores on `data`, and put the backup into them."""
+    _put_files(folder, data)
+    variables = {"DJANGO_SECRET_KEY": data_folder.signing_key(data)}
+    for name, program in stores.programs(data, held=(lock,)):
+        supervisor.start(program)
+        variables[name] = program.url
+    url = variables["DATABASE_URL"]
+    _run_client("pg_restore", url, "--single-transaction", str(folder / DUMP))
+    _run_client("psql", url, "--command", _NOBODY_DELIVERS)
+    names = (folder / DATABASES).read_text().split()
+    statement = f"RESTORE {_databases(names)} FROM {_place(folder)}"
+    _clickhouse(variables["CLICKHOUSE_URL"], statement)
+    _make_agree(supervisor, {**variables, "DATA_DIR": str(data)})
 
 
 def _put_files(folder: Path, data: Path) -> None:

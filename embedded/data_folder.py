@@ -16,6 +16,8 @@ from embedded.supervision.processes import StackError, ignore
 LEFTOVERS_SECONDS = 120
 SAY_SECONDS = 5
 ANNOUNCEMENT = "stack.env"
+# While it is there, a restore has not put all data into the folder. It says from which backup.
+UNFINISHED = "restore-unfinished"
 
 
 @contextmanager
@@ -70,6 +72,30 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return pid != 0
+
+
+def mark_unfinished(folder: Path, backup: Path) -> None:
+    """From now on nothing runs on `folder`, also if this process is killed."""
+    private_files.write(folder / UNFINISHED, str(backup))
+
+
+def mark_finished(folder: Path) -> None:
+    (folder / UNFINISHED).unlink()
+
+
+def require_finished(folder: Path) -> None:
+    """Raises StackError if a restore into `folder` began and has not ended well."""
+    if (folder / UNFINISHED).exists():
+        raise StackError(unfinished(folder))
+
+
+def unfinished(folder: Path) -> str:
+    """What is wrong with a marked folder, and what to do."""
+    backup = (folder / UNFINISHED).read_text()
+    return (
+        f"DATA_DIR={folder} has only a part of the backup {backup}, because the restore did not"
+        f" finish. Delete {folder}, and run again: DATA_DIR={folder} make restore FROM={backup}"
+    )
 
 
 def fresh(folder: Path) -> Path:

@@ -190,6 +190,16 @@ def _check_json_schema(value: Any) -> None:
         raise ValidationError(f"This schema can't be used: {error}.") from None
 
 
+class SchemaField(models.JSONField):
+    """For Django, {} is as good as nothing. It is the schema that everything satisfies."""
+
+    empty_values = [None, ""]
+
+    def deconstruct(self) -> tuple[str, str, Any, Any]:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+
 class PropertySchema(models.Model):
     """A JSON Schema (draft 2020-12) that the properties of an event type must satisfy.
 
@@ -198,7 +208,7 @@ class PropertySchema(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, default=DEFAULT)
     event_type = models.CharField(max_length=200)
-    schema = models.JSONField(
+    schema = SchemaField(
         validators=[_check_json_schema],
         help_text="JSON Schema, draft 2020-12. A $ref may lead only to a place in this schema. "
         "`format` is not checked. Patterns can't have look-around or back-references.",

@@ -26,6 +26,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from config.admin.dates import DateDrillDown
 from config.admin.tables import ReadOnlyAdmin
 from config.api.problems import Problem
+from events.storing.quota import QuotaReached
 from importer.mapping import arguments
 from importer.mapping.options import OptionError
 from importer.mapping.presets import PRESETS
@@ -220,7 +221,7 @@ class ImportAdmin(ReadOnlyAdmin):
                 name=file.name,
                 given=form.given(),
             )
-        except (OptionError, FileRefused, uploads.UploadRefused) as error:
+        except (OptionError, FileRefused, uploads.UploadRefused, QuotaReached) as error:
             form.add_error(None, str(error))
             return None
         import_soon()

@@ -1,5 +1,6 @@
 """The admin's pages for members, and for API keys: make one, show its secret once, revoke it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -58,6 +59,13 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ApiKey
         fields = ("project", "name", "scopes", "expires_at", "rate_limit_per_minute")
+
+    def clean_expires_at(self) -> datetime | None:
+        """An expired key may keep its moment when something else of it changes."""
+        moment: datetime | None = self.cleaned_data["expires_at"]
+        if moment and "expires_at" in self.changed_data and moment <= datetime.now(UTC):
+            raise ValidationError("This moment is past; the key would open nothing.")
+        return moment
 
     def clean(self) -> dict[str, Any] | None:
         """Check here what `keys.make` would refuse, so that the form shows the errors."""

@@ -11,6 +11,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import CommandError
 
+from analytics import clickhouse
 from embedded.supervision.processes import PROJECT
 from projects.models import DEFAULT
 from tests import documents, environment
@@ -130,6 +131,21 @@ def test_commands_of_the_documents_end_well(web: Web, tmp_path: Path, block: str
             text=True,
         )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_backups_name_the_databases_of_their_service_and_can_be_parsed() -> None:
+    said = documents.text(DOCS / "operating.md")
+    one, cluster = re.findall(r"match\(name, '(.*?)'\)", said)
+    for pattern, name in ((one, "events"), (cluster, "events_cluster")):
+        files = "".join(path.read_text() for path in PROJECT.glob("docker-compose*.yml"))
+        assert f"@clickhouse:8123/{name}\n" in files
+        names = ["events", "events_7", "events_cluster", "events_cluster_7", "events_x", "system"]
+        assert [it for it in names if re.search(pattern, it)] == [name, f"{name}_7"]
+    statements = re.findall(r'--query "((?:BACKUP|RESTORE) .*?)"', said, re.DOTALL)
+    assert ["ON CLUSTER" in it for it in statements] == [False, False, True, True]
+    for statement in statements:
+        sql = statement.replace("$(cat backup/databases)", "DATABASE a, DATABASE a_7")
+        clickhouse.query_server("SELECT formatQuery({sql:String})", parameters={"sql": sql})
 
 
 def test_pre_commit_runs_what_make_check_runs_beside_the_tests() -> None:

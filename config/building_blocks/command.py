@@ -2,8 +2,10 @@
 
 import gc
 import logging
+from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from config.building_blocks import unreachable
@@ -40,3 +42,15 @@ class ServiceCommand(BaseCommand):
             if self._from_argv and (said := unreachable.sentence(error)):
                 raise CommandError(said) from error
             raise
+
+
+def invalid(error: ValidationError, names: Mapping[str, str]) -> CommandError:
+    """What is wrong with the fields of a row, each with the name that it has for the command."""
+    if not hasattr(error, "error_dict"):
+        return CommandError(" ".join(error.messages))
+    faults = {
+        names.get(field, field): " ".join(messages)
+        for field, messages in error.message_dict.items()
+    }
+    said = faults.pop(NON_FIELD_ERRORS, "")
+    return CommandError(" ".join([*(f"{name}: {fault}" for name, fault in faults.items()), said]))

@@ -130,10 +130,12 @@ class HotEventAdmin(ReadOnlyAdmin):
 
 
 class SchemaField(JSONField):
-    """A JSON field that reports an error if Python can't read the text.
+    """A JSON field that takes {}, and reports an error if Python can't read the text.
 
     That is so if the text is nested too deep or has too long a number.
     """
+
+    empty_values = [None, ""]
 
     def to_python(self, value: Any) -> Any:
         try:

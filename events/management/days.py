@@ -9,6 +9,8 @@ from django.core.management.base import CommandError
 
 from config.api.days import parse_day
 
+_FIRST, _LAST = date(1969, 12, 31), date(2100, 1, 1)
+
 
 def add_days(parser: ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", type=_day, help="first day, such as 2026-01-31")
@@ -22,7 +24,12 @@ def days_of(options: Mapping[str, Any]) -> tuple[date | None, date | None]:
         raise CommandError("--from and --to must be given together")
     if start and start > end:
         raise CommandError("--from is after --to")
-    return start, end
+    return _within(start), _within(end)
+
+
+def _within(day: date | None) -> date | None:
+    """No event is outside of these days in any zone; the stores can't reckon with all others."""
+    return day and min(max(day, _FIRST), _LAST)
 
 
 def _day(text: str) -> date:

@@ -7,6 +7,7 @@ each kind of place, the calculation adds up the keywords that can meet at one pl
 references.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -37,6 +38,8 @@ _TEXT_NS, _FROZEN_NS = 1, 500
 # the engine may have to follow every state at once.
 _PATTERN_NS = {2048: 30, 4096: 170, 8192: 650, 16384: 1500, 32768: 2800, 65536: 4000}
 _MAX_PATTERNS = 1024 * 1024
+# All letters of Unicode, all capital letters, and other classes of many ranges.
+_LARGE_CLASS = re.compile(r"\\p", re.IGNORECASE)
 _CACHE = 256 * 1024
 PATTERNS = jsonschema_rs.RegexOptions(size_limit=max(_PATTERN_NS), dfa_size_limit=_CACHE)
 
@@ -218,14 +221,21 @@ def _size(pattern: str) -> int:
         if _compiles(pattern, jsonschema_rs.RegexOptions(size_limit=size)):
             return size
     if _compiles(pattern, jsonschema_rs.RegexOptions()):
-        raise SchemaRefused(
-            f"the pattern {pattern!r:.200} is too large; to limit the length of a text, use "
-            "minLength and maxLength instead of {1,500}"
-        )
+        raise SchemaRefused(f"the pattern {pattern!r:.200} is too large; {_advice(pattern)}")
     raise SchemaRefused(
         f"the pattern {pattern!r:.200} is invalid or far too large; look-around such as (?=x) and "
         "back-references such as \\1 are not supported, because they can take too long"
     )
+
+
+def _advice(pattern: str) -> str:
+    r"""How to write it smaller. \p{L} alone takes 43 KiB, and three of them are too large."""
+    if _LARGE_CLASS.search(pattern):
+        return (
+            "\\p{L} and the like are large: write the letters that you need, such as [a-zà-ÿ], or "
+            "one script, such as \\p{Greek}"
+        )
+    return "to limit the length of a text, use minLength and maxLength instead of {1,500}"
 
 
 def _compiles(pattern: str, options: jsonschema_rs.RegexOptions) -> bool:

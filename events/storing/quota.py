@@ -31,10 +31,10 @@ class Uncounted(Exception):
 class QuotaReached(Exception):
     """The events would go past the quota. Nothing was counted; the text says what is left."""
 
-    def __init__(self, quota: int, *, left: int, events: int, until: datetime) -> None:
+    def __init__(self, quota: int, *, left: int, until: datetime, events: int = 0) -> None:
         super().__init__(
             f"the project may get {quota:,} new events a month and has {left:,} left until "
-            f"{until.date()}; this request has at least {events:,}"
+            f"{until.date()}" + (f"; this request has at least {events:,}" if events else "")
         )
         self.seconds = max(1, int((until - datetime.now(UTC)).total_seconds()))
 
@@ -75,7 +75,7 @@ def take(project: int, events: int) -> None:
     if not fits:
         metrics.RATE_LIMIT_HITS.labels("quota").inc()
         left = max(0, quota.events - count)
-        raise QuotaReached(quota.events, left=left, events=events, until=month(quota.zone)[1])
+        raise QuotaReached(quota.events, left=left, until=month(quota.zone)[1], events=events)
     if count - events < quota.events * WARN_AT <= count:
         log.warning("quota_nearly_used", project=project, count=count, quota=quota.events)
 
@@ -109,7 +109,7 @@ def require_some(project: int) -> None:
         return
     if count >= quota.events:
         metrics.RATE_LIMIT_HITS.labels("quota").inc()
-        raise QuotaReached(quota.events, left=0, events=1, until=month(quota.zone)[1])
+        raise QuotaReached(quota.events, left=0, until=month(quota.zone)[1])
 
 
 def used(project: Project) -> Used | None:

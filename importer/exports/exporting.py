@@ -75,8 +75,8 @@ class Export:
 
 
 class Summary(NamedTuple):
-    """`events` were written in `seconds`. `waiting` more events were stored but not yet in
-    ClickHouse when the export began; None if PostgreSQL could not be asked.
+    """`events` were written in `seconds`. `waiting` stored events were not yet confirmed by
+    ClickHouse when the export began, so they may be missing; None if PostgreSQL could not be asked.
     """
 
     events: int

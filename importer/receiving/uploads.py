@@ -20,6 +20,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from events.storing import quota
 from importer.mapping import arguments
 from importer.mapping.options import Options
 from importer.models import Import
@@ -83,7 +84,8 @@ def receive(
 
     `size` is the announced number of bytes, and `given` are the arguments by name. If a `key` was
     used before in the project, the first import is returned. Raises OptionError, FileRefused for a
-    file that can't be imported, and UploadRefused.
+    file that can't be imported, UploadRefused, and QuotaReached if the project's month is used up.
+    A file may go past what is left of it.
     """
     options = arguments.parse(**given)
     require_room(size)
@@ -92,6 +94,7 @@ def receive(
     if not first:
         return _same_again(row, stream, size, given)
     try:
+        quota.require_some(project)
         row.size, row.fingerprint = _written(_part(row), stream, size, row)
         _check(_part(row), options, name)
         _take(row)

@@ -65,7 +65,6 @@ class ImportsView(APIView):
         project = project_of(request)
         size = _length(request)
         given = _arguments(request)
-        _require_quota(request, project)
         try:
             row = _received(request, project, size, given)
         except unavailable.POSTGRESQL:
@@ -139,20 +138,13 @@ def _received(request: Request, project: int, size: int, given: Arguments) -> Im
     except (OptionError, FileRefused) as error:
         _read_away(stream)
         raise Problem(400, f"{str(error)[:500]}.") from None
+    except quota.QuotaReached as reached:
+        _read_away(stream)
+        after = {"Retry-After": str(reached.seconds)}
+        raise Problem(429, f"Not accepted: {reached}.", headers=after) from None
     except uploads.UploadRefused as error:
         _read_away(stream)
         raise Problem(_STATUS[type(error)], f"Not accepted: {error}.") from None
-
-
-def _require_quota(request: Request, project: int) -> None:
-    """Refuse a file for a project whose month is used up. A file may go past what is left of it."""
-    try:
-        quota.require_some(project)
-    except quota.QuotaReached as reached:
-        _read_away(cast(Any, request.data))
-        raise Problem(
-            429, f"Not accepted: {reached}.", headers={"Retry-After": str(reached.seconds)}
-        ) from None
 
 
 def _read_away(stream: IO[Any]) -> None:

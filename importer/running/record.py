@@ -44,6 +44,14 @@ def starts_over(*, key: str, meaning: Mapping[str, Any]) -> bool:
     return row is not None and row.options != meaning
 
 
+def is_new(*, key: str, meaning: Mapping[str, Any], run_again: bool) -> bool:
+    """Whether `begin` would begin at the first row of the file."""
+    row = Import.objects.filter(key=key).first()
+    if row is None or row.options != meaning:
+        return True
+    return run_again if row.state == Import.State.DONE else row.read == 0
+
+
 def start(row: Import) -> Import:
     """Mark the row as running from now on."""
     row.state, row.error, row.finished_at = Import.State.RUNNING, "", None

@@ -18,6 +18,7 @@ import psycopg
 from django.conf import settings
 from django.db import DatabaseError
 
+from events.storing import quota
 from importer.mapping.options import Options
 from importer.models import Import
 from importer.reading import columns_and_chunks
@@ -85,8 +86,9 @@ def import_file(path: Path, run: Run) -> Summary:
     """Store a file's events, and wait until they are in ClickHouse if it can be reached.
 
     Continues after the rows that an earlier run has stored. Raises FileRefused if nothing can be
-    imported from the file, or not to its end; django.db.Error or psycopg.Error if PostgreSQL fails
-    for long. Another call stores what is missing.
+    imported from the file, or not to its end, or if the month of the project is used up;
+    django.db.Error or psycopg.Error if PostgreSQL fails for long. Another call stores what is
+    missing.
     """
     if run.dry_run:
         return _try(path, run)
@@ -97,6 +99,8 @@ def import_file(path: Path, run: Run) -> Summary:
         if record.starts_over(key=key, meaning=meaning):
             with opened(path) as file:  # wrong options must not lose the place in the file
                 columns_and_chunks(file, run.options)
+        if record.is_new(key=key, meaning=meaning, run_again=run.force):
+            _require_quota(path, run.project)
         row = record.begin(
             project=run.project,
             key=key,
@@ -110,6 +114,16 @@ def import_file(path: Path, run: Run) -> Summary:
         before = row.read
         waiting = import_rest(path, row, run)
     return Summary(row, before, waiting, time.monotonic() - started)
+
+
+def _require_quota(path: Path, project: int) -> None:
+    """Raises FileRefused if the month of the project is used up. A file may go past what is left of
+    it, and one that has begun goes on.
+    """
+    try:
+        quota.require_some(project)
+    except quota.QuotaReached as reached:
+        raise FileRefused(f"{path}: not imported: {reached}; set_limits changes that") from None
 
 
 def import_rest(path: Path, row: Import, run: Run) -> int:

@@ -91,6 +91,22 @@ def running(folder: Path, *options: str, **variables: str) -> Iterator[Stack]:
         process.wait()
 
 
+def refused(folder: Path, port: int, **variables: str) -> str:
+    """What a run that must not start prints."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "embedded"],
+        cwd=PROJECT,
+        env=environment(folder, port, **variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    return finished.stderr
+
+
 def runs(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 

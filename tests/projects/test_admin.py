@@ -93,6 +93,27 @@ def test_a_key_that_makes_no_sense_is_explained(
     assert not ApiKey.objects.exists()
 
 
+def test_a_key_that_would_open_nothing_is_not_made(admin_client: Client) -> None:
+    answer = add(admin_client, expires_at_0="2020-01-01", expires_at_1="00:00:00")
+    assert "This moment is past" in answer.content.decode()
+    assert not ApiKey.objects.exists()
+    assert add(admin_client, expires_at_0="2120-01-01", expires_at_1="00:00:00").status_code == 200
+    assert ApiKey.objects.get().state == "active"
+
+
+def test_a_key_that_has_expired_can_still_be_renamed(admin_client: Client) -> None:
+    row, _ = made("read", expires_at=ago(hours=1))
+    assert row.expires_at is not None
+    day, time = f"{row.expires_at:%Y-%m-%d %H:%M:%S}".split()
+    form = {"name": "old", "scopes": ["read"], "expires_at_0": day, "expires_at_1": time}
+    url = f"{KEYS}{row.pk}/change/"
+    assert admin_client.post(url, form).status_code == 302
+    row.refresh_from_db()
+    assert (row.name, row.state) == ("old", "expired")
+    earlier = admin_client.post(url, {**form, "expires_at_0": "2020-01-01"})
+    assert "This moment is past" in earlier.content.decode()
+
+
 def test_there_can_be_too_many_keys(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("projects.keys.MAX_KEYS", 1)
     made()
@@ -185,7 +206,9 @@ def test_the_command_prints_the_secret_alone(client: Client) -> None:
         (["x", "--scope", "read", "--days", "0"], "whole number"),
         (["x", "--scope", "read", "--days", "9" * 30], "whole number"),
         (["x", "--scope", "read", "--limit", "-1"], "whole number"),
-        (["n" * 101, "--scope", "read"], "at most 100"),
+        (["x", "--scope", "read", "--days", "000000019999999999"], "whole number"),
+        (["n" * 101, "--scope", "read"], "the name: Ensure .* at most 100"),
+        (["", "--scope", "read"], "the name: This field cannot be blank"),
         (["taken", "--scope", "read"], "revoke it first"),
     ],
 )

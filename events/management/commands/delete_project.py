@@ -23,7 +23,7 @@ class Command(ServiceCommand):
         if project is None:
             raise CommandError(f"there is no project {slug!r}; manage.py list_projects shows them")
         if yes is None:
-            yes = input(f"This deletes all events of {slug} for good. Type {slug} to go on: ")
+            yes = _asked(slug)
         if yes != slug:
             raise CommandError("nothing was deleted: the slug was not repeated")
         try:
@@ -33,3 +33,13 @@ class Command(ServiceCommand):
         except NotDeletable as error:
             raise CommandError(f"{error}") from None
         self.stdout.write(f"deleted project {slug}")
+
+
+def _asked(slug: str) -> str:
+    """What is typed. Raises CommandError if nobody can answer."""
+    try:
+        return input(f"This deletes all events of {slug} for good. Type {slug} to go on: ")
+    except EOFError:
+        raise CommandError(
+            f"nothing was deleted: the command asks on a terminal; --yes {slug} answers it"
+        ) from None

@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from analytics.maintenance.migrate import SchemaChanged, ServerTooOld, WrongCluster
-from config.building_blocks.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand, invalid
 from events.lifecycle.making import make
 from events.management import failures
+from events.management.project_options import NAMES
 from projects.models import Project
 
 
@@ -41,7 +42,7 @@ class Command(ServiceCommand):
             with failures.told():
                 make(project)
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise invalid(error, NAMES) from None
         except (SchemaChanged, ServerTooOld, WrongCluster) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"made project {project.slug}, number {project.pk}")

@@ -7,16 +7,11 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from config.building_blocks.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand, invalid
 from events.lifecycle.history import plan, told
 from events.management import failures
+from events.management.project_options import LIMITS, NAMES
 from projects.models import Project
-
-_FIELDS = {
-    "limit": "rate_limit_per_minute",
-    "quota": "events_per_month",
-    "history": "history_days",
-}
 
 
 class Command(ServiceCommand):
@@ -37,17 +32,17 @@ class Command(ServiceCommand):
         project = Project.objects.filter(slug=slug, deleted_at=None).first()
         if project is None:
             raise CommandError(f"there is no project {slug!r}; manage.py list_projects shows them")
-        changed = [name for name in _FIELDS if options[name] is not None]
+        changed = [name for name in LIMITS if options[name] is not None]
         for name in changed:
-            setattr(project, _FIELDS[name], options[name] or None)
+            setattr(project, LIMITS[name], options[name] or None)
         try:
             project.full_clean()
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise invalid(error, NAMES) from None
         with failures.told():
             if changed:
-                project.save(update_fields=[_FIELDS[name] for name in changed])
-            for name, field in _FIELDS.items():
+                project.save(update_fields=[LIMITS[name] for name in changed])
+            for name, field in LIMITS.items():
                 value = getattr(project, field)
                 self.stdout.write(f"{name}: {'none' if value is None else value}")
             if found := plan(project, today=datetime.now(UTC).date()):

@@ -117,10 +117,10 @@ class Command(ServiceCommand):
         if summary.waiting is None:
             said = "PostgreSQL can't be reached, so some stored events may not be in ClickHouse yet"
         elif summary.waiting:
-            said = f"{summary.waiting} stored events were not in ClickHouse yet"
+            said = f"ClickHouse had not confirmed {summary.waiting} stored events"
         else:
             return
-        self.stderr.write(f"{said}; the export does not have such events", self.style.WARNING)
+        self.stderr.write(f"{said}; the export may lack such events", self.style.WARNING)
 
 
 def _segments(options: dict[str, Any], project: int) -> Segments:

@@ -7,10 +7,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from config.building_blocks.command import ServiceCommand
+from config.building_blocks.command import ServiceCommand, invalid
 from projects import keys
 from projects.management.project_option import add_project, project_of
 from projects.models import ApiKey
+
+# What the faults of a field are called.
+_NAMES = {"name": "the name", "rate_limit_per_minute": "--limit", "expires_at": "--days"}
 
 
 class Command(ServiceCommand):
@@ -50,7 +53,7 @@ class Command(ServiceCommand):
         try:
             secret = keys.make(row)
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise invalid(error, _NAMES) from None
         except keys.TooManyKeys as error:
             raise CommandError(f"{error}.") from None
         self.stdout.write(secret)
@@ -58,6 +61,7 @@ class Command(ServiceCommand):
 
 def _positive(text: str) -> int:
     """A number of days or of requests a minute, up to a million. Raises ArgumentTypeError."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:8]) <= 1_000_000):
+    digits = text.lstrip("0")[:8]
+    if not (text.isascii() and text.isdigit() and 0 < int(digits or 0) <= 1_000_000):
         raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
-    return int(text)
+    return int(digits)

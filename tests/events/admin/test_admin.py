@@ -192,9 +192,16 @@ def test_a_property_schema_is_made_in_the_admin(admin_client: Client) -> None:
     assert PropertySchema.objects.get().schema == {"required": ["amount"]}
 
 
+def test_the_schema_that_everything_satisfies_can_be_saved(admin_client: Client) -> None:
+    form = {"project": "1", "event_type": "purchase", "schema": "{}", "enabled": "on"}
+    assert admin_client.post(f"{SCHEMAS}add/", form).status_code == 302
+    assert PropertySchema.objects.get().schema == {}
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
+        ("[]", "not a JSON Schema"),
         ('{"type": "objekt"}', 'not a JSON Schema: $.type: "objekt" is not valid'),
         ('{"$ref": "http://127.0.0.1/x"}', "leads out of the schema; the service reads no other"),
         ('{"$ref": "file:///etc/hostname"}', "leads out of the schema; the service reads no other"),

@@ -127,6 +127,7 @@ def test_the_last_day_of_1969_goes_with_the_first_of_1970() -> None:
     rebuilt("--from", "1970-01-02", "--to", "2026-01-01")
     assert {false_rows()[table] for table in columns} == {1}
     rebuilt("--from", "1970-01-01", "--to", "1970-01-01")
+    rebuilt("--from", "0001-01-01", "--to", "9999-12-31")
     assert_rollups_hold_the_events()
 
 

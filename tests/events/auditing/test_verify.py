@@ -234,6 +234,8 @@ def test_days_that_make_no_sense_are_refused(arguments: list[str], reason: str) 
 
 def test_days_before_all_events_are_days_without_events() -> None:
     assert "0 in ClickHouse" in agreeing("--from=0001-01-01", "--to=9999-12-31")
+    for day in ("0001-01-01", "9999-12-31"):
+        assert "0 in ClickHouse" in agreeing(f"--from={day}", f"--to={day}")
 
 
 def test_a_clickhouse_that_is_down_is_named(settings: Any) -> None:

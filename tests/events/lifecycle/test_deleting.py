@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -87,6 +88,15 @@ def test_it_asks_for_the_slug_first(staging: Project) -> None:
         call_command("delete_project", "staging", "--yes=default")
     with pytest.raises(CommandError, match="there is no project 'other'"):
         call_command("delete_project", "other", "--yes=other")
+    assert Project.objects.filter(slug="staging", deleted_at=None).exists()
+
+
+def test_without_a_terminal_it_says_which_option_answers(
+    staging: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO())
+    with pytest.raises(CommandError, match=r"nothing was deleted: .* --yes staging answers"):
+        call_command("delete_project", "staging")
     assert Project.objects.filter(slug="staging", deleted_at=None).exists()
 
 

@@ -337,6 +337,8 @@ def test_limits_are_changed_and_shown_by_a_command(plain: Project) -> None:
     for wrong in ("0", "-1", "x", "1.5", "99999999999999999999"):
         with pytest.raises(CommandError):
             said(f"--history={wrong}")
+    with pytest.raises(CommandError, match="--limit: Ensure this value is less"):
+        said("--limit=99999999999")
     with pytest.raises(CommandError, match="there is no project"):
         call_command("set_limits", "nobody")
     assert Project.objects.get(pk=plain.pk).history_days == 30

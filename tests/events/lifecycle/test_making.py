@@ -56,6 +56,27 @@ def test_a_slug_that_is_taken_is_refused() -> None:
         call_command("make_project", "staging")
 
 
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("--limit=99999999999", "--limit: Ensure this value is less"),
+        ("--limit=0", "--limit: Ensure"),
+        ("--quota=99999999999999999999", "--quota: Ensure this value is less"),
+        ("--history=40000", "--history: Ensure this value is less"),
+        (f"--name={'n' * 101}", "--name: Ensure this value has at most 100"),
+        ("--time-zone=Mars/Base", "Mars/Base"),
+    ],
+)
+def test_the_option_of_a_wrong_value_is_named(argument: str, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        call_command("make_project", "staging", argument)
+
+
+def test_a_wrong_slug_is_named() -> None:
+    with pytest.raises(CommandError, match="the slug: A slug has"):
+        call_command("make_project", "Staging")
+
+
 def test_nothing_is_made_without_clickhouse(monkeypatch: Any) -> None:
     def gone(**_: Any) -> None:
         raise engine.ClickHouseUnavailable("gone")

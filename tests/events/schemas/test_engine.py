@@ -124,6 +124,7 @@ def test_a_schema_of_trees_works() -> None:
         ({"patternProperties": {r"(a)\1": True}}, "back-references"),
         (inside({"pattern": "(a{1000}){1000}"}), "far too large"),
         (inside({"pattern": "(ab){2000}"}), "use minLength and maxLength"),
+        (inside({"pattern": r"[[:alpha:]]\w+\p{L}{1,3}"}), r"one script, such as \p{Greek}"),
         ({"properties": {f"k{n}": {"pattern": f"{n}x[ab]{{99}}"} for n in range(300)}}, "compiled"),
         (doubling(30, {"type": "string"}), "could take"),
         (inside(doubling(30, True) | {"unevaluatedProperties": False}), "leads to nothing"),

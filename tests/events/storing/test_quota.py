@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client
 from django_redis import get_redis_connection
@@ -19,9 +20,10 @@ from events.queueing import queue
 from events.queueing.backpressure import QueueFull
 from events.storing import purge, quota, quota_counts
 from events.storing.intake import store_messages
+from importer.models import Import
 from projects.keyring import keyring
 from projects.models import Project
-from tests.importer.importing import import_events, rows_of, written
+from tests.importer.importing import import_events, refused, rows_of, written
 from tests.posting import post, post_some
 from tests.projects.made_projects import project
 from tests.samples import event, framed
@@ -96,9 +98,58 @@ def test_rows_of_a_file_count_and_a_file_may_go_past_the_quota(
     import_events(file, "--project", "staging")
     assert used(staging) == 120
     assert post_some(client, 1, OF).status_code == 429
-    upload = client.post(f"/imports{OF}", b"event_id\n", content_type="text/csv")
+
+
+def test_no_file_begins_once_the_month_is_used_up(
+    client: Client, admin_client: Client, staging: Project, tmp_path: Path, settings: Any
+) -> None:
+    settings.IMPORT_FOLDER = tmp_path / "uploads"
+    assert post_some(client, 100, WAIT).status_code == 200
+    said = "the project may get 100 new events a month and has 0 left until"
+    file = written(tmp_path / "events.csv", rows_of(1))
+    assert said in refused(file, "--project", "staging")[1]
+    upload = client.post(f"/imports{OF}", file.read_bytes(), content_type="text/csv")
     assert upload.status_code == 429
-    assert "has 0 left" in upload.json()["detail"]
+    assert 0 < int(upload["Retry-After"]) <= 31 * 24 * 3600
+    assert said in upload.json()["detail"]
+    form = {"project": staging.pk, "file": SimpleUploadedFile("june.csv", file.read_bytes())}
+    answer = admin_client.post("/admin/importer/import/add/", form)
+    assert said in answer.content.decode()
+    assert not Import.objects.exists()
+    # A check of its rows is no import.
+    assert "nothing stored" in import_events(file, "--project", "staging", "--dry-run")[0]
+
+
+def test_a_file_that_has_begun_goes_on_when_the_month_is_used_up(
+    client: Client, staging: Project, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "events.csv", rows_of(120))
+    import_events(file, "--project", "staging")
+    half = {"state": Import.State.STOPPED, "read": 60, "stored": 60}
+    Import.objects.update(**half)
+    assert "continued after 60 rows" in import_events(file, "--project", "staging")[0]
+    assert "skipped" in import_events(file, "--project", "staging")[0]
+    assert "has 0 left" in refused(file, "--project", "staging", "--force")[1]
+    # With other options it begins anew.
+    Import.objects.update(**half)
+    assert "has 0 left" in refused(file, "--project", "staging", "--rest", "ignore")[1]
+    assert Import.objects.get().read == 60
+
+
+def test_an_upload_that_is_sent_again_gets_the_answer_it_had(
+    client: Client, staging: Project, tmp_path: Path, settings: Any
+) -> None:
+    settings.IMPORT_FOLDER = tmp_path / "uploads"
+    file = written(tmp_path / "events.csv", rows_of(1)).read_bytes()
+
+    def send() -> Any:
+        headers = {"Idempotency-Key": "june"}
+        return client.post(f"/imports{OF}", file, content_type="text/csv", headers=headers)
+
+    first = send()
+    assert post_some(client, 100, WAIT).status_code == 200
+    again = send()
+    assert (again.status_code, again.json()) == (202, first.json())
 
 
 def test_a_lost_count_begins_anew_with_what_is_stored(client: Client, staging: Project) -> None:
