@@ -134,7 +134,7 @@ def drop_soon() -> None:
     _dropper.soon()
 
 
-_dropper = BackgroundWork("history", drop_all, linger=0.0, longest_pause=60.0)
+_dropper = BackgroundWork("history", drop_all, linger=0.0, longest_pause=60.0, patient=True)
 
 
 def _kept_from(project: Project, today: date) -> date | None:
