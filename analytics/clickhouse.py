@@ -258,7 +258,8 @@ def kill(comment: str) -> None:
 
 def ping() -> None:
     """Raises ClickHouseUnavailable unless the server answers within a few seconds."""
-    if not _client(settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS).ping(timeout=PING_TIMEOUT_SECONDS):
+    client = _client(settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS)
+    if not driver.answers(client, PING_TIMEOUT_SECONDS):
         raise ClickHouseUnavailable("ClickHouse does not answer")
 
 

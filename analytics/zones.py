@@ -53,7 +53,11 @@ def checked(name: str) -> str:
 
 @cache
 def _names(_: str) -> frozenset[str]:
-    """The names of the server with this address; a process asks for them once."""
+    """The names of the server with this address; a process asks for them once.
+
+    Somebody waits with a form, so a server that hangs fails within seconds.
+    """
+    clickhouse.ping()
     rows = clickhouse.query_server(load("time_zones"))
     return frozenset(name for (name,) in rows) & available_timezones()
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.building_blocks import silence
 from config.environment import broker_urls, variables
 from config.middleware import cors
 from config.monitoring import logs
@@ -115,7 +116,8 @@ WHITENOISE_USE_FINDERS = True
 
 POSTGRES_POOL_SIZE = env.number("POSTGRES_POOL_SIZE", 8, minimum=1)
 # If PostgreSQL's host vanishes without closing its connections, a process that sends to it or waits
-# for it fails within 15 s. The kernel's own limits are 15 minutes and 2 hours. There is no
+# for it fails within 15 s. The kernel's own limits are 15 minutes and 2 hours. If PostgreSQL hangs,
+# only the limit of config/building_blocks/silence.py helps, which web processes have. There is no
 # statement_timeout: the server enforces it, so it does not help when the server is gone, and
 # verify_stores and migrations may take any time.
 _SILENCE = {
@@ -142,7 +144,10 @@ def _postgres(url: str) -> dict[str, object]:
         "OPTIONS": {
             # timeout: seconds to wait for a connection. After that the answer is 503, so that no
             # long queue forms.
-            "pool": {"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
+            "pool": {
+                **{"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
+                "connection_class": silence.Connection,
+            },
             "connect_timeout": 5,
             **_SILENCE,
             **options,

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from embedded import application, data_folder, demo, ports, stores
+from embedded import application, data_folder, demo, metrics_folder, ports, stores
 from embedded.supervision.console import Console
 from embedded.supervision.processes import PROJECT, StackError
 from embedded.supervision.supervisor import Supervisor
@@ -63,7 +63,7 @@ def _start(supervisor: Supervisor, console: Console) -> str:
     for name, program in stores.programs(folder, given=variables, held=(lock,)):
         supervisor.start(program)
         variables[name] = program.url
-    variables["METRICS_FOLDER"] = str(data_folder.fresh(folder / "metrics"))
+    variables["METRICS_FOLDER"] = str(supervisor.keep(metrics_folder.made(folder)))
     supervisor.keep(data_folder.announced(folder, variables))
     environment = {**variables, **_logging(), "DATA_DIR": str(folder)}
     for program in application.programs(folder, port, environment):

@@ -74,7 +74,7 @@ def programs(folder: Path, port: int, environment: Mapping[str, str]) -> Iterato
     environment = {**environment, "TMPDIR": str(data_folder.fresh(folder / "tmp"))}
     admin = ["ensure_admin", "--password-file", str(folder / "admin-password")]
     yield commands("setup", [*TABLES, admin], environment)
-    yield from _servers(port, environment)
+    yield from _servers(folder, port, environment)
 
 
 def commands(name: str, each: list[list[str]], environment: Mapping[str, str]) -> Program:
@@ -88,7 +88,7 @@ def commands(name: str, each: list[list[str]], environment: Mapping[str, str]) -
     )
 
 
-def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
+def _servers(folder: Path, port: int, environment: Mapping[str, str]) -> Iterator[Program]:
     """Worker, beat and web. They stop in reverse, so the last accepted event finds a worker."""
     broker = environment.get("CELERY_BROKER_URL", environment["REDIS_URL"])
     server = partial(
@@ -96,6 +96,7 @@ def _servers(port: int, environment: Mapping[str, str]) -> Iterator[Program]:
         stop_timeout=GRACE_SECONDS,
         environment=environment,
         relies_on=stores.checks(environment),
+        disk=folder,
     )
     yield server(
         name="worker",

@@ -14,6 +14,7 @@ from embedded import application, ports
 from embedded.supervision.processes import Process, Program
 from tests import environment
 
+_SERVED = "config.server.rsgi:application"
 HEAD = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -70,20 +71,21 @@ def _peak(process: psutil.Process) -> int:
     return int(line.split()[1]) * 1024
 
 
-def program(port: int, **variables: str) -> Program:
+def program(port: int, served: str = _SERVED, **variables: str) -> Program:
+    words = [served if word == _SERVED else word for word in application.WEB]
     return Program(
         name="web",
-        command=[sys.executable, *application.WEB, str(port)],
+        command=[sys.executable, *words, str(port)],
         ready=lambda: application._answers(port),
         environment={**environment.of_the_stores(), "RATE_LIMIT_PER_MINUTE": "0", **variables},
     )
 
 
 @contextmanager
-def running(**variables: str) -> Iterator[Web]:
+def running(served: str = _SERVED, **variables: str) -> Iterator[Web]:
     """Ends with an error if one of its processes has not lived through it all."""
     port = ports.pick_free()
-    with Process(program(port, **variables)) as process:
+    with Process(program(port, served, **variables)) as process:
         web = Web(port, psutil.Process(process.process.pid))  # type: ignore[union-attr]
         began = web.process.children()
         yield web

@@ -4,9 +4,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from django.db import close_old_connections
 from structlog import get_logger
+
+from config.building_blocks import silence
 
 log = get_logger(__name__)
 
@@ -17,13 +20,20 @@ class BackgroundWork:
     A call with `now=True` ends that time. `linger` may be changed at any time.
 
     `work` returns whether all went well. If not, it is repeated after a pause that grows up to
-    `longest_pause` seconds.
+    `longest_pause` seconds. Where it is `patient`, its statements have no time limit, also in a web
+    process: what deletes or counts many rows would otherwise fail each time.
     """
 
     def __init__(
-        self, name: str, work: Callable[[], bool], *, linger: float, longest_pause: float
+        self,
+        name: str,
+        work: Callable[[], bool],
+        *,
+        linger: float,
+        longest_pause: float,
+        patient: bool = False,
     ) -> None:
-        self._name, self._work = name, work
+        self._name, self._work, self._patient = name, work, patient
         self.linger, self._longest_pause = linger, longest_pause
         self._wanted, self._now = threading.Event(), threading.Event()
         self._starting = threading.Lock()
@@ -67,7 +77,8 @@ class BackgroundWork:
         try:
             close_old_connections()
             try:
-                return self._work()
+                with silence.limited(None) if self._patient else nullcontext():
+                    return self._work()
             finally:
                 close_old_connections()
         except Exception:

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
 from structlog import get_logger
 
+from config.building_blocks import silence
 from config.memory import allocator, room
 from config.server import sending
 from config.server.body import REFUSAL, Body, take_in
@@ -25,6 +26,9 @@ from config.wsgi import application as wsgi
 
 log = get_logger(__name__)
 allocator.give_back()
+# What a request asks takes milliseconds; what may take longer is for patient `BackgroundWork`.
+# After a transaction that failed so, Django waits 5 s more for another connection.
+silence.limit_process(10)
 # The threads mostly wait for a store or for a file.
 _THREADS = 128
 _answering = ThreadPoolExecutor(_THREADS, thread_name_prefix="answer")

@@ -23,6 +23,7 @@ def program(folder: Path, *, port: int, held: tuple[int, ...] = ()) -> Program:
         command=[sys.executable, *module],
         url=url,
         ready=lambda: is_ready(url),
+        disk=folder,
         stop_timeout=120,
         environment={"GATEWAY_PASSWORD": password},
         held_files=held,

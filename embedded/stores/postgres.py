@@ -75,6 +75,7 @@ def program(
         # A killed server leaves its pid here; another process may have that pid now.
         prepare=lambda: (data / "postmaster.pid").unlink(missing_ok=True),
         folder=folder,
+        disk=folder,
         identity=who,
         stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
         stop_timeout=120,

@@ -59,6 +59,7 @@ def _program(name: str, rules: str, folder: Path, port: int, held: tuple[int, ..
         url=url,
         ready=lambda: is_ready(url),
         folder=folder,
+        disk=folder,
         stop_timeout=120,
         held_files=held,
         quiet_at_start=True,

@@ -1,10 +1,15 @@
 """Keeps one program running: when its process ends, another process is started."""
 
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from embedded.supervision.deaths import MOST, Deaths
 from embedded.supervision.processes import Process, Program, how_it_ended
+
+# A disk with less counts as full. PostgreSQL ends if it can't make a file of 16 MB for its log, and
+# a store that has ended may leave some room: it, or its next start, removes what is unfinished.
+FULL_BYTES = 32 * 2**20
 
 
 class Child:
@@ -43,20 +48,20 @@ class Child:
     def bury(self) -> None:
         """After a death, decide when it starts again. Raises StackError after too many deaths.
 
-        If a store that the program relies on does not answer, the death is excused, because the
-        store may be the cause. So a worker is not given up because PostgreSQL was away for half a
-        minute.
+        If a store that the program relies on does not answer, or the disk is full, the death is
+        excused, because that may be the cause. So a worker is not given up because PostgreSQL was
+        away for half a minute, and what waits continues when somebody has made room.
         """
         process = self._process
         if process is None or (code := process.exit_code()) is None:
             return
         process.end()
-        away = [name for name, answers in self.program.relies_on.items() if not answers()]
-        self._deaths.add(time.monotonic(), excused=bool(away))
+        excuses = list(_excuses(self.program))
+        self._deaths.add(time.monotonic(), excused=bool(excuses))
         how = how_it_ended(code)
         if self._deaths.too_many:
             raise process.failure(f"{how}, the {MOST}th time within a minute")
-        excuse = f" while {' and '.join(away)} did not answer" if away else ""
+        excuse = f" while {' and '.join(excuses)}" if excuses else ""
         pause = self._deaths.pause
         when = f"after {pause:g} s" if pause else "at once"
         self._said = f"{self.program.name} {how}{excuse}; started again {when}"
@@ -68,3 +73,12 @@ class Child:
         self._process = Process(self.program, show=self._show)
         self._process.launch()
         return self._said
+
+
+def _excuses(program: Program) -> Iterator[str]:
+    """What may have been the cause of its death, apart from itself."""
+    away = [name for name, answers in program.relies_on.items() if not answers()]
+    if away:
+        yield f"{' and '.join(away)} did not answer"
+    if program.disk and shutil.disk_usage(program.disk).free < FULL_BYTES:
+        yield f"the disk with {program.disk} was full: make room"

@@ -56,8 +56,9 @@ class Program:
     successfully. `prepare` runs before each start. If the stack itself was killed, the program gets
     `orphan_signal` instead of `stop_signal`. `held_files` are descriptors that the program and its
     children keep open, such as that of a lock. `relies_on` has a check for each store that the
-    program needs, by the store's name: it tells whether the store answers. What a program that is
-    `quiet_at_start` prints before it is ready is shown only if it never is.
+    program needs, by the store's name: it tells whether the store answers. `disk` is a folder on
+    the disk that the program writes to. What a program that is `quiet_at_start` prints before it is
+    ready is shown only if it never is.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     held_files: tuple[int, ...] = ()
     relies_on: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    disk: Path | None = None
     quiet_at_start: bool = False
 
 

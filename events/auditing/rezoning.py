@@ -95,7 +95,7 @@ def finish_soon() -> None:
     _finisher.soon()
 
 
-_finisher = BackgroundWork("time zones", finish, linger=0.0, longest_pause=60.0)
+_finisher = BackgroundWork("time zones", finish, linger=0.0, longest_pause=60.0, patient=True)
 
 
 def rezone(project: int, *, still_alone: Callable[[], None], done: Callable[[str], None]) -> None:

@@ -74,7 +74,9 @@ def _finish_in_background() -> bool:
     return True
 
 
-_finisher = BackgroundWork("deletions", _finish_in_background, linger=0.0, longest_pause=60.0)
+_finisher = BackgroundWork(
+    "deletions", _finish_in_background, linger=0.0, longest_pause=60.0, patient=True
+)
 
 
 def _finish(project: Project) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from django.db import connection
 from structlog import get_logger
 
+from analytics import clickhouse
 from analytics.maintenance import history, inventory
 from analytics.maintenance.history import Month
 from analytics.zones import day_of
@@ -36,10 +37,14 @@ class Plan(NamedTuple):
 
 
 def plan(project: Project, *, today: date) -> Plan | None:
-    """What will be dropped; None if the project keeps everything. Raises ClickHouseError."""
+    """What will be dropped; None if the project keeps everything. Raises ClickHouseError.
+
+    Somebody waits for it, so a ClickHouse that hangs fails within seconds.
+    """
     first = _kept_from(project, today)
     if first is None or project.history_days is None:
         return None
+    clickhouse.ping()
     after = _next_month(first)
     months = history.months(project=project.pk, before=after)
     events = sum(month.events for month in months if month.first == first)
@@ -134,7 +139,7 @@ def drop_soon() -> None:
     _dropper.soon()
 
 
-_dropper = BackgroundWork("history", drop_all, linger=0.0, longest_pause=60.0)
+_dropper = BackgroundWork("history", drop_all, linger=0.0, longest_pause=60.0, patient=True)
 
 
 def _kept_from(project: Project, today: date) -> date | None:

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from structlog import get_logger
 
-from analytics import zones
+from analytics import clickhouse, zones
 from analytics.maintenance.migrate import apply_schema, database_exists
 from events.auditing.rezoning import check_zone
 from events.storing import dedup
@@ -25,6 +25,7 @@ def make(project: Project) -> None:
     django.db.Error, and ClickHouseError or what `apply_schema` raises. Then there is no project,
     but an empty database may be left in ClickHouse. No other project gets its number.
     """
+    clickhouse.ping()  # or one that hangs would be waited for as long as for an insert
     project.rollup_zone = check_zone(project.time_zone)
     project.rollup_tzdata = zones.versions()
     project.full_clean()

@@ -14,8 +14,11 @@ from rest_framework.views import APIView
 from analytics import clickhouse
 from config import brokers
 from config.api.openapi import TEXT, component, record
+from config.building_blocks import silence
 from events.monitoring import migrated
 
+# As long as ClickHouse has for its ping.
+_PATIENCE_SECONDS = 3
 _Probe = Callable[[], object]
 _HEALTH = record("Health", {"status": {"type": "string", "enum": ["ok"]}})
 _READINESS = record(
@@ -81,9 +84,11 @@ def _state(probe: _Probe) -> str:
 
 
 def _postgresql() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    migrated.require()
+    """Raises an error within seconds also if PostgreSQL hangs: whoever asks does not wait long."""
+    with silence.limited(_PATIENCE_SECONDS):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        migrated.require()
 
 
 def _rate_limit() -> None:

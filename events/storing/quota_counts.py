@@ -82,7 +82,7 @@ def _begin_counts() -> bool:
     return True
 
 
-_beginner = BackgroundWork("quotas", _begin_counts, linger=0.0, longest_pause=5.0)
+_beginner = BackgroundWork("quotas", _begin_counts, linger=0.0, longest_pause=5.0, patient=True)
 
 
 def _stored(project: int, since: datetime) -> int:

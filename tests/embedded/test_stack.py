@@ -20,7 +20,7 @@ import pytest
 import urllib3
 
 from embedded import backup as copies
-from embedded import data_folder
+from embedded import data_folder, metrics_folder
 from embedded.supervision.processes import StackError
 from tests.embedded.copying import LOG_IN, Load, backup, ids_of, manage, wait_until_drained
 from tests.embedded.stack import READY_SECONDS, Stack, left_of, refused, running
@@ -157,6 +157,13 @@ def test_the_stack_itself_holds_the_lock_of_the_folder(first_run: Stack) -> None
 def test_temporary_files_lie_in_the_data_folder(first_run: Stack) -> None:
     """A worker that is killed leaves some; the next start empties the folder."""
     assert list((first_run.folder / "tmp").glob("pymp-*"))
+
+
+def test_processes_count_together_where_a_full_disk_does_not_matter(first_run: Stack) -> None:
+    counted = Path(data_folder.announced_in(first_run.folder)["METRICS_FOLDER"])
+    assert list(counted.glob("*.db"))
+    in_memory = metrics_folder._has_room()
+    assert counted.parent == (metrics_folder.MEMORY if in_memory else first_run.folder)
 
 
 def test_a_taken_port_is_refused_by_name(tmp_path: Path) -> None:

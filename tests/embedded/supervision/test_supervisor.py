@@ -28,6 +28,7 @@ from tests.embedded.supervision.supervising import (
     ended,
     supervising,
 )
+from tests.small_disk import small_disk
 from tests.waiting import wait_until
 
 
@@ -141,6 +142,26 @@ def test_pauses_grow_and_the_fifth_death_within_a_minute_ends_all(output: Path) 
     ]
     last = "failed: brief ended with code 7, the 5th time within a minute\nno memory\n"
     assert output.read_text().endswith(last)
+
+
+def test_deaths_while_the_disk_is_full_are_no_reason_to_give_up(
+    output: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    with small_disk(small, size="40m") as is_there:
+        if not is_there:
+            pytest.skip("this machine lets nobody mount")
+        filler = small / "filler"
+        filler.write_bytes(bytes(20 * 2**20))
+        source = f"import os; os.path.exists('{filler}') and os._exit(1); {SLEEPS}"
+        start = f"supervisor.start(python('brief', {source!r}, disk=Path('{small}')))"
+        with supervising(output, "deaths.PAUSES = (0, 0.05)", start) as process:
+            said = f"while the disk with {small} was full: make room; started again after 0.05 s"
+            wait_until(lambda: output.read_text().count(said) > 6, seconds=20)
+            filler.unlink()
+            count_up(output, 1)
+            process.terminate()
+            assert process.wait(20) == 0
 
 
 def test_deaths_while_a_store_is_away_are_no_reason_to_give_up(output: Path) -> None:

@@ -1,18 +1,22 @@
 """The admin's pages of projects, and the choice of a project in the others."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
 
 from analytics import clickhouse as engine
+from analytics import zones
 from events.auditing import rezoning
 from events.lifecycle import deleting, making
 from events.models import Batch
 from events.storing.store import store
 from projects.models import DEFAULT, Project
 from tests.factories import AdminFactory
+from tests.faults.proxy import Mode, Proxy
 from tests.projects.made_projects import delete, project
 from tests.samples import event, framed
 from tests.stored import deliver_all
@@ -130,6 +134,53 @@ def test_clickhouse_that_is_down_is_told(admin_client: Client, monkeypatch: Any)
     answer = admin_client.post(f"{PROJECTS}add/", form, follow=True)
     assert "Nothing was made: ClickHouse failed: gone." in shown(answer)
     assert Project.objects.exclude(slug=None).count() == 1
+
+
+@pytest.fixture
+def hanging(
+    clickhouse: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], None]]:
+    """Has ClickHouse hang until the end of the test, with connections from better times."""
+    port = urlsplit(settings.CLICKHOUSE_URL).port
+    door = Proxy(port)
+    settings.CLICKHOUSE_URL = settings.CLICKHOUSE_URL.replace(f":{port}", f":{door.port}")
+    # Far more than a person waits, and less than the default: for a test that fails.
+    settings.CLICKHOUSE_QUERY_TIMEOUT_SECONDS = settings.CLICKHOUSE_INSERT_TIMEOUT_SECONDS = 10
+    monkeypatch.setattr(engine, "PING_TIMEOUT_SECONDS", 0.5)
+    engine.ping()
+    default = Project.objects.filter(pk=DEFAULT)
+    default.update(history_days=400)
+
+    def hang() -> None:
+        door.mode = Mode.HUNG
+
+    yield hang
+    default.update(history_days=None, rate_limit_per_minute=None)
+    door.mode = Mode.OPEN
+    door.close()
+
+
+@pytest.mark.parametrize("ask", ["look", "limit", "make", "make in a zone"])
+def test_clickhouse_that_hangs_is_not_waited_for(
+    admin_client: Client, hanging: Callable[[], None], ask: str
+) -> None:
+    row = Project.objects.get(pk=DEFAULT)
+    page = f"{PROJECTS}{DEFAULT}/change/"
+    limits = form_of(row, slug="default", history_days="500", rate_limit_per_minute="70")
+    new = {"slug": "my-app", "name": "My app", "time_zone": "UTC"}
+    zones._names.cache_clear()
+    hanging()
+    began = time.monotonic()
+    if ask == "look":
+        assert "ClickHouse can&#x27;t be reached" in shown(admin_client.get(page))
+    elif ask == "limit":
+        assert admin_client.post(page, limits).status_code == 302
+        assert Project.objects.get(pk=DEFAULT).rate_limit_per_minute == 70
+    else:
+        zone = "Europe/Kyiv" if "zone" in ask else "UTC"
+        answer = admin_client.post(f"{PROJECTS}add/", {**new, "time_zone": zone}, follow=True)
+        assert "Nothing was made: ClickHouse failed" in shown(answer)
+    assert time.monotonic() - began < 5
 
 
 def test_deleting_asks_for_the_slug(admin_client: Client, staging: Project) -> None:
