@@ -54,6 +54,7 @@ SLEEPS = "import time; print('is up', flush=True); time.sleep(600)"
 TALKS = """'''
 import time
 print("oO0OoO0", flush=True)
+time.sleep(0.5)  # or a line before `then` might be read after it
 {then}
 time.sleep(600)
 '''"""
