@@ -144,8 +144,12 @@ def _postgres(url: str) -> dict[str, object]:
         "OPTIONS": {
             # timeout: seconds to wait for a connection. After that the answer is 503, so that no
             # long queue forms.
+            # reconnect_timeout: the pool doubles its pauses for so long, then the next request has
+            # it begin anew. With the default of 300 a process had a connection a minute after a
+            # PostgreSQL that had been away for 75 s.
             "pool": {
                 **{"min_size": 1, "max_size": POSTGRES_POOL_SIZE, "timeout": 5},
+                "reconnect_timeout": 5,
                 "connection_class": silence.Connection,
             },
             "connect_timeout": 5,
