@@ -38,11 +38,11 @@ def known(error: Exception) -> APIException:
 
 
 def _marked(refusal: APIException, error: Exception) -> APIException:
-    refusal.is_lasting = is_lasting(error)  # type: ignore[attr-defined]
+    refusal.is_lasting = _is_lasting(error)  # type: ignore[attr-defined]
     return refusal
 
 
-def is_lasting(error: Exception) -> bool:
+def _is_lasting(error: Exception) -> bool:
     """Whether a report asks for too much, however often: only a time out may pass by itself."""
     return is_over_limit(error) and getattr(error, "code", None) != TOO_LONG
 
